@@ -1,0 +1,1 @@
+//! Exact fused attention that can be asked what it attended to.

@@ -1,0 +1,1 @@
+//! What each head does: words, candidates and the walk through the notes.

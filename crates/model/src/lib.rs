@@ -1,0 +1,1 @@
+//! Transformer checkpoints in, logits and a trace out.
