@@ -1,0 +1,121 @@
+//! What can go wrong with a trace.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// Why a trace could not be built, asked, saved or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A part of the trace contradicts another, or the format.
+    #[error("the trace does not hold together: {0}")]
+    Inconsistent(String),
+    /// A number that must be finite is not.
+    #[error("layer {layer}, {tensor}[{head}, {token}] is {value}: the model that ran has a damaged weight, or the file is damaged")]
+    NotFinite {
+        /// Layer, from 0.
+        layer: usize,
+        /// Which of the layer's tensors.
+        tensor: &'static str,
+        /// Head of that tensor, from 0.
+        head: usize,
+        /// Index of the token.
+        token: usize,
+        /// The offending value.
+        value: f32,
+    },
+    /// A weight came out that no softmax yields.
+    #[error(
+        "head {layer}.{head}: the weight of query {i} on key {j} comes out as {value}, outside 0..1: \
+         the log-sum-exp does not belong to these queries and keys; make the trace again"
+    )]
+    NotAWeight {
+        /// Layer, from 0.
+        layer: usize,
+        /// Query head, from 0.
+        head: usize,
+        /// Index of the query.
+        i: usize,
+        /// Index of the key.
+        j: usize,
+        /// What came out.
+        value: f32,
+    },
+    /// There is no such layer.
+    #[error("there is no layer {layer}: this trace has layers 0 to {}", .layers - 1)]
+    NoSuchLayer {
+        /// The layer asked for.
+        layer: usize,
+        /// How many layers there are (never 0).
+        layers: usize,
+    },
+    /// There is no such head.
+    #[error("there is no head {layer}.{head}: layer {layer} has heads 0 to {}", .heads - 1)]
+    NoSuchHead {
+        /// The layer asked for.
+        layer: usize,
+        /// The head asked for.
+        head: usize,
+        /// How many query heads that layer has (never 0).
+        heads: usize,
+    },
+    /// There are no such queries or keys.
+    #[error("there are no {what} {}..{}: this trace has {n} tokens", .range.start, .range.end)]
+    NoSuchTokens {
+        /// What was asked for: `queries` or `keys`.
+        what: &'static str,
+        /// The range asked for.
+        range: Range<usize>,
+        /// How many tokens there are.
+        n: usize,
+    },
+    /// There is no such word.
+    #[error("there is no word {word}: the text has {words} words that tokens stand for")]
+    NoSuchWord {
+        /// The word asked for, from 0.
+        word: usize,
+        /// How many words there are.
+        words: usize,
+    },
+    /// Values were to be saved from a trace that kept none.
+    #[error("this trace kept no values (V), so none can be saved: run the model again and ask it to keep them")]
+    NoValues,
+    /// A number is too large for f16.
+    #[error("layer {layer}: {tensor}[{head}, {token}] holds {value}, which f16 cannot: save the trace as f32")]
+    TooLargeForF16 {
+        /// Layer, from 0.
+        layer: usize,
+        /// Which of the layer's tensors.
+        tensor: &'static str,
+        /// Head of that tensor, from 0.
+        head: usize,
+        /// Index of the token.
+        token: usize,
+        /// The offending value.
+        value: f32,
+    },
+    /// The file is not what it should be.
+    #[error("{} is not a trace that this version reads: {reason}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file could not be read.
+    #[error("could not read {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file could not be written; nothing of it is left behind.
+    #[error("could not save {}: {source}; nothing was left half-written", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,105 @@
+//! What a trace says about the run it comes from: provenance, text, tokens, and how each layer scored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Edits;
+
+/// Name of the file format that this crate reads and writes.
+pub const FORMAT: &str = "lookback-trace/1";
+
+/// Everything that a trace holds beside its tensors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Meta {
+    /// Name of the model, as a person would write it (`smollm2-135m`).
+    pub model: String,
+    /// SHA-256 of the checkpoint's file in lower-case hexadecimal, where one was taken.
+    pub model_sha256: Option<String>,
+    /// Name and version of the library that ran the model (`lookback 0.1.0`).
+    pub library: String,
+    /// The text that was read.
+    pub text: String,
+    /// Token ids, N of them.
+    pub tokens: Vec<u32>,
+    /// For each token, `[start, end)` in UTF-8 bytes of [`text`](Self::text): whole characters, empty for
+    /// tokens that stand for no text (the prefix). Tokens that share one character all carry that character's
+    /// span.
+    pub spans: Vec<(usize, usize)>,
+    /// How many tokens at the start stand before the text.
+    pub prefix_tokens: usize,
+    /// How each layer's scores are computed; its length is the number of layers.
+    pub layers: Vec<LayerMeta>,
+    /// What was changed while the model ran.
+    pub edits: Edits,
+    /// How the queries and keys are stored.
+    pub qk_dtype: Dtype,
+    /// The largest absolute change of any weight that came from rounding queries and keys to f16; none where
+    /// they never were rounded.
+    pub qk_rounding_max_weight_change: Option<f32>,
+}
+
+/// How one layer turns q·k into a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerMeta {
+    /// What q·k is multiplied by, most often 1/√d_k.
+    pub scale: f32,
+    /// Which keys each query may see.
+    pub mask: TraceMask,
+    /// Where present, a score s becomes `cap · tanh(s / cap)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_cap: Option<f32>,
+    /// Where present, one learned logit a head that takes part in the softmax's denominator and belongs to no
+    /// key: \[H\].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sinks: Option<Vec<f32>>,
+    /// Where present, one slope a head: the score of query i and key j gains `slope · (j − i − offset)`: \[H\].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alibi: Option<Vec<f32>>,
+}
+
+impl LayerMeta {
+    /// A layer with this scale and mask, and nothing else done to its scores.
+    #[must_use]
+    pub fn new(scale: f32, mask: TraceMask) -> Self {
+        Self {
+            scale,
+            mask,
+            soft_cap: None,
+            sinks: None,
+            alibi: None,
+        }
+    }
+}
+
+/// Which keys a query may see, as the file writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum TraceMask {
+    /// Every key.
+    None,
+    /// Key j is visible to query i where j ≤ i + offset.
+    Causal {
+        /// How far the last visible key lies past the query's own index; 0 for a whole text.
+        #[serde(default)]
+        offset: isize,
+    },
+    /// Key j is visible to query i where i + offset − window < j ≤ i + offset.
+    Window {
+        /// How many keys a query sees at most.
+        window: usize,
+        /// As in [`Causal`](Self::Causal).
+        #[serde(default)]
+        offset: isize,
+    },
+}
+
+/// How the numbers of queries and keys are stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// 16-bit floating point (IEEE 754 binary16).
+    F16,
+}
