@@ -1,5 +1,22 @@
 //! Transformer checkpoints in, logits and a trace out.
+//!
+//! [`Model`] is the principal type: [`Model::load`] opens a Hugging Face folder or a GGUF file,
+//! [`Model::prefill`] reads a text in one pass, [`Model::trace`] keeps what any question about its attention
+//! weights needs, [`Model::inspect`] shows one layer from the inside, and [`Model::generate`] writes on.
+//! The tensor library (candle) does the matrix products; attention is [`lookback_attention`]'s.
 
 pub mod chat;
 pub mod checkpoint;
+mod error;
+pub mod families;
+pub mod generate;
+mod model;
+mod run;
 pub mod tokenizer;
+
+pub use error::Error;
+pub use model::{LoadOptions, Model, WeightsKind};
+pub use run::{
+    Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
+};
+pub use tokenizer::{Encoding, Prefix};

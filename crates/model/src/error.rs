@@ -1,0 +1,93 @@
+//! What can go wrong while a model is loaded or run.
+
+use crate::checkpoint;
+
+/// Why a model cannot be loaded, or a run was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+    /// No tokens were given.
+    #[error("there are no tokens to read; give at least one")]
+    NoTokens,
+    /// The tokens do not fit into the model's context.
+    #[error("{tokens} tokens are {excess} more than the {context} that the model reads; shorten the text by that many", excess = tokens - context)]
+    TooLong {
+        /// How many tokens there would be, those already in the cache included.
+        tokens: usize,
+        /// The model's context length.
+        context: usize,
+    },
+    /// A token id that the embedding table does not have.
+    #[error(
+        "token id {id} at position {position} is out of range: the vocabulary has {vocab} entries"
+    )]
+    TokenOutOfRange {
+        /// The id.
+        id: u32,
+        /// Its index among the tokens given.
+        position: usize,
+        /// Size of the vocabulary.
+        vocab: usize,
+    },
+    /// Logits were asked for at a position that the text does not have.
+    #[error("logits were asked for at position {position}, but there are {tokens} tokens")]
+    PositionOutOfRange {
+        /// The position.
+        position: usize,
+        /// How many tokens there are.
+        tokens: usize,
+    },
+    /// A layer was asked for that the model does not have.
+    #[error("layer {layer} does not exist: the model has {layers} layers, counted from 0")]
+    LayerOutOfRange {
+        /// The layer.
+        layer: usize,
+        /// How many there are.
+        layers: usize,
+    },
+    /// The architecture is not one that this crate implements.
+    #[error("architecture {architecture} is not supported; supported: {supported}", supported = crate::families::SUPPORTED.join(", "))]
+    Architecture {
+        /// Its name.
+        architecture: String,
+    },
+    /// A cache of another model, or of another shape, was given.
+    #[error("the key/value cache was made for another model: {what}")]
+    Cache {
+        /// What does not agree.
+        what: String,
+    },
+    /// A sampling parameter is out of range.
+    #[error("{name} is {value}, but must be {expected}")]
+    Sampling {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        value: f32,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Numbers stopped being finite.
+    #[error(
+        "the logits at position {position} are not finite; the weights are damaged or too large for f32"
+    )]
+    NotFinite {
+        /// The position.
+        position: usize,
+    },
+    /// A hook asked the run to stop.
+    #[error("stopped before layer {layer}")]
+    Cancelled {
+        /// The layer that was not run.
+        layer: usize,
+    },
+    /// The tensor library refused an operation.
+    #[error("the tensor library failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// A trace could not be built.
+    #[error(transparent)]
+    Trace(#[from] lookback_trace::Error),
+}

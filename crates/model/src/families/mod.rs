@@ -1,0 +1,4 @@
+//! Model families: one file each.
+
+/// Architectures that this crate implements, by the names that checkpoints use.
+pub const SUPPORTED: &[&str] = &["llama"];
