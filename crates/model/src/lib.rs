@@ -12,6 +12,7 @@ pub mod families;
 pub mod generate;
 mod model;
 mod run;
+pub mod store;
 pub mod tokenizer;
 
 pub use error::Error;
