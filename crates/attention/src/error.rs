@@ -1,0 +1,87 @@
+//! What can be wrong with a call: every variant names the dimensions and the values it met.
+
+/// A call that cannot be answered. Nothing in this crate panics on bad input; it returns one of these.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two operands disagree about a dimension that they share.
+    #[error("{dimension} is {left} in {left_name} but {right} in {right_name}; they must be equal")]
+    ShapeMismatch {
+        /// The shared dimension, in the field's letters, such as `d_k` or `M`.
+        dimension: &'static str,
+        /// The first operand.
+        left_name: &'static str,
+        /// The dimension in the first operand.
+        left: usize,
+        /// The second operand.
+        right_name: &'static str,
+        /// The dimension in the second operand.
+        right: usize,
+    },
+    /// A dimension is zero where at least one is needed.
+    #[error("{dimension} of {operand} is 0; it must be at least 1")]
+    ZeroSize {
+        /// The dimension, in the field's letters.
+        dimension: &'static str,
+        /// The operand that has it.
+        operand: &'static str,
+    },
+    /// The scale is NaN or infinite.
+    #[error("the scale is {scale}; it must be finite")]
+    NonFiniteScale {
+        /// The scale as given.
+        scale: f64,
+    },
+    /// The query heads cannot be shared out evenly among the key/value heads.
+    #[error(
+        "{heads} query heads cannot be grouped over {kv_heads} key/value heads: H_kv must divide H"
+    )]
+    UnevenGroups {
+        /// H, the number of query heads.
+        heads: usize,
+        /// H_kv, the number of key/value heads.
+        kv_heads: usize,
+    },
+    /// An option of [`Scoring`](crate::Scoring) holds a value that has no meaning.
+    #[error("{option} is {value}; {expected}")]
+    InvalidOption {
+        /// The option's name.
+        option: &'static str,
+        /// The value as given.
+        value: f64,
+        /// What the option accepts.
+        expected: &'static str,
+    },
+    /// An option has one entry a head, batch element or position, and a wrong number of entries.
+    #[error("{option} has {found} entries along {dimension}; {expected} are needed")]
+    OptionLength {
+        /// The option's name.
+        option: &'static str,
+        /// The dimension that it runs along.
+        dimension: &'static str,
+        /// How many entries it has.
+        found: usize,
+        /// How many it must have.
+        expected: usize,
+    },
+    /// A range of rows or columns reaches beyond the matrix that it is taken from.
+    #[error("{what} {start}..{end} is not within 0..{len}")]
+    RangeOutOfBounds {
+        /// What the range counts, such as `rows`.
+        what: &'static str,
+        /// The range's start.
+        start: usize,
+        /// The range's end.
+        end: usize,
+        /// The length of the dimension.
+        len: usize,
+    },
+    /// The processor lacks the instruction set that was asked for.
+    #[error(
+        "this processor cannot run the {name} kernels; choose one of those that `InstructionSet::available` lists"
+    )]
+    UnavailableInstructionSet {
+        /// The instruction set's name.
+        name: &'static str,
+    },
+}

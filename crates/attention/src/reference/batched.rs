@@ -1,0 +1,122 @@
+//! The same mathematics over batches of heads, with every option of [`Scoring`].
+
+use ndarray::{Array2, Array3, Array4, ArrayView4, s};
+
+use super::steps::{log_sum_exp_of_row, scores, weighted_sum};
+use crate::shape::Shape;
+use crate::{Error, Mask, Scoring};
+
+/// Exact attention in f64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exact {
+    /// \[B, H, N, d_v\]: each query's weighted sum of values; 0 where a query sees no key.
+    pub o: Array4<f64>,
+    /// \[B, H, N\]: log of the softmax's denominator, sinks included; −∞ where a query sees no key and there is no sink.
+    pub lse: Array3<f64>,
+    /// \[B, H, N, M\]: the weights.
+    pub weights: Array4<f64>,
+}
+
+/// Attention of q \[B, H, N, d_k\] over k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\] with every option.
+///
+/// Holds B·H·N·M weights: for tests and small examples.
+///
+/// # Errors
+/// Shapes that do not fit, zero sizes and meaningless options, each as its own [`Error`] variant.
+pub fn attention(
+    q: ArrayView4<f64>,
+    k: ArrayView4<f64>,
+    v: ArrayView4<f64>,
+    scoring: &Scoring,
+) -> Result<Exact, Error> {
+    let shape = Shape::new(q.dim(), k.dim(), v.dim())?;
+    scoring.validate(&shape)?;
+    let Shape {
+        b, h, n, m, d_v, ..
+    } = shape;
+    let mut exact = Exact {
+        o: Array4::zeros((b, h, n, d_v)),
+        lse: Array3::zeros((b, h, n)),
+        weights: Array4::zeros((b, h, n, m)),
+    };
+    for b in 0..b {
+        for h in 0..h {
+            let kv = h / shape.group();
+            let keys = scoring.key_length(b, m);
+            let s = masked_scores(q.view(), k.view(), scoring, (b, h))?;
+            let sink = scoring
+                .sinks
+                .map_or(f64::NEG_INFINITY, |sinks| sinks[h].into());
+            for i in 0..n {
+                let lse = log_sum_exp_of_row(s.row(i), sink);
+                exact.lse[[b, h, i]] = lse;
+                for (w, &score) in exact
+                    .weights
+                    .slice_mut(s![b, h, i, ..])
+                    .iter_mut()
+                    .zip(s.row(i))
+                {
+                    *w = if score == f64::NEG_INFINITY {
+                        0.0
+                    } else {
+                        (score - lse).exp()
+                    };
+                }
+            }
+            if keys > 0 {
+                let z = weighted_sum(
+                    exact.weights.slice(s![b, h, .., ..keys]),
+                    v.slice(s![b, kv, ..keys, ..]),
+                    &scoring.mask,
+                )?;
+                exact.o.slice_mut(s![b, h, .., ..]).assign(&z);
+            }
+        }
+    }
+    Ok(exact)
+}
+
+/// The scores \[N, M\] of batch element and head `(b, h)` with every option applied, −∞ where a key is not seen.
+///
+/// # Errors
+/// As [`attention`].
+pub fn masked_scores(
+    q: ArrayView4<f64>,
+    k: ArrayView4<f64>,
+    scoring: &Scoring,
+    (b, h): (usize, usize),
+) -> Result<Array2<f64>, Error> {
+    let shape = Shape::new(q.dim(), k.dim(), k.dim())?;
+    scoring.validate(&shape)?;
+    let kv = h / shape.group();
+    let scale = match scoring.scale {
+        Some(scale) => f64::from(scale),
+        None => 1.0 / (shape.d_k as f64).sqrt(),
+    };
+    let mut scores = scores(q.slice(s![b, h, .., ..]), k.slice(s![b, kv, .., ..]))?;
+    let bias = scoring.bias_of_head(&shape, b, h);
+    let keys = scoring.key_length(b, shape.m);
+    for ((i, j), score) in scores.indexed_iter_mut() {
+        if !scoring.mask.visible(i, keys).contains(&j) {
+            *score = f64::NEG_INFINITY;
+            continue;
+        }
+        *score *= scale;
+        if let Some(cap) = scoring.soft_cap {
+            let cap = f64::from(cap);
+            *score = cap * (*score / cap).tanh();
+        }
+        if let Some(slopes) = scoring.alibi {
+            *score -= f64::from(slopes[h]) * distance(&scoring.mask, i, j);
+        }
+        if let Some(bias) = &bias {
+            *score += f64::from(bias[[i, j]]);
+        }
+    }
+    Ok(scores)
+}
+
+/// |i + offset − j|: how far key `j` stands from query `i`.
+fn distance(mask: &Mask, i: usize, j: usize) -> f64 {
+    (i as f64 + mask.offset() as f64 - j as f64).abs()
+}

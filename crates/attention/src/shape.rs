@@ -1,0 +1,84 @@
+//! The dimensions of one call, checked once.
+
+use crate::Error;
+
+/// The dimensions that q \[B, H, N, d_k\], k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\] agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) b: usize,
+    pub(crate) h: usize,
+    pub(crate) h_kv: usize,
+    pub(crate) n: usize,
+    pub(crate) m: usize,
+    pub(crate) d_k: usize,
+    pub(crate) d_v: usize,
+}
+
+type Dim4 = (usize, usize, usize, usize);
+
+impl Shape {
+    /// Checks the operands' dimensions against each other.
+    pub(crate) fn new(q: Dim4, k: Dim4, v: Dim4) -> Result<Shape, Error> {
+        non_zero("q", q, ["B", "H", "N", "d_k"])?;
+        non_zero("k", k, ["B", "H_kv", "M", "d_k"])?;
+        non_zero("v", v, ["B", "H_kv", "M", "d_v"])?;
+        same("B", ("q", q.0), ("k", k.0))?;
+        same("B", ("q", q.0), ("v", v.0))?;
+        same("d_k", ("q", q.3), ("k", k.3))?;
+        same("H_kv", ("k", k.1), ("v", v.1))?;
+        same("M", ("k", k.2), ("v", v.2))?;
+        if !q.1.is_multiple_of(k.1) {
+            return Err(Error::UnevenGroups {
+                heads: q.1,
+                kv_heads: k.1,
+            });
+        }
+        Ok(Shape {
+            b: q.0,
+            h: q.1,
+            h_kv: k.1,
+            n: q.2,
+            m: k.2,
+            d_k: q.3,
+            d_v: v.3,
+        })
+    }
+
+    /// How many query heads share one key/value head.
+    pub(crate) fn group(&self) -> usize {
+        self.h / self.h_kv
+    }
+}
+
+/// Refuses an operand with a dimension of 0.
+pub(crate) fn non_zero(
+    operand: &'static str,
+    dim: Dim4,
+    names: [&'static str; 4],
+) -> Result<(), Error> {
+    for (dimension, len) in names.into_iter().zip([dim.0, dim.1, dim.2, dim.3]) {
+        if len == 0 {
+            return Err(Error::ZeroSize { dimension, operand });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses two operands that disagree about a dimension.
+pub(crate) fn same(
+    dimension: &'static str,
+    (left_name, left): (&'static str, usize),
+    (right_name, right): (&'static str, usize),
+) -> Result<(), Error> {
+    if left == right {
+        Ok(())
+    } else {
+        Err(Error::ShapeMismatch {
+            dimension,
+            left_name,
+            left,
+            right_name,
+            right,
+        })
+    }
+}
