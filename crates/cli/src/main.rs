@@ -1,1 +1,26 @@
-fn main() {}
+//! The command `lookback`: see what each attention head of a real model looks back at.
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod interrupt;
+mod output;
+mod progress;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    cli.global.apply_color();
+    if let Err(error) = interrupt::install() {
+        return failure::report(&error);
+    }
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,27 @@
+//! One file a command: its arguments, and what it does.
+
+pub(crate) mod bench;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod look;
+pub(crate) mod models;
+pub(crate) mod trace;
+
+use anyhow::Context as _;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let context = Context::new(&cli.global);
+    match cli.command {
+        None => look::run(&cli.look.context("no text given")?, &context),
+        Some(Command::Look(args)) => look::run(&args, &context),
+        Some(Command::Explain(args)) => explain::run(&args, &context),
+        Some(Command::Trace(args)) => trace::run(&args, &context),
+        Some(Command::Generate(args)) => generate::run(&args, &context),
+        Some(Command::Models(args)) => models::run(&args, &context),
+        Some(Command::Bench(command)) => bench::run(&command, &context),
+    }
+}

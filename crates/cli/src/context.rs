@@ -1,0 +1,104 @@
+//! What commands share: loading a model, encoding a text, and the terminal.
+
+use std::ops::ControlFlow;
+
+use anyhow::bail;
+use lookback_model::store::{Resolved, Store};
+use lookback_model::{Encoding, Hooks, LoadOptions, Model, Prefix, WeightsKind};
+
+use crate::args::{GlobalArgs, ModelArgs, TextArgs};
+use crate::progress::{FetchBar, Spinner};
+use crate::{interrupt, output, text};
+
+/// A model that is loaded, and where it came from.
+pub(crate) struct Loaded {
+    pub(crate) model: Model,
+    pub(crate) resolved: Resolved,
+}
+
+/// What holds for the whole run of a command.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// Whether the answer is printed as JSON.
+    pub(crate) json: bool,
+}
+
+impl Context {
+    pub(crate) fn new(global: &GlobalArgs) -> Self {
+        Self { json: global.json }
+    }
+
+    /// Columns that a line may have: the terminal's, or 80 where standard output is none.
+    pub(crate) fn width(&self) -> usize {
+        terminal_size::terminal_size_of(std::io::stdout())
+            .map_or(80, |(width, _)| usize::from(width.0))
+            .max(20)
+    }
+
+    /// Fetches the model if it has to be, and loads it.
+    pub(crate) fn load(&self, spec: &str, weights: WeightsKind) -> anyhow::Result<Loaded> {
+        let store = Store::from_env()?;
+        let resolved = {
+            let _graceful = interrupt::graceful();
+            store.resolve(spec, &FetchBar::new())?
+        };
+        let spinner = Spinner::start(format!("loading {}", resolved.name));
+        let model = Model::load(&resolved.path, &LoadOptions { weights })?;
+        spinner.finish();
+        Ok(Loaded { model, resolved })
+    }
+
+    /// The text that the arguments name.
+    pub(crate) fn text(&self, args: &TextArgs) -> anyhow::Result<String> {
+        text::read(args)
+    }
+
+    /// Tokens of `text`, after the prefix of the arguments, else after `default`.
+    ///
+    /// A text longer than the model's context is refused, or cut at its end with `--truncate`.
+    pub(crate) fn encode(
+        &self,
+        model: &Model,
+        text: &str,
+        args: &ModelArgs,
+        default: Prefix,
+    ) -> anyhow::Result<Encoding> {
+        let prefix = args.prefix.as_ref().map_or(default, |prefix| prefix.0.clone());
+        let encoding = model.tokenizer().encode(text, &prefix)?;
+        let context = model.config().context_length;
+        let tokens = encoding.ids.len();
+        if tokens <= context {
+            return Ok(encoding);
+        }
+        if !args.truncate {
+            bail!(
+                "the text has {tokens} tokens, {} more than the {context} that the model reads; \
+                 shorten it, or cut it with --truncate",
+                tokens - context
+            );
+        }
+        let kept = text::truncate(encoding, context);
+        output::note(&format!(
+            "the text is cut to its first {} of {tokens} tokens: the model reads no more",
+            kept.ids.len()
+        ));
+        Ok(kept)
+    }
+
+    /// Hooks that show on a terminal how far the reading of `tokens` tokens is.
+    pub(crate) fn reading(&self, tokens: usize) -> Reading {
+        Reading { spinner: Spinner::start(format!("reading {tokens} tokens")) }
+    }
+}
+
+/// Shows which layer a run has reached; the line is gone once it is dropped.
+pub(crate) struct Reading {
+    spinner: Spinner,
+}
+
+impl Hooks for Reading {
+    fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
+        self.spinner.position(done, layers);
+        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is printed, and how.
+
+use std::io::{self, BufWriter, Write};
+
+use serde::Serialize;
+
+/// Standard output, buffered, with colours left out where they are not wanted.
+pub(crate) fn stdout() -> BufWriter<anstream::AutoStream<io::StdoutLock<'static>>> {
+    BufWriter::new(anstream::stdout().lock())
+}
+
+/// Prints one JSON object, in one line.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells something beside the answer, on standard error.
+pub(crate) fn note(message: &str) {
+    let style = anstyle::Style::new().bold();
+    // A note that nobody can read is no reason to fail.
+    let _ = writeln!(anstream::stderr().lock(), "{style}note:{style:#} {}", one_line(message));
+}
+
+/// `text` in one line, with control characters shown rather than sent to the terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for part in text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for c in part.chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+    }
+    line
+}
+
+/// A number of bytes as a person reads it, in decimal units: `92.9 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_a_person_writes_them() {
+        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (92_871_040, "92.9 MB"), (999_960, "1.0 MB")];
+        for (count, text) in cases {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_sends_nothing_to_the_terminal() {
+        assert_eq!(one_line("a\n  b\r\n\x1b[31mc\u{7}"), "a b \\u{1b}[31mc\\u{7}");
+    }
+}
