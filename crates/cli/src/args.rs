@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
 use lookback_model::Prefix;
 use lookback_model::store::DEFAULT_MODEL;
 
@@ -29,23 +31,62 @@ Exit codes:
 
 /// See what each attention head of a real model looks back at.
 ///
-/// Without a command, `look` is meant: the words that each token of interest looks back at, over all heads.
+/// Without a command, `look` is meant: which words the tokens of interest look back at, over all heads.
 #[derive(Debug, Parser)]
 #[command(
     name = "lookback",
     version,
+    override_usage = "lookback [OPTIONS] <TEXT>\n       lookback [OPTIONS] <COMMAND>",
     after_help = EXAMPLES,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
+    subcommand_required = true,
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-    #[command(flatten)]
-    pub(crate) look: Option<commands::look::LookArgs>,
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The command line of this process; where it is wrong, says so and ends with exit code 2.
+    pub(crate) fn from_env() -> Self {
+        let line = with_default_command(std::env::args_os().collect());
+        Self::try_parse_from(line).unwrap_or_else(|error| with_tip(error).exit())
+    }
+}
+
+/// Puts `look` where no command is named: before the first argument that is not an option of every command.
+fn with_default_command(mut line: Vec<OsString>) -> Vec<OsString> {
+    let command = Cli::command();
+    let mut at = 1;
+    while let Some(argument) = line.get(at).and_then(|argument| argument.to_str()) {
+        match argument {
+            "--json" => at += 1,
+            "--color" => at += 2,
+            color if color.starts_with("--color=") => at += 1,
+            "help" | "-h" | "--help" | "-V" | "--version" => return line,
+            name if command.find_subcommand(name).is_some() => return line,
+            _ => break,
+        }
+    }
+    if at < line.len() {
+        line.insert(at, "look".into());
+    }
+    line
+}
+
+/// Words after a text most often mean that its quotes were forgotten.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let stray = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => !argument.starts_with('-'),
+        _ => false,
+    };
+    if error.kind() == ErrorKind::UnknownArgument && stray {
+        let tip = StyledStr::from("put the text in quotes: lookback \"A text of several words.\"");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
 }
 
 /// The commands.
@@ -126,12 +167,36 @@ impl FromStr for PrefixArg {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn look_is_the_default_command() {
+        let cases: [(&[&str], &[&str]); 8] = [
+            (&["A text."], &["look", "A text."]),
+            (&["-"], &["look", "-"]),
+            (&["--file", "x"], &["look", "--file", "x"]),
+            (&["--json", "--color", "never", "A text."], &["--json", "--color", "never", "look", "A text."]),
+            (&["--color=never", "models"], &["--color=never", "models"]),
+            (&["look", "trace"], &["look", "trace"]),
+            (&["--help"], &["--help"]),
+            (&[], &[]),
+        ];
+        for (given, meant) in cases {
+            let line = |arguments: &[&str]| -> Vec<OsString> {
+                ["lookback"].iter().chain(arguments).map(OsString::from).collect()
+            };
+            assert_eq!(with_default_command(line(given)), line(meant));
+        }
+    }
+
+    #[test]
+    fn forgotten_quotes_are_recognised() {
+        let error = Cli::try_parse_from(["lookback", "look", "A", "text"]).unwrap_err();
+        assert!(with_tip(error).to_string().contains("put the text in quotes"));
     }
 }

@@ -11,10 +11,8 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = args::Cli::from_env();
     cli.global.apply_color();
     if let Err(error) = interrupt::install() {
         return failure::report(&error);

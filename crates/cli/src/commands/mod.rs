@@ -7,8 +7,6 @@ pub(crate) mod look;
 pub(crate) mod models;
 pub(crate) mod trace;
 
-use anyhow::Context as _;
-
 use crate::args::{Cli, Command};
 use crate::context::Context;
 
@@ -16,12 +14,11 @@ use crate::context::Context;
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let context = Context::new(&cli.global);
     match cli.command {
-        None => look::run(&cli.look.context("no text given")?, &context),
-        Some(Command::Look(args)) => look::run(&args, &context),
-        Some(Command::Explain(args)) => explain::run(&args, &context),
-        Some(Command::Trace(args)) => trace::run(&args, &context),
-        Some(Command::Generate(args)) => generate::run(&args, &context),
-        Some(Command::Models(args)) => models::run(&args, &context),
-        Some(Command::Bench(command)) => bench::run(&command, &context),
+        Command::Look(args) => look::run(&args, &context),
+        Command::Explain(args) => explain::run(&args, &context),
+        Command::Trace(args) => trace::run(&args, &context),
+        Command::Generate(args) => generate::run(&args, &context),
+        Command::Models(args) => models::run(&args, &context),
+        Command::Bench(command) => bench::run(&command, &context),
     }
 }
