@@ -10,9 +10,12 @@ pub enum Error {
     /// A part of the trace contradicts another, or the format.
     #[error("the trace does not hold together: {0}")]
     Inconsistent(String),
-    /// A number that must be finite is not.
-    #[error("layer {layer}, {tensor}[{head}, {token}] is {value}: the model that ran has a damaged weight, or the file is damaged")]
-    NotFinite {
+    /// A number that no run with sound weights leaves behind.
+    #[error(
+        "layers.{layer}.{tensor} holds {value} for head {head}, token {token}: \
+         the model that ran has damaged weights, or the trace is damaged"
+    )]
+    BadNumber {
         /// Layer, from 0.
         layer: usize,
         /// Which of the layer's tensors.
@@ -78,10 +81,14 @@ pub enum Error {
         words: usize,
     },
     /// Values were to be saved from a trace that kept none.
-    #[error("this trace kept no values (V), so none can be saved: run the model again and ask it to keep them")]
+    #[error(
+        "this trace kept no values (V), so none can be saved: run the model again and ask it to keep them"
+    )]
     NoValues,
     /// A number is too large for f16.
-    #[error("layer {layer}: {tensor}[{head}, {token}] holds {value}, which f16 cannot: save the trace as f32")]
+    #[error(
+        "layer {layer}: {tensor}[{head}, {token}] holds {value}, which f16 cannot: save the trace as f32"
+    )]
     TooLargeForF16 {
         /// Layer, from 0.
         layer: usize,
@@ -93,6 +100,18 @@ pub enum Error {
         token: usize,
         /// The offending value.
         value: f32,
+    },
+    /// Rounding to f16 moves a row's scores too far for its weights to be computed.
+    #[error(
+        "head {layer}.{head}: the scores of query {i} are too large to survive rounding to f16: save the trace as f32"
+    )]
+    ScoresTooLargeForF16 {
+        /// Layer, from 0.
+        layer: usize,
+        /// Query head, from 0.
+        head: usize,
+        /// Index of the query.
+        i: usize,
     },
     /// The file is not what it should be.
     #[error("{} is not a trace that this version reads: {reason}", .path.display())]
@@ -118,4 +137,7 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The attention crate refused the question.
+    #[error(transparent)]
+    Attention(#[from] lookback_attention::Error),
 }

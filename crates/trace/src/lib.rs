@@ -1,16 +1,28 @@
 //! What one run of a model leaves behind: queries, keys and log-sum-exps, from which any weight is recomputed.
 
+mod aside;
+mod check;
 mod edits;
 mod error;
+mod head;
+mod header;
 mod layer;
 mod meta;
+mod open;
+mod rounding;
+mod save;
+mod statistics;
+mod tensor;
 mod trace;
-/// The words of a text.
+mod word_weights;
 pub mod words;
 
 pub use edits::{Cut, Edits, HeadId, Scaled};
 pub use error::Error;
+pub use head::Head;
 pub use layer::Layer;
 pub use meta::{Dtype, FORMAT, LayerMeta, Meta, TraceMask};
-pub use trace::{SaveOptions, Saved, Trace, WordWeights};
+pub use save::{SaveOptions, Saved};
+pub use trace::Trace;
+pub use word_weights::WordWeights;
 pub use words::{Word, Words};

@@ -1,5 +1,6 @@
 //! What a trace says about the run it comes from: provenance, text, tokens, and how each layer scored.
 
+use lookback_attention::{Mask, Scoring};
 use serde::{Deserialize, Serialize};
 
 use crate::Edits;
@@ -52,7 +53,7 @@ pub struct LayerMeta {
     /// key: \[H\].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sinks: Option<Vec<f32>>,
-    /// Where present, one slope a head: the score of query i and key j gains `slope · (j − i − offset)`: \[H\].
+    /// Where present, one slope a head: the score of query i and key j loses `slope · |i + offset − j|`: \[H\].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alibi: Option<Vec<f32>>,
 }
@@ -68,6 +69,18 @@ impl LayerMeta {
             sinks: None,
             alibi: None,
         }
+    }
+
+    /// The layer's scoring as the attention crate takes it, for all query heads.
+    #[must_use]
+    pub fn scoring(&self) -> Scoring<'_> {
+        let mut scoring = Scoring::default()
+            .with_scale(self.scale)
+            .with_mask(self.mask.into());
+        scoring.soft_cap = self.soft_cap;
+        scoring.sinks = self.sinks.as_deref();
+        scoring.alibi = self.alibi.as_deref();
+        scoring
     }
 }
 
@@ -93,6 +106,16 @@ pub enum TraceMask {
     },
 }
 
+impl From<TraceMask> for Mask {
+    fn from(mask: TraceMask) -> Self {
+        match mask {
+            TraceMask::None => Mask::None,
+            TraceMask::Causal { offset } => Mask::Causal { offset },
+            TraceMask::Window { window, offset } => Mask::Window { window, offset },
+        }
+    }
+}
+
 /// How the numbers of queries and keys are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,4 +125,32 @@ pub enum Dtype {
     F32,
     /// 16-bit floating point (IEEE 754 binary16).
     F16,
+}
+
+impl Dtype {
+    /// Bytes a number.
+    #[must_use]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The name that [`Meta`] and its file use: `f32`, `f16`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// The name that safetensors uses.
+    pub(crate) const fn in_file(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+        }
+    }
 }

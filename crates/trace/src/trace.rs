@@ -1,104 +1,116 @@
 //! The trace itself.
 
 use std::ops::Range;
-use std::path::Path;
+use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, ArrayView1, CowArray, Ix2};
+use ndarray::{Array1, Array2, ArrayView1};
 
-use crate::{Dtype, Error, Layer, Meta, Words};
+use crate::layer::Stored;
+use crate::{Cut, Dtype, Error, Head, Layer, Meta, Words, check};
 
-/// What one run of a model leaves behind, held in memory or mapped from a file.
+/// What one run of a model leaves behind: its text and tokens, and per layer the queries, keys and log-sum-exps from
+/// which any weight is recomputed. Held in memory or mapped from a file.
+///
+/// Layers, heads and tokens count from 0. Head L.H is query head H of layer L.
 #[derive(Debug)]
 pub struct Trace {
     meta: Meta,
-    layers: Vec<Layer>,
-    words: Words,
+    layers: Vec<Stored>,
+    /// The cut edges, sorted.
+    cuts: Vec<Cut>,
+    words: OnceLock<Words>,
 }
 
-/// How a trace is saved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SaveOptions {
-    /// How queries and keys (and values) are stored.
-    pub qk_dtype: Dtype,
-    /// Whether values are stored too; [`Trace::values_bytes`] says what that costs.
-    pub values: bool,
-}
-
-/// What saving a trace came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Saved {
-    /// Size of the file.
-    pub bytes: u64,
-    /// How much of it the values take.
-    pub values_bytes: u64,
-    /// The largest change of any weight by rounding to f16; none where nothing was rounded.
-    pub max_weight_change: Option<f32>,
-}
-
-/// What one word looks back at, word by word.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WordWeights {
-    /// Weight on each word, in the order of [`Trace::words`].
-    pub words: Vec<f32>,
-    /// Weight on the prefix tokens.
-    pub prefix: f32,
-    /// Weight on tokens that belong to no word: white space, and special tokens after the text.
-    pub other: f32,
-}
-
-#[expect(clippy::unimplemented, unused_variables, missing_docs)]
 impl Trace {
+    /// Puts together what a run has left behind.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`] where counts, shapes, spans or edits contradict each other, and
+    /// [`Error::BadNumber`] where an LSE is NaN or +∞ or a `vnorm` no length.
     pub fn new(meta: Meta, layers: Vec<Layer>) -> Result<Self, Error> {
-        unimplemented!()
+        Self::from_stored(meta, layers.into_iter().map(Stored::from).collect())
     }
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        unimplemented!()
+
+    /// A trace of tensors that may lie in a file.
+    pub(crate) fn from_stored(meta: Meta, layers: Vec<Stored>) -> Result<Self, Error> {
+        check::all(&meta, &layers)?;
+        let mut cuts = meta.edits.cut.clone();
+        cuts.sort_unstable();
+        Ok(Self {
+            meta,
+            layers,
+            cuts,
+            words: OnceLock::new(),
+        })
     }
-    pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved, Error> {
-        unimplemented!()
-    }
-    /// Size in bytes of all values when stored so; none where the run kept none.
-    pub fn values_bytes(&self, dtype: Dtype) -> Option<u64> {
-        unimplemented!()
-    }
+
+    /// Everything beside the tensors.
+    #[must_use]
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
-    /// N, the number of tokens.
+
+    /// N, the number of tokens, the prefix included.
+    #[must_use]
     pub fn n(&self) -> usize {
         self.meta.tokens.len()
     }
+
+    /// How many layers there are.
+    #[must_use]
     pub fn layer_count(&self) -> usize {
         self.layers.len()
     }
-    /// H of a layer; 0 where there is no such layer.
+
+    /// H, the number of a layer's query heads; 0 where there is no such layer.
+    #[must_use]
     pub fn head_count(&self, layer: usize) -> usize {
-        unimplemented!()
+        self.layers.get(layer).map_or(0, |l| l.q.heads)
     }
+
+    /// H_kv, the number of a layer's key heads; 0 where there is no such layer.
+    #[must_use]
     pub fn kv_head_count(&self, layer: usize) -> usize {
-        unimplemented!()
+        self.layers.get(layer).map_or(0, |l| l.k.heads)
     }
-    /// The head's queries: [N, d_k].
-    pub fn q(&self, layer: usize, head: usize) -> Result<CowArray<'_, f32, Ix2>, Error> {
-        unimplemented!()
+
+    /// One head, to be asked many questions.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
+    pub fn head(&self, layer: usize, head: usize) -> Result<Head<'_>, Error> {
+        Head::new(self, layer, head)
     }
-    /// The keys that a query head reads: [N, d_k].
-    pub fn k(&self, layer: usize, head: usize) -> Result<CowArray<'_, f32, Ix2>, Error> {
-        unimplemented!()
-    }
-    /// The values that a query head reads: [N, d_v]; none where the run kept none.
-    pub fn v(&self, layer: usize, head: usize) -> Result<Option<CowArray<'_, f32, Ix2>>, Error> {
-        unimplemented!()
-    }
+
+    /// A head's natural log-sum-exps: \[N\].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
     pub fn lse(&self, layer: usize, head: usize) -> Result<ArrayView1<'_, f32>, Error> {
-        unimplemented!()
+        Ok(self.stored(layer, head)?.lse.vector(head))
     }
+
+    /// ‖v_j·W_o^h‖ for each key of a head: \[N\].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
     pub fn vnorm(&self, layer: usize, head: usize) -> Result<ArrayView1<'_, f32>, Error> {
-        unimplemented!()
+        Ok(self.stored(layer, head)?.vnorm.vector(head))
     }
+
+    /// The weights of query `i` over all keys: \[N\]. See [`Head::row`].
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
     pub fn row(&self, layer: usize, head: usize, i: usize) -> Result<Array1<f32>, Error> {
-        unimplemented!()
+        self.head(layer, head)?.row(i)
     }
+
+    /// The weights of some queries on some keys: \[rows, cols\]. See [`Head::weights`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`], [`Error::NoSuchTokens`]; [`Error::NotAWeight`] where the
+    /// trace is damaged.
     pub fn weights(
         &self,
         layer: usize,
@@ -106,18 +118,43 @@ impl Trace {
         rows: Range<usize>,
         cols: Range<usize>,
     ) -> Result<Array2<f32>, Error> {
-        unimplemented!()
+        self.head(layer, head)?.weights(rows, cols)
     }
+
+    /// The words of the text, found when they are first asked for.
     pub fn words(&self) -> &Words {
-        &self.words
+        self.words
+            .get_or_init(|| Words::new(&self.meta.text, &self.meta.spans))
     }
-    /// Sub-tokens summed over keys and averaged over queries.
-    pub fn word_weights(
-        &self,
-        layer: usize,
-        head: usize,
-        query_word: usize,
-    ) -> Result<WordWeights, Error> {
-        unimplemented!()
+
+    /// How many bytes the values of all layers take when they are stored so; none where the run kept none.
+    #[must_use]
+    pub fn values_bytes(&self, dtype: Dtype) -> Option<u64> {
+        let numbers = |l: &Stored| Some(l.v.as_ref()?.len() as u64);
+        let total: u64 = self.layers.iter().map(numbers).sum::<Option<u64>>()?;
+        Some(total * dtype.size() as u64)
+    }
+
+    /// The cut edges, sorted.
+    pub(crate) fn cuts(&self) -> &[Cut] {
+        &self.cuts
+    }
+
+    /// All layers as they are stored.
+    pub(crate) fn layers(&self) -> &[Stored] {
+        &self.layers
+    }
+
+    /// The layer of a head that must exist.
+    pub(crate) fn stored(&self, layer: usize, head: usize) -> Result<&Stored, Error> {
+        let layers = self.layers.len();
+        let stored = self.layers.get(layer);
+        let stored = stored.ok_or(Error::NoSuchLayer { layer, layers })?;
+        let heads = stored.q.heads;
+        if head < heads {
+            Ok(stored)
+        } else {
+            Err(Error::NoSuchHead { layer, head, heads })
+        }
     }
 }

@@ -1,0 +1,206 @@
+//! One head of a trace, and its weights.
+
+use std::ops::Range;
+
+use half::f16;
+use lookback_attention::weights::weights;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
+
+use crate::layer::Stored;
+use crate::{Cut, Error, Trace};
+
+/// How many rows of weights are held at a time where all of a head's are looked through: 64·N numbers, and enough
+/// for the weights' matrix product to reuse each key it loads.
+const ROWS_AT_A_TIME: usize = 64;
+
+/// One head of a trace, ready to be asked for its weights.
+///
+/// Queries and keys that are stored as f16 are widened once, when the head is taken from the trace
+/// ([`Trace::head`]), so that many questions to one `Head` cost less than as many to the trace.
+#[derive(Debug)]
+pub struct Head<'a> {
+    trace: &'a Trace,
+    layer: usize,
+    head: usize,
+    q: CowArray<'a, f32, Ix2>,
+    k: CowArray<'a, f32, Ix2>,
+    cuts: &'a [Cut],
+}
+
+impl<'a> Head<'a> {
+    /// A head that exists, with its cut edges in order.
+    pub(crate) fn new(trace: &'a Trace, layer: usize, head: usize) -> Result<Self, Error> {
+        let stored = trace.stored(layer, head)?;
+        let cuts = trace.cuts();
+        let from = cuts.partition_point(|c| (c.layer, c.head) < (layer, head));
+        let to = cuts.partition_point(|c| (c.layer, c.head) <= (layer, head));
+        Ok(Self {
+            trace,
+            layer,
+            head,
+            q: stored.q.matrix(head),
+            k: stored.k.matrix(stored.kv_head(head)),
+            cuts: &cuts[from..to],
+        })
+    }
+
+    /// N, the number of tokens: of queries, and of keys.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.trace.n()
+    }
+
+    /// Queries as the scores use them: \[N, d_k\].
+    #[must_use]
+    pub fn q(&self) -> ArrayView2<'_, f32> {
+        self.q.view()
+    }
+
+    /// Keys that this head reads, as the scores use them: \[N, d_k\].
+    #[must_use]
+    pub fn k(&self) -> ArrayView2<'_, f32> {
+        self.k.view()
+    }
+
+    /// Values that this head reads: \[N, d_v\]; none where the run kept none.
+    #[must_use]
+    pub fn v(&self) -> Option<CowArray<'a, f32, Ix2>> {
+        let stored = self.layer();
+        stored
+            .v
+            .as_ref()
+            .map(|v| v.matrix(stored.kv_head(self.head)))
+    }
+
+    /// Natural log-sum-exp of each query's scores, a sink's logit included: \[N\].
+    #[must_use]
+    pub fn lse(&self) -> ArrayView1<'a, f32> {
+        self.layer().lse.vector(self.head)
+    }
+
+    /// ‖v_j·W_o^h‖ for each key: \[N\].
+    #[must_use]
+    pub fn vnorm(&self) -> ArrayView1<'a, f32> {
+        self.layer().vnorm.vector(self.head)
+    }
+
+    /// The weights of query `i` over all keys: \[N\].
+    ///
+    /// They sum to 1, less what a sink takes; all are 0 where the query sees no key.
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
+    pub fn row(&self, i: usize) -> Result<Array1<f32>, Error> {
+        // `saturating_add`: a query that does not exist is refused below, whatever its number.
+        let rows = i..i.saturating_add(1);
+        Ok(self.weights(rows, 0..self.n())?.index_axis_move(Axis(0), 0))
+    }
+
+    /// The weights of some queries on some keys: \[rows, cols\], exp(score − lse), and 0 where an edge was cut.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTokens`], and [`Error::NotAWeight`] where the trace is damaged.
+    pub fn weights(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
+        let weights = self.weights_under(self.lse(), rows.clone(), cols.clone())?;
+        let lse = self.lse();
+        for (i, row) in rows.zip(weights.outer_iter()) {
+            let sound = 0.0..=highest_weight(lse[i]);
+            if let Some(col) = row.iter().position(|w| !sound.contains(w)) {
+                let (layer, head) = (self.layer, self.head);
+                let (j, value) = (cols.start + col, row[col]);
+                return Err(Error::NotAWeight {
+                    layer,
+                    head,
+                    i,
+                    j,
+                    value,
+                });
+            }
+        }
+        Ok(weights)
+    }
+
+    /// exp(score − lse) for another LSE than the trace's, and whatever comes out; 0 where an edge was cut.
+    pub(crate) fn weights_under(
+        &self,
+        lse: ArrayView1<f32>,
+        rows: Range<usize>,
+        cols: Range<usize>,
+    ) -> Result<Array2<f32>, Error> {
+        for (what, range) in [("queries", &rows), ("keys", &cols)] {
+            if range.start > range.end || range.end > self.n() {
+                let (range, n) = (range.clone(), self.n());
+                return Err(Error::NoSuchTokens { what, range, n });
+            }
+        }
+        let scoring = self.trace.meta().layers[self.layer].scoring();
+        let scoring = scoring.for_head(0, self.head);
+        let (q, k) = (self.q.view(), self.k.view());
+        let mut weights = weights(q, k, lse, &scoring, rows.clone(), cols.clone())?;
+        let from = self.cuts.partition_point(|c| c.i < rows.start);
+        for cut in self.cuts[from..].iter().take_while(|c| c.i < rows.end) {
+            if cols.contains(&cut.j) {
+                weights[[cut.i - rows.start, cut.j - cols.start]] = 0.0;
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Hands each row of weights to `look`, in order, with O(N) of them in memory.
+    pub(crate) fn for_each_row(
+        &self,
+        rows: Range<usize>,
+        mut look: impl FnMut(usize, ArrayView1<f32>),
+    ) -> Result<(), Error> {
+        for block in row_blocks(rows) {
+            let weights = self.weights(block.clone(), 0..self.n())?;
+            for (i, row) in block.zip(weights.outer_iter()) {
+                look(i, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same head with its queries and keys rounded to f16.
+    pub(crate) fn rounded(&self) -> Head<'a> {
+        let round = |x: f32| f16::from_f32(x).to_f32();
+        Head {
+            q: self.q.mapv(round).into(),
+            k: self.k.mapv(round).into(),
+            ..*self
+        }
+    }
+
+    /// The sink's logit, where this head has one.
+    pub(crate) fn sink(&self) -> Option<f32> {
+        let sinks = self.trace.meta().layers[self.layer].sinks.as_ref();
+        sinks.map(|sinks| sinks[self.head])
+    }
+
+    /// The error for a row whose weights rounding to f16 makes impossible to compute.
+    pub(crate) fn scores_too_large_for_f16(&self, i: usize) -> Error {
+        let (layer, head) = (self.layer, self.head);
+        Error::ScoresTooLargeForF16 { layer, head, i }
+    }
+
+    fn layer(&self) -> &'a Stored {
+        &self.trace.layers()[self.layer]
+    }
+}
+
+/// The blocks in which rows are looked through.
+pub(crate) fn row_blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(ROWS_AT_A_TIME)
+        .map(move |start| start..end.min(start + ROWS_AT_A_TIME))
+}
+
+/// The largest weight that rounding can make of a true one under this LSE. Scores are of the LSE's size, and each
+/// is off by some units in its last place (6e-8 of it), which the exponential turns into a factor.
+fn highest_weight(lse: f32) -> f32 {
+    if lse.is_finite() {
+        1.01 + 1e-5 * lse.abs()
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,169 @@
+//! Mapping a trace file back into memory.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use crate::layer::Stored;
+use crate::tensor::Tensor;
+use crate::{Dtype, Error, FORMAT, Trace, header};
+
+/// The longest reason that is shown of what a damaged file may make arbitrarily long.
+const LONGEST_REASON: usize = 400;
+
+impl Trace {
+    /// Opens a trace file. The model is not needed.
+    ///
+    /// The file is mapped, not read: f32 numbers are used where they lie, f16 numbers are widened a head at a time.
+    /// It must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old
+    /// one's place; a program that shortens the file in place ends this one with a bus error.
+    ///
+    /// # Errors
+    /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound `lookback-trace/1` file: the file is
+    /// taken to be hostile. Memory is bounded by a small multiple of the header's size, which is at most 100 MB.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let map = map(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        read(&Arc::new(map)).map_err(|reason| Error::Format {
+            path: path.to_owned(),
+            reason: printable(&reason),
+        })
+    }
+}
+
+/// Maps a file. Only a regular one: opening a pipe would wait for its writer.
+fn map(path: &Path) -> std::io::Result<Mmap> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let file = File::open(path)?;
+    // SAFETY: the mapping is private and read-only, and it lives as long as every slice of it (each `Tensor` holds
+    // the map). Its bytes are only ever read as u8, u16 and f32, of which every bit pattern is a value, and nothing
+    // is derived from them that memory safety depends on later: sizes and offsets are copied out of the header
+    // before they are checked. What no program can rule out is that another one changes the file in place; the
+    // documentation of `Trace::open` forbids that, and this library itself only ever renames whole files.
+    unsafe { Mmap::map(&file) }
+}
+
+/// Takes a mapped file apart, or says what is wrong with it.
+fn read(map: &Arc<Mmap>) -> Result<Trace, String> {
+    let (header_len, described) = SafeTensors::read_metadata(map)
+        .map_err(|error| format!("it is not a whole safetensors file ({error})"))?;
+    let metadata = described.metadata().clone().unwrap_or_default();
+    let meta = header::parse(metadata)?;
+    let reader = Reader {
+        map,
+        data_start: 8 + header_len,
+        described: &described,
+    };
+    let layers = reader.layers(meta.layers.len())?;
+    Trace::from_stored(meta, layers).map_err(|error| error.to_string())
+}
+
+/// Finds the tensors of a file whose header is sound as safetensors.
+struct Reader<'a> {
+    map: &'a Arc<Mmap>,
+    /// Where in the file the tensors' bytes begin.
+    data_start: usize,
+    described: &'a Metadata,
+}
+
+impl Reader<'_> {
+    /// All layers; whatever other tensor there is, is refused by name.
+    fn layers(&self, count: usize) -> Result<Vec<Stored>, String> {
+        let layers = (0..count).map(|at| self.layer(at));
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        let known = |name: &str| {
+            let parts: Vec<&str> = name.splitn(3, '.').collect();
+            matches!(parts[..], ["layers", at, "q" | "k" | "v" | "lse" | "vnorm"]
+                if at.parse().is_ok_and(|n: usize| n < count && at == n.to_string()))
+        };
+        let names = self.described.offset_keys();
+        match names.iter().find(|name| !known(name)) {
+            Some(name) => Err(format!(
+                "it has a tensor {name:?}, which {FORMAT} does not know"
+            )),
+            None => Ok(layers),
+        }
+    }
+
+    fn layer(&self, at: usize) -> Result<Stored, String> {
+        let halves = [Dtype::F32, Dtype::F16];
+        let find = |part: &str, rank: usize, dtypes: &[Dtype]| {
+            let name = format!("layers.{at}.{part}");
+            let found = self.tensor(&name, rank, dtypes)?;
+            found.ok_or_else(|| format!("it has no tensor `{name}`"))
+        };
+        Ok(Stored {
+            q: find("q", 3, &halves)?,
+            k: find("k", 3, &halves)?,
+            lse: find("lse", 2, &[Dtype::F32])?,
+            vnorm: find("vnorm", 2, &[Dtype::F32])?,
+            v: self.tensor(&format!("layers.{at}.v"), 3, &halves)?,
+        })
+    }
+
+    /// A tensor of this rank and one of these types; none where the file has no such tensor.
+    fn tensor(&self, name: &str, rank: usize, dtypes: &[Dtype]) -> Result<Option<Tensor>, String> {
+        let Some(info) = self.described.info(name) else {
+            return Ok(None);
+        };
+        let dtype = dtypes
+            .iter()
+            .find(|d| d.in_file() == info.dtype.to_string());
+        let dtype = *dtype.ok_or_else(|| {
+            let names: Vec<&str> = dtypes.iter().map(|d| d.in_file()).collect();
+            format!(
+                "`{name}` holds {}, where {} is read",
+                info.dtype,
+                names.join(" or ")
+            )
+        })?;
+        let shape = match info.shape[..] {
+            [heads, rows] if rank == 2 => [heads, rows, 1],
+            [heads, rows, width] if rank == 3 => [heads, rows, width],
+            _ => {
+                return Err(format!(
+                    "`{name}` has shape {:?}, not one of {rank} sizes",
+                    info.shape
+                ));
+            }
+        };
+        let bytes = self.bytes(info);
+        let start = bytes.start;
+        let tensor = Tensor::mapped(shape, dtype, self.map, bytes);
+        tensor.map(Some).ok_or_else(|| {
+            format!(
+                "`{name}` begins at byte {start} of the file, which is no multiple of {}",
+                dtype.size()
+            )
+        })
+    }
+
+    /// Where in the file a tensor lies; safetensors has checked that it does.
+    fn bytes(&self, info: &TensorInfo) -> Range<usize> {
+        let (start, end) = info.data_offsets;
+        self.data_start + start..self.data_start + end
+    }
+}
+
+/// A reason on one line of bearable length, with what a terminal might obey made visible.
+fn printable(reason: &str) -> String {
+    let visible = |c: char| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    let mut shown: String = reason.chars().take(LONGEST_REASON).map(visible).collect();
+    if reason.chars().nth(LONGEST_REASON).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,221 @@
+//! Writing a trace to a file.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::Path;
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use ndarray::Array1;
+
+use crate::aside::write_aside;
+use crate::header::{Entry, header, metadata};
+use crate::rounding::round_all;
+use crate::tensor::Tensor;
+use crate::{Dtype, Error, Meta, Trace};
+
+/// How a trace is saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// How queries and keys, and values where they are saved, are stored.
+    pub qk_dtype: Dtype,
+    /// Whether values are saved too; [`Trace::values_bytes`] says what that costs. Weights do not need them.
+    pub values: bool,
+}
+
+/// What saving a trace came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Saved {
+    /// Size of the file.
+    pub bytes: u64,
+    /// How much of it the values take.
+    pub values_bytes: u64,
+    /// The largest change of any weight by rounding to f16, now or when the trace was first saved; none where
+    /// nothing was rounded.
+    pub qk_rounding_max_weight_change: Option<f32>,
+}
+
+impl Trace {
+    /// Saves the trace as one file, which `docs/trace-format.md` of the project describes.
+    ///
+    /// The file is written aside and renamed, so that `path` is never half-written. The same trace and options
+    /// give the same bytes.
+    ///
+    /// With [`Dtype::F16`], queries and keys take half the room. Each row's LSE is computed again from the rounded
+    /// numbers, so that rows still sum to 1, and the largest change of a weight is stored and returned. This takes
+    /// two computations of every weight, O(N²) time and O(N) memory a thread.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; [`Error::NoValues`]; [`Error::BadNumber`] where queries, keys or values are not finite;
+    /// [`Error::TooLargeForF16`] and [`Error::ScoresTooLargeForF16`].
+    pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved, Error> {
+        let path = path.as_ref();
+        let file = TraceFile::new(self, options)?;
+        write_aside(path, |w| file.write(w)).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(file.saved())
+    }
+}
+
+/// A trace file that is ready to be written.
+struct TraceFile<'a> {
+    header: Vec<u8>,
+    parts: Vec<(Entry, Part<'a>)>,
+    rounding: Option<f32>,
+}
+
+/// The numbers of one tensor.
+enum Part<'a> {
+    Stored(&'a Tensor),
+    Computed(Vec<Array1<f32>>),
+}
+
+impl<'a> TraceFile<'a> {
+    fn new(trace: &'a Trace, options: &SaveOptions) -> Result<Self, Error> {
+        if options.values && trace.values_bytes(options.qk_dtype).is_none() {
+            return Err(Error::NoValues);
+        }
+        check_numbers(trace, options)?;
+        let mut rounding = trace.meta().qk_rounding_max_weight_change;
+        let mut computed = Vec::new();
+        if options.qk_dtype == Dtype::F16 && trace.meta().qk_dtype == Dtype::F32 {
+            let rounded = round_all(trace)?;
+            // Changes of two roundings in a row add up, at most.
+            let total = rounding.unwrap_or(0.0) + rounded.max_weight_change;
+            rounding = Some(total.min(1.0));
+            computed = rounded.lse;
+        }
+        let parts = parts(trace, options, computed);
+        let meta = Meta {
+            qk_dtype: options.qk_dtype,
+            qk_rounding_max_weight_change: rounding,
+            ..trace.meta().clone()
+        };
+        let entries: Vec<&Entry> = parts.iter().map(|(entry, _)| entry).collect();
+        let header = header(&metadata(&meta), &entries);
+        Ok(Self {
+            header,
+            parts,
+            rounding,
+        })
+    }
+
+    /// Writes the whole file, widening or rounding one head at a time.
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        to.write_all(&self.header)?;
+        for (entry, part) in &self.parts {
+            match part {
+                Part::Stored(tensor) => (0..tensor.heads)
+                    .try_for_each(|head| write_numbers(to, &tensor.head(head), entry.dtype))?,
+                Part::Computed(heads) => heads
+                    .iter()
+                    .try_for_each(|head| write_numbers(to, &head.to_vec(), entry.dtype))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn saved(&self) -> Saved {
+        let bytes = |of: &dyn Fn(&Entry) -> bool| -> u64 {
+            let entries = self.parts.iter().map(|(entry, _)| entry);
+            entries.filter(|e| of(e)).map(Entry::bytes).sum()
+        };
+        Saved {
+            bytes: self.header.len() as u64 + bytes(&|_| true),
+            values_bytes: bytes(&|entry| entry.name.ends_with(".v")),
+            qk_rounding_max_weight_change: self.rounding,
+        }
+    }
+}
+
+/// All tensors in the order of the file: f32 before f16, so that each begins where its numbers can be read in place.
+fn parts<'a>(
+    trace: &'a Trace,
+    options: &SaveOptions,
+    computed_lse: Vec<Vec<Array1<f32>>>,
+) -> Vec<(Entry, Part<'a>)> {
+    let mut computed_lse = computed_lse.into_iter();
+    let mut parts = Vec::new();
+    for (at, layer) in trace.layers().iter().enumerate() {
+        let lse = computed_lse
+            .next()
+            .map_or(Part::Stored(&layer.lse), Part::Computed);
+        let mut add = |name: &str, shape: &[usize], dtype: Dtype, part: Part<'a>| {
+            let (name, shape) = (format!("layers.{at}.{name}"), shape.to_vec());
+            parts.push((Entry { name, shape, dtype }, part));
+        };
+        let rows = |t: &Tensor| [t.heads, t.rows];
+        let full = |t: &Tensor| [t.heads, t.rows, t.width];
+        add("lse", &rows(&layer.lse), Dtype::F32, lse);
+        add(
+            "vnorm",
+            &rows(&layer.vnorm),
+            Dtype::F32,
+            Part::Stored(&layer.vnorm),
+        );
+        add(
+            "q",
+            &full(&layer.q),
+            options.qk_dtype,
+            Part::Stored(&layer.q),
+        );
+        add(
+            "k",
+            &full(&layer.k),
+            options.qk_dtype,
+            Part::Stored(&layer.k),
+        );
+        if let (true, Some(v)) = (options.values, &layer.v) {
+            add("v", &full(v), options.qk_dtype, Part::Stored(v));
+        }
+    }
+    parts.sort_by_key(|(entry, _)| std::cmp::Reverse(entry.dtype.size()));
+    parts
+}
+
+/// Refuses queries, keys and values that are not finite, or not in the type that they are to be stored in.
+fn check_numbers(trace: &Trace, options: &SaveOptions) -> Result<(), Error> {
+    for (at, layer) in trace.layers().iter().enumerate() {
+        let v = layer.v.as_ref().filter(|_| options.values);
+        let tensors = [("q", Some(&layer.q)), ("k", Some(&layer.k)), ("v", v)];
+        for (name, tensor) in tensors.into_iter().filter_map(|(name, t)| Some((name, t?))) {
+            if let Some((head, token, value)) = tensor.find(|x| !x.is_finite()) {
+                return Err(Error::BadNumber {
+                    layer: at,
+                    tensor: name,
+                    head,
+                    token,
+                    value,
+                });
+            }
+            let too_large = |x: f32| f16::from_f32(x).is_infinite();
+            if options.qk_dtype == Dtype::F16
+                && let Some((head, token, value)) = tensor.find(too_large)
+            {
+                return Err(Error::TooLargeForF16 {
+                    layer: at,
+                    tensor: name,
+                    head,
+                    token,
+                    value,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes numbers in the type asked for, little-endian (as this machine is: see [`crate::tensor`]).
+fn write_numbers(to: &mut impl Write, numbers: &[f32], dtype: Dtype) -> io::Result<()> {
+    let bytes: Cow<[u8]> = match dtype {
+        Dtype::F32 => Cow::Borrowed(bytemuck::cast_slice(numbers)),
+        Dtype::F16 => {
+            let mut halves = vec![f16::ZERO; numbers.len()];
+            halves.convert_from_f32_slice(numbers);
+            Cow::Owned(bytemuck::cast_slice(halves.reinterpret_cast()).to_vec())
+        }
+    };
+    to.write_all(&bytes)
+}
