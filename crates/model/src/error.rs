@@ -87,6 +87,9 @@ pub enum Error {
     /// The tensor library refused an operation.
     #[error("the tensor library failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// The attention kernel refused its input.
+    #[error(transparent)]
+    Attention(#[from] lookback_attention::Error),
     /// A trace could not be built.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),

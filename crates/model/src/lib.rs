@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod error;
 pub mod families;
 pub mod generate;
+mod layers;
 mod model;
 mod run;
 pub mod store;

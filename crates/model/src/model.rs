@@ -1,13 +1,12 @@
 //! A model that is ready to run.
 
 use std::path::Path;
-
-use ndarray::{Array1, Array2};
+use std::sync::Arc;
 
 use crate::Error;
 use crate::checkpoint::{Checkpoint, Config};
-use crate::run::{Hooks, KvCache, LayerInternals, Prefill, PrefillOptions, TraceOptions, Traced};
-use crate::tokenizer::{Encoding, Tokenizer};
+use crate::families::{self, Family, Shape};
+use crate::tokenizer::Tokenizer;
 
 /// In which form the weights are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +27,8 @@ pub struct LoadOptions {
 
 /// A decoder with its weights and tokenizer.
 pub struct Model {
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
+    family: Box<dyn Family>,
     options: LoadOptions,
 }
 
@@ -46,7 +46,9 @@ impl Model {
     /// # Errors
     /// As [`Model::load`].
     pub fn from_checkpoint(checkpoint: Checkpoint, options: &LoadOptions) -> Result<Self, Error> {
+        let checkpoint = Arc::new(checkpoint);
         Ok(Self {
+            family: families::load(checkpoint.clone(), options.weights)?,
             checkpoint,
             options: *options,
         })
@@ -79,70 +81,14 @@ impl Model {
     /// Which numbers the products are computed on, in words, for example `f32 (dequantised from Q4_1)`.
     #[must_use]
     pub fn weights_description(&self) -> String {
-        unimplemented!()
+        self.family.weights_description()
     }
 
-    /// Reads `tokens` (at least one, at most the context length) in one pass.
-    ///
-    /// # Errors
-    /// [`Error::NoTokens`], [`Error::TooLong`], [`Error::TokenOutOfRange`], [`Error::PositionOutOfRange`],
-    /// [`Error::NotFinite`].
-    pub fn prefill(&self, tokens: &[u32], options: &PrefillOptions) -> Result<Prefill, Error> {
-        self.prefill_with(tokens, options, &())
+    pub(crate) fn family(&self) -> &dyn Family {
+        &*self.family
     }
 
-    /// [`Model::prefill`], reporting to `hooks`.
-    ///
-    /// # Errors
-    /// As [`Model::prefill`], and [`Error::Cancelled`] where a hook asks to stop.
-    pub fn prefill_with(
-        &self,
-        tokens: &[u32],
-        options: &PrefillOptions,
-        hooks: &dyn Hooks,
-    ) -> Result<Prefill, Error> {
-        let _ = (tokens, options, hooks);
-        unimplemented!()
-    }
-
-    /// Reads one more token after those in `cache`, and gives the logits that follow it, \[vocabulary\].
-    ///
-    /// # Errors
-    /// [`Error::TooLong`], [`Error::TokenOutOfRange`], [`Error::Cache`], [`Error::NotFinite`].
-    pub fn decode(&self, token: u32, cache: &mut KvCache) -> Result<Array1<f32>, Error> {
-        let _ = (token, cache);
-        unimplemented!()
-    }
-
-    /// Reads an encoded text and keeps what is needed to answer any question about its weights.
-    ///
-    /// # Errors
-    /// As [`Model::prefill_with`], and [`Error::Trace`].
-    pub fn trace(
-        &self,
-        encoding: &Encoding,
-        options: &TraceOptions,
-        hooks: &dyn Hooks,
-    ) -> Result<Traced, Error> {
-        let _ = (encoding, options, hooks);
-        unimplemented!()
-    }
-
-    /// Everything that layer `layer` computes on `tokens`; the layers before it are run, those after it are not.
-    ///
-    /// # Errors
-    /// As [`Model::prefill`], and [`Error::LayerOutOfRange`].
-    pub fn inspect(&self, tokens: &[u32], layer: usize) -> Result<LayerInternals, Error> {
-        let _ = (tokens, layer);
-        unimplemented!()
-    }
-
-    /// Rows of the embedding table, as the first layer reads them: \[tokens, d\].
-    ///
-    /// # Errors
-    /// [`Error::TokenOutOfRange`].
-    pub fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
-        let _ = tokens;
-        unimplemented!()
+    pub(crate) fn shape(&self) -> &Shape {
+        self.family.shape()
     }
 }

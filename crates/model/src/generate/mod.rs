@@ -3,10 +3,12 @@
 mod sampler;
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
+use ndarray::Axis;
 pub use sampler::{Sampler, Sampling};
 
-use crate::{Error, Model};
+use crate::{Error, Hooks, Logits, Model, PrefillOptions};
 
 /// How text is generated.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,25 +52,62 @@ pub struct Generation {
     pub tokens: Vec<u32>,
     /// Why there are no more.
     pub end: End,
-    /// Seconds until the first token was chosen.
+    /// Seconds that reading the prompt took.
     pub prefill_seconds: f64,
-    /// Seconds for the tokens after it.
+    /// Seconds that choosing the tokens took, and reading all but the last of them.
     pub decode_seconds: f64,
 }
 
 impl Model {
-    /// Continues `prompt`, calling `on_token` with each new token as it is chosen; `Break` ends the text
-    /// after that token.
+    /// Continues `prompt`, calling `on_token` with each new token as it is chosen; `Break` ends the text after that
+    /// token. `hooks` hear of the prompt's progress.
     ///
     /// # Errors
-    /// As [`Model::prefill`], and [`Error::Sampling`] where a sampling parameter is out of range.
+    /// As [`Model::prefill_with`], and [`Error::Sampling`] where a sampling parameter is out of range.
     pub fn generate(
         &self,
         prompt: &[u32],
         options: &GenerateOptions,
+        hooks: &dyn Hooks,
         on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Generation, Error> {
-        let _ = (prompt, options, on_token);
-        unimplemented!()
+        let mut sampler = Sampler::new(options.sampling)?;
+        let start = Instant::now();
+        let prefill = PrefillOptions {
+            logits: Logits::Last,
+            cache: true,
+            ..PrefillOptions::default()
+        };
+        let prefill = self.prefill_with(prompt, &prefill, hooks)?;
+        let prefill_seconds = start.elapsed().as_secs_f64();
+        let mut cache = prefill.cache.unwrap_or_else(|| unreachable!("a cache was asked for"));
+        let mut logits = prefill.logits.index_axis_move(Axis(0), 0);
+        let mut tokens = Vec::new();
+        let start = Instant::now();
+        let end = loop {
+            if tokens.len() == options.max_tokens {
+                break End::MaxTokens;
+            }
+            let token = sampler.sample(logits.view());
+            if options.stop_tokens.contains(&token) {
+                break End::Stop(token);
+            }
+            tokens.push(token);
+            if on_token(token).is_break() {
+                break End::Cancelled;
+            }
+            if cache.len() == self.config().context_length {
+                break End::ContextFull;
+            }
+            if tokens.len() < options.max_tokens {
+                logits = self.decode(token, &mut cache)?;
+            }
+        };
+        Ok(Generation {
+            tokens,
+            end,
+            prefill_seconds,
+            decode_seconds: start.elapsed().as_secs_f64(),
+        })
     }
 }

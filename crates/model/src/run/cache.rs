@@ -1,8 +1,16 @@
 //! Keys and values of what was read, for decoding.
 
-use ndarray::Array3;
+use ndarray::{Array3, ArrayView3, Axis, s};
+
+use crate::Error;
+use crate::families::Shape;
+
+/// Positions that a growing cache makes room for at least.
+const MIN_GROWTH: usize = 64;
 
 /// Keys and values of every layer for the tokens read so far.
+///
+/// It takes 4 · layers · H_kv · (d_k + d_v) bytes a token, and makes room for more by a quarter at a time.
 #[derive(Debug, Clone)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
@@ -11,7 +19,7 @@ pub struct KvCache {
 
 /// One layer's keys and values, with room to grow.
 #[derive(Debug, Clone)]
-struct LayerCache {
+pub(super) struct LayerCache {
     /// \[H_kv, capacity, d_k\]
     k: Array3<f32>,
     /// \[H_kv, capacity, d_v\]
@@ -19,6 +27,18 @@ struct LayerCache {
 }
 
 impl KvCache {
+    /// An empty cache for a model of this shape.
+    pub(super) fn empty(shape: &Shape) -> Self {
+        let layer = LayerCache {
+            k: Array3::zeros((shape.kv_heads, 0, shape.d_k)),
+            v: Array3::zeros((shape.kv_heads, 0, shape.d_v)),
+        };
+        Self {
+            layers: vec![layer; shape.layers],
+            tokens: 0,
+        }
+    }
+
     /// How many tokens it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -29,5 +49,91 @@ impl KvCache {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tokens == 0
+    }
+
+    /// Forgets all tokens from `tokens` on; does nothing where it holds no more than that.
+    pub fn truncate(&mut self, tokens: usize) {
+        self.tokens = self.tokens.min(tokens);
+    }
+
+    /// # Errors
+    /// [`Error::Cache`] where it was made for a model of another shape.
+    pub(super) fn check(&self, shape: &Shape) -> Result<(), Error> {
+        let found = self.layers.first().map(|layer| (layer.k.dim(), layer.v.dim()));
+        let fits = self.layers.len() == shape.layers
+            && found.is_some_and(|(k, v)| {
+                (k.0, k.2, v.2) == (shape.kv_heads, shape.d_k, shape.d_v)
+            });
+        if fits {
+            return Ok(());
+        }
+        let (k, v) = found.unwrap_or_default();
+        Err(Error::Cache {
+            what: format!(
+                "it has {} layers of {} key/value heads with d_k = {} and d_v = {}, the model {} of {} with {} and {}",
+                self.layers.len(), k.0, k.2, v.2, shape.layers, shape.kv_heads, shape.d_k, shape.d_v
+            ),
+        })
+    }
+
+    /// Puts a layer's keys and values of new tokens behind those that it holds, without counting them yet.
+    pub(super) fn append(&mut self, layer: usize, k: Array3<f32>, v: Array3<f32>) {
+        let layer = &mut self.layers[layer];
+        if self.tokens == 0 {
+            *layer = LayerCache { k, v };
+        } else {
+            append(&mut layer.k, self.tokens, k.view());
+            append(&mut layer.v, self.tokens, v.view());
+        }
+    }
+
+    /// A layer's keys and values of the first `tokens` tokens: \[H_kv, tokens, d_k\] and \[H_kv, tokens, d_v\].
+    pub(super) fn layer(&self, layer: usize, tokens: usize) -> (ArrayView3<'_, f32>, ArrayView3<'_, f32>) {
+        let layer = &self.layers[layer];
+        let first = s![.., ..tokens, ..];
+        (layer.k.slice(first), layer.v.slice(first))
+    }
+
+    /// Counts tokens whose keys and values every layer has been given.
+    pub(super) fn count(&mut self, tokens: usize) {
+        self.tokens += tokens;
+    }
+}
+
+/// Writes `new` \[H_kv, n, d\] behind the first `used` positions of `all` \[H_kv, capacity, d\].
+fn append(all: &mut Array3<f32>, used: usize, new: ArrayView3<f32>) {
+    let (kv_heads, n, d) = new.dim();
+    let needed = used + n;
+    if all.len_of(Axis(1)) < needed {
+        let capacity = needed + (needed / 4).max(MIN_GROWTH);
+        let mut grown = Array3::zeros((kv_heads, capacity, d));
+        let first = s![.., ..used, ..];
+        grown.slice_mut(first).assign(&all.slice(first));
+        *all = grown;
+    }
+    all.slice_mut(s![.., used..needed, ..]).assign(&new);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appending_keeps_what_was_there() {
+        let shape = Shape { layers: 1, heads: 2, kv_heads: 2, d_k: 3, d_v: 2, vocab: 1, context: 500 };
+        let value = |h: usize, j: usize, c: usize| (h * 10_000 + j * 10 + c) as f32;
+        let mut cache = KvCache::empty(&shape);
+        let mut read = 0;
+        for n in [5, 1, 1, 200, 1] {
+            let part = |d| Array3::from_shape_fn((2, n, d), |(h, j, c)| value(h, read + j, c));
+            cache.append(0, part(3), part(2));
+            cache.count(n);
+            read += n;
+        }
+        let (k, v) = cache.layer(0, read);
+        assert_eq!(k, Array3::from_shape_fn((2, 208, 3), |(h, j, c)| value(h, j, c)));
+        assert_eq!(v, Array3::from_shape_fn((2, 208, 2), |(h, j, c)| value(h, j, c)));
+        assert!(cache.check(&shape).is_ok());
+        assert!(cache.check(&Shape { d_k: 4, ..shape }).is_err());
     }
 }

@@ -1,0 +1,18 @@
+//! Building blocks that model families share. Activations are plain row-major `f32`; candle multiplies them by
+//! weights, and what happens between two products is a loop over rows.
+
+mod linear;
+mod output_head;
+mod rms_norm;
+mod rope;
+mod rows;
+mod swiglu;
+mod value_norms;
+
+pub(crate) use linear::Linear;
+pub(crate) use output_head::OutputHead;
+pub(crate) use rms_norm::RmsNorm;
+pub(crate) use rope::{HeadColumns, RopeFrequencies, RopeTable, split_heads};
+pub(crate) use rows::{add_rows, from_rows, row_chunks, rows, rows_mut, to_array};
+pub(crate) use swiglu::swiglu;
+pub(crate) use value_norms::ValueNorms;

@@ -1,0 +1,57 @@
+//! One layer from the inside.
+
+use ndarray::Axis;
+
+use super::pass::{Keep, Pass};
+use super::LayerInternals;
+use crate::families::Shape;
+use crate::{Error, Model};
+
+impl Model {
+    /// Everything that layer `layer` computes on `tokens`; the layers before it are run, those after it are not.
+    ///
+    /// # Errors
+    /// As [`Model::prefill`], and [`Error::LayerOutOfRange`].
+    pub fn inspect(&self, tokens: &[u32], layer: usize) -> Result<LayerInternals, Error> {
+        self.check_tokens(tokens, 0)?;
+        let Shape { layers, heads, d_v, .. } = *self.shape();
+        if layer >= layers {
+            return Err(Error::LayerOutOfRange { layer, layers });
+        }
+        let all: Vec<usize> = (0..tokens.len()).collect();
+        let mut pass = Pass::begin(self.family(), &(), (tokens, 0), &all)?;
+        for before in 0..layer {
+            pass.layer(before, Keep { trace: false, values: false }, None)?;
+        }
+        let steps = self.family().projection(layer, pass.state())?;
+        let scoring = self.family().scoring(layer);
+        let computed = pass.project(layer)?;
+        let lse = pass.attend(&scoring, &computed)?;
+        let concatenated = pass.z().view();
+        let z = concatenated
+            .into_shape_with_order((tokens.len(), heads, d_v))
+            .expect("z is row-major")
+            .permuted_axes([1, 0, 2])
+            .as_standard_layout()
+            .into_owned();
+        Ok(LayerInternals {
+            layer,
+            x: pass.state().hidden.select(Axis(0), &all),
+            norm_gain: steps.norm_gain,
+            x_norm: steps.x_norm,
+            attn_out: pass.z().dot(&steps.w_o),
+            w_q: steps.w_q,
+            w_k: steps.w_k,
+            w_v: steps.w_v,
+            w_o: steps.w_o,
+            q_plain: steps.q_plain,
+            k_plain: steps.k_plain,
+            q: computed.q,
+            k: computed.k,
+            v: computed.v,
+            lse,
+            z,
+            scoring,
+        })
+    }
+}
