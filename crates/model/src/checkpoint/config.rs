@@ -75,3 +75,48 @@ pub enum RopeScaling {
     /// Frequency c divided by entry c, d_k/2 entries (a GGUF file's `rope_freqs.weight`).
     Factors(Vec<f32>),
 }
+
+impl Rope {
+    /// The angles by which neighbouring positions differ: entry c belongs to entries c and
+    /// c + d_k/2 of a head. `head_dim / 2` entries, computed in f64 and rounded once.
+    ///
+    /// ```
+    /// use lookback_model::checkpoint::{Rope, RopeScaling};
+    /// let rope = Rope { theta: 10_000.0, scaling: RopeScaling::Linear { factor: 2.0 } };
+    /// assert_eq!(rope.frequencies(4), [0.5, 0.005]);
+    /// ```
+    #[must_use]
+    pub fn frequencies(&self, head_dim: usize) -> Vec<f32> {
+        let theta = f64::from(self.theta);
+        (0..head_dim / 2)
+            .map(|c| {
+                let plain = theta.powf(-2.0 * c as f64 / head_dim as f64);
+                self.scaling.apply(plain, c) as f32
+            })
+            .collect()
+    }
+}
+
+impl RopeScaling {
+    /// Frequency `c`, which is `plain` without scaling.
+    fn apply(&self, plain: f64, c: usize) -> f64 {
+        match self {
+            RopeScaling::None => plain,
+            RopeScaling::Linear { factor } => plain / f64::from(*factor),
+            RopeScaling::Factors(factors) => plain / f64::from(factors[c]),
+            RopeScaling::Llama3 {
+                factor,
+                low_freq_factor,
+                high_freq_factor,
+                original_context_length,
+            } => {
+                let (low, high) = (f64::from(*low_freq_factor), f64::from(*high_freq_factor));
+                // How often the original context turns this pair: below `low` it is slow,
+                // above `high` fast, and in between the two are blended.
+                let turns = *original_context_length as f64 * plain / std::f64::consts::TAU;
+                let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                (1.0 - kept) * plain / f64::from(*factor) + kept * plain
+            }
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub use super::gguf::GgufError;
+
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,20 +16,182 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
-    /// The checkpoint has no tensor of this name.
+    /// A directory, pipe or device where a file is needed.
+    #[error("{path} is not a regular file", path = path.display())]
+    NotAFile {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// Neither a folder nor a GGUF file.
+    #[error("{path} is no checkpoint: give a .gguf file, or a folder with config.json, model.safetensors and tokenizer.json", path = path.display())]
+    NotACheckpoint {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// A folder lacks a file that a checkpoint needs.
+    #[error("{folder} has no {file}{hint}", folder = folder.display())]
+    MissingFile {
+        /// The folder.
+        folder: PathBuf,
+        /// The file it lacks.
+        file: &'static str,
+        /// What to do about it, or nothing.
+        hint: String,
+    },
+    /// A file of text that is far larger than any real one.
+    #[error("{path} has {size} bytes; more than {limit} are not read", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// A file that is not JSON, or not the JSON it should be.
+    #[error("{path}: {detail}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A damaged or unsupported GGUF file.
+    #[error("{path}: {source}", path = path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: GgufError,
+    },
+    /// A damaged safetensors file.
+    #[error("{path} is no valid safetensors file: {detail}", path = path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// An index of shards that cannot be followed.
+    #[error("{path}: {detail}", path = path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A safetensors tensor of a type that cannot be read.
+    #[error("{path}: tensor {name} is of type {found}; supported are {supported}", path = path.display())]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: String,
+        /// Those that can be read.
+        supported: &'static str,
+    },
+    /// An architecture that is not implemented.
+    #[error("{path} is of architecture {found}; supported are {supported}", path = path.display())]
+    Architecture {
+        /// The file that says so.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+        /// Those that are implemented.
+        supported: String,
+    },
+    /// A setting that must be there and is not.
+    #[error("{source_name} has no {key}")]
+    MissingSetting {
+        /// The file.
+        source_name: String,
+        /// The setting.
+        key: String,
+    },
+    /// A setting that makes no sense.
+    #[error("{source_name}: {key} is {value}, and must be {expected}")]
+    InvalidSetting {
+        /// The file.
+        source_name: String,
+        /// The setting.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A setting that changes the mathematics in a way that is not implemented.
+    #[error("{source_name}: {key} = {value} is not supported; supported is {supported}")]
+    UnsupportedSetting {
+        /// The file.
+        source_name: String,
+        /// The setting.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What is implemented.
+        supported: String,
+    },
+    /// A setting that is neither implemented nor known to leave the mathematics alone.
+    #[error(
+        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there"
+    )]
+    UnknownSetting {
+        /// The file.
+        source_name: String,
+        /// The setting.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// The checkpoint lacks a tensor.
     #[error("the checkpoint has no tensor {name}")]
     MissingTensor {
         /// Its name.
         name: String,
     },
+    /// The checkpoint has a tensor that the model has no use for.
+    #[error(
+        "the checkpoint has a tensor {name}, which the {architecture} model implemented here does not use"
+    )]
+    UnknownTensor {
+        /// Its name, as the file spells it.
+        name: String,
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// A tensor's shape contradicts the configuration.
+    #[error("tensor {name} has the shape {found:?}; the configuration asks for {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it must have.
+        expected: Vec<usize>,
+    },
     /// A weight is NaN or infinite.
-    #[error("tensor {name} holds {value} at entry {index}; the file is damaged or the training diverged")]
+    #[error(
+        "tensor {name} holds {value} at entry {index}: the file is damaged, or its training diverged"
+    )]
     NotFinite {
         /// The tensor.
         name: String,
         /// NaN or ±∞.
         value: f32,
         /// Index into the flattened tensor.
+        index: usize,
+    },
+    /// A divisor of a rotary frequency that is not positive.
+    #[error("tensor {name} holds {value} at entry {index}; rotary factors must be positive")]
+    RopeFactor {
+        /// The tensor.
+        name: String,
+        /// The divisor.
+        value: f32,
+        /// Index into the tensor.
         index: usize,
     },
     /// A row was asked for that the matrix does not have.
@@ -40,4 +204,15 @@ pub enum Error {
         /// How many there are.
         rows: usize,
     },
+    /// The tokenizer cannot be built.
+    #[error("{path}: {source}", path = path.display())]
+    Tokenizer {
+        /// The file it stands in.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::tokenizer::Error,
+    },
+    /// The tensor library refused an operation.
+    #[error("tensor library: {0}")]
+    Tensor(#[from] candle_core::Error),
 }

@@ -7,7 +7,8 @@ pub struct Encoding {
     pub ids: Vec<u32>,
     /// For each token the UTF-8 bytes [start, end) of `text` that it stands for, widened to
     /// whole characters: every token of a character made of several has that character's span.
-    /// Empty for prefix tokens.
+    /// A token's span includes the space that it begins with. Empty for prefix tokens, and for
+    /// a token that the tokenizer put before the text of its own accord (SentencePiece's `▁`).
     pub spans: Vec<(usize, usize)>,
     /// How many tokens come from the prefix.
     pub prefix_tokens: usize,
@@ -15,7 +16,10 @@ pub struct Encoding {
     pub text: String,
 }
 
-/// What stands before the text.
+/// What stands before the text. It decides where the sink is: with nothing before it, the
+/// first word becomes the sink.
+///
+/// Prefix and text are encoded apart, so that no token belongs to both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prefix {
     /// Nothing.
@@ -24,9 +28,53 @@ pub enum Prefix {
     Bos,
     /// This text, which may spell out special tokens.
     Text(String),
-    /// What is declared for the model: see [`super::Tokenizer::declared_prefix`].
+    /// What is declared for the model (see [`super::Tokenizer::declared_prefix`]), else the
+    /// bos token, else nothing.
     #[default]
     Declared,
     /// What the tokenizer itself puts before every text: its bos token, or nothing.
     Tokenizer,
+}
+
+/// A token and the bytes of the text that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) id: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Piece {
+    /// The span widened to whole characters of `text`; empty ones stay empty.
+    pub(super) fn whole_characters(self, text: &str) -> (usize, usize) {
+        let (mut start, mut end) = (self.start.min(text.len()), self.end.min(text.len()));
+        if start >= end {
+            return (start, start);
+        }
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        (start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_widened_to_whole_characters() {
+        let text = "a🙂b";
+        let widened = |start, end| Piece { id: 0, start, end }.whole_characters(text);
+        assert_eq!(widened(0, 1), (0, 1));
+        assert_eq!(widened(1, 3), (1, 5));
+        assert_eq!(widened(3, 6), (1, 6));
+        assert_eq!(widened(2, 3), (1, 5));
+        assert_eq!(widened(1, 1), (1, 1));
+        assert_eq!(widened(5, 99), (5, 6));
+        assert_eq!(widened(99, 99), (6, 6));
+    }
 }

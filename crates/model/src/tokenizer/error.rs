@@ -1,10 +1,51 @@
 //! What can be wrong with a tokenizer or its input.
 
-/// Why a tokenizer cannot be built, or a text not be encoded.
+use crate::checkpoint::GgufError;
+
+/// Why a tokenizer cannot be built, a text not be encoded, or a chat not be rendered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A bos token was asked for and the tokenizer has none.
-    #[error("this tokenizer has no beginning-of-sequence token; use --prefix none, or --prefix TEXT")]
+    #[error(
+        "this tokenizer has no beginning-of-sequence token; use --prefix none, or --prefix TEXT"
+    )]
     NoBos,
+    /// A kind of tokenizer that is not implemented.
+    #[error("the tokenizer's {part} {found} is not supported; supported are {supported}")]
+    Unsupported {
+        /// Which part of the tokenizer.
+        part: &'static str,
+        /// What it is.
+        found: String,
+        /// What is implemented.
+        supported: String,
+    },
+    /// A vocabulary that is damaged or contradicts itself.
+    #[error("the tokenizer's vocabulary is damaged: {detail}")]
+    Vocabulary {
+        /// What is wrong.
+        detail: String,
+    },
+    /// A file that is not JSON, or not the JSON it should be.
+    #[error("{detail}")]
+    Json {
+        /// What is wrong.
+        detail: String,
+    },
+    /// Tokenizer metadata of a GGUF file that is missing or of the wrong type.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// The tokenizer failed on a text.
+    #[error("the tokenizer cannot encode this text: {detail}")]
+    Encode {
+        /// What it says.
+        detail: String,
+    },
+    /// A chat template that is damaged, or that refuses the messages.
+    #[error("the chat template cannot be rendered: {detail}")]
+    Template {
+        /// What is wrong.
+        detail: String,
+    },
 }

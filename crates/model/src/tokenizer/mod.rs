@@ -1,64 +1,182 @@
 //! Text to token ids with their places in the text, and back.
+//!
+//! A [`Tokenizer`] comes with a checkpoint: from `tokenizer.json`, or from the vocabulary in a
+//! GGUF file. Byte-level BPE and tokenizer.json go through the `tokenizers` library; Llama's
+//! SentencePiece, which GGUF stores as pieces with scores, is merged here by those scores.
 
+mod bytes;
+mod decoder;
 mod encoding;
 mod error;
+mod gguf;
+mod json;
+mod library;
+mod pre_tokenizer;
+mod sentencepiece;
+mod special;
 mod stream;
 
 pub use encoding::{Encoding, Prefix};
 pub use error::Error;
+pub(crate) use json::JsonOptions;
 pub use stream::StreamDecoder;
 
+use decoder::Decoder;
+use encoding::Piece;
+use library::Library;
+use sentencepiece::SentencePiece;
+
 /// A checkpoint's tokenizer.
-pub struct Tokenizer {}
+pub struct Tokenizer {
+    model: Model,
+    decoder: Decoder,
+    specials: Specials,
+    declared_prefix: Option<String>,
+}
+
+/// What turns text into tokens.
+enum Model {
+    Library(Library),
+    SentencePiece(SentencePiece),
+}
+
+/// The tokens that stand around a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Specials {
+    pub(crate) bos: Option<u32>,
+    pub(crate) eos: Option<u32>,
+    pub(crate) adds_bos: bool,
+}
 
 impl Tokenizer {
+    fn new(model: Model, decoder: Decoder, specials: Specials) -> Self {
+        Self {
+            model,
+            decoder,
+            specials,
+            declared_prefix: None,
+        }
+    }
+
     /// Token ids of `text`, with their places in it, after the tokens of `prefix`.
     ///
     /// Special tokens spelt out in the text are recognised.
     ///
     /// # Errors
-    /// [`Error::NoBos`] where the prefix is [`Prefix::Bos`] and the tokenizer has none.
-    pub fn encode(&self, _text: &str, _prefix: &Prefix) -> Result<Encoding, Error> {
-        unimplemented!()
+    /// [`Error::NoBos`] where the prefix is [`Prefix::Bos`] and the tokenizer has none;
+    /// [`Error::Encode`] where the tokenizer fails.
+    pub fn encode(&self, text: &str, prefix: &Prefix) -> Result<Encoding, Error> {
+        let mut ids = self.prefix_ids(prefix)?;
+        let prefix_tokens = ids.len();
+        let mut spans = vec![(0, 0); prefix_tokens];
+        for piece in self.pieces(text)? {
+            ids.push(piece.id);
+            spans.push(piece.whole_characters(text));
+        }
+        Ok(Encoding {
+            ids,
+            spans,
+            prefix_tokens,
+            text: text.to_owned(),
+        })
     }
 
-    /// The text that `ids` stand for; special tokens are left out where `skip_special`.
-    pub fn decode(&self, _ids: &[u32], _skip_special: bool) -> String {
-        unimplemented!()
+    fn prefix_ids(&self, prefix: &Prefix) -> Result<Vec<u32>, Error> {
+        let text = match prefix {
+            Prefix::None => return Ok(Vec::new()),
+            Prefix::Bos => return Ok(vec![self.specials.bos.ok_or(Error::NoBos)?]),
+            Prefix::Tokenizer => {
+                let added = self.specials.bos.filter(|_| self.specials.adds_bos);
+                return Ok(added.into_iter().collect());
+            }
+            Prefix::Text(text) => text,
+            Prefix::Declared => match &self.declared_prefix {
+                Some(text) => text,
+                None => return Ok(self.specials.bos.into_iter().collect()),
+            },
+        };
+        Ok(self.pieces(text)?.iter().map(|piece| piece.id).collect())
+    }
+
+    fn pieces(&self, text: &str) -> Result<Vec<Piece>, Error> {
+        match &self.model {
+            Model::Library(library) => library.encode(text),
+            Model::SentencePiece(model) => Ok(model.encode(text)),
+        }
+    }
+
+    /// The text that a whole sequence stands for; special tokens are left out where
+    /// `skip_special`. Bytes that are no character become U+FFFD, and the space that some
+    /// tokenizers put before a text is taken off again. To decode what continues a text, use
+    /// [`Tokenizer::stream`].
+    #[must_use]
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        let bytes: Vec<u8> = ids
+            .iter()
+            .filter_map(|&id| self.bytes(id, skip_special))
+            .flatten()
+            .collect();
+        self.decoder.text(&bytes)
     }
 
     /// A decoder that takes one token at a time.
-    pub fn stream(&self, _skip_special: bool) -> StreamDecoder<'_> {
-        unimplemented!()
+    #[must_use]
+    pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
+        StreamDecoder::new(self, skip_special)
+    }
+
+    /// The bytes that a token stands for. None where it has none: an unknown id, or a special
+    /// token that is to be skipped.
+    fn bytes(&self, id: u32, skip_special: bool) -> Option<Vec<u8>> {
+        let (text, special) = match &self.model {
+            Model::Library(library) => library.token(id)?,
+            Model::SentencePiece(model) => model.token(id)?,
+        };
+        (!(special && skip_special)).then(|| self.decoder.bytes(&text))
     }
 
     /// The text of one token, for display: bytes that are no whole character become U+FFFD.
-    pub fn token_text(&self, _id: u32) -> Option<String> {
-        unimplemented!()
+    #[must_use]
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        let bytes = self.bytes(id, false)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The id of a token given by its text, for example `<|im_end|>`.
-    pub fn token_id(&self, _token: &str) -> Option<u32> {
-        unimplemented!()
+    /// The id of a token as the vocabulary spells it, for example `<|im_end|>`.
+    #[must_use]
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        match &self.model {
+            Model::Library(library) => library.token_id(token),
+            Model::SentencePiece(model) => model.token_id(token),
+        }
     }
 
     /// The token that begins a sequence, if there is one.
+    #[must_use]
     pub fn bos(&self) -> Option<u32> {
-        unimplemented!()
+        self.specials.bos
     }
 
     /// The token that ends a sequence, if there is one.
+    #[must_use]
     pub fn eos(&self) -> Option<u32> {
-        unimplemented!()
+        self.specials.eos
     }
 
     /// Whether the tokenizer itself puts [`Tokenizer::bos`] before every text.
+    #[must_use]
     pub fn adds_bos(&self) -> bool {
-        unimplemented!()
+        self.specials.adds_bos && self.specials.bos.is_some()
     }
 
-    /// What `Prefix::Declared` stands for: the text declared for the model, if any.
+    /// The text that is declared to stand before every text given to this model, if any.
+    #[must_use]
     pub fn declared_prefix(&self) -> Option<&str> {
-        unimplemented!()
+        self.declared_prefix.as_deref()
+    }
+
+    /// Declares what [`Prefix::Declared`] stands for.
+    pub(crate) fn declare_prefix(&mut self, text: Option<&str>) {
+        self.declared_prefix = text.map(str::to_owned);
     }
 }

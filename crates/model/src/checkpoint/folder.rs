@@ -1,0 +1,239 @@
+//! A Hugging Face folder as a checkpoint.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::family;
+use super::map::MappedFile;
+use super::safetensors::{read_header, read_index};
+use super::settings::Settings;
+use super::validate::check_tensors;
+use super::weights::{StoredTensor, Weights};
+use super::{Checkpoint, Error, Provenance};
+use crate::tokenizer::{JsonOptions, Tokenizer};
+
+/// Far beyond any real config.json, index or template.
+const SMALL_FILE: u64 = 64 << 20;
+/// The largest vocabularies in use take a tenth of this.
+const TOKENIZER_FILE: u64 = 512 << 20;
+
+pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
+    let config_path = path.join("config.json");
+    if !config_path.exists() {
+        return Err(Error::MissingFile {
+            folder: path.to_owned(),
+            file: "config.json",
+            hint: gguf_hint(path),
+        });
+    }
+    let json = read_json(&config_path)?;
+    let Value::Object(values) = json.clone() else {
+        return Err(Error::Json {
+            path: config_path,
+            detail: "it is no object".to_owned(),
+        });
+    };
+    let family = family::by_model_type(json["model_type"].as_str(), &config_path)?;
+    let source = config_path.display().to_string();
+    let config = family.folder_config(Settings::new(source, "", values))?;
+    let weights = read_weights(path)?;
+    check_tensors(family, &config, &weights)?;
+    let texts = Texts::read(path, &json)?;
+    let name = super::stem(path);
+    let mut tokenizer = tokenizer(path, &texts)?;
+    let published = json["_name_or_path"].as_str().unwrap_or("");
+    let published = published.rsplit('/').next().unwrap_or("");
+    tokenizer.declare_prefix(
+        super::prefix::declared(&name).or_else(|| super::prefix::declared(published)),
+    );
+    let weights = Arc::new(weights);
+    Ok(Checkpoint {
+        config,
+        stop_tokens: super::stop::tokens(&tokenizer, texts.stop_ids),
+        chat_template: texts.chat_template,
+        tokenizer,
+        provenance: Provenance::new(name, path, Arc::clone(&weights)),
+        weights,
+    })
+}
+
+/// What to do with a folder that is no checkpoint but holds GGUF files.
+fn gguf_hint(path: &Path) -> String {
+    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let gguf = files
+        .map(|entry| entry.path())
+        .find(|file| file.extension().is_some_and(|ending| ending == "gguf"));
+    match gguf {
+        Some(file) => format!("; it has {}: give that file", file.display()),
+        None => "; a checkpoint's folder has one".to_owned(),
+    }
+}
+
+/// A text file of at most `limit` bytes.
+fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
+    let at = |source| Error::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let metadata = std::fs::metadata(path).map_err(at)?;
+    if !metadata.is_file() {
+        return Err(Error::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    if metadata.len() > limit {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            size: metadata.len(),
+            limit,
+        });
+    }
+    std::fs::read_to_string(path).map_err(at)
+}
+
+fn read_json(path: &Path) -> Result<Value, Error> {
+    serde_json::from_str(&read_text(path, SMALL_FILE)?).map_err(|error| Error::Json {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+/// A JSON file that need not be there.
+fn read_optional_json(path: &Path) -> Result<Value, Error> {
+    if path.exists() {
+        read_json(path)
+    } else {
+        Ok(Value::Null)
+    }
+}
+
+fn read_weights(folder: &Path) -> Result<Weights, Error> {
+    let single = folder.join("model.safetensors");
+    if single.exists() {
+        let file = MappedFile::open(&single)?;
+        let tensors = read_header(&file, 0)?;
+        return Ok(Weights::new(vec![file], tensors));
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if index.exists() {
+        return read_shards(folder, &index);
+    }
+    let other = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
+        .into_iter()
+        .find(|name| folder.join(name).exists());
+    let hint = match other {
+        Some(name) => format!("; {name} cannot be read: convert it to safetensors"),
+        None => ", and no model.safetensors.index.json either".to_owned(),
+    };
+    Err(Error::MissingFile {
+        folder: folder.to_owned(),
+        file: "model.safetensors",
+        hint,
+    })
+}
+
+/// Reads the shards that the index names, and of each the tensors that the index puts there.
+fn read_shards(folder: &Path, index_path: &Path) -> Result<Weights, Error> {
+    let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (tensor, shard) in read_index(index_path, &read_json(index_path)?)? {
+        shards.entry(shard).or_default().push(tensor);
+    }
+    let mut files = Vec::new();
+    let mut tensors: HashMap<String, StoredTensor> = HashMap::new();
+    for (shard, names) in shards {
+        let file = MappedFile::open(&folder.join(&shard))?;
+        let mut found = read_header(&file, files.len())?;
+        for name in names {
+            let tensor = found.remove(&name).ok_or_else(|| Error::Index {
+                path: index_path.to_owned(),
+                detail: format!("tensor {name} is said to be in {shard}, and is not"),
+            })?;
+            tensors.insert(name, tensor);
+        }
+        if let Some(name) = found.keys().min() {
+            return Err(Error::Index {
+                path: index_path.to_owned(),
+                detail: format!(
+                    "{shard} holds a tensor {name}, which the index does not name there"
+                ),
+            });
+        }
+        files.push(file);
+    }
+    Ok(Weights::new(files, tensors))
+}
+
+fn tokenizer(folder: &Path, texts: &Texts) -> Result<Tokenizer, Error> {
+    let path = folder.join("tokenizer.json");
+    if !path.exists() {
+        return Err(Error::MissingFile {
+            folder: folder.to_owned(),
+            file: "tokenizer.json",
+            hint: "; older formats (vocab.json, tokenizer.model) are not read: save it with transformers' tokenizer.save_pretrained".to_owned(),
+        });
+    }
+    let json = read_text(&path, TOKENIZER_FILE)?;
+    Tokenizer::from_json(&json, &texts.tokenizer)
+        .map_err(|source| Error::Tokenizer { path, source })
+}
+
+/// What the small files beside the weights say about texts.
+struct Texts {
+    tokenizer: JsonOptions,
+    chat_template: Option<String>,
+    stop_ids: Vec<u32>,
+}
+
+impl Texts {
+    fn read(folder: &Path, config: &Value) -> Result<Self, Error> {
+        let tokenizer = read_optional_json(&folder.join("tokenizer_config.json"))?;
+        let generation = read_optional_json(&folder.join("generation_config.json"))?;
+        let template_file = folder.join("chat_template.jinja");
+        let chat_template = if template_file.exists() {
+            Some(read_text(&template_file, SMALL_FILE)?)
+        } else {
+            template(&tokenizer["chat_template"])
+        };
+        let mut stop_ids = ids(&config["eos_token_id"]);
+        stop_ids.extend(ids(&generation["eos_token_id"]));
+        Ok(Self {
+            tokenizer: JsonOptions {
+                bos: token(&tokenizer["bos_token"]),
+                eos: token(&tokenizer["eos_token"]),
+                adds_bos: tokenizer["add_bos_token"].as_bool(),
+            },
+            chat_template,
+            stop_ids,
+        })
+    }
+}
+
+/// A token's text, written as such or as an object.
+fn token(value: &Value) -> Option<String> {
+    let text = value.as_str().or_else(|| value["content"].as_str());
+    text.map(str::to_owned)
+}
+
+/// One id, or several.
+fn ids(value: &Value) -> Vec<u32> {
+    let one = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value.as_array() {
+        Some(several) => several.iter().filter_map(one).collect(),
+        None => one(value).into_iter().collect(),
+    }
+}
+
+/// A template, or the one called `default` of several.
+fn template(value: &Value) -> Option<String> {
+    let named = || {
+        let default = value
+            .as_array()?
+            .iter()
+            .find(|entry| entry["name"] == "default")?;
+        default["template"].as_str()
+    };
+    value.as_str().or_else(named).map(str::to_owned)
+}

@@ -1,0 +1,145 @@
+//! A GGUF file as a checkpoint.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::family::{self, Family};
+use super::gguf::{GgufFile, Value};
+use super::settings::Settings;
+use super::validate::check_tensors;
+use super::weights::{RowOrder, StoredTensor, Weights};
+use super::{Checkpoint, Config, Error, GgufError, Provenance};
+use crate::tokenizer::Tokenizer;
+
+pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
+    let file = GgufFile::open(path)?;
+    let at = |source: GgufError| Error::Gguf {
+        path: path.to_owned(),
+        source,
+    };
+    check_whole(&file, path)?;
+    let family = family::by_architecture(&file, path)?;
+    let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
+        path: path.to_owned(),
+        source,
+    })?;
+    let basename = file.text("general.basename").map_err(at)?;
+    let name = file.text("general.name").map_err(at)?;
+    tokenizer.declare_prefix(super::prefix::declared(basename.or(name).unwrap_or("")));
+    let name = name.map(str::to_owned).unwrap_or_else(|| super::stem(path));
+    let chat_template = file
+        .text("tokenizer.chat_template")
+        .map_err(at)?
+        .map(str::to_owned);
+    let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
+    let settings = settings(&file, family, path);
+    let weights = stored_weights(file);
+    let config = family.gguf_config(settings, &weights)?;
+    let weights = rename(family, &config, weights)?;
+    check_tensors(family, &config, &weights)?;
+    let weights = Arc::new(weights);
+    Ok(Checkpoint {
+        config,
+        tokenizer,
+        chat_template,
+        stop_tokens,
+        provenance: Provenance::new(name, path, Arc::clone(&weights)),
+        weights,
+    })
+}
+
+/// Refuses one shard of several.
+fn check_whole(file: &GgufFile, path: &Path) -> Result<(), Error> {
+    match file.value("split.count") {
+        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
+        Some(shards) => Err(Error::UnsupportedSetting {
+            source_name: path.display().to_string(),
+            key: "split.count".to_owned(),
+            value: shards.describe(),
+            supported: "one file; join the shards with llama-gguf-split --merge".to_owned(),
+        }),
+    }
+}
+
+/// Ids of the tokens that the file says end an answer.
+fn stop_ids(file: &GgufFile) -> Result<Vec<u32>, GgufError> {
+    let mut ids = Vec::new();
+    for key in [
+        "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.eot_token_id",
+        "tokenizer.ggml.eom_token_id",
+    ] {
+        ids.extend(file.token(key)?);
+    }
+    Ok(ids)
+}
+
+/// The architecture's own keys, without their common beginning.
+fn settings(file: &GgufFile, family: &dyn Family, path: &Path) -> Settings {
+    let beginning = format!("{}.", family.architecture());
+    let own = file.keys().filter_map(|(key, value)| {
+        let key = key.strip_prefix(&beginning)?;
+        Some((key.to_owned(), to_json(value)))
+    });
+    Settings::new(path.display().to_string(), beginning.clone(), own)
+}
+
+/// A value as JSON. What JSON cannot say becomes a text, which no setting that is read accepts.
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Unsigned(number) => (*number).into(),
+        Value::Signed(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::Float(number) => match serde_json::Number::from_f64(*number) {
+            Some(number) => number.into(),
+            None => value.describe().into(),
+        },
+        Value::Array(_) => value.describe().into(),
+    }
+}
+
+/// The file's tensors, under their own names and with their rows as they stand.
+fn stored_weights(file: GgufFile) -> Weights {
+    let (map, tensors) = file.into_tensors();
+    let tensors: HashMap<String, StoredTensor> = tensors
+        .into_iter()
+        .map(|tensor| {
+            let stored = StoredTensor {
+                file: 0,
+                bytes: tensor.bytes,
+                dtype: tensor.dtype,
+                shape: tensor.shape,
+                rows: RowOrder::AsStored,
+            };
+            (tensor.name, stored)
+        })
+        .collect();
+    Weights::new(vec![map], tensors)
+}
+
+/// Gives tensors their canonical names and row orders.
+fn rename(family: &dyn Family, config: &Config, weights: Weights) -> Result<Weights, Error> {
+    let (files, tensors) = weights.into_parts();
+    let mut renamed = HashMap::with_capacity(tensors.len());
+    for (name, mut tensor) in tensors {
+        let canonical = match family.from_gguf(&name, config) {
+            Some((canonical, rows)) => {
+                tensor.rows = rows;
+                canonical
+            }
+            None if family.is_ignored(&name, config) => continue,
+            None => {
+                return Err(Error::UnknownTensor {
+                    name,
+                    architecture: family.architecture(),
+                });
+            }
+        };
+        renamed.insert(canonical, tensor);
+    }
+    Ok(Weights::new(files, renamed))
+}

@@ -1,0 +1,91 @@
+//! The tensors of safetensors files.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::quantized::GgmlDType;
+use safetensors::{Dtype, SafeTensors};
+
+use super::Error;
+use super::map::MappedFile;
+use super::weights::{RowOrder, StoredTensor};
+
+/// Reads the header of `file`, which will be file `index` of the checkpoint. The safetensors
+/// library checks that the tensors lie in the file, in order, without gaps or overlaps, and
+/// that each has the bytes its shape asks for.
+pub(crate) fn read_header(
+    file: &MappedFile,
+    index: usize,
+) -> Result<HashMap<String, StoredTensor>, Error> {
+    let bad = |detail: String| Error::Safetensors {
+        path: file.path().to_owned(),
+        detail,
+    };
+    let (header, metadata) =
+        SafeTensors::read_metadata(file.bytes()).map_err(|error| bad(error.to_string()))?;
+    let data_start = header + size_of::<u64>();
+    let mut tensors = HashMap::new();
+    for (name, info) in metadata.tensors() {
+        let dtype = float_type(info.dtype).ok_or_else(|| Error::TensorType {
+            path: file.path().to_owned(),
+            name: name.clone(),
+            found: format!("{:?}", info.dtype),
+            supported: "F32, F16, BF16",
+        })?;
+        if info.shape.is_empty() || info.shape.contains(&0) {
+            return Err(bad(format!(
+                "tensor {name} has the shape {:?}, which holds no matrix or vector",
+                info.shape
+            )));
+        }
+        let (start, end) = info.data_offsets;
+        let tensor = StoredTensor {
+            file: index,
+            bytes: data_start + start..data_start + end,
+            dtype,
+            shape: info.shape.clone(),
+            rows: RowOrder::AsStored,
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
+}
+
+fn float_type(dtype: Dtype) -> Option<GgmlDType> {
+    match dtype {
+        Dtype::F32 => Some(GgmlDType::F32),
+        Dtype::F16 => Some(GgmlDType::F16),
+        Dtype::BF16 => Some(GgmlDType::BF16),
+        _ => None,
+    }
+}
+
+/// Which tensors stand in which file of a sharded checkpoint.
+pub(crate) fn read_index(
+    path: &Path,
+    json: &serde_json::Value,
+) -> Result<Vec<(String, String)>, Error> {
+    let bad = |detail: String| Error::Index {
+        path: path.to_owned(),
+        detail,
+    };
+    let map = json
+        .get("weight_map")
+        .and_then(serde_json::Value::as_object)
+        .ok_or_else(|| bad("it has no weight_map".to_owned()))?;
+    map.iter()
+        .map(|(name, file)| {
+            let file = file
+                .as_str()
+                .ok_or_else(|| bad(format!("the file of tensor {name} is not a text")))?;
+            // A name only: the index may not point out of the folder.
+            let plain = Path::new(file).file_name().is_some_and(|name| name == file);
+            if !plain {
+                return Err(bad(format!(
+                    "tensor {name} is said to be in {file:?}, which is not the name of a file beside it"
+                )));
+            }
+            Ok((name.clone(), file.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! A configuration of which every key must be accounted for.
+//!
+//! Reading a key takes it out. What is left at the end is refused by name, unless it is null:
+//! a key that nobody looked at might change the mathematics.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Error;
+
+/// The keys of a configuration that have not been looked at yet.
+pub(crate) struct Settings {
+    /// For messages: the file, or the file and the object in it.
+    source: String,
+    /// What stands before a key in the file, for messages.
+    prefix: String,
+    values: BTreeMap<String, Value>,
+}
+
+/// Sizes beyond this cannot belong to a model that fits in memory; it keeps products of two
+/// from overflowing.
+const LARGEST_SIZE: u64 = u32::MAX as u64;
+
+impl Settings {
+    pub(crate) fn new(
+        source: impl Into<String>,
+        prefix: impl Into<String>,
+        values: impl IntoIterator<Item = (String, Value)>,
+    ) -> Self {
+        Self {
+            source: source.into(),
+            prefix: prefix.into(),
+            values: values.into_iter().collect(),
+        }
+    }
+
+    /// Takes a value out; null counts as absent.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
+        self.values.remove(key).filter(|value| !value.is_null())
+    }
+
+    /// A size of at least 1, if it is there.
+    pub(crate) fn size(&mut self, key: &str) -> Result<Option<usize>, Error> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match value.as_u64() {
+            Some(size @ 1..=LARGEST_SIZE) => Ok(Some(size as usize)),
+            _ => Err(self.invalid(key, &value, "a whole number from 1 to 2³² − 1")),
+        }
+    }
+
+    /// A size that must be there.
+    pub(crate) fn required_size(&mut self, key: &str) -> Result<usize, Error> {
+        self.size(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A positive number, if it is there.
+    pub(crate) fn positive(&mut self, key: &str) -> Result<Option<f32>, Error> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match value.as_f64().map(|value| value as f32) {
+            Some(number) if number > 0.0 && number.is_finite() => Ok(Some(number)),
+            _ => Err(self.invalid(key, &value, "a positive number")),
+        }
+    }
+
+    /// A positive number that must be there.
+    pub(crate) fn required_positive(&mut self, key: &str) -> Result<f32, Error> {
+        self.positive(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A truth value, if it is there.
+    pub(crate) fn bool(&mut self, key: &str) -> Result<Option<bool>, Error> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match value.as_bool() {
+            Some(truth) => Ok(Some(truth)),
+            None => Err(self.invalid(key, &value, "true or false")),
+        }
+    }
+
+    /// A text, if it is there.
+    pub(crate) fn text(&mut self, key: &str) -> Result<Option<String>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(value) => Err(self.invalid(key, &value, "a text")),
+        }
+    }
+
+    /// An object of settings of its own, if it is there.
+    pub(crate) fn object(&mut self, key: &str) -> Result<Option<Settings>, Error> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Object(values)) => Ok(Some(Settings::new(
+                self.source.clone(),
+                format!("{}{key}.", self.prefix),
+                values,
+            ))),
+            Some(value) => Err(self.invalid(key, &value, "an object")),
+        }
+    }
+
+    /// Refuses `key` unless it is absent or the one value that leaves the mathematics as it is
+    /// implemented.
+    pub(crate) fn only(&mut self, key: &str, neutral: &Value) -> Result<(), Error> {
+        match self.take(key) {
+            None => Ok(()),
+            Some(value) if same(&value, neutral) => Ok(()),
+            Some(value) => Err(self.unsupported(key, &value, &neutral.to_string())),
+        }
+    }
+
+    /// Keys that do not change what is computed.
+    pub(crate) fn ignore(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.values.remove(*key);
+        }
+    }
+
+    /// Keys with these beginnings do not change what is computed.
+    pub(crate) fn ignore_beginning(&mut self, beginnings: &[&str]) {
+        self.values.retain(|key, _| {
+            !beginnings
+                .iter()
+                .any(|beginning| key.starts_with(beginning))
+        });
+    }
+
+    /// Refuses what nobody has looked at.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        while let Some((key, value)) = self.values.pop_first() {
+            if !value.is_null() {
+                return Err(Error::UnknownSetting {
+                    source_name: self.source,
+                    key: format!("{}{key}", self.prefix),
+                    value: shorten(&value),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn missing(&self, key: &str) -> Error {
+        Error::MissingSetting {
+            source_name: self.source.clone(),
+            key: format!("{}{key}", self.prefix),
+        }
+    }
+
+    pub(crate) fn invalid(&self, key: &str, value: &Value, expected: &str) -> Error {
+        Error::InvalidSetting {
+            source_name: self.source.clone(),
+            key: format!("{}{key}", self.prefix),
+            value: shorten(value),
+            expected: expected.to_owned(),
+        }
+    }
+
+    pub(crate) fn unsupported(&self, key: &str, value: &Value, supported: &str) -> Error {
+        Error::UnsupportedSetting {
+            source_name: self.source.clone(),
+            key: format!("{}{key}", self.prefix),
+            value: shorten(value),
+            supported: supported.to_owned(),
+        }
+    }
+}
+
+/// Equality that takes 1 and 1.0 for the same number.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+fn shorten(value: &Value) -> String {
+    const LENGTH: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LENGTH) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

@@ -1,0 +1,211 @@
+//! Tensors by name, in memory-mapped files.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::Error;
+use super::decode::{candle_blocks, decode, stored_size};
+use super::map::MappedFile;
+
+/// Entries that a task decodes at a time: 64 KiB of f32, so that they stay in the L2 cache
+/// between decoding, the check that they are finite, and the copy into the tensor.
+const TASK_ENTRIES: usize = 16 * 1024;
+
+/// All tensors of a checkpoint.
+pub(crate) struct Weights {
+    files: Vec<MappedFile>,
+    tensors: HashMap<String, StoredTensor>,
+}
+
+/// Where a tensor's numbers stand.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredTensor {
+    /// Index of its file.
+    pub(crate) file: usize,
+    /// Bytes of that file, as many as shape and type ask for.
+    pub(crate) bytes: Range<usize>,
+    pub(crate) dtype: GgmlDType,
+    /// Slowest dimension first.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) rows: RowOrder,
+}
+
+/// In which order a matrix's rows stand in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowOrder {
+    AsStored,
+    /// The two halves of each head's rows are interleaved, as GGUF stores W_q and W_k of the
+    /// Llama family: row c of half s of a head stands at 2c + s.
+    InterleavedHalves {
+        head_dim: usize,
+    },
+}
+
+impl RowOrder {
+    /// Where row `row` stands in the file.
+    fn stored(self, row: usize) -> usize {
+        match self {
+            RowOrder::AsStored => row,
+            RowOrder::InterleavedHalves { head_dim } => {
+                let (head, within) = (row / head_dim, row % head_dim);
+                let (half, column) = (within / (head_dim / 2), within % (head_dim / 2));
+                head * head_dim + 2 * column + half
+            }
+        }
+    }
+}
+
+impl StoredTensor {
+    /// Entries a row; a vector is one row.
+    fn columns(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    fn row_bytes(&self) -> usize {
+        stored_size(self.dtype, self.columns())
+    }
+}
+
+impl Weights {
+    pub(crate) fn new(files: Vec<MappedFile>, tensors: HashMap<String, StoredTensor>) -> Self {
+        Self { files, tensors }
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<MappedFile>, HashMap<String, StoredTensor>) {
+        (self.files, self.tensors)
+    }
+
+    pub(crate) fn files(&self) -> &[MappedFile] {
+        &self.files
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<&StoredTensor, Error> {
+        self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
+            name: name.to_owned(),
+        })
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    fn bytes(&self, tensor: &StoredTensor) -> &[u8] {
+        &self.files[tensor.file].bytes()[tensor.bytes.clone()]
+    }
+
+    /// A whole tensor as f32, decoded in parallel.
+    pub(crate) fn tensor_f32(&self, name: &str) -> Result<Tensor, Error> {
+        let tensor = self.get(name)?;
+        let mut values = vec![0.0; tensor.shape.iter().product()];
+        let task_rows = (TASK_ENTRIES / tensor.columns()).max(1);
+        let problem = values
+            .par_chunks_mut(task_rows * tensor.columns())
+            .enumerate()
+            .find_map_first(|(task, out)| {
+                self.decode_rows(name, tensor, task * task_rows, out).err()
+            });
+        match problem {
+            Some(error) => Err(error),
+            None => Ok(Tensor::from_vec(
+                values,
+                tensor.shape.as_slice(),
+                &Device::Cpu,
+            )?),
+        }
+    }
+
+    /// Decodes as many rows as `out` holds, from row `first` on.
+    fn decode_rows(
+        &self,
+        name: &str,
+        tensor: &StoredTensor,
+        first: usize,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let bytes = self.bytes(tensor);
+        let (columns, row_bytes) = (tensor.columns(), tensor.row_bytes());
+        let not_finite = |start: usize, out: &[f32], index: usize| Error::NotFinite {
+            name: name.to_owned(),
+            value: out[index],
+            index: start * columns + index,
+        };
+        if tensor.rows == RowOrder::AsStored {
+            let rows = out.len() / columns;
+            let bytes = &bytes[first * row_bytes..(first + rows) * row_bytes];
+            return decode(tensor.dtype, bytes, out).map_err(|index| not_finite(first, out, index));
+        }
+        for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
+            let start = tensor.rows.stored(row) * row_bytes;
+            decode(tensor.dtype, &bytes[start..start + row_bytes], out)
+                .map_err(|index| not_finite(row, out, index))?;
+        }
+        Ok(())
+    }
+
+    /// Rows `ids` of a matrix as f32.
+    pub(crate) fn rows_f32(&self, name: &str, ids: &[u32]) -> Result<Tensor, Error> {
+        let tensor = self.get(name)?;
+        let (rows, columns) = (tensor.shape[0], tensor.columns());
+        let mut values = vec![0.0; ids.len() * columns];
+        for (&id, out) in ids.iter().zip(values.chunks_exact_mut(columns)) {
+            let row = id as usize;
+            if tensor.shape.len() != 2 || row >= rows {
+                return Err(Error::RowOutOfRange {
+                    name: name.to_owned(),
+                    row: id,
+                    rows,
+                });
+            }
+            self.decode_rows(name, tensor, row, out)?;
+        }
+        Ok(Tensor::from_vec(
+            values,
+            (ids.len(), columns),
+            &Device::Cpu,
+        )?)
+    }
+
+    /// A matrix in its stored type, after a check that all its entries are finite.
+    pub(crate) fn quantized(&self, name: &str) -> Result<QTensor, Error> {
+        let tensor = self.get(name)?;
+        self.check_finite(name, tensor)?;
+        let bytes = self.bytes(tensor);
+        let blocks = if tensor.rows == RowOrder::AsStored {
+            candle_blocks(tensor.dtype, bytes)
+        } else {
+            let row_bytes = tensor.row_bytes();
+            let mut ordered = Vec::with_capacity(bytes.len());
+            for row in 0..bytes.len() / row_bytes {
+                let start = tensor.rows.stored(row) * row_bytes;
+                ordered.extend_from_slice(&bytes[start..start + row_bytes]);
+            }
+            candle_blocks(tensor.dtype, &ordered)
+        };
+        Ok(QTensor::new(
+            QStorage::Cpu(blocks),
+            tensor.shape.as_slice(),
+        )?)
+    }
+
+    fn check_finite(&self, name: &str, tensor: &StoredTensor) -> Result<(), Error> {
+        let columns = tensor.columns();
+        let rows = tensor.shape.iter().product::<usize>() / columns;
+        let task_rows = (TASK_ENTRIES / columns).max(1);
+        let problem = (0..rows.div_ceil(task_rows))
+            .into_par_iter()
+            .find_map_first(|task| {
+                let first = task * task_rows;
+                let mut out = vec![0.0; task_rows.min(rows - first) * columns];
+                self.decode_rows(name, tensor, first, &mut out).err()
+            });
+        problem.map_or(Ok(()), Err)
+    }
+}

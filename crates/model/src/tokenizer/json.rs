@@ -1,0 +1,165 @@
+//! tokenizer.json, with what tokenizer_config.json says about it.
+
+use serde_json::Value;
+use tokenizers::{PostProcessorWrapper, Tokenizer as LibraryTokenizer};
+
+use super::decoder::Decoder;
+use super::library::Library;
+use super::{Error, Model, Specials, Tokenizer};
+
+/// What other files say about a tokenizer.json.
+#[derive(Debug, Default)]
+pub(crate) struct JsonOptions {
+    /// Texts of the tokens, or none.
+    pub(crate) bos: Option<String>,
+    pub(crate) eos: Option<String>,
+    /// Whether a bos token is put before every text; None leaves it to tokenizer.json.
+    pub(crate) adds_bos: Option<bool>,
+}
+
+impl Tokenizer {
+    /// The tokenizer of a `tokenizer.json`.
+    pub(crate) fn from_json(json: &str, options: &JsonOptions) -> Result<Self, Error> {
+        let value: Value = serde_json::from_str(json).map_err(|error| Error::Json {
+            detail: error.to_string(),
+        })?;
+        check_model(&value["model"])?;
+        let decoder = decoder(&value["decoder"])?;
+        let failed = |error: tokenizers::Error| Error::Json {
+            detail: error.to_string(),
+        };
+        let mut library = LibraryTokenizer::from_bytes(json).map_err(failed)?;
+        let id = |text: &Option<String>| {
+            let text = text.as_deref()?;
+            library.token_to_id(text)
+        };
+        let (bos, eos) = (id(&options.bos), id(&options.eos));
+        // What the file itself puts around an empty text.
+        let around = library.encode("", true).map_err(failed)?;
+        let first = around.get_ids().first().copied();
+        let specials = Specials {
+            bos: bos.or(first.filter(|_| options.bos.is_none())),
+            eos,
+            adds_bos: options
+                .adds_bos
+                .unwrap_or_else(|| first.is_some() && (bos.is_none() || first == bos)),
+        };
+        library
+            .with_truncation(None)
+            .map_err(failed)?
+            .with_padding(None)
+            .with_post_processor(None::<PostProcessorWrapper>);
+        Ok(Tokenizer::new(
+            Model::Library(Library::new(library)),
+            decoder,
+            specials,
+        ))
+    }
+}
+
+/// Checks what the library takes on trust.
+fn check_model(model: &Value) -> Result<(), Error> {
+    match model["type"].as_str() {
+        // Files from before the type was written.
+        Some("BPE") | None if model["merges"].is_array() => check_bpe(model),
+        Some("Unigram") => Ok(()),
+        found => Err(Error::Unsupported {
+            part: "model",
+            found: found.unwrap_or("(unknown)").to_owned(),
+            supported: "BPE, Unigram".to_owned(),
+        }),
+    }
+}
+
+fn check_bpe(model: &Value) -> Result<(), Error> {
+    let damaged = |detail: String| Error::Vocabulary { detail };
+    for key in ["dropout", "continuing_subword_prefix", "end_of_word_suffix"] {
+        let value = &model[key];
+        let absent = value.is_null() || value == "" || value.as_f64() == Some(0.0);
+        if !absent {
+            return Err(Error::Unsupported {
+                part: "model",
+                found: format!("{key} = {value}"),
+                supported: "its absence".to_owned(),
+            });
+        }
+    }
+    let vocabulary = model["vocab"]
+        .as_object()
+        .ok_or_else(|| damaged("model.vocab is no object".to_owned()))?;
+    let mut merged = String::new();
+    for merge in model["merges"].as_array().into_iter().flatten() {
+        let pair = match merge {
+            Value::String(line) => line.split_once(' '),
+            Value::Array(pair) => match pair.as_slice() {
+                [Value::String(left), Value::String(right)] => {
+                    Some((left.as_str(), right.as_str()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let (left, right) = pair.ok_or_else(|| damaged(format!("the merge {merge} is no pair")))?;
+        merged.clear();
+        merged.push_str(left);
+        merged.push_str(right);
+        for part in [left, right, &merged] {
+            if !vocabulary.contains_key(part) {
+                return Err(damaged(format!(
+                    "the merge {merge} needs {part:?}, which is no token"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How tokens become text again; decoders of other families are refused.
+fn decoder(value: &Value) -> Result<Decoder, Error> {
+    let unsupported = || Error::Unsupported {
+        part: "decoder",
+        found: value.to_string().chars().take(200).collect(),
+        supported: "ByteLevel, Metaspace, and Replace, ByteFallback, Fuse and Strip in sequence"
+            .to_owned(),
+    };
+    match value["type"].as_str() {
+        Some("ByteLevel") => Ok(Decoder::ByteLevel),
+        Some("Metaspace") => {
+            let added = value["prepend_scheme"] != "never" && value["add_prefix_space"] != false;
+            if value["replacement"] == "▁" {
+                Ok(Decoder::Spaces {
+                    byte_tokens: false,
+                    strip: usize::from(added),
+                })
+            } else {
+                Err(unsupported())
+            }
+        }
+        Some("Sequence") => {
+            let steps = value["decoders"].as_array().ok_or_else(unsupported)?;
+            sequence(steps).ok_or_else(unsupported)
+        }
+        _ => Err(unsupported()),
+    }
+}
+
+fn sequence(steps: &[Value]) -> Option<Decoder> {
+    if let [single] = steps {
+        return decoder(single).ok();
+    }
+    let (mut spaces, mut byte_tokens, mut strip) = (false, false, 0);
+    for step in steps {
+        match step["type"].as_str()? {
+            "Replace" if step["pattern"]["String"] == "▁" && step["content"] == " " => {
+                spaces = true;
+            }
+            "ByteFallback" => byte_tokens = true,
+            "Fuse" => {}
+            "Strip" if step["content"] == " " && step["stop"] == 0 => {
+                strip = usize::try_from(step["start"].as_u64()?).ok()?;
+            }
+            _ => return None,
+        }
+    }
+    spaces.then_some(Decoder::Spaces { byte_tokens, strip })
+}
