@@ -180,7 +180,10 @@ mod tests {
             (&["A text."], &["look", "A text."]),
             (&["-"], &["look", "-"]),
             (&["--file", "x"], &["look", "--file", "x"]),
-            (&["--json", "--color", "never", "A text."], &["--json", "--color", "never", "look", "A text."]),
+            (
+                &["--json", "--color", "never", "A text."],
+                &["--json", "--color", "never", "look", "A text."],
+            ),
             (&["--color=never", "models"], &["--color=never", "models"]),
             (&["look", "trace"], &["look", "trace"]),
             (&["--help"], &["--help"]),
@@ -188,7 +191,11 @@ mod tests {
         ];
         for (given, meant) in cases {
             let line = |arguments: &[&str]| -> Vec<OsString> {
-                ["lookback"].iter().chain(arguments).map(OsString::from).collect()
+                ["lookback"]
+                    .iter()
+                    .chain(arguments)
+                    .map(OsString::from)
+                    .collect()
             };
             assert_eq!(with_default_command(line(given)), line(meant));
         }
@@ -197,6 +204,10 @@ mod tests {
     #[test]
     fn forgotten_quotes_are_recognised() {
         let error = Cli::try_parse_from(["lookback", "look", "A", "text"]).unwrap_err();
-        assert!(with_tip(error).to_string().contains("put the text in quotes"));
+        assert!(
+            with_tip(error)
+                .to_string()
+                .contains("put the text in quotes")
+        );
     }
 }

@@ -63,7 +63,10 @@ impl Context {
         args: &ModelArgs,
         default: Prefix,
     ) -> anyhow::Result<Encoding> {
-        let prefix = args.prefix.as_ref().map_or(default, |prefix| prefix.0.clone());
+        let prefix = args
+            .prefix
+            .as_ref()
+            .map_or(default, |prefix| prefix.0.clone());
         let encoding = model.tokenizer().encode(text, &prefix)?;
         let context = model.config().context_length;
         let tokens = encoding.ids.len();
@@ -87,7 +90,9 @@ impl Context {
 
     /// Hooks that show on a terminal how far the reading of `tokens` tokens is.
     pub(crate) fn reading(&self, tokens: usize) -> Reading {
-        Reading { spinner: Spinner::start(format!("reading {tokens} tokens")) }
+        Reading {
+            spinner: Spinner::start(format!("reading {tokens} tokens")),
+        }
     }
 }
 
@@ -99,6 +104,10 @@ pub(crate) struct Reading {
 impl Hooks for Reading {
     fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
         self.spinner.position(done, layers);
-        if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if interrupt::requested() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }

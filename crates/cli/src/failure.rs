@@ -39,7 +39,9 @@ fn chain(error: &anyhow::Error) -> String {
 /// Whether the reader of our output went away, which is its right.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
             || cause
                 .downcast_ref::<serde_json::Error>()
                 .is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
@@ -50,7 +52,10 @@ fn is_interruption(error: &anyhow::Error) -> bool {
     interrupt::requested()
         || error.chain().any(|cause| {
             cause.is::<Interrupted>()
-                || matches!(cause.downcast_ref::<store::Error>(), Some(store::Error::Interrupted))
+                || matches!(
+                    cause.downcast_ref::<store::Error>(),
+                    Some(store::Error::Interrupted)
+                )
         })
 }
 
@@ -62,7 +67,9 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let error = anyhow!("disk full").context("cannot save x: disk full").context("saving");
+        let error = anyhow!("disk full")
+            .context("cannot save x: disk full")
+            .context("saving");
         assert_eq!(chain(&error), "saving: cannot save x: disk full");
     }
 

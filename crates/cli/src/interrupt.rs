@@ -47,7 +47,11 @@ pub(crate) fn requested() -> bool {
 
 /// Fails where the person asked to stop.
 pub(crate) fn check() -> Result<(), Interrupted> {
-    if requested() { Err(Interrupted) } else { Ok(()) }
+    if requested() {
+        Err(Interrupted)
+    } else {
+        Ok(())
+    }
 }
 
 /// Says that something has to be put away before the program may end, until it is dropped.

@@ -22,18 +22,30 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn note(message: &str) {
     let style = anstyle::Style::new().bold();
     // A note that nobody can read is no reason to fail.
-    let _ = writeln!(anstream::stderr().lock(), "{style}note:{style:#} {}", one_line(message));
+    let _ = writeln!(
+        anstream::stderr().lock(),
+        "{style}note:{style:#} {}",
+        one_line(message)
+    );
 }
 
 /// `text` in one line, with control characters shown rather than sent to the terminal.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
-    for part in text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         if !line.is_empty() {
             line.push(' ');
         }
         for c in part.chars() {
-            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+            if c.is_control() {
+                line.extend(c.escape_default())
+            } else {
+                line.push(c)
+            }
         }
     }
     line
@@ -48,7 +60,11 @@ pub(crate) fn bytes(count: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{count} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 #[cfg(test)]
@@ -57,7 +73,13 @@ mod tests {
 
     #[test]
     fn sizes_read_as_a_person_writes_them() {
-        let cases = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (92_871_040, "92.9 MB"), (999_960, "1.0 MB")];
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (92_871_040, "92.9 MB"),
+            (999_960, "1.0 MB"),
+        ];
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }
@@ -65,6 +87,9 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_and_sends_nothing_to_the_terminal() {
-        assert_eq!(one_line("a\n  b\r\n\x1b[31mc\u{7}"), "a b \\u{1b}[31mc\\u{7}");
+        assert_eq!(
+            one_line("a\n  b\r\n\x1b[31mc\u{7}"),
+            "a b \\u{1b}[31mc\\u{7}"
+        );
     }
 }

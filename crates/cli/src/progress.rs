@@ -16,7 +16,11 @@ pub(crate) struct Spinner {
 
 impl Spinner {
     pub(crate) fn start(message: String) -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
         bar.set_style(style("{spinner} {msg}"));
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -27,7 +31,8 @@ impl Spinner {
     pub(crate) fn position(&self, done: usize, layers: usize) {
         if self.bar.length().is_none() {
             self.bar.set_length(layers as u64);
-            self.bar.set_style(style("{spinner} {msg}: layer {pos} of {len}"));
+            self.bar
+                .set_style(style("{spinner} {msg}: layer {pos} of {len}"));
         }
         self.bar.set_position(done as u64);
     }
@@ -50,11 +55,16 @@ pub(crate) struct FetchBar {
 
 impl FetchBar {
     pub(crate) fn new() -> Self {
-        Self { bar: Mutex::new(None) }
+        Self {
+            bar: Mutex::new(None),
+        }
     }
 
     fn replace(&self, bar: Option<ProgressBar>) {
-        let mut current = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut current = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(old) = current.take() {
             old.finish_and_clear();
         }
@@ -79,7 +89,10 @@ impl Progress for FetchBar {
     }
 
     fn advance(&self, done: u64) {
-        let current = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let current = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(bar) = current.as_ref() {
             bar.set_position(done);
         }

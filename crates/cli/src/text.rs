@@ -26,7 +26,10 @@ pub(crate) fn read(args: &TextArgs) -> anyhow::Result<String> {
         }
         (Some(text), None) if text == OsStr::new("-") => {
             let name = "standard input";
-            (name.to_owned(), stored(read_bounded(io::stdin().lock(), name)?))
+            (
+                name.to_owned(),
+                stored(read_bounded(io::stdin().lock(), name)?),
+            )
         }
         (Some(text), None) => ("the text".to_owned(), text.as_encoded_bytes().to_vec()),
         (None, None) => bail!("no text given"),
@@ -55,7 +58,10 @@ fn read_bounded(reader: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {name}"))?;
     if bytes.len() as u64 > MAX_BYTES {
-        bail!("{name} is longer than {}, more than a text may have", output::bytes(MAX_BYTES));
+        bail!(
+            "{name} is longer than {}, more than a text may have",
+            output::bytes(MAX_BYTES)
+        );
     }
     Ok(bytes)
 }
@@ -96,8 +102,13 @@ mod tests {
 
     #[test]
     fn the_place_of_a_byte_that_is_not_utf8_is_named() {
-        let message = decode("x.txt", b"na\xefve".to_vec()).unwrap_err().to_string();
-        assert!(message.contains("x.txt is not UTF-8: byte 2 is 0xef"), "{message}");
+        let message = decode("x.txt", b"na\xefve".to_vec())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("x.txt is not UTF-8: byte 2 is 0xef"),
+            "{message}"
+        );
     }
 
     #[test]

