@@ -2,37 +2,59 @@
 
 use half::{bf16, f16};
 
-/// A storage type of keys and values; all arithmetic is in f32.
-pub trait Element: Copy + Send + Sync + sealed::Sealed + 'static {
-    /// The value as f32, exactly.
+use crate::isa::Isa;
+
+/// A storage type of keys and values: f32, f16 or bf16. All arithmetic is in f32.
+#[expect(
+    private_bounds,
+    reason = "closed: the kernels rely on these conversions"
+)]
+pub trait Element: Copy + Send + Sync + Widen + 'static {}
+
+impl Element for f32 {}
+impl Element for f16 {}
+impl Element for bf16 {}
+
+/// Exact conversion to f32.
+pub(crate) trait Widen: Copy {
+    /// One value.
     fn to_f32(self) -> f32;
+    /// A vector from the first values of `src`; panics if there are too few.
+    fn load<I: Isa>(isa: I, src: &[Self]) -> I::V;
 }
 
-impl Element for f32 {
+impl Widen for f32 {
     #[inline(always)]
     fn to_f32(self) -> f32 {
         self
     }
+
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, src: &[f32]) -> I::V {
+        isa.load(src)
+    }
 }
 
-impl Element for f16 {
+impl Widen for f16 {
     #[inline(always)]
     fn to_f32(self) -> f32 {
         f16::to_f32(self)
     }
+
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, src: &[f16]) -> I::V {
+        isa.load_f16(src)
+    }
 }
 
-impl Element for bf16 {
+impl Widen for bf16 {
     #[inline(always)]
     fn to_f32(self) -> f32 {
         bf16::to_f32(self)
     }
-}
 
-/// Keeps [`Element`] closed: the kernels rely on the conversions above.
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::f16 {}
-    impl Sealed for half::bf16 {}
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, src: &[bf16]) -> I::V {
+        isa.load_bf16(src)
+    }
 }

@@ -81,7 +81,7 @@ pub enum Error {
         "this processor cannot run the {name} kernels; choose one of those that `InstructionSet::available` lists"
     )]
     UnavailableInstructionSet {
-        /// The instruction set's name.
-        name: &'static str,
+        /// The name as given.
+        name: String,
     },
 }

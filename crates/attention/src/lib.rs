@@ -6,11 +6,15 @@ pub mod weights;
 
 mod element;
 mod error;
+mod isa;
 mod mask;
+mod pack;
+mod score;
 mod scoring;
 mod shape;
 
 pub use element::Element;
 pub use error::Error;
+pub use isa::InstructionSet;
 pub use mask::Mask;
 pub use scoring::Scoring;

@@ -82,3 +82,15 @@ pub(crate) fn same(
         })
     }
 }
+
+/// Refuses two operands that disagree about any of the dimensions `names`.
+pub(crate) fn same_dims(
+    names: &[&'static str],
+    (left_name, left): (&'static str, &[usize]),
+    (right_name, right): (&'static str, &[usize]),
+) -> Result<(), Error> {
+    for (&dimension, (&left, &right)) in names.iter().zip(left.iter().zip(right)) {
+        same(dimension, (left_name, left), (right_name, right))?;
+    }
+    Ok(())
+}

@@ -1,15 +1,41 @@
 //! Any rows and columns of the weights, computed again from Q, K and the LSE.
 
+use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
 
+use crate::isa::math::exp2;
+use crate::isa::{InstructionSet, Isa, Kernel, Line, Tile, lines_for};
+use crate::pack::{pack_keys, pack_queries};
+use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
+use crate::shape::{Shape, same};
 use crate::{Error, Scoring};
+
+/// Rows of a task; a multiple of many tile heights is not needed, only that a task is worth its start.
+const TASK_ROWS: usize = 84;
 
 /// The weights of one head for `rows` of its queries and `cols` of its keys: exp(score − lse), \[rows, cols\].
 ///
 /// q is \[N, d_k\], k is \[M, d_k\], lse is \[N\] as the forward pass gave it, all of any strides. Options of
-/// `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]).
+/// `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]). Keys that a query may not see
+/// have weight exactly 0; a query that sees none has LSE −∞ and a row of 0. Where the LSE is NaN, the weights
+/// of the visible keys are NaN.
+///
+/// ```
+/// use lookback_attention::{Scoring, forward::forward, weights::weights};
+/// use ndarray::{Array4, s};
+///
+/// let x = Array4::from_shape_fn((1, 1, 40, 8), |(_, _, i, c)| ((i * 5 + c * 3) % 7) as f32 / 7.0);
+/// let scoring = Scoring::default();
+/// let lse = forward(x.view(), x.view(), x.view(), &scoring)?.lse;
+/// let x = x.slice(s![0, 0, .., ..]);
+/// let row = weights(x, x, lse.slice(s![0, 0, ..]), &scoring, 30..31, 0..40)?;
+/// assert!((row.sum() - 1.0).abs() < 1e-6);
+/// assert_eq!(row[[0, 31]], 0.0); // query 30 may not see key 31
+/// # Ok::<(), lookback_attention::Error>(())
+/// ```
 ///
 /// # Errors
 /// Shapes that do not fit, zero sizes, ranges that reach beyond N or M, and meaningless options.
@@ -21,18 +47,147 @@ pub fn weights(
     rows: Range<usize>,
     cols: Range<usize>,
 ) -> Result<Array2<f32>, Error> {
-    let widen = |x: ArrayView2<f32>| {
-        x.mapv(f64::from)
-            .insert_axis(ndarray::Axis(0))
-            .insert_axis(ndarray::Axis(0))
-    };
-    let scores =
-        crate::reference::masked_scores(widen(q).view(), widen(k).view(), scoring, (0, 0))?;
-    Ok(Array2::from_shape_fn(
-        (rows.len(), cols.len()),
-        |(i, j)| match scores[[rows.start + i, cols.start + j]] {
-            f64::NEG_INFINITY => 0.0,
-            s => (s - f64::from(lse[rows.start + i])).exp() as f32,
-        },
-    ))
+    weights_on(InstructionSet::best(), (q, k, lse), scoring, rows, cols)
+}
+
+/// [`weights`] of (q, k, lse) on a chosen instruction set: for tests and measurements.
+///
+/// # Errors
+/// As [`weights`].
+pub fn weights_on(
+    set: InstructionSet,
+    (q, k, lse): (ArrayView2<f32>, ArrayView2<f32>, ArrayView1<f32>),
+    scoring: &Scoring,
+    rows: Range<usize>,
+    cols: Range<usize>,
+) -> Result<Array2<f32>, Error> {
+    let ((n, d_k), (m, k_columns)) = (q.dim(), k.dim());
+    let shape = Shape::new((1, 1, n, d_k), (1, 1, m, k_columns), (1, 1, m, k_columns))?;
+    scoring.validate(&shape)?;
+    same("N", ("q", n), ("lse", lse.len()))?;
+    within("rows", &rows, n)?;
+    within("cols", &cols, m)?;
+    let head = HeadScoring::new(scoring, &shape, 0, 0)?;
+    let mut out = Array2::zeros((rows.len(), cols.len()));
+    let keys = set.run(PackKeys(k.slice(s![cols.clone(), ..])));
+    let parts: Vec<_> = out.axis_chunks_iter_mut(Axis(0), TASK_ROWS).collect();
+    parts.into_par_iter().enumerate().for_each(|(chunk, out)| {
+        let first = rows.start + chunk * TASK_ROWS;
+        set.run(Weights {
+            q,
+            lse,
+            head: &head,
+            keys: &keys,
+            first,
+            first_key: cols.start,
+            out,
+        });
+    });
+    Ok(out)
+}
+
+/// Refuses a range that reaches beyond `len`.
+fn within(what: &'static str, range: &Range<usize>, len: usize) -> Result<(), Error> {
+    if range.start <= range.end && range.end <= len {
+        Ok(())
+    } else {
+        Err(Error::RangeOutOfBounds {
+            what,
+            start: range.start,
+            end: range.end,
+            len,
+        })
+    }
+}
+
+/// Packs the chosen keys.
+struct PackKeys<'a>(ArrayView2<'a, f32>);
+
+impl Kernel for PackKeys<'_> {
+    type Output = Vec<Line>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
+        let mut lines = Vec::with_capacity(lines_for(self.0.nrows()) * self.0.ncols());
+        pack_keys(isa, self.0, &mut lines);
+        lines
+    }
+}
+
+/// The weights of consecutive queries for all chosen keys.
+struct Weights<'a> {
+    q: ArrayView2<'a, f32>,
+    lse: ArrayView1<'a, f32>,
+    head: &'a HeadScoring<'a>,
+    /// `[keys/16][d_k][16]`
+    keys: &'a [Line],
+    /// The first query.
+    first: usize,
+    /// The first key.
+    first_key: usize,
+    /// \[queries, keys\]
+    out: ArrayViewMut2<'a, f32>,
+}
+
+impl Kernel for Weights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(mut self, isa: I) {
+        let height = I::Narrow::ROWS;
+        let (n, d_k) = self.q.dim();
+        let mut strip = vec![Line::ZERO; lines_for(d_k) * height];
+        for at in (0..self.out.nrows()).step_by(height) {
+            let first = self.first + at;
+            let rows = (self.out.nrows() - at).min(height);
+            pack_queries(
+                &mut strip,
+                self.q,
+                first..first + rows,
+                height,
+                self.head.factor,
+            );
+            let bounds = Bounds::new(&self.head.mask, first, height, n, self.head.keys);
+            for (panel, keys) in self.keys.chunks_exact(d_k).enumerate() {
+                let columns = panel * Line::LEN..self.out.ncols().min((panel + 1) * Line::LEN);
+                let to = TileAt {
+                    query: first,
+                    key: self.first_key + columns.start,
+                };
+                let tile: I::Narrow =
+                    score_tile(isa, &strip, [keys, keys], to, (self.head, &bounds));
+                let out = self.out.slice_mut(s![at..at + rows, columns]);
+                write(isa, &tile, self.lse.slice(s![first..first + rows]), out);
+            }
+        }
+    }
+}
+
+/// Writes `2^(score − lse₂)` of a tile's first rows and columns.
+#[inline(always)]
+fn write<I: Isa, T: Tile<I::V>>(
+    isa: I,
+    tile: &T,
+    lse: ArrayView1<f32>,
+    mut out: ArrayViewMut2<f32>,
+) {
+    let lowest = isa.splat(f32::MIN);
+    for (r, (mut out, &lse)) in out.rows_mut().into_iter().zip(lse).enumerate() {
+        // A row that sees no key has no finite score; this keeps −∞ − −∞ out of it.
+        let lse = isa.splat(if lse == f32::NEG_INFINITY {
+            f32::INFINITY
+        } else {
+            lse * LOG2_E
+        });
+        let mut line = Line::ZERO;
+        for v in 0..T::VECTORS {
+            let score = tile.row(r).as_ref()[v];
+            let weight = exp2(isa, isa.sub(score, lse));
+            let weight = isa.select(isa.less(score, lowest), isa.splat(0.0), weight);
+            isa.store(weight, line.part_mut(v, I::LANES));
+        }
+        for (out, weight) in out.iter_mut().zip(line.0) {
+            *out = weight;
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The same mathematics over batches of heads, with every option of [`Scoring`].
 
-use ndarray::{Array2, Array3, Array4, ArrayView4, s};
+use ndarray::{Array2, Array3, Array4, ArrayView4, Zip, s};
 
-use super::steps::{log_sum_exp_of_row, scores, weighted_sum};
+use super::steps::{Denominator, scores, weighted_sum};
 use crate::shape::Shape;
 use crate::{Error, Mask, Scoring};
 
@@ -48,20 +48,12 @@ pub fn attention(
                 .sinks
                 .map_or(f64::NEG_INFINITY, |sinks| sinks[h].into());
             for i in 0..n {
-                let lse = log_sum_exp_of_row(s.row(i), sink);
-                exact.lse[[b, h, i]] = lse;
-                for (w, &score) in exact
-                    .weights
-                    .slice_mut(s![b, h, i, ..])
-                    .iter_mut()
-                    .zip(s.row(i))
-                {
-                    *w = if score == f64::NEG_INFINITY {
-                        0.0
-                    } else {
-                        (score - lse).exp()
-                    };
-                }
+                let denominator = Denominator::of(s.row(i), sink);
+                exact.lse[[b, h, i]] = denominator.lse();
+                let weights = exact.weights.slice_mut(s![b, h, i, ..]);
+                Zip::from(weights)
+                    .and(s.row(i))
+                    .for_each(|w, &score| *w = denominator.weight(score));
             }
             if keys > 0 {
                 let z = weighted_sum(

@@ -51,10 +51,12 @@
 //! The equations are those of Vaswani et al., "Attention Is All You Need" (2017), section 3.2.
 //! [`attention`] is the same mathematics for batches of heads with every option of [`Scoring`](crate::Scoring).
 
+mod backward;
 mod batched;
 mod heads;
 mod steps;
 
+pub use backward::{ExactGradients, backward};
 pub use batched::{Exact, attention, masked_scores};
 pub use heads::{Attended, HeadMatrices, head, multi_head, similarity_only};
 pub use steps::{concat, log_sum_exp, mask, project, scale, scores, softmax, weighted_sum};

@@ -78,13 +78,13 @@ pub fn mask(scores: ArrayView2<f64>, mask: &Mask) -> Result<Array2<f64>, Error> 
 /// # Errors
 /// [`Error::ZeroSize`] if a dimension is 0.
 pub fn softmax(scores: ArrayView2<f64>) -> Result<Array2<f64>, Error> {
-    let lse = log_sum_exp(scores)?;
-    Ok(Array2::from_shape_fn(scores.dim(), |(i, j)| {
-        match scores[[i, j]] {
-            f64::NEG_INFINITY => 0.0,
-            s => (s - lse[i]).exp(),
-        }
-    }))
+    non_empty("scores", &scores, ["N", "M"])?;
+    let mut weights = scores.to_owned();
+    for mut row in weights.rows_mut() {
+        let denominator = Denominator::of(row.view(), f64::NEG_INFINITY);
+        row.mapv_inplace(|score| denominator.weight(score));
+    }
+    Ok(weights)
 }
 
 /// log Σ_j exp(s_ij) of each row of the scores \[N, M\], natural log: \[N\].
@@ -96,25 +96,43 @@ pub fn softmax(scores: ArrayView2<f64>) -> Result<Array2<f64>, Error> {
 /// [`Error::ZeroSize`] if a dimension is 0.
 pub fn log_sum_exp(scores: ArrayView2<f64>) -> Result<Array1<f64>, Error> {
     non_empty("scores", &scores, ["N", "M"])?;
-    Ok(scores
-        .rows()
-        .into_iter()
-        .map(|row| log_sum_exp_of_row(row, f64::NEG_INFINITY))
+    let rows = scores.rows().into_iter();
+    Ok(rows
+        .map(|row| Denominator::of(row, f64::NEG_INFINITY).lse())
         .collect())
 }
 
-/// log(exp(extra) + Σ_j exp(s_j)); the largest term is taken out first, so that nothing overflows.
-pub(crate) fn log_sum_exp_of_row(row: ArrayView1<f64>, extra: f64) -> f64 {
-    let max = row.iter().copied().fold(extra, f64::max);
-    if max == f64::NEG_INFINITY {
-        return if row.iter().any(|s| s.is_nan()) {
-            f64::NAN
-        } else {
-            max
-        };
+/// The softmax's denominator of one row, `sum · exp(max)`: the largest term is taken out, so that nothing overflows.
+pub(super) struct Denominator {
+    max: f64,
+    sum: f64,
+}
+
+impl Denominator {
+    /// Of a row of scores and one `extra` score, −∞ for none.
+    pub(super) fn of(row: ArrayView1<f64>, extra: f64) -> Denominator {
+        let max = row.iter().copied().fold(extra, f64::max);
+        let all = row.iter().copied().chain([extra]);
+        let seen = all.filter(|&score| score != f64::NEG_INFINITY);
+        Denominator {
+            max,
+            sum: seen.map(|score| (score - max).exp()).sum(),
+        }
     }
-    let sum: f64 = row.iter().map(|s| (s - max).exp()).sum();
-    max + (sum + (extra - max).exp()).ln()
+
+    /// The weight of one score.
+    pub(super) fn weight(&self, score: f64) -> f64 {
+        if score == f64::NEG_INFINITY {
+            0.0
+        } else {
+            (score - self.max).exp() / self.sum
+        }
+    }
+
+    /// Its natural logarithm.
+    pub(super) fn lse(&self) -> f64 {
+        self.max + self.sum.ln()
+    }
 }
 
 /// The weighted sum of values: weights \[N, M\] and v \[M, d_v\] give \[N, d_v\].

@@ -1,0 +1,248 @@
+//! The inner loops: one strip of queries against one block of keys.
+//!
+//! The online softmax (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al.,
+//! "FlashAttention", 2022) with a reference that is allowed to lag: weights are taken as `2^(s − reference)`, and the
+//! reference is raised, and what was summed rescaled, only where a score passes it by more than [`HEADROOM`]. The result
+//! is the same in exact arithmetic, and after the first keys of a row hardly any tile raises it.
+
+use crate::isa::math::exp2_bounded;
+use crate::isa::{Isa, Line, Tile, multiply};
+use crate::pack::KvBlock;
+use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
+
+/// How far, in log₂ units, a score may pass the reference: weights stay below 2⁸, sums far from overflow.
+const HEADROOM: f32 = 8.0;
+
+/// The running softmax of a strip's rows.
+pub(super) struct State {
+    /// What the exponents are taken against; `f32::MIN` before the first finite score.
+    pub(super) reference: [f32; 16],
+    /// Sums of the weights, one vector a row, its lanes not yet added.
+    pub(super) sums: [Line; 16],
+    pub(super) bounds: Bounds,
+}
+
+impl State {
+    /// No key seen yet.
+    pub(super) fn new(bounds: Bounds) -> State {
+        State {
+            reference: [f32::MIN; 16],
+            sums: [Line::ZERO; 16],
+            bounds,
+        }
+    }
+}
+
+/// A strip's weights for the keys of one block: `[BLOCK/16][ROWS][16]`.
+pub(super) struct Weights(Vec<Line>);
+
+impl Weights {
+    pub(super) fn new(lines: usize) -> Weights {
+        Weights(vec![Line::ZERO; lines])
+    }
+}
+
+/// One strip and all that belongs to it.
+pub(super) struct Strip<'w> {
+    /// The strip's first query.
+    pub(super) first: usize,
+    /// `[d_k/16][ROWS][16]`
+    pub(super) q: &'w [Line],
+    /// `[d_v/16][ROWS][16]`
+    pub(super) o: &'w mut [Line],
+    pub(super) state: &'w mut State,
+    pub(super) weights: &'w mut Weights,
+}
+
+impl Strip<'_> {
+    /// Adds the keys of `block`, which begin at key `start` of the head, to the softmax and its weighted sum.
+    #[inline(always)]
+    pub(super) fn attend<I: Isa>(
+        &mut self,
+        isa: I,
+        block: &KvBlock,
+        start: usize,
+        head: &HeadScoring,
+    ) {
+        let seen = self.state.bounds.seen();
+        let (from, to) = (seen.start.max(start), seen.end.min(start + block.keys()));
+        if from >= to {
+            return;
+        }
+        let panels = (from - start) / Line::LEN..(to - start).div_ceil(Line::LEN);
+        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let mut panel = panels.start;
+        while panel < panels.end {
+            let at = TileAt {
+                query: self.first,
+                key: start + panel * Line::LEN,
+            };
+            if panel + wide <= panels.end {
+                self.weigh::<I, I::Tile>(isa, block, (panels.start, panel), at, head);
+                panel += wide;
+            } else {
+                self.weigh::<I, I::Narrow>(isa, block, (panels.start, panel), at, head);
+                panel += 1;
+            }
+        }
+        let keys = panels.start * Line::LEN..to - start;
+        if block.finite() || self.state.bounds.all_see(start + keys.start..to) {
+            self.sum_values(isa, block, keys);
+        } else {
+            self.sum_visible_values::<I>(block, keys, start);
+        }
+    }
+
+    /// Scores, exponentials and their sums for one tile; the weights go to memory.
+    #[inline(always)]
+    fn weigh<I: Isa, T: Tile<I::V>>(
+        &mut self,
+        isa: I,
+        block: &KvBlock,
+        (first, panel): (usize, usize),
+        at: TileAt,
+        head: &HeadScoring,
+    ) {
+        let per_line = Line::LEN / I::LANES;
+        let last = panel + T::VECTORS / per_line - 1;
+        let panels = [block.key_panel(panel), block.key_panel(last)];
+        let mut tile = score_tile::<I, T>(isa, self.q, panels, at, (head, &self.state.bounds));
+
+        // How far the highest score passes its reference. The order of `max` keeps a row's NaN to itself.
+        let mut excess = isa.splat(f32::MIN);
+        for r in 0..T::ROWS {
+            let row = tile.row(r).as_ref();
+            let mut top = row[0];
+            for v in 1..T::VECTORS {
+                top = isa.max(top, row[v]);
+            }
+            excess = isa.max(isa.sub(top, isa.splat(self.state.reference[r])), excess);
+        }
+        if isa.any(isa.less(isa.splat(HEADROOM), excess)) {
+            self.raise::<I, T>(isa, &tile, first..panel);
+        }
+
+        let weights = &mut self.weights.0[panel * T::ROWS..(last + 1) * T::ROWS];
+        for r in 0..T::ROWS {
+            let reference = isa.splat(self.state.reference[r]);
+            let row = tile.row_mut(r).as_mut();
+            let mut sum = isa.load(&self.state.sums[r].0);
+            for v in 0..T::VECTORS {
+                row[v] = exp2_bounded(isa, isa.sub(row[v], reference));
+                sum = isa.add(sum, row[v]);
+                isa.store(
+                    row[v],
+                    weights[v / per_line * T::ROWS + r].part_mut(v % per_line, I::LANES),
+                );
+            }
+            isa.store(sum, &mut self.state.sums[r].0);
+        }
+    }
+
+    /// Raises the references that the tile's scores pass by more than the headroom, and rescales what was summed
+    /// against them: `done` are the panels of this block whose weights are in memory already.
+    #[inline(always)]
+    fn raise<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T, done: std::ops::Range<usize>) {
+        for r in 0..T::ROWS {
+            let row = tile.row(r).as_ref();
+            let mut top = row[0];
+            for v in 1..T::VECTORS {
+                top = isa.max(top, row[v]);
+            }
+            let (top, before) = (isa.largest(top), self.state.reference[r]);
+            // Not so for a row of NaN, whose sums are NaN whatever the reference.
+            if top - before > HEADROOM {
+                self.state.reference[r] = top;
+                if before > f32::MIN {
+                    self.rescale::<T, I>(r, (before - top).exp2(), done.clone());
+                }
+            }
+        }
+    }
+
+    /// Multiplies all that row `r` has summed by `factor`.
+    #[inline(always)]
+    fn rescale<T: Tile<I::V>, I: Isa>(
+        &mut self,
+        r: usize,
+        factor: f32,
+        done: std::ops::Range<usize>,
+    ) {
+        let scale = |line: &mut Line| line.0.iter_mut().for_each(|x| *x *= factor);
+        scale(&mut self.state.sums[r]);
+        self.o.iter_mut().skip(r).step_by(T::ROWS).for_each(scale);
+        for panel in done {
+            scale(&mut self.weights.0[panel * T::ROWS + r]);
+        }
+    }
+
+    /// Adds the weights times the values of `keys` (of the block) to the sums.
+    ///
+    /// Each block is summed from zero and then added, so that rounding grows with the number of blocks and not
+    /// with the number of keys.
+    #[inline(always)]
+    fn sum_values<I: Isa>(&mut self, isa: I, block: &KvBlock, keys: std::ops::Range<usize>) {
+        let columns = self.o.len() / I::Tile::ROWS;
+        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let mut panel = 0;
+        while panel < columns {
+            if panel + wide <= columns {
+                self.sum_panels::<I, I::Tile>(isa, block, keys.clone(), panel);
+                panel += wide;
+            } else {
+                self.sum_panels::<I, I::Narrow>(isa, block, keys.clone(), panel);
+                panel += 1;
+            }
+        }
+    }
+
+    /// One tile of [`sum_values`](Strip::sum_values).
+    #[inline(always)]
+    fn sum_panels<I: Isa, T: Tile<I::V>>(
+        &mut self,
+        isa: I,
+        block: &KvBlock,
+        keys: std::ops::Range<usize>,
+        panel: usize,
+    ) {
+        let per_line = Line::LEN / I::LANES;
+        let last = panel + T::VECTORS / per_line - 1;
+        let weights = &self.weights.0[keys.start / Line::LEN * T::ROWS..];
+        let panels = [
+            &block.value_panel(panel)[keys.clone()],
+            &block.value_panel(last)[keys],
+        ];
+        let tile = multiply::<I, T>(isa, weights, panels);
+        let o = &mut self.o[panel * T::ROWS..(last + 1) * T::ROWS];
+        for r in 0..T::ROWS {
+            let row = tile.row(r).as_ref();
+            for v in 0..T::VECTORS {
+                let part = o[v / per_line * T::ROWS + r].part_mut(v % per_line, I::LANES);
+                isa.store(isa.add(isa.load(part), row[v]), part);
+            }
+        }
+    }
+
+    /// As [`sum_values`](Strip::sum_values), each row over its visible keys alone: where a value is not finite, a weight of 0
+    /// does not hide it.
+    #[inline(never)]
+    fn sum_visible_values<I: Isa>(
+        &mut self,
+        block: &KvBlock,
+        keys: std::ops::Range<usize>,
+        start: usize,
+    ) {
+        let height = I::Tile::ROWS;
+        for r in 0..height {
+            let visible = self.state.bounds.row(r);
+            for key in keys.clone().filter(|key| visible.contains(&(start + key))) {
+                let weight = self.weights.0[key / Line::LEN * height + r].0[key % Line::LEN];
+                for (panel, o) in self.o.chunks_exact_mut(height).enumerate() {
+                    for (o, v) in o[r].0.iter_mut().zip(block.value_panel(panel)[key].0) {
+                        *o += weight * v;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A task: some queries of one head against all the keys that they see.
+
+use std::sync::Mutex;
+
+use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2};
+
+use super::finish::finish;
+use super::strip::{State, Strip, Weights};
+use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
+use crate::pack::{BLOCK, KvBlock, pack_queries};
+use crate::score::{Bounds, HeadScoring};
+
+/// Queries `first`, `first + 1`, … of one head, as many as `o` has rows.
+pub(super) struct Task<'a> {
+    /// \[N, d_k\]: all queries of the head.
+    pub(super) q: ArrayView2<'a, f32>,
+    pub(super) first: usize,
+    pub(super) scoring: &'a HeadScoring<'a>,
+    /// All keys and values of the head.
+    pub(super) blocks: &'a [KvBlock],
+    /// \[rows, d_v\]
+    pub(super) o: ArrayViewMut2<'a, f32>,
+    /// \[rows\]
+    pub(super) lse: ArrayViewMut1<'a, f32>,
+}
+
+/// Takes tasks until there are none.
+pub(super) struct Worker<'w, 'a> {
+    pub(super) queue: &'w Mutex<std::vec::IntoIter<Task<'a>>>,
+    pub(super) d_k: usize,
+    pub(super) d_v: usize,
+}
+
+impl Kernel for Worker<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let mut workspace = Workspace::new::<I>(self.d_k, self.d_v);
+        loop {
+            // A panic elsewhere leaves the queue as good as it was.
+            let task = self
+                .queue
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .next();
+            match task {
+                Some(task) => attend(isa, task, &mut workspace),
+                None => break,
+            }
+        }
+    }
+}
+
+/// A worker's memory, reused from task to task.
+struct Workspace {
+    /// `[strips][d_k/16][ROWS]`: packed queries.
+    q: Vec<Line>,
+    /// `[strips][d_v/16][ROWS]`: sums of weight times value.
+    o: Vec<Line>,
+    /// `[strips]`
+    states: Vec<State>,
+    /// `[BLOCK/16][ROWS]`: a strip's weights for the keys of one block.
+    weights: Weights,
+    q_lines: usize,
+    o_lines: usize,
+}
+
+impl Workspace {
+    fn new<I: Isa>(d_k: usize, d_v: usize) -> Workspace {
+        Workspace {
+            q: Vec::new(),
+            o: Vec::new(),
+            states: Vec::new(),
+            weights: Weights::new(BLOCK / Line::LEN * I::Tile::ROWS),
+            q_lines: lines_for(d_k) * I::Tile::ROWS,
+            o_lines: lines_for(d_v) * I::Tile::ROWS,
+        }
+    }
+
+    /// Makes room for `strips` strips and clears their sums.
+    fn reset(&mut self, strips: usize) {
+        self.q.resize(strips * self.q_lines, Line::ZERO);
+        self.o.clear();
+        self.o.resize(strips * self.o_lines, Line::ZERO);
+        self.states.clear();
+    }
+}
+
+/// Runs one task: block after block of keys, and for each block strip after strip, so that the block is read from
+/// the nearest cache that holds it.
+#[inline(always)]
+fn attend<I: Isa>(isa: I, mut task: Task, workspace: &mut Workspace) {
+    let height = I::Tile::ROWS;
+    let rows = task.o.nrows();
+    let strips = rows.div_ceil(height);
+    let (queries, head) = (task.q.nrows(), task.scoring);
+    workspace.reset(strips);
+    for (strip, q) in workspace
+        .q
+        .chunks_exact_mut(workspace.q_lines)
+        .take(strips)
+        .enumerate()
+    {
+        let first = strip * height;
+        let end = (first + height).min(rows);
+        pack_queries(
+            q,
+            task.q,
+            task.first + first..task.first + end,
+            height,
+            head.factor,
+        );
+        let bounds = Bounds::new(&head.mask, task.first + first, height, queries, head.keys);
+        workspace.states.push(State::new(bounds));
+    }
+    for (index, block) in task.blocks.iter().enumerate() {
+        let parts = workspace
+            .q
+            .chunks_exact(workspace.q_lines)
+            .zip(workspace.o.chunks_exact_mut(workspace.o_lines));
+        for (at, ((q, o), state)) in parts.zip(&mut workspace.states).enumerate() {
+            let mut strip = Strip {
+                first: task.first + at * height,
+                q,
+                o,
+                state,
+                weights: &mut workspace.weights,
+            };
+            strip.attend(isa, block, index * BLOCK, head);
+        }
+    }
+    for (at, (o, state)) in workspace
+        .o
+        .chunks_exact(workspace.o_lines)
+        .zip(&workspace.states)
+        .enumerate()
+    {
+        let part = at * height..(at * height + height).min(rows);
+        let to = (
+            task.o.slice_mut(ndarray::s![part.clone(), ..]),
+            task.lse.slice_mut(ndarray::s![part]),
+        );
+        finish(isa, o, state, head.sink, to);
+    }
+}

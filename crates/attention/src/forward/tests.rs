@@ -1,0 +1,1 @@
+//! What needs the inside: the generic code at lane widths that this machine lacks.

@@ -1,0 +1,219 @@
+//! The table for AVX2 with FMA and F16C: eight lanes, sixteen registers.
+
+use std::arch::x86_64::*;
+
+use half::{bf16, f16};
+
+use super::{Isa, Kernel, Line};
+
+/// Proof that the processor has AVX2, FMA and F16C.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2 {
+    _detected: (),
+}
+
+impl Avx2 {
+    /// Asks the processor.
+    pub(crate) fn new() -> Option<Avx2> {
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        has.then_some(Avx2 { _detected: () })
+    }
+}
+
+/// Everything below is inlined into this function, and so compiled for AVX2.
+#[target_feature(enable = "avx,avx2,fma,f16c")]
+fn enter<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
+    kernel.run(isa)
+}
+
+impl Isa for Avx2 {
+    type V = __m256;
+    type Mask = __m256;
+    /// 12 accumulators + 2 vectors of the panel + 1 broadcast = 15 of 16 registers.
+    type Tile = [[__m256; 2]; 6];
+    type Narrow = [[__m256; 2]; 6];
+
+    const LANES: usize = 8;
+    const EXPONENT_FLOOR: f32 = -127.0;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` exists only where `Avx2::new` found AVX2, FMA and F16C.
+        unsafe { enter(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> __m256 {
+        let src = &src[..Self::LANES];
+        // SAFETY: `self` proves AVX; `src` holds eight f32, and the load needs no alignment.
+        unsafe { _mm256_loadu_ps(src.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, v: __m256, dst: &mut [f32]) {
+        let dst = &mut dst[..Self::LANES];
+        // SAFETY: `self` proves AVX; `dst` holds eight f32, and the store needs no alignment.
+        unsafe { _mm256_storeu_ps(dst.as_mut_ptr(), v) }
+    }
+
+    #[inline(always)]
+    fn load_f16(self, src: &[f16]) -> __m256 {
+        let src = &src[..Self::LANES];
+        // SAFETY: `self` proves F16C; `src` holds eight 16-bit values, and the load needs no alignment.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(src.as_ptr().cast())) }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, src: &[bf16]) -> __m256 {
+        let src = &src[..Self::LANES];
+        // A bf16 is the upper half of the f32.
+        // SAFETY: `self` proves AVX2; `src` holds eight 16-bit values, and the load needs no alignment.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(src.as_ptr().cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: `self` proves FMA.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+
+    #[inline(always)]
+    fn ldexp(self, p: __m256, n: __m256) -> __m256 {
+        // n is added to the exponent. NaN converts to i32::MIN, whose shift is 0, so that a NaN p stays.
+        // SAFETY: `self` proves AVX2.
+        unsafe {
+            let n = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(n));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), n))
+        }
+    }
+
+    #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+    }
+
+    #[inline(always)]
+    fn select(self, mask: __m256, yes: __m256, no: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_blendv_ps(no, yes, mask) }
+    }
+
+    #[inline(always)]
+    fn any(self, mask: __m256) -> bool {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_movemask_ps(mask) != 0 }
+    }
+
+    #[inline(always)]
+    fn transpose(self, block: &mut [Line; 16]) {
+        // Four 8×8 blocks: those on the diagonal in place, the other two into each other's place.
+        for corner in [0, 8] {
+            let turned = self.transpose_8(self.corner(block, corner, corner));
+            self.put_corner(block, corner, corner, turned);
+        }
+        let (upper, lower) = (self.corner(block, 0, 8), self.corner(block, 8, 0));
+        let (upper, lower) = (self.transpose_8(upper), self.transpose_8(lower));
+        self.put_corner(block, 8, 0, upper);
+        self.put_corner(block, 0, 8, lower);
+    }
+}
+
+impl Avx2 {
+    /// The 8×8 block at (`row`, `col`).
+    #[inline(always)]
+    fn corner(self, block: &[Line; 16], row: usize, col: usize) -> [__m256; 8] {
+        let mut rows = [self.splat(0.0); 8];
+        for i in 0..8 {
+            rows[i] = self.load(&block[row + i].0[col..]);
+        }
+        rows
+    }
+
+    /// Writes the 8×8 block at (`row`, `col`).
+    #[inline(always)]
+    fn put_corner(self, block: &mut [Line; 16], row: usize, col: usize, rows: [__m256; 8]) {
+        for i in 0..8 {
+            self.store(rows[i], &mut block[row + i].0[col..]);
+        }
+    }
+
+    /// Transposes 8×8: pairs of rows, pairs of pairs, then the halves of the registers.
+    #[inline(always)]
+    fn transpose_8(self, r: [__m256; 8]) -> [__m256; 8] {
+        // SAFETY: `self` proves AVX.
+        unsafe {
+            let mut pairs = r;
+            for i in 0..4 {
+                pairs[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+            }
+            let mut fours = r;
+            for i in 0..2 {
+                let p = [
+                    pairs[4 * i],
+                    pairs[4 * i + 1],
+                    pairs[4 * i + 2],
+                    pairs[4 * i + 3],
+                ];
+                fours[4 * i] = _mm256_shuffle_ps::<0b01_00_01_00>(p[0], p[2]);
+                fours[4 * i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(p[0], p[2]);
+                fours[4 * i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(p[1], p[3]);
+                fours[4 * i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(p[1], p[3]);
+            }
+            let mut out = r;
+            for i in 0..4 {
+                out[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+                out[i + 4] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+            }
+            out
+        }
+    }
+}

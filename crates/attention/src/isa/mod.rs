@@ -1,0 +1,161 @@
+//! The one place for SIMD: a small trait, and one thin table of intrinsics for each instruction set.
+//!
+//! Algorithms are written once, as `#[inline(always)]` functions over [`Isa`]. A value of an [`Isa`] type is
+//! the proof that the processor has it: the only constructors of [`Avx2`] and `Avx512` ask the processor. A whole
+//! computation ([`Kernel`]) enters its instruction set through [`Isa::run`], a function with
+//! `#[target_feature]` into which everything below is inlined.
+//!
+//! ```text
+//! InstructionSet::run(kernel) → Isa::run(kernel)  [target_feature]  → Kernel::run::<I>  [inline(always)]
+//!                                                                     → multiply, exp2, …  [inline(always)]
+//! ```
+//!
+//! Three rules keep that fast and sound:
+//!
+//! * Every function that takes or returns a vector is `#[inline(always)]`; one that is not would be compiled
+//!   without the instruction set. Closures cannot carry the attribute, so vectors do not pass through closures.
+//! * Memory is moved in [`Line`]s of sixteen f32 (one cache line). Loads and stores check their bounds; within the
+//!   unrolled tiles the compiler proves the checks away.
+//! * `unsafe` stands in the tables only.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod line;
+pub(crate) mod math;
+mod multiply;
+mod portable;
+mod select;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+use half::{bf16, f16};
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use line::{Line, lines_for};
+pub(crate) use multiply::multiply;
+pub(crate) use portable::Portable;
+pub use select::InstructionSet;
+pub(crate) use tile::Tile;
+
+/// A computation that is compiled once for each instruction set.
+pub(crate) trait Kernel {
+    /// What it computes.
+    type Output;
+
+    /// The computation; implementations are `#[inline(always)]`.
+    fn run<I: Isa>(self, isa: I) -> Self::Output;
+}
+
+/// Vectors of [`LANES`](Isa::LANES) f32 and what the kernels do with them.
+pub(crate) trait Isa: Copy + Send + Sync + 'static {
+    /// A vector.
+    type V: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// Accumulators of the widest microkernel: as many as the registers hold beside its operands.
+    type Tile: Tile<Self::V>;
+    /// The same rows, one panel wide; equal to `Tile` where that is one panel wide already.
+    type Narrow: Tile<Self::V>;
+
+    /// f32 a vector; divides 16.
+    const LANES: usize;
+    /// The largest whole number n ≤ −127 for which [`ldexp`](Isa::ldexp)`(1, n)` is exactly 0.
+    const EXPONENT_FLOOR: f32;
+
+    /// Enters the instruction set.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
+
+    /// Every lane `x`.
+    fn splat(self, x: f32) -> Self::V;
+    /// The first `LANES` values of `src`; panics if there are fewer.
+    fn load(self, src: &[f32]) -> Self::V;
+    /// Stores to the first `LANES` values of `dst`; panics if there are fewer.
+    fn store(self, v: Self::V, dst: &mut [f32]);
+    /// As [`load`](Isa::load), widened from f16, exactly.
+    fn load_f16(self, src: &[f16]) -> Self::V;
+    /// As [`load`](Isa::load), widened from bf16, exactly.
+    fn load_bf16(self, src: &[bf16]) -> Self::V;
+
+    /// a + b
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a − b
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c, rounded once where the instruction set can.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a if a > b, else b: where either is NaN the result is `b`.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The nearest whole number, ties to even.
+    fn round(self, a: Self::V) -> Self::V;
+    /// p · 2ⁿ for |p| in [0.5, 2) and whole n in [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), 128], exact while the
+    /// result is at least 2⁻¹²⁶, and of an absolute error below 2⁻¹²⁶ under that; NaN where p and n both are.
+    fn ldexp(self, p: Self::V, n: Self::V) -> Self::V;
+
+    /// a < b; false where either is NaN.
+    fn less(self, a: Self::V, b: Self::V) -> Self::Mask;
+    /// `yes` where `mask` holds, else `no`.
+    fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
+    /// Whether `mask` holds in any lane.
+    fn any(self, mask: Self::Mask) -> bool;
+
+    /// Transposes a 16×16 block in place.
+    #[inline(always)]
+    fn transpose(self, block: &mut [Line; 16]) {
+        for i in 0..16 {
+            for j in 0..i {
+                let (a, b) = (block[i].0[j], block[j].0[i]);
+                (block[i].0[j], block[j].0[i]) = (b, a);
+            }
+        }
+    }
+
+    /// Sum of the lanes, in an order that the instruction set fixes.
+    #[inline(always)]
+    fn sum(self, v: Self::V) -> f32 {
+        let mut line = Line::ZERO;
+        self.store(v, &mut line.0);
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                line.0[i] += line.0[i + width];
+            }
+        }
+        line.0[0]
+    }
+
+    /// The largest lane; lanes that are NaN may be passed over.
+    #[inline(always)]
+    fn largest(self, v: Self::V) -> f32 {
+        let mut line = Line::ZERO;
+        self.store(v, &mut line.0);
+        let mut width = Self::LANES;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                if line.0[i + width] > line.0[i] || line.0[i].is_nan() {
+                    line.0[i] = line.0[i + width];
+                }
+            }
+        }
+        line.0[0]
+    }
+
+    /// 0, 1, 2, … plus `start`.
+    #[inline(always)]
+    fn ramp(self, start: f32) -> Self::V {
+        const INDEX: Line = Line([
+            0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.,
+        ]);
+        self.add(self.splat(start), self.load(&INDEX.0))
+    }
+}

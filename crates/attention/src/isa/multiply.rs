@@ -1,0 +1,55 @@
+//! The microkernel: the one matrix product that all others are made of.
+
+use super::{Isa, Line, Tile};
+
+/// The product of a strip and one or two panels: `tile[r][c] = Σ_t a[r, t] · b[t, c]`, t from 0 to depth − 1.
+///
+/// * `a`: `[depth/16 rounded up][ROWS][16]`, a strip of `T::ROWS` rows: sixteen consecutive t of a row fill a line,
+///   so that packing needs no transposition and every operand's address is a constant away from one pointer.
+/// * `b`: two panels of `[depth][16]`: line t holds the panel's sixteen columns. A tile of one panel ignores the
+///   second; both must have the same length, which is the depth.
+///
+/// The operations on each element are one chain in the order of t, so that the result depends on the instruction
+/// set's rounding only, and on nothing else.
+#[inline(always)]
+pub(crate) fn multiply<I: Isa, T: Tile<I::V>>(isa: I, a: &[Line], b: [&[Line]; 2]) -> T {
+    let mut tile = T::filled(isa.splat(0.0));
+    let depth = b[0].len();
+    assert!(b[1].len() == depth && a.len() >= depth.div_ceil(Line::LEN) * T::ROWS);
+    let whole = depth / Line::LEN;
+    for c in 0..whole {
+        let a = &a[c * T::ROWS..][..T::ROWS];
+        let b = [
+            &b[0][c * Line::LEN..][..Line::LEN],
+            &b[1][c * Line::LEN..][..Line::LEN],
+        ];
+        for t in 0..Line::LEN {
+            step::<I, T>(isa, &mut tile, a, t, [&b[0][t], &b[1][t]]);
+        }
+    }
+    let rest = whole * Line::LEN..depth;
+    if !rest.is_empty() {
+        let a = &a[whole * T::ROWS..][..T::ROWS];
+        for (t, line) in rest.enumerate() {
+            step::<I, T>(isa, &mut tile, a, t % Line::LEN, [&b[0][line], &b[1][line]]);
+        }
+    }
+    tile
+}
+
+/// One t: every row's a times the panels' lines, added to the tile.
+#[inline(always)]
+fn step<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, a: &[Line], t: usize, b: [&Line; 2]) {
+    let per_line = Line::LEN / I::LANES;
+    let mut row = T::row_of(isa.splat(0.0));
+    for v in 0..T::VECTORS {
+        row.as_mut()[v] = isa.load(b[v / per_line].part(v % per_line, I::LANES));
+    }
+    for r in 0..T::ROWS {
+        let x = isa.splat(a[r].0[t]);
+        let sums = tile.row_mut(r).as_mut();
+        for v in 0..T::VECTORS {
+            sums[v] = isa.mul_add(x, row.as_ref()[v], sums[v]);
+        }
+    }
+}

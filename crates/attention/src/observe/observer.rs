@@ -1,0 +1,107 @@
+//! What a user of the walk implements.
+
+use std::ops::Range;
+
+use super::{QueryBlock, Tile, Walk};
+use crate::Error;
+
+/// A statistic of the weights, taken while they pass by.
+///
+/// The walk cuts each head's queries into blocks of some hundred rows. For each block it asks for a fresh
+/// [`Block`](Observer::Block), shows it every [`Tile`] of the block's rows ([`tile`](Observer::tile)), and then
+/// merges it into the output ([`merge`](Observer::merge)). Blocks are computed on many threads, but a block by one
+/// thread only and merged in one fixed order, so that the output has the same bits whatever the number of threads.
+///
+/// Within a block the tiles of one row come with their keys ascending, each visible weight in exactly one tile.
+/// Nothing is said about how wide a tile is. Keys that a row may not see have weight 0 in its tiles, or no tile.
+///
+/// This one counts the keys that it takes to gather half of each query's weight, if taken in their order:
+///
+/// ```
+/// use lookback_attention::observe::{Observer, QueryBlock, Tile, Walk, observe_head};
+/// use lookback_attention::{Error, Scoring};
+/// use ndarray::{Array1, Array2};
+///
+/// struct HalfWay;
+///
+/// impl Observer for HalfWay {
+///     /// For each row of the block: the weight so far, and the keys that it took while that was below one half.
+///     type Block = Vec<(f32, usize)>;
+///     /// \[N\]
+///     type Output = Array1<usize>;
+///
+///     fn start(&self, walk: &Walk) -> Result<Self::Output, Error> {
+///         Ok(Array1::zeros(walk.n()))
+///     }
+///
+///     fn block(&self, block: &QueryBlock) -> Self::Block {
+///         vec![(0.0, 0); block.rows().len()]
+///     }
+///
+///     fn tile(&self, rows: &mut Self::Block, tile: &Tile) {
+///         for row in tile.iter() {
+///             let (sum, keys) = &mut rows[row.in_block];
+///             for weight in row.weights {
+///                 *keys += usize::from(*sum < 0.5 && *weight > 0.0);
+///                 *sum += weight;
+///             }
+///         }
+///     }
+///
+///     fn merge(&self, output: &mut Self::Output, block: &QueryBlock, rows: Self::Block) {
+///         for (i, (_, keys)) in block.rows().zip(rows) {
+///             output[i] = keys;
+///         }
+///     }
+/// }
+///
+/// // Keys that are all alike share the weight evenly: query i has i + 1 of them.
+/// let (q, k) = (Array2::zeros((9, 4)), Array2::zeros((9, 4)));
+/// let lse = Array1::from_shape_fn(9, |i| (i as f32 + 1.0).ln());
+/// let keys = observe_head(q.view(), k.view(), lse.view(), &Scoring::default(), &HalfWay)?;
+/// assert_eq!(keys.to_vec(), [1, 1, 2, 2, 3, 3, 4, 4, 5]);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// Several observers share one walk, and so one computation of the weights, as a tuple of up to twelve, as a `Vec`
+/// of one kind, and as an `Option`, whose `None` costs nothing.
+pub trait Observer: Sync {
+    /// What is gathered from one block of query rows of one head.
+    type Block: Send;
+    /// The answer, for all batch elements and heads.
+    type Output: Send;
+
+    /// The output before anything is merged into it.
+    ///
+    /// # Errors
+    /// Whatever the observer was asked that these shapes cannot answer.
+    fn start(&self, walk: &Walk) -> Result<Self::Output, Error>;
+
+    /// The state in which a block begins.
+    fn block(&self, block: &QueryBlock) -> Self::Block;
+
+    /// Takes one tile of the block's weights.
+    fn tile(&self, state: &mut Self::Block, tile: &Tile);
+
+    /// Adds a block that has seen all its tiles to the output. Called for one block at a time, in a fixed order.
+    fn merge(&self, output: &mut Self::Output, block: &QueryBlock, state: Self::Block);
+
+    /// Called once, when every block is merged.
+    fn finish(&self, output: &mut Self::Output) {
+        let _ = output;
+    }
+
+    /// Whether any weight of these rows and keys matters. Tiles that no observer of the walk wants are not
+    /// computed; ones that another wants are shown to all.
+    ///
+    /// The answer for a range must be `true` if it is for any part of it.
+    fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
+        let _ = (rows, keys);
+        true
+    }
+
+    /// Whether [`TileRow::log2_weights`](super::TileRow::log2_weights) are needed: they cost a second store.
+    fn wants_log2_weights(&self) -> bool {
+        false
+    }
+}
