@@ -26,11 +26,6 @@ pub(super) fn character_of(byte: u8) -> char {
     char::from_u32(code).expect("all codes lie below the surrogates")
 }
 
-/// Whether `byte` occurs in UTF-8.
-pub(super) fn occurs_in_utf8(byte: u8) -> bool {
-    !matches!(byte, 0xc0 | 0xc1 | 0xf5..=0xff)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,19 +42,5 @@ mod tests {
         assert_eq!(characters.len(), 256);
         assert_eq!((character_of(b' '), character_of(b'\n')), ('Ġ', 'Ċ'));
         assert_eq!(byte_of('▁'), None);
-    }
-
-    #[test]
-    fn bytes_of_utf8_are_those_that_some_character_has() {
-        let mut seen = [false; 256];
-        for character in '\0'..=char::MAX {
-            let mut buffer = [0; 4];
-            for byte in character.encode_utf8(&mut buffer).bytes() {
-                seen[usize::from(byte)] = true;
-            }
-        }
-        for byte in 0..=255 {
-            assert_eq!(occurs_in_utf8(byte), seen[usize::from(byte)], "{byte:#x}");
-        }
     }
 }

@@ -3,7 +3,6 @@
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{AddedToken, Tokenizer as LibraryTokenizer};
 
-use super::bytes::{character_of, occurs_in_utf8};
 use super::decoder::Decoder;
 use super::library::Library;
 use super::pre_tokenizer::PreTokenizer;
@@ -129,7 +128,6 @@ fn byte_level(file: &GgufFile) -> Result<Tokenizer, Error> {
     for (id, token) in (0..).zip(&tokens) {
         vocabulary.insert((*token).to_owned(), id);
     }
-    check_alphabet(&vocabulary)?;
     let merges = merges(file, &vocabulary)?;
     let failed = |error: tokenizers::Error| Error::Vocabulary {
         detail: error.to_string(),
@@ -151,24 +149,10 @@ fn byte_level(file: &GgufFile) -> Result<Tokenizer, Error> {
     });
     library.add_tokens(added).map_err(failed)?;
     Ok(Tokenizer::new(
-        Model::Library(Library::new(library)),
+        Model::Library(Library::new(library, Decoder::ByteLevel)),
         Decoder::ByteLevel,
         specials,
     ))
-}
-
-/// Refuses vocabularies that lack a byte: the text around it would be lost without a word.
-fn check_alphabet(vocabulary: &Vocab) -> Result<(), Error> {
-    let missing = (0..=u8::MAX).find(|&byte| {
-        let character = character_of(byte).to_string();
-        occurs_in_utf8(byte) && !vocabulary.contains_key(&character)
-    });
-    match missing {
-        None => Ok(()),
-        Some(byte) => Err(Error::Vocabulary {
-            detail: format!("it has no token for the byte {byte:#04x}"),
-        }),
-    }
 }
 
 /// Pairs of tokens that merge, the first first. The library trusts that their parts, and what

@@ -50,7 +50,7 @@ impl Tokenizer {
             .with_padding(None)
             .with_post_processor(None::<PostProcessorWrapper>);
         Ok(Tokenizer::new(
-            Model::Library(Library::new(library)),
+            Model::Library(Library::new(library, decoder)),
             decoder,
             specials,
         ))

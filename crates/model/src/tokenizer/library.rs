@@ -3,22 +3,52 @@
 use tokenizers::{EncodeInput, Tokenizer};
 
 use super::Error;
+use super::bytes::character_of;
+use super::decoder::Decoder;
 use super::encoding::Piece;
 
 /// A tokenizer of the library, reduced to cutting text into tokens: what it would put around
 /// a text is known to [`super::Specials`].
 pub(super) struct Library {
     tokenizer: Box<Tokenizer>,
+    /// Bytes that a byte-level vocabulary has no token for. The library would leave them out
+    /// without a word.
+    missing: Vec<u8>,
 }
 
 impl Library {
-    pub(super) fn new(tokenizer: Tokenizer) -> Self {
+    pub(super) fn new(tokenizer: Tokenizer, decoder: Decoder) -> Self {
+        let has = |byte| {
+            tokenizer
+                .token_to_id(&character_of(byte).to_string())
+                .is_some()
+        };
+        let missing = match decoder {
+            Decoder::ByteLevel => (0..=u8::MAX).filter(|&byte| !has(byte)).collect(),
+            Decoder::Spaces { .. } => Vec::new(),
+        };
         Self {
             tokenizer: Box::new(tokenizer),
+            missing,
+        }
+    }
+
+    /// Refuses a text that has no tokens for all of it.
+    fn check_bytes(&self, text: &str) -> Result<(), Error> {
+        let lost = text.bytes().position(|byte| self.missing.contains(&byte));
+        match lost {
+            None => Ok(()),
+            Some(at) => Err(Error::Encode {
+                detail: format!(
+                    "its vocabulary has nothing for the byte {:#04x} at {at}; leave that character out",
+                    text.as_bytes()[at]
+                ),
+            }),
         }
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<Piece>, Error> {
+        self.check_bytes(text)?;
         let encoding = self
             .tokenizer
             .encode(EncodeInput::Single(text.into()), false)
