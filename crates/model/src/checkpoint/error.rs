@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-pub use super::gguf::GgufError;
+use super::gguf::GgufError;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
