@@ -84,4 +84,12 @@ pub enum Error {
         /// The name as given.
         name: String,
     },
+    /// A gradient is asked for of an option that the scoring does not have.
+    #[error("{gradient} is given to write to, but the scoring has no {option}; give None")]
+    NothingToDerive {
+        /// The gradient.
+        gradient: &'static str,
+        /// The option that it would be the gradient of.
+        option: &'static str,
+    },
 }

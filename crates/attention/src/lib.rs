@@ -1,5 +1,6 @@
 //! Exact fused attention that can be asked what it attended to.
 
+pub mod backward;
 pub mod forward;
 pub mod reference;
 pub mod weights;

@@ -13,12 +13,23 @@ use super::{Isa, Line, Tile};
 /// set's rounding only, and on nothing else.
 #[inline(always)]
 pub(crate) fn multiply<I: Isa, T: Tile<I::V>>(isa: I, a: &[Line], b: [&[Line]; 2]) -> T {
-    let mut tile = T::filled(isa.splat(0.0));
+    multiply_onto(isa, T::filled(isa.splat(0.0)), (a, T::ROWS), b)
+}
+
+/// As [`multiply`], on top of `tile`, of a strip whose lines for the next sixteen t begin `stride` lines further on:
+/// some rows of a taller `[depth/16][stride][16]`.
+#[inline(always)]
+pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
+    isa: I,
+    mut tile: T,
+    (a, stride): (&[Line], usize),
+    b: [&[Line]; 2],
+) -> T {
     let depth = b[0].len();
-    assert!(b[1].len() == depth && a.len() >= depth.div_ceil(Line::LEN) * T::ROWS);
+    assert!(b[1].len() == depth);
     let whole = depth / Line::LEN;
     for c in 0..whole {
-        let a = &a[c * T::ROWS..][..T::ROWS];
+        let a = &a[c * stride..][..T::ROWS];
         let b = [
             &b[0][c * Line::LEN..][..Line::LEN],
             &b[1][c * Line::LEN..][..Line::LEN],
@@ -29,7 +40,7 @@ pub(crate) fn multiply<I: Isa, T: Tile<I::V>>(isa: I, a: &[Line], b: [&[Line]; 2
     }
     let rest = whole * Line::LEN..depth;
     if !rest.is_empty() {
-        let a = &a[whole * T::ROWS..][..T::ROWS];
+        let a = &a[whole * stride..][..T::ROWS];
         for (t, line) in rest.enumerate() {
             step::<I, T>(isa, &mut tile, a, t % Line::LEN, [&b[0][line], &b[1][line]]);
         }
