@@ -35,6 +35,11 @@ impl Settings {
         }
     }
 
+    /// Whether a key is there, be it null, and has not been taken out.
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// Takes a value out; null counts as absent.
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
         self.values.remove(key).filter(|value| !value.is_null())

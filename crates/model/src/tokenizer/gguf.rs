@@ -201,7 +201,6 @@ fn sentencepiece(file: &GgufFile) -> Result<Tokenizer, Error> {
         adds_bos: true,
     };
     let specials = specials(file, default, count)?;
-    let unknown = kinds.iter().position(|&kind| kind == PieceKind::Unknown);
     let entries = tokens
         .into_iter()
         .zip(scores)
@@ -215,7 +214,7 @@ fn sentencepiece(file: &GgufFile) -> Result<Tokenizer, Error> {
     let adds_space = file
         .bool("tokenizer.ggml.add_space_prefix")?
         .unwrap_or(true);
-    let model = SentencePiece::new(entries, unknown.map(|id| id as u32), adds_space);
+    let model = SentencePiece::new(entries, adds_space)?;
     let decoder = Decoder::Spaces {
         byte_tokens: true,
         strip: usize::from(adds_space),

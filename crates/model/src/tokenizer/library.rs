@@ -55,20 +55,22 @@ impl Library {
             .map_err(|error| Error::Encode {
                 detail: error.to_string(),
             })?;
-        let pieces = encoding
+        let mut pieces: Vec<Piece> = encoding
             .get_ids()
             .iter()
             .zip(encoding.get_tokens())
             .zip(encoding.get_offsets())
             .map(|((&id, token), &(start, end))| {
                 // A `▁` that no space of the text stands behind was put there.
-                let added = token == "▁"
-                    && text.get(start..end) != Some(" ")
-                    && text.get(start..end) != Some("▁");
+                let added = token == "▁" && !matches!(text.get(start..end), Some(" " | "▁"));
                 let end = if added { start } else { end };
                 Piece { id, start, end }
-            });
-        Ok(pieces.collect())
+            })
+            .collect();
+        if self.tokenizer.get_normalizer().is_some() {
+            close_gaps(&mut pieces, text.len());
+        }
+        Ok(pieces)
     }
 
     /// A token's text, and whether it is special.
@@ -84,5 +86,26 @@ impl Library {
 
     pub(super) fn token_id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
+    }
+}
+
+/// Lets what normalisation took into the token before it, such as the accent that became part
+/// of a letter, belong to that token, and to those that share its characters.
+fn close_gaps(pieces: &mut [Piece], text_end: usize) {
+    let mut next = text_end;
+    let mut at = pieces.len();
+    while at > 0 {
+        let (start, end) = (pieces[at - 1].start, pieces[at - 1].end);
+        let first = pieces[..at]
+            .iter()
+            .rposition(|piece| (piece.start, piece.end) != (start, end))
+            .map_or(0, |before| before + 1);
+        if start < end {
+            for piece in &mut pieces[first..at] {
+                piece.end = piece.end.max(next);
+            }
+            next = start;
+        }
+        at = first;
     }
 }

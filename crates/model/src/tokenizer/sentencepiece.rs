@@ -7,6 +7,7 @@
 
 use std::collections::{BinaryHeap, HashMap};
 
+use super::Error;
 use super::encoding::Piece;
 use super::special::{Part, SpecialTokens};
 
@@ -51,22 +52,21 @@ pub(super) struct SentencePiece {
     pieces: HashMap<String, u32>,
     /// Length in bytes of the longest of them.
     longest: usize,
-    /// The token of each byte; the unknown token where there is none.
+    /// The token of each byte.
     bytes: [Option<u32>; 256],
+    /// Stands for characters that have neither a piece nor tokens for their bytes.
+    unknown: u32,
     special: SpecialTokens,
     /// Whether a text begins with a space that it does not have.
     adds_space: bool,
 }
 
 impl SentencePiece {
-    /// `unknown` stands for bytes that have no token.
-    pub(super) fn new(
-        entries: Vec<VocabularyEntry>,
-        unknown: Option<u32>,
-        adds_space: bool,
-    ) -> Self {
+    /// # Errors
+    /// Where neither bytes nor an unknown token stand for what has no piece.
+    pub(super) fn new(entries: Vec<VocabularyEntry>, adds_space: bool) -> Result<Self, Error> {
         let mut pieces = HashMap::with_capacity(entries.len());
-        let mut bytes = [unknown; 256];
+        let mut bytes = [None; 256];
         let mut special = Vec::new();
         for (id, entry) in (0..).zip(&entries) {
             match entry.kind {
@@ -83,14 +83,23 @@ impl SentencePiece {
                 }
             }
         }
-        Self {
+        let unknown = entries
+            .iter()
+            .position(|entry| entry.kind == PieceKind::Unknown);
+        if unknown.is_none() && bytes.contains(&None) {
+            return Err(Error::Vocabulary {
+                detail: "it has no unknown token, and not one for each byte".to_owned(),
+            });
+        }
+        Ok(Self {
             longest: pieces.keys().map(String::len).max().unwrap_or(0),
             entries,
             pieces,
             bytes,
+            unknown: unknown.unwrap_or_default() as u32,
             special: SpecialTokens::new(special),
             adds_space,
-        }
+        })
     }
 
     /// A token's text, and whether it is special.
@@ -116,11 +125,28 @@ impl SentencePiece {
             match part {
                 Part::Special { id, start, end } => tokens.push(Piece { id, start, end }),
                 Part::Text { start, end } => {
-                    Symbols::new(self, &text[start..end], start).tokens(&mut tokens);
+                    tokens.extend(Symbols::new(self, &text[start..end], start).tokens());
                 }
             }
         }
         tokens
+    }
+}
+
+impl SentencePiece {
+    /// Tokens of a character that has no piece: its bytes, or else the unknown token, once for
+    /// any number of such characters in a row.
+    fn without_piece(&self, text: &str, start: usize, end: usize, tokens: &mut Vec<Piece>) {
+        let bytes = text.bytes().map(|byte| self.bytes[usize::from(byte)]);
+        if let Some(ids) = bytes.collect::<Option<Vec<u32>>>() {
+            tokens.extend(ids.into_iter().map(|id| Piece { id, start, end }));
+            return;
+        }
+        let id = self.unknown;
+        match tokens.last_mut() {
+            Some(last) if last.id == id && last.end == start => last.end = end,
+            _ => tokens.push(Piece { id, start, end }),
+        }
     }
 }
 
@@ -251,9 +277,10 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// Merges, and appends a token for each symbol that is left, or one for each of its bytes.
-    fn tokens(mut self, tokens: &mut Vec<Piece>) {
+    /// Merges, and gives the tokens of the symbols that are left.
+    fn tokens(mut self) -> Vec<Piece> {
         self.merge_all();
+        let mut tokens = Vec::new();
         let mut at = (!self.symbols.is_empty()).then_some(0);
         while let Some(index) = at {
             let symbol = self.symbols[index];
@@ -263,11 +290,9 @@ impl<'a> Symbols<'a> {
             if let Some(&id) = self.model.pieces.get(text) {
                 tokens.push(Piece { id, start, end });
             } else {
-                let ids = text
-                    .bytes()
-                    .filter_map(|b| self.model.bytes[usize::from(b)]);
-                tokens.extend(ids.map(|id| Piece { id, start, end }));
+                self.model.without_piece(text, start, end, &mut tokens);
             }
         }
+        tokens
     }
 }

@@ -52,7 +52,6 @@ const NEUTRAL: &[&str] = &[
     "max_sequence_length",
     "min_length",
     "model_name",
-    "model_type",
     "no_repeat_ngram_size",
     "num_beam_groups",
     "num_beams",
@@ -123,6 +122,7 @@ const ONLY_ONE: &[&str] = &[
 
 pub(super) fn config(mut settings: Settings) -> Result<Config, Error> {
     check_architectures(&mut settings)?;
+    check_window(&mut settings)?;
     let sizes = Heads {
         d: settings.required_size("hidden_size")?,
         heads: settings.required_size(NAMES.heads)?,
@@ -156,9 +156,6 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Error> {
 }
 
 fn refuse_the_rest(mut settings: Settings) -> Result<(), Error> {
-    if let Some(window) = settings.take("sliding_window") {
-        return Err(settings.unsupported("sliding_window", &window, "null"));
-    }
     // How many layers a sliding window would begin with; there is none.
     settings.ignore(&["max_window_layers"]);
     settings.only("pruned_heads", &json!({}))?;
@@ -187,6 +184,21 @@ fn check_architectures(settings: &mut Settings) -> Result<(), Error> {
         Ok(())
     } else {
         Err(settings.unsupported("architectures", &found, &SUPPORTED.join(", ")))
+    }
+}
+
+/// Refuses a sliding window. A Mistral without the setting has one of 4,096.
+fn check_window(settings: &mut Settings) -> Result<(), Error> {
+    let mistral = settings.text("model_type")?.as_deref() == Some("mistral");
+    if mistral && !settings.contains("sliding_window") {
+        return Err(settings.missing("sliding_window (null, for none)"));
+    }
+    if mistral && !settings.contains(NAMES.kv_heads) {
+        return Err(settings.missing(NAMES.kv_heads));
+    }
+    match settings.take("sliding_window") {
+        None => Ok(()),
+        Some(window) => Err(settings.unsupported("sliding_window", &window, "null")),
     }
 }
 

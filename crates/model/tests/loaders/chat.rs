@@ -1,0 +1,116 @@
+//! Chat templates as published models write them.
+
+use lookback_model::chat::{Message, render};
+
+fn conversation() -> Vec<Message> {
+    [
+        ("system", "Be brief."),
+        ("user", " Who? "),
+        ("assistant", "Me."),
+        ("user", "Sure?"),
+    ]
+    .map(|(role, content)| Message {
+        role: role.into(),
+        content: content.into(),
+    })
+    .to_vec()
+}
+
+fn rendered(template: &str) -> String {
+    render(template, &conversation(), "<s>", "</s>").expect("a good template")
+}
+
+fn refusal(template: &str) -> String {
+    let error = render(template, &conversation(), "<s>", "</s>");
+    let message = error.expect_err("a bad template").to_string();
+    assert!(!message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn chatml() {
+    let template = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] \
+                    + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    assert_eq!(
+        rendered(template),
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n Who? <|im_end|>\n\
+         <|im_start|>assistant\nMe.<|im_end|>\n<|im_start|>user\nSure?<|im_end|>\n<|im_start|>assistant\n"
+    );
+}
+
+#[test]
+fn brackets_with_a_system_message_and_pythons_methods() {
+    let template = "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}\
+                    {% set system_message = messages[0]['content'].strip() %}{% else %}{% set loop_messages = messages %}\
+                    {% set system_message = false %}{% endif %}{% for message in loop_messages %}\
+                    {% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}\
+                    {% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}\
+                    {% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}\
+                    {{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}\
+                    {{ ' ' + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}";
+    assert_eq!(
+        rendered(template),
+        "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\n Who? [/INST] Me. </s><s>[INST] Sure? [/INST]"
+    );
+}
+
+#[test]
+fn headers_with_white_space_control_filters_and_namespaces() {
+    let template = "{{- bos_token }}\n{%- set ns = namespace(n=0) %}\n{%- if not date is defined %}\n    {%- set date = \"26 Jul\" %}\n{%- endif %}\n\
+                    {%- for message in messages %}\n    {%- set ns.n = ns.n + 1 %}\n    {%- if message.role == 'assistant' %}\n        {%- continue %}\n    {%- endif %}\n    \
+                    {{- '<|' + message.role + '|>' + message.content | trim + '<|end|>' }}\n{%- endfor %}\n{{- ns.n ~ date }}";
+    assert_eq!(
+        rendered(template),
+        "<s><|system|>Be brief.<|end|><|user|>Who?<|end|><|user|>Sure?<|end|>426 Jul"
+    );
+}
+
+/// As Jinja2 with `trim_blocks` and `lstrip_blocks`, and without the last newline.
+#[test]
+fn blocks_take_their_line_with_them() {
+    let template = "{% for message in messages %}\n  {% if loop.last %}\n  {{ message.role }}:\n  {% endif %}\n{% endfor %}\n";
+    assert_eq!(rendered(template), "  user:\n");
+}
+
+#[test]
+fn marks_for_training_change_nothing() {
+    let template = "{% for m in messages %}{% if m.role == 'assistant' %}x {%- generation %} {{ m.content }} {%- endgeneration -%}  y{% endif %}{% endfor %}";
+    assert_eq!(rendered(template), "x Me.y");
+}
+
+#[test]
+fn tojson_writes_as_python_does() {
+    let template = "{{ {'b': [1, 'é<&>'], 'a': none} | tojson }}";
+    assert_eq!(rendered(template), "{\"a\": null, \"b\": [1, \"é<&>\"]}");
+    assert_eq!(rendered("{{ [1] | tojson(indent=2) }}"), "[\n  1\n]");
+}
+
+#[test]
+fn dates_are_todays() {
+    let year: u32 = rendered("{{ strftime_now('%Y') }}").parse().unwrap();
+    assert!(year >= 2024);
+    assert!(refusal("{{ strftime_now('%Q') }}").contains("%Q"));
+}
+
+#[test]
+fn bad_templates_are_refused_in_one_line() {
+    let message = refusal("{{ raise_exception('no system role') }}");
+    assert!(
+        message.contains("refuses these messages: no system role"),
+        "{message}"
+    );
+    let message = refusal("\n\n{% for %}");
+    assert!(message.contains("line 3"), "{message}");
+    assert!(refusal("{{ messages[0].no.such }}").contains("undefined"));
+    assert!(refusal("{% include 'other' %}").contains("rendered"));
+    refusal("{{ open('x') }}");
+    refusal("{% generation");
+}
+
+#[test]
+fn templates_that_never_end_are_stopped() {
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    assert!(refusal(endless).contains("fuel"), "{}", refusal(endless));
+    refusal("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
+    refusal("{{ 'x' * 1000000000000 }}");
+}

@@ -1,0 +1,14 @@
+//! Checkpoints, tokenizers and chat templates: files in, checked values out.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod chat;
+mod gguf_bytes;
+mod golden_tokens;
+mod hostile_config;
+mod hostile_folder;
+mod hostile_gguf;
+mod hostile_tokenizer;
+mod probes;
+mod tiny;

@@ -1,0 +1,281 @@
+//! Tokenizers against the ids of the `tokenizers` and `sentencepiece` libraries, on texts that
+//! tell pre-tokenizers apart (`scripts/tiny_tokenizers.py`).
+
+use lookback_model::checkpoint::Checkpoint;
+use lookback_model::tokenizer::{Error, Prefix, Tokenizer};
+
+use crate::common::data;
+use crate::tiny::{folder, gguf};
+
+#[derive(serde::Deserialize)]
+struct Probe {
+    text: String,
+    ids: Vec<u32>,
+}
+
+fn probes(name: &str) -> Vec<Probe> {
+    let file = std::fs::read(data("tiny").join(name).join("probes.json")).expect("the probes");
+    let probes: Vec<Probe> = serde_json::from_slice(&file).expect("a list of probes");
+    assert!(probes.len() >= 40);
+    probes
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    tokenizer.encode(text, &Prefix::None).expect("any text").ids
+}
+
+fn check(name: &str, checkpoint: &Checkpoint) {
+    for probe in probes(name) {
+        let found = ids(checkpoint.tokenizer(), &probe.text);
+        assert_eq!(found, probe.ids, "{name}: {:?}", probe.text);
+    }
+}
+
+#[test]
+fn tokenizer_json_gives_the_ids_of_the_libraries() {
+    for name in ["tied", "untied-bf16", "grouped", "sharded", "head-dim-f16"] {
+        check(name, &folder(name));
+    }
+}
+
+#[test]
+fn gguf_smollm() {
+    check("tied", &gguf("tied"));
+}
+
+#[test]
+fn gguf_gpt2() {
+    check("untied-bf16", &gguf("untied-bf16"));
+}
+
+#[test]
+fn gguf_qwen2() {
+    check("grouped", &gguf("grouped"));
+}
+
+#[test]
+fn gguf_llama_bpe() {
+    check("sharded", &gguf("sharded"));
+}
+
+#[test]
+fn gguf_sentencepiece() {
+    check("head-dim-f16", &gguf("head-dim-f16"));
+}
+
+/// Characters without a piece or bytes become one unknown token a run.
+#[test]
+fn gguf_sentencepiece_without_bytes() {
+    check("k-quants", &gguf("k-quants"));
+}
+
+/// The four byte-level tokenizers share their vocabulary: it is the cuts that differ.
+#[test]
+fn the_probes_tell_the_pre_tokenizers_apart() {
+    let names = ["tied", "untied-bf16", "grouped", "sharded"];
+    let all = names.map(probes);
+    for (a, left) in all.iter().enumerate() {
+        for right in &all[..a] {
+            let differing = left.iter().zip(right).filter(|(l, r)| l.ids != r.ids);
+            assert!(differing.count() >= 2);
+        }
+    }
+}
+
+const ALL: [&str; 6] = [
+    "tied",
+    "untied-bf16",
+    "grouped",
+    "sharded",
+    "head-dim-f16",
+    "k-quants",
+];
+
+fn tokenizers() -> impl Iterator<Item = (&'static str, Checkpoint)> {
+    let folders = ALL.into_iter().filter(|&name| name != "k-quants");
+    ALL.into_iter()
+        .map(|name| (name, gguf(name)))
+        .chain(folders.map(|name| (name, folder(name))))
+}
+
+#[test]
+fn spans_cover_the_text_in_order_and_hold_whole_characters() {
+    for (name, checkpoint) in tokenizers() {
+        for Probe { text, .. } in probes(name) {
+            let encoding = checkpoint.tokenizer().encode(&text, &Prefix::None).unwrap();
+            assert_eq!(encoding.spans.len(), encoding.ids.len());
+            let mut end = 0;
+            for &(from, to) in &encoding.spans {
+                let context = format!("{name}: {text:?} {:?}", encoding.spans);
+                assert!(text.get(from..to).is_some(), "{context}");
+                // A token goes on where the last one ended, or shares its last characters.
+                assert!(from <= end && to >= end || from == to, "{context}");
+                end = end.max(to);
+            }
+            assert_eq!(end, text.len(), "{name}: {text:?} {:?}", encoding.spans);
+        }
+    }
+}
+
+#[test]
+fn tokens_of_one_character_share_its_span() {
+    let text = "a 👩";
+    for (name, checkpoint) in tokenizers().filter(|(name, _)| *name != "k-quants") {
+        let encoding = checkpoint.tokenizer().encode(text, &Prefix::None).unwrap();
+        let emoji: Vec<_> = encoding.spans.iter().filter(|span| span.1 == 6).collect();
+        assert!(emoji.len() >= 3, "{name}: {encoding:?}");
+        assert!(emoji.iter().all(|span| span.0 <= 2), "{name}: {encoding:?}");
+    }
+}
+
+#[test]
+fn decoding_gives_the_text_back() {
+    for (name, checkpoint) in tokenizers().filter(|(name, _)| *name != "k-quants") {
+        let tokenizer = checkpoint.tokenizer();
+        for Probe { text, .. } in probes(name) {
+            // Qwen composes letters and their marks, and Llama's tokenizer puts a space before
+            // what follows a special token, and reads `▁` as a space.
+            let changed = match name {
+                "grouped" => text.contains('\u{301}'),
+                "head-dim-f16" => {
+                    text.contains("<s>") || text.contains('▁') || text.contains("<unk>")
+                }
+                _ => false,
+            };
+            let ids = ids(tokenizer, &text);
+            if !changed {
+                assert_eq!(tokenizer.decode(&ids, false), text, "{name}");
+            }
+        }
+    }
+}
+
+/// The stream gives what decoding at once gives, and never half a character.
+#[test]
+fn streaming_holds_characters_back_until_they_are_whole() {
+    for (name, checkpoint) in tokenizers() {
+        let tokenizer = checkpoint.tokenizer();
+        for Probe { text, .. } in probes(name) {
+            let ids = ids(tokenizer, &text);
+            let mut stream = tokenizer.stream(false);
+            let mut streamed = String::new();
+            for &id in &ids {
+                let part = stream.push(id);
+                assert!(
+                    text.contains('\u{fffd}') || !part.contains('\u{fffd}'),
+                    "{name}: {text:?} {part:?}"
+                );
+                streamed.push_str(&part);
+            }
+            streamed.push_str(&stream.finish());
+            // A stream continues a text: it keeps the space that decoding takes off.
+            let whole = tokenizer.decode(&ids, false);
+            assert!(
+                streamed == whole || streamed.strip_prefix(' ') == Some(&whole),
+                "{name}: {streamed:?} {whole:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn broken_characters_are_shown_as_such() {
+    let checkpoint = gguf("tied");
+    let tokenizer = checkpoint.tokenizer();
+    let emoji = ids(tokenizer, "👩");
+    assert_eq!(tokenizer.token_text(emoji[0]).unwrap(), "\u{fffd}");
+    let mut stream = tokenizer.stream(false);
+    assert_eq!(stream.push(emoji[0]), "");
+    // Another character begins: the first one will never be whole.
+    assert_eq!(stream.push(ids(tokenizer, "a")[0]), "\u{fffd}a");
+    assert_eq!(stream.push(emoji[0]), "");
+    assert_eq!(stream.finish(), "\u{fffd}");
+    assert_eq!(tokenizer.stream(false).push(u32::MAX), "");
+    assert_eq!(tokenizer.token_text(u32::MAX), None);
+}
+
+#[test]
+fn special_tokens_can_be_skipped() {
+    for checkpoint in [gguf("tied"), folder("tied")] {
+        let tokenizer = checkpoint.tokenizer();
+        let text = "<|im_start|>a<tool>b<|im_end|>";
+        let ids = ids(tokenizer, text);
+        assert_eq!(tokenizer.decode(&ids, false), text);
+        // Added tokens that are not special stay.
+        assert_eq!(tokenizer.decode(&ids, true), "a<tool>b");
+        assert_eq!(tokenizer.token_id("<|im_end|>"), Some(ids[4]));
+        assert_eq!(tokenizer.eos(), Some(ids[4]));
+    }
+}
+
+#[test]
+fn prefixes_stand_apart_from_the_text() {
+    for checkpoint in [gguf("tied"), folder("tied")] {
+        let tokenizer = checkpoint.tokenizer();
+        let encode = |prefix| tokenizer.encode("he", &prefix).unwrap();
+        let plain = encode(Prefix::None);
+        assert_eq!((plain.prefix_tokens, plain.ids.len()), (0, 1));
+        let bos = encode(Prefix::Bos);
+        assert_eq!(bos.ids, [tokenizer.bos().unwrap(), plain.ids[0]]);
+        assert_eq!(
+            (bos.prefix_tokens, &bos.spans[..]),
+            (1, &[(0, 0), (0, 2)][..])
+        );
+        // This tokenizer adds nothing by itself, and nothing is declared for the model.
+        assert_eq!(encode(Prefix::Tokenizer), plain);
+        assert_eq!(encode(Prefix::Declared), bos);
+        let text = encode(Prefix::Text("<|endoftext|>the".into()));
+        let end = tokenizer.token_id("<|endoftext|>").unwrap();
+        assert_eq!(text.ids[0], end);
+        assert_eq!(text.ids.last(), plain.ids.last());
+        assert_eq!(text.prefix_tokens, text.ids.len() - 1);
+        assert_eq!(text.text, "he");
+        let nothing = tokenizer.encode("", &Prefix::Bos).unwrap();
+        assert_eq!(nothing.ids, [tokenizer.bos().unwrap()]);
+    }
+}
+
+#[test]
+fn tokenizers_that_add_bos_say_so() {
+    for name in ["sharded", "head-dim-f16"] {
+        for checkpoint in [gguf(name), folder(name)] {
+            let tokenizer = checkpoint.tokenizer();
+            assert!(tokenizer.adds_bos(), "{name}");
+            let encoding = tokenizer.encode("he", &Prefix::Tokenizer).unwrap();
+            assert_eq!(encoding.ids[0], tokenizer.bos().unwrap());
+            assert_eq!(encoding.prefix_tokens, 1);
+        }
+    }
+    assert!(!gguf("tied").tokenizer().adds_bos() && !folder("tied").tokenizer().adds_bos());
+}
+
+/// A space of the tokenizer's own stands for no byte of the text.
+#[test]
+fn the_space_that_sentencepiece_adds_has_an_empty_span() {
+    for checkpoint in [gguf("head-dim-f16"), folder("head-dim-f16")] {
+        let encoding = checkpoint
+            .tokenizer()
+            .encode("日<s>日", &Prefix::None)
+            .unwrap();
+        let empty: Vec<_> = encoding.spans.iter().filter(|(a, b)| a == b).collect();
+        assert_eq!(empty, [&(0, 0), &(6, 6)], "{encoding:?}");
+    }
+}
+
+#[test]
+fn a_tokenizer_without_bos_says_so() {
+    let mut file = crate::gguf_bytes::llama();
+    file.remove("tokenizer.ggml.bos_token_id");
+    file.set(
+        "tokenizer.ggml.bos_token_id",
+        crate::gguf_bytes::Entry::U32(u32::MAX),
+    );
+    let checkpoint = file.open().expect("a file without bos");
+    let tokenizer = checkpoint.tokenizer();
+    assert!(matches!(
+        tokenizer.encode("a", &Prefix::Bos),
+        Err(Error::NoBos)
+    ));
+    let declared = tokenizer.encode("a", &Prefix::Declared).unwrap();
+    assert_eq!(declared.prefix_tokens, 0);
+}
