@@ -27,7 +27,7 @@ pub(crate) trait Family: Sync {
 
     /// The canonical name of a GGUF tensor, and in which order its rows stand. None for a
     /// tensor that this family does not have.
-    fn from_gguf(&self, name: &str, config: &Config) -> Option<(String, RowOrder)>;
+    fn canonical_name(&self, name: &str, config: &Config) -> Option<(String, RowOrder)>;
 
     /// Tensors that may be there and take no part in the computation.
     fn is_ignored(&self, name: &str, config: &Config) -> bool;

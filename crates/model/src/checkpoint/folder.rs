@@ -42,12 +42,12 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
     let weights = read_weights(path)?;
     check_tensors(family, &config, &weights)?;
     let texts = Texts::read(path, &json)?;
-    let name = super::stem(path);
+    let name = super::names::folder_name(path);
     let mut tokenizer = tokenizer(path, &texts)?;
     let published = json["_name_or_path"].as_str().unwrap_or("");
     let published = published.rsplit('/').next().unwrap_or("");
     tokenizer.declare_prefix(
-        super::prefix::declared(&name).or_else(|| super::prefix::declared(published)),
+        super::names::declared(&name).or_else(|| super::names::declared(published)),
     );
     let weights = Arc::new(weights);
     Ok(Checkpoint {

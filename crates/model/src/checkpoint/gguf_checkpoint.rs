@@ -28,8 +28,13 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
     })?;
     let basename = file.text("general.basename").map_err(at)?;
     let name = file.text("general.name").map_err(at)?;
-    tokenizer.declare_prefix(super::prefix::declared(basename.or(name).unwrap_or("")));
-    let name = name.map(str::to_owned).unwrap_or_else(|| super::stem(path));
+    tokenizer.declare_prefix(super::names::declared(basename.or(name).unwrap_or("")));
+    let name = name.map(str::to_owned).unwrap_or_else(|| {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    });
     let chat_template = file
         .text("tokenizer.chat_template")
         .map_err(at)?
@@ -126,7 +131,7 @@ fn rename(family: &dyn Family, config: &Config, weights: Weights) -> Result<Weig
     let (files, tensors) = weights.into_parts();
     let mut renamed = HashMap::with_capacity(tensors.len());
     for (name, mut tensor) in tensors {
-        let canonical = match family.from_gguf(&name, config) {
+        let canonical = match family.canonical_name(&name, config) {
             Some((canonical, rows)) => {
                 tensor.rows = rows;
                 canonical

@@ -22,7 +22,7 @@ pub(crate) mod gguf;
 mod gguf_checkpoint;
 mod llama;
 mod map;
-mod prefix;
+mod names;
 mod provenance;
 mod safetensors;
 mod settings;
@@ -148,16 +148,4 @@ impl Checkpoint {
     pub fn quantized(&self, name: &str) -> Result<QTensor, Error> {
         self.weights.quantized(name)
     }
-}
-
-/// A file's name without its ending, or a folder's.
-fn stem(path: &Path) -> String {
-    let name = if path.is_dir() {
-        path.file_name()
-    } else {
-        path.file_stem()
-    };
-    name.unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
 }

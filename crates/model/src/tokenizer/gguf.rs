@@ -220,7 +220,7 @@ fn sentencepiece(file: &GgufFile) -> Result<Tokenizer, Error> {
         strip: usize::from(adds_space),
     };
     Ok(Tokenizer::new(
-        Model::SentencePiece(model),
+        Model::SentencePiece(Box::new(model)),
         decoder,
         specials,
     ))

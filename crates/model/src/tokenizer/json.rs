@@ -1,7 +1,7 @@
 //! tokenizer.json, with what tokenizer_config.json says about it.
 
 use serde_json::Value;
-use tokenizers::{PostProcessorWrapper, Tokenizer as LibraryTokenizer};
+use tokenizers::Tokenizer as LibraryTokenizer;
 
 use super::decoder::Decoder;
 use super::library::Library;
@@ -20,40 +20,49 @@ pub(crate) struct JsonOptions {
 impl Tokenizer {
     /// The tokenizer of a `tokenizer.json`.
     pub(crate) fn from_json(json: &str, options: &JsonOptions) -> Result<Self, Error> {
-        let value: Value = serde_json::from_str(json).map_err(|error| Error::Json {
-            detail: error.to_string(),
-        })?;
+        let damaged = |detail: String| Error::Json { detail };
+        let mut value: Value =
+            serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
+        if !value.is_object() {
+            return Err(damaged("it is no object".to_owned()));
+        }
         check_model(&value["model"])?;
         let decoder = decoder(&value["decoder"])?;
-        let failed = |error: tokenizers::Error| Error::Json {
-            detail: error.to_string(),
-        };
-        let mut library = LibraryTokenizer::from_bytes(json).map_err(failed)?;
-        let id = |text: &Option<String>| {
-            let text = text.as_deref()?;
-            library.token_to_id(text)
-        };
-        let (bos, eos) = (id(&options.bos), id(&options.eos));
-        // What the file itself puts around an empty text.
-        let around = library.encode("", true).map_err(failed)?;
-        let first = around.get_ids().first().copied();
+        let put_before = first_of_template(&value["post_processor"]).map(str::to_owned);
+        // Cutting short and filling up are for training, and what stands around a text is up
+        // to the caller. The library takes a template's tokens on trust.
+        for part in ["truncation", "padding", "post_processor"] {
+            value[part] = Value::Null;
+        }
+        let library: LibraryTokenizer =
+            serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+        let id = |text: &Option<String>| library.token_to_id(text.as_deref()?);
+        let (bos, put_before) = (id(&options.bos), id(&put_before));
         let specials = Specials {
-            bos: bos.or(first.filter(|_| options.bos.is_none())),
-            eos,
+            bos: bos.or(put_before.filter(|_| options.bos.is_none())),
+            eos: id(&options.eos),
             adds_bos: options
                 .adds_bos
-                .unwrap_or_else(|| first.is_some() && (bos.is_none() || first == bos)),
+                .unwrap_or_else(|| put_before.is_some() && (bos.is_none() || put_before == bos)),
         };
-        library
-            .with_truncation(None)
-            .map_err(failed)?
-            .with_padding(None)
-            .with_post_processor(None::<PostProcessorWrapper>);
         Ok(Tokenizer::new(
             Model::Library(Library::new(library, decoder)),
             decoder,
             specials,
         ))
+    }
+}
+
+/// The token that a post-processor puts before every text.
+fn first_of_template(processor: &Value) -> Option<&str> {
+    match processor["type"].as_str()? {
+        "TemplateProcessing" => processor["single"][0]["SpecialToken"]["id"].as_str(),
+        "BertProcessing" | "RobertaProcessing" => processor["cls"][0].as_str(),
+        "Sequence" => processor["processors"]
+            .as_array()?
+            .iter()
+            .find_map(first_of_template),
+        _ => None,
     }
 }
 

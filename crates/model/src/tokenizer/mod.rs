@@ -37,7 +37,7 @@ pub struct Tokenizer {
 /// What turns text into tokens.
 enum Model {
     Library(Library),
-    SentencePiece(SentencePiece),
+    SentencePiece(Box<SentencePiece>),
 }
 
 /// The tokens that stand around a text.

@@ -178,7 +178,7 @@ fn dimensions_are_possible() {
 
 #[test]
 fn tensors_lie_in_the_file_and_apart() {
-    let outside = [1 << 20, u64::MAX & !31, 1 << 63];
+    let outside = [1 << 20, !31, 1 << 63];
     for offset in outside {
         let file = with_tensor(|tensor| tensor.offset = Some(offset));
         assert_refused(&file, &["blk.0.attn_q.weight", "cut off or damaged"]);

@@ -262,6 +262,37 @@ fn the_space_that_sentencepiece_adds_has_an_empty_span() {
     }
 }
 
+/// The way tokenizers of the Llama family are written since their spaces were mended.
+#[test]
+fn metaspace_gives_the_ids_of_sentencepiece_and_true_spans() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = data("tiny").join("head-dim-f16");
+    for file in ["config.json", "model.safetensors", "tokenizer_config.json"] {
+        std::fs::copy(source.join(file), folder.path().join(file)).unwrap();
+    }
+    let text = std::fs::read_to_string(source.join("tokenizer.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["normalizer"] = serde_json::Value::Null;
+    json["pre_tokenizer"] = serde_json::json!(
+        {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": false}
+    );
+    std::fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+    let checkpoint = Checkpoint::open(folder.path()).unwrap();
+    for Probe { text, ids } in probes("head-dim-f16") {
+        if text.contains("<s>") || text.contains("<unk>") || text.starts_with('▁') {
+            continue;
+        }
+        let encoding = checkpoint.tokenizer().encode(&text, &Prefix::None).unwrap();
+        let reference = gguf("head-dim-f16");
+        let reference = reference.tokenizer().encode(&text, &Prefix::None).unwrap();
+        // It takes a text that begins with a space to have the space it would add.
+        if !text.starts_with(' ') {
+            assert_eq!(encoding.ids, ids, "{text:?}");
+            assert_eq!(encoding.spans, reference.spans, "{text:?}");
+        }
+    }
+}
+
 #[test]
 fn a_tokenizer_without_bos_says_so() {
     let mut file = crate::gguf_bytes::llama();

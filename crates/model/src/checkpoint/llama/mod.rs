@@ -30,8 +30,8 @@ impl Family for Llama {
         gguf::config(settings, weights)
     }
 
-    fn from_gguf(&self, name: &str, config: &Config) -> Option<(String, RowOrder)> {
-        tensors::from_gguf(name, config)
+    fn canonical_name(&self, name: &str, config: &Config) -> Option<(String, RowOrder)> {
+        tensors::canonical_name(name, config)
     }
 
     fn is_ignored(&self, name: &str, config: &Config) -> bool {

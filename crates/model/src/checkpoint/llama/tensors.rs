@@ -24,7 +24,7 @@ const OUTSIDE: &[(&str, &str)] = &[
 ];
 
 /// The canonical name of a GGUF tensor and the order of its rows.
-pub(super) fn from_gguf(name: &str, config: &Config) -> Option<(String, RowOrder)> {
+pub(super) fn canonical_name(name: &str, config: &Config) -> Option<(String, RowOrder)> {
     if let Some((_, canonical)) = OUTSIDE.iter().find(|entry| entry.0 == name) {
         return Some(((*canonical).to_owned(), RowOrder::AsStored));
     }
