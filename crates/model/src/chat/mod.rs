@@ -15,7 +15,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value, context};
 
-use crate::tokenizer::Error;
+use crate::tokenizer::{Error, one_line};
 
 /// Steps that a template may take. Real ones take a few dozen a message.
 const STEPS: u64 = 1_000_000;
@@ -93,7 +93,7 @@ fn environment() -> Environment<'static> {
 /// What went wrong, and in which line.
 fn describe(error: &minijinja::Error) -> String {
     let detail = match error.detail() {
-        Some(detail) => detail.to_owned(),
+        Some(detail) => one_line(detail),
         None => error.kind().to_string(),
     };
     match error.line() {

@@ -2,6 +2,12 @@
 
 use crate::checkpoint::GgufError;
 
+/// A library's message in one line: some draw pictures of a pattern.
+pub(crate) fn one_line(error: impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Why a tokenizer cannot be built, a text not be encoded, or a chat not be rendered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

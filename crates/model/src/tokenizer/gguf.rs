@@ -4,6 +4,7 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{AddedToken, Tokenizer as LibraryTokenizer};
 
 use super::decoder::Decoder;
+use super::error::one_line;
 use super::library::Library;
 use super::pre_tokenizer::PreTokenizer;
 use super::sentencepiece::{PieceKind, SentencePiece, VocabularyEntry};
@@ -130,7 +131,7 @@ fn byte_level(file: &GgufFile) -> Result<Tokenizer, Error> {
     }
     let merges = merges(file, &vocabulary)?;
     let failed = |error: tokenizers::Error| Error::Vocabulary {
-        detail: error.to_string(),
+        detail: one_line(error),
     };
     let model = BPE::builder()
         .vocab_and_merges(vocabulary, merges)

@@ -4,15 +4,19 @@ use serde_json::Value;
 use tokenizers::Tokenizer as LibraryTokenizer;
 
 use super::decoder::Decoder;
+use super::error::one_line;
 use super::library::Library;
 use super::{Error, Model, Specials, Tokenizer};
 
 /// What other files say about a tokenizer.json.
 #[derive(Debug, Default)]
 pub(crate) struct JsonOptions {
-    /// Texts of the tokens, or none.
+    /// The tokens around a text, by their texts.
     pub(crate) bos: Option<String>,
     pub(crate) eos: Option<String>,
+    /// The same by their ids, where they have no texts.
+    pub(crate) bos_id: Option<u32>,
+    pub(crate) eos_id: Option<u32>,
     /// Whether a bos token is put before every text; None leaves it to tokenizer.json.
     pub(crate) adds_bos: Option<bool>,
 }
@@ -22,7 +26,7 @@ impl Tokenizer {
     pub(crate) fn from_json(json: &str, options: &JsonOptions) -> Result<Self, Error> {
         let damaged = |detail: String| Error::Json { detail };
         let mut value: Value =
-            serde_json::from_str(json).map_err(|error| damaged(error.to_string()))?;
+            serde_json::from_str(json).map_err(|error| damaged(one_line(error)))?;
         if !value.is_object() {
             return Err(damaged("it is no object".to_owned()));
         }
@@ -35,12 +39,17 @@ impl Tokenizer {
             value[part] = Value::Null;
         }
         let library: LibraryTokenizer =
-            serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
-        let id = |text: &Option<String>| library.token_to_id(text.as_deref()?);
-        let (bos, put_before) = (id(&options.bos), id(&put_before));
+            serde_json::from_value(value).map_err(|error| damaged(one_line(error)))?;
+        let by_text = |text: &Option<String>| library.token_to_id(text.as_deref()?);
+        let token = |text: &Option<String>, id: Option<u32>| match text {
+            Some(_) => by_text(text),
+            None => id.filter(|&id| library.id_to_token(id).is_some()),
+        };
+        let put_before = by_text(&put_before);
+        let bos = token(&options.bos, options.bos_id);
         let specials = Specials {
             bos: bos.or(put_before.filter(|_| options.bos.is_none())),
-            eos: id(&options.eos),
+            eos: token(&options.eos, options.eos_id),
             adds_bos: options
                 .adds_bos
                 .unwrap_or_else(|| put_before.is_some() && (bos.is_none() || put_before == bos)),

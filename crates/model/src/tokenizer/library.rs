@@ -6,6 +6,7 @@ use super::Error;
 use super::bytes::character_of;
 use super::decoder::Decoder;
 use super::encoding::Piece;
+use super::error::one_line;
 
 /// A tokenizer of the library, reduced to cutting text into tokens: what it would put around
 /// a text is known to [`super::Specials`].
@@ -53,20 +54,20 @@ impl Library {
             .tokenizer
             .encode(EncodeInput::Single(text.into()), false)
             .map_err(|error| Error::Encode {
-                detail: error.to_string(),
+                detail: one_line(error),
             })?;
-        let mut pieces: Vec<Piece> = encoding
-            .get_ids()
-            .iter()
-            .zip(encoding.get_tokens())
-            .zip(encoding.get_offsets())
-            .map(|((&id, token), &(start, end))| {
-                // A `▁` that no space of the text stands behind was put there.
-                let added = token == "▁" && !matches!(text.get(start..end), Some(" " | "▁"));
-                let end = if added { start } else { end };
-                Piece { id, start, end }
-            })
-            .collect();
+        let offsets = encoding.get_offsets();
+        let piece = |(index, (&id, token)): (usize, (&u32, &String))| {
+            let (start, end) = offsets[index];
+            // The space that is put before a text is said to stand for its first character,
+            // which the next token stands for.
+            let next = offsets.get(index + 1);
+            let added = token == "▁" && next.is_some_and(|next| next.0 == start);
+            let end = if added { start } else { end };
+            Piece { id, start, end }
+        };
+        let tokens = encoding.get_ids().iter().zip(encoding.get_tokens());
+        let mut pieces: Vec<Piece> = tokens.enumerate().map(piece).collect();
         if self.tokenizer.get_normalizer().is_some() {
             close_gaps(&mut pieces, text.len());
         }

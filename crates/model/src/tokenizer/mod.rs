@@ -18,6 +18,7 @@ mod stream;
 
 pub use encoding::{Encoding, Prefix};
 pub use error::Error;
+pub(crate) use error::one_line;
 pub(crate) use json::JsonOptions;
 pub use stream::StreamDecoder;
 

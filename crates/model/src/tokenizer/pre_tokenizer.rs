@@ -11,6 +11,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 
 use super::Error;
+use super::error::one_line;
 
 /// A way of cutting a text before merging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +126,7 @@ fn split_by(digits: &str) -> Result<Vec<PreTokenizerWrapper>, Error> {
         false,
     )
     .map_err(|error| Error::Encode {
-        detail: error.to_string(),
+        detail: one_line(error),
     })?;
     Ok(vec![
         split.into(),

@@ -68,7 +68,10 @@ fn missing_files_are_named() {
     // What is not needed may be missing.
     let folder = copy("tied");
     std::fs::remove_file(folder.path().join("tokenizer_config.json")).unwrap();
-    assert!(Checkpoint::open(folder.path()).is_ok());
+    let checkpoint = Checkpoint::open(folder.path()).expect("enough files");
+    // config.json has the ids of the tokens around a text.
+    let tokenizer = checkpoint.tokenizer();
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
 }
 
 #[test]

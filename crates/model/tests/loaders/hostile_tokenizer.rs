@@ -47,6 +47,21 @@ fn other_models_and_decoders_are_refused_by_name() {
     }
 }
 
+/// The library's own words about a pattern take several lines.
+#[test]
+fn damaged_patterns_are_refused_in_one_line() {
+    for pattern in ["(", "[a-", "(?<=a", "a{1000000000}", "\\p{Nowhere}"] {
+        let message = refusal(|json| {
+            json["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": pattern},
+                                           "behavior": "Isolated", "invert": false});
+        });
+        assert!(
+            !message.contains('\n') && message.contains("tokenizer.json"),
+            "{message}"
+        );
+    }
+}
+
 /// Tokens drawn at random would give another answer every time.
 #[test]
 fn dropout_and_affixes_are_refused() {

@@ -11,4 +11,5 @@ mod hostile_folder;
 mod hostile_gguf;
 mod hostile_tokenizer;
 mod probes;
+mod properties;
 mod tiny;
