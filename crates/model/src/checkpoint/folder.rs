@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::family;
+use super::format;
 use super::map::MappedFile;
 use super::safetensors::{read_header, read_index};
 use super::settings::Settings;
@@ -36,11 +36,11 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
             detail: "it is no object".to_owned(),
         });
     };
-    let family = family::by_model_type(json["model_type"].as_str(), &config_path)?;
+    let format = format::by_model_type(json["model_type"].as_str(), &config_path)?;
     let source = config_path.display().to_string();
-    let config = family.folder_config(Settings::new(source, "", values))?;
+    let config = (format.folder_config)(Settings::new(source, "", values), format)?;
     let weights = read_weights(path)?;
-    check_tensors(family, &config, &weights)?;
+    check_tensors(format, &config, &weights)?;
     let texts = Texts::read(path, &json)?;
     let name = super::names::folder_name(path);
     let mut tokenizer = tokenizer(path, &texts)?;

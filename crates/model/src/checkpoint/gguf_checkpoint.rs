@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::family::{self, Family};
+use super::format::{self, Format};
 use super::gguf::{GgufFile, Value};
 use super::settings::Settings;
 use super::validate::check_tensors;
@@ -21,7 +21,8 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
         source,
     };
     check_whole(&file, path)?;
-    let family = family::by_architecture(&file, path)?;
+    let architecture = file.text("general.architecture").map_err(at)?;
+    let format = format::by_architecture(architecture, path)?;
     let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
@@ -40,11 +41,11 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
         .map_err(at)?
         .map(str::to_owned);
     let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
-    let settings = settings(&file, family, path);
+    let settings = settings(&file, format, path);
     let weights = stored_weights(file);
-    let config = family.gguf_config(settings, &weights)?;
-    let weights = rename(family, &config, weights)?;
-    check_tensors(family, &config, &weights)?;
+    let config = (format.gguf_config)(settings, &weights, format)?;
+    let weights = rename(format, &config, weights)?;
+    check_tensors(format, &config, &weights)?;
     let weights = Arc::new(weights);
     Ok(Checkpoint {
         config,
@@ -83,8 +84,8 @@ fn stop_ids(file: &GgufFile) -> Result<Vec<u32>, GgufError> {
 }
 
 /// The architecture's own keys, without their common beginning.
-fn settings(file: &GgufFile, family: &dyn Family, path: &Path) -> Settings {
-    let beginning = format!("{}.", family.architecture());
+fn settings(file: &GgufFile, format: &Format, path: &Path) -> Settings {
+    let beginning = format!("{}.", format.architecture);
     let own = file.keys().filter_map(|(key, value)| {
         let key = key.strip_prefix(&beginning)?;
         Some((key.to_owned(), to_json(value)))
@@ -127,20 +128,20 @@ fn stored_weights(file: GgufFile) -> Weights {
 }
 
 /// Gives tensors their canonical names and row orders.
-fn rename(family: &dyn Family, config: &Config, weights: Weights) -> Result<Weights, Error> {
+fn rename(format: &Format, config: &Config, weights: Weights) -> Result<Weights, Error> {
     let (files, tensors) = weights.into_parts();
     let mut renamed = HashMap::with_capacity(tensors.len());
     for (name, mut tensor) in tensors {
-        let canonical = match family.canonical_name(&name, config) {
+        let canonical = match format.canonical_name(&name, config) {
             Some((canonical, rows)) => {
                 tensor.rows = rows;
                 canonical
             }
-            None if family.is_ignored(&name, config) => continue,
+            None if format.is_ignored(&name, config) => continue,
             None => {
                 return Err(Error::UnknownTensor {
                     name,
-                    architecture: family.architecture(),
+                    architecture: format.architecture,
                 });
             }
         };

@@ -15,12 +15,12 @@
 
 mod config;
 mod decode;
+pub(crate) mod decoder;
 mod error;
-mod family;
 mod folder;
+pub(crate) mod format;
 pub(crate) mod gguf;
 mod gguf_checkpoint;
-mod llama;
 mod map;
 mod names;
 mod provenance;

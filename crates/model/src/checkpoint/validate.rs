@@ -1,18 +1,18 @@
 //! Whether a checkpoint has the tensors its configuration asks for.
 
-use super::family::Family;
+use super::format::Format;
 use super::weights::Weights;
 use super::{Config, Error};
 
 /// Checks that each tensor of the model is there with its shape, and that none is there that
 /// the model would not use.
 pub(crate) fn check_tensors(
-    family: &dyn Family,
+    format: &Format,
     config: &Config,
     weights: &Weights,
 ) -> Result<(), Error> {
     let mut used = 0;
-    for (name, expected) in family.tensors(config) {
+    for (name, expected) in format.tensors(config) {
         let found = &weights.get(&name)?.shape;
         if *found != expected {
             return Err(Error::Shape {
@@ -27,16 +27,16 @@ pub(crate) fn check_tensors(
         return Ok(());
     }
     let expected: std::collections::HashSet<String> =
-        family.tensors(config).map(|(name, _)| name).collect();
+        format.tensors(config).map(|(name, _)| name).collect();
     let unknown = weights
         .names()
-        .filter(|name| !expected.contains(*name) && !family.is_ignored(name, config))
+        .filter(|name| !expected.contains(*name) && !format.is_ignored(name, config))
         .min();
     match unknown {
         None => Ok(()),
         Some(name) => Err(Error::UnknownTensor {
             name: name.to_owned(),
-            architecture: family.architecture(),
+            architecture: format.architecture,
         }),
     }
 }

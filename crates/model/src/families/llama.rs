@@ -9,6 +9,8 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::{Activations, Family, HeadsMut, Projection, Shape};
+use crate::checkpoint::decoder::{folder_config, gguf_config};
+use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::{Activation, Checkpoint, Config};
 use crate::layers::{
     HeadColumns, Linear, OutputHead, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows,
@@ -19,6 +21,46 @@ use crate::{Error, WeightsKind};
 const EMBEDDINGS: &str = "model.embed_tokens.weight";
 const FINAL_NORM: &str = "model.norm.weight";
 const OUTPUT_HEAD: &str = "lm_head.weight";
+
+/// How its checkpoints are written.
+pub(crate) const FORMAT: Format = Format {
+    architecture: "llama",
+    // Mistral without its sliding window, as since version 0.2, is Llama.
+    model_types: &["llama", "mistral"],
+    classes: &["LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM"],
+    explicit: &[("mistral", &["sliding_window", "num_key_value_heads"])],
+    folder_config,
+    gguf_config,
+    outside: &[
+        TensorFormat::new(EMBEDDINGS, "token_embd.weight", |c| vec![c.vocab, c.d]),
+        TensorFormat::new(FINAL_NORM, "output_norm.weight", |c| vec![c.d]),
+        TensorFormat::new(OUTPUT_HEAD, "output.weight", |c| vec![c.vocab, c.d]).untied(),
+    ],
+    layer_prefix: "model.layers.",
+    layer: &[
+        TensorFormat::new("input_layernorm.weight", "attn_norm.weight", |c| vec![c.d]),
+        TensorFormat::new("self_attn.q_proj.weight", "attn_q.weight", |c| {
+            vec![c.heads * c.head_dim, c.d]
+        })
+        .interleaved(),
+        TensorFormat::new("self_attn.k_proj.weight", "attn_k.weight", |c| {
+            vec![c.kv_heads * c.head_dim, c.d]
+        })
+        .interleaved(),
+        TensorFormat::new("self_attn.v_proj.weight", "attn_v.weight", |c| {
+            vec![c.kv_heads * c.head_dim, c.d]
+        }),
+        TensorFormat::new("self_attn.o_proj.weight", "attn_output.weight", |c| {
+            vec![c.d, c.heads * c.head_dim]
+        }),
+        TensorFormat::new("post_attention_layernorm.weight", "ffn_norm.weight", |c| vec![c.d]),
+        TensorFormat::new("mlp.gate_proj.weight", "ffn_gate.weight", |c| vec![c.d_ff, c.d]),
+        TensorFormat::new("mlp.up_proj.weight", "ffn_up.weight", |c| vec![c.d_ff, c.d]),
+        TensorFormat::new("mlp.down_proj.weight", "ffn_down.weight", |c| vec![c.d, c.d_ff]),
+    ],
+    // The frequencies follow from the configuration; GGUF's factors are part of it.
+    ignored: &["rope_freqs.weight", ".self_attn.rotary_emb.inv_freq"],
+};
 
 /// A decoder of the Llama family with its weights.
 pub(crate) struct Llama {

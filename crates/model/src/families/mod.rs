@@ -1,8 +1,8 @@
 //! Model families: one file each.
 //!
 //! A family says how hidden states become queries, keys and values, and how the heads' outputs flow back; the run
-//! in between (attention, traces, the cache) is the same for all. A new family is a file beside [`llama`], an entry
-//! in [`SUPPORTED`] and an arm in [`load`].
+//! in between (attention, traces, the cache) is the same for all. A new family is a file beside `llama`, an entry
+//! in [`SUPPORTED`] and in `FORMATS`, and an arm in `load`.
 
 mod llama;
 
@@ -13,11 +13,15 @@ use lookback_trace::LayerMeta;
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::format::Format;
 use crate::layers::RopeTable;
 use crate::{Error, WeightsKind};
 
 /// Architectures that this crate implements, by the names that checkpoints use.
 pub const SUPPORTED: &[&str] = &["llama"];
+
+/// How the checkpoints of each are written.
+pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT];
 
 /// Loads the weights of a checkpoint of any supported family.
 pub(crate) fn load(

@@ -1,47 +1,16 @@
-//! Checkpoints of the Llama family (Touvron et al. 2023, <https://arxiv.org/abs/2302.13971>).
+//! Settings of decoders, as most families name them: those of `transformers` in config.json
+//! and GGUF's keys. A [`Format`](super::format::Format) whose family has none of its own uses
+//! these.
 
 mod folder;
 mod gguf;
-mod tensors;
+mod known;
 
-use super::family::Family;
+pub(crate) use folder::config as folder_config;
+pub(crate) use gguf::config as gguf_config;
+
+use super::Error;
 use super::settings::Settings;
-use super::weights::{RowOrder, Weights};
-use super::{Config, Error};
-
-/// Llama 1 to 3, and models that differ from it in numbers only.
-pub(crate) struct Llama;
-
-impl Family for Llama {
-    fn architecture(&self) -> &'static str {
-        "llama"
-    }
-
-    fn model_types(&self) -> &'static [&'static str] {
-        // Mistral without its sliding window, as since version 0.2, is Llama.
-        &["llama", "mistral"]
-    }
-
-    fn folder_config(&self, settings: Settings) -> Result<Config, Error> {
-        folder::config(settings)
-    }
-
-    fn gguf_config(&self, settings: Settings, weights: &Weights) -> Result<Config, Error> {
-        gguf::config(settings, weights)
-    }
-
-    fn canonical_name(&self, name: &str, config: &Config) -> Option<(String, RowOrder)> {
-        tensors::canonical_name(name, config)
-    }
-
-    fn is_ignored(&self, name: &str, config: &Config) -> bool {
-        tensors::is_ignored(name, config)
-    }
-
-    fn tensors(&self, config: &Config) -> Box<dyn Iterator<Item = (String, Vec<usize>)>> {
-        tensors::all(config)
-    }
-}
 
 /// The sizes that have to fit together, whichever file they came from.
 struct Heads {

@@ -1,9 +1,11 @@
-//! config.json of a Llama model.
+//! config.json.
 
 use serde_json::{Value, json};
 
+use super::super::format::Format;
 use super::super::settings::Settings;
 use super::super::{Activation, Config, Error, Rope, RopeScaling};
+use super::known::{NEUTRAL, NOT_IMPLEMENTED, ONLY_ONE};
 use super::{HeadNames, Heads};
 
 const NAMES: HeadNames = HeadNames {
@@ -12,117 +14,10 @@ const NAMES: HeadNames = HeadNames {
     head_dim: "head_dim",
 };
 
-/// Settings of `transformers` that change nothing in a forward pass without dropout: provenance,
-/// training, generation, the form of outputs, how attention is computed.
-const NEUTRAL: &[&str] = &[
-    "_attn_implementation",
-    "_attn_implementation_autoset",
-    "_commit_hash",
-    "_name_or_path",
-    "attention_dropout",
-    "attn_implementation",
-    "attn_pdrop",
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "bos_token_id",
-    "chunk_size_feed_forward",
-    "cls_token_id",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "dtype",
-    "early_stopping",
-    "embd_pdrop",
-    "encoder_no_repeat_ngram_size",
-    "eos_token_id",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "gradient_checkpointing",
-    "hidden_dropout",
-    "id2label",
-    "initializer_range",
-    "is_decoder",
-    "is_llama_config",
-    "keys_to_ignore_at_inference",
-    "label2id",
-    "length_penalty",
-    "max_length",
-    "max_sequence_length",
-    "min_length",
-    "model_name",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_scores",
-    "pad_token_id",
-    "prefix",
-    "problem_type",
-    "remove_invalid_values",
-    "repetition_penalty",
-    "resid_pdrop",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tokenizer_class",
-    "top_k",
-    "top_p",
-    "torch_dtype",
-    "torchscript",
-    "transformers.js_config",
-    "transformers_version",
-    "typical_p",
-    "use_bfloat16",
-    "use_cache",
-];
-
-/// Settings that change the mathematics, or that announce something that would, unless absent
-/// or false.
-const NOT_IMPLEMENTED: &[&str] = &[
-    "add_cross_attention",
-    "attention_bias",
-    "attn_logit_softcapping",
-    "attn_temperature_tuning",
-    "auto_map",
-    "clip_qkv",
-    "cross_attention_hidden_size",
-    "final_logit_softcapping",
-    "is_encoder_decoder",
-    "mlp_bias",
-    "no_rope_layers",
-    "num_experts",
-    "num_local_experts",
-    "qk_layernorm",
-    "quantization_config",
-    "query_pre_attn_scalar",
-    "rope_interleaved",
-    "tie_encoder_decoder",
-    "use_qk_norm",
-    "use_sliding_window",
-];
-
-/// Factors that are implemented only where they are 1.
-const ONLY_ONE: &[&str] = &[
-    "attention_multiplier",
-    "embedding_multiplier",
-    "logit_scale",
-    "logits_scaling",
-    "partial_rotary_factor",
-    "pretraining_tp",
-    "residual_multiplier",
-];
-
-pub(super) fn config(mut settings: Settings) -> Result<Config, Error> {
-    check_architectures(&mut settings)?;
-    check_window(&mut settings)?;
+/// Reads config.json.
+pub(crate) fn config(mut settings: Settings, format: &Format) -> Result<Config, Error> {
+    check_explicit(&mut settings, format)?;
+    check_classes(&mut settings, format)?;
     let sizes = Heads {
         d: settings.required_size("hidden_size")?,
         heads: settings.required_size(NAMES.heads)?,
@@ -135,7 +30,7 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Error> {
     };
     let context_length = settings.size("max_position_embeddings")?;
     let config = Config {
-        architecture: "llama",
+        architecture: format.architecture,
         d: sizes.d,
         layers: settings.required_size("num_hidden_layers")?,
         heads: sizes.heads,
@@ -156,6 +51,9 @@ pub(super) fn config(mut settings: Settings) -> Result<Config, Error> {
 }
 
 fn refuse_the_rest(mut settings: Settings) -> Result<(), Error> {
+    if let Some(window) = settings.take("sliding_window") {
+        return Err(settings.unsupported("sliding_window", &window, "null"));
+    }
     // How many layers a sliding window would begin with; there is none.
     settings.ignore(&["max_window_layers"]);
     settings.only("pruned_heads", &json!({}))?;
@@ -170,35 +68,33 @@ fn refuse_the_rest(mut settings: Settings) -> Result<(), Error> {
     settings.finish()
 }
 
-fn check_architectures(settings: &mut Settings) -> Result<(), Error> {
-    const SUPPORTED: [&str; 3] = ["LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM"];
-    let Some(found) = settings.take("architectures") else {
-        return Ok(());
-    };
-    let known = found.as_array().is_some_and(|names| {
-        names
-            .iter()
-            .all(|name| name.as_str().is_some_and(|name| SUPPORTED.contains(&name)))
-    });
-    if known {
-        Ok(())
-    } else {
-        Err(settings.unsupported("architectures", &found, &SUPPORTED.join(", ")))
+/// Refuses a file that leaves unsaid what does not go without saying.
+fn check_explicit(settings: &mut Settings, format: &Format) -> Result<(), Error> {
+    let model_type = settings.text("model_type")?;
+    let unsaid = format
+        .explicit
+        .iter()
+        .filter(|(name, _)| model_type.as_deref() == Some(name))
+        .flat_map(|(_, keys)| keys.iter())
+        .find(|key| !settings.contains(key));
+    match unsaid {
+        None => Ok(()),
+        Some(key) => Err(settings.missing(key)),
     }
 }
 
-/// Refuses a sliding window. A Mistral without the setting has one of 4,096.
-fn check_window(settings: &mut Settings) -> Result<(), Error> {
-    let mistral = settings.text("model_type")?.as_deref() == Some("mistral");
-    if mistral && !settings.contains("sliding_window") {
-        return Err(settings.missing("sliding_window (null, for none)"));
-    }
-    if mistral && !settings.contains(NAMES.kv_heads) {
-        return Err(settings.missing(NAMES.kv_heads));
-    }
-    match settings.take("sliding_window") {
-        None => Ok(()),
-        Some(window) => Err(settings.unsupported("sliding_window", &window, "null")),
+/// Refuses models with another head, and those with code of their own.
+fn check_classes(settings: &mut Settings, format: &Format) -> Result<(), Error> {
+    let Some(found) = settings.take("architectures") else {
+        return Ok(());
+    };
+    let known = |name: &Value| {
+        name.as_str()
+            .is_some_and(|name| format.classes.contains(&name))
+    };
+    match found.as_array() {
+        Some(names) if names.iter().all(known) => Ok(()),
+        _ => Err(settings.unsupported("architectures", &found, &format.classes.join(", "))),
     }
 }
 

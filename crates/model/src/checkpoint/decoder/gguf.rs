@@ -1,7 +1,8 @@
-//! A GGUF file's keys `llama.*`.
+//! A GGUF file's keys that begin with its architecture.
 
 use serde_json::{Value, json};
 
+use super::super::format::Format;
 use super::super::settings::Settings;
 use super::super::weights::Weights;
 use super::super::{Activation, Config, Error, Rope, RopeScaling};
@@ -31,7 +32,12 @@ fn only_neutral() -> [(&'static str, Value); 12] {
     ]
 }
 
-pub(super) fn config(mut settings: Settings, weights: &Weights) -> Result<Config, Error> {
+/// Reads the architecture's keys.
+pub(crate) fn config(
+    mut settings: Settings,
+    weights: &Weights,
+    format: &Format,
+) -> Result<Config, Error> {
     let sizes = Heads {
         d: settings.required_size("embedding_length")?,
         heads: settings.required_size(NAMES.heads)?,
@@ -47,7 +53,7 @@ pub(super) fn config(mut settings: Settings, weights: &Weights) -> Result<Config
         settings.only(key, &json!(head_dim))?;
     }
     let config = Config {
-        architecture: "llama",
+        architecture: format.architecture,
         d: sizes.d,
         layers: settings.required_size("block_count")?,
         heads: sizes.heads,
