@@ -85,6 +85,10 @@ impl Rope {
     /// let rope = Rope { theta: 10_000.0, scaling: RopeScaling::Linear { factor: 2.0 } };
     /// assert_eq!(rope.frequencies(4), [0.5, 0.005]);
     /// ```
+    ///
+    /// # Panics
+    /// Where the scaling is [`RopeScaling::Factors`] of another head dimension. Those of an open
+    /// checkpoint fit its own.
     #[must_use]
     pub fn frequencies(&self, head_dim: usize) -> Vec<f32> {
         let theta = f64::from(self.theta);
