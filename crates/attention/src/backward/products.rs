@@ -2,6 +2,7 @@
 
 use super::columns::Columns;
 use super::keys::Keys;
+use super::pack::Packed;
 use super::tiles::Tiles;
 use crate::isa::{Isa, Line, Tile, multiply_onto};
 
@@ -13,26 +14,12 @@ pub(super) struct KeySums {
     pub(super) height: usize,
 }
 
-/// Something of the queries by rows, `[d/16][count][16]`.
-#[derive(Clone, Copy)]
-pub(super) struct QueryRows<'w> {
-    pub(super) lines: &'w [Line],
-    /// How many queries.
-    pub(super) count: usize,
-}
-
 impl KeySums {
     /// Adds, for each key j of the block, Σ_i `tiles[i, j]` · `rows[i]`; the tiles are weights or gradients.
     ///
     /// A panel of `rows` stays in the first-level cache while strip after strip of the tiles passes.
     #[inline(always)]
-    pub(super) fn add<I: Isa>(
-        &mut self,
-        isa: I,
-        tiles: &[Line],
-        columns: &Columns,
-        rows: QueryRows,
-    ) {
+    pub(super) fn add<I: Isa>(&mut self, isa: I, tiles: &[Line], columns: &Columns, rows: &Packed) {
         let channels = self.lines.len() / self.height;
         let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
         let mut channel = 0;
@@ -54,7 +41,7 @@ impl KeySums {
         isa: I,
         tiles: &[Line],
         columns: &Columns,
-        rows: QueryRows,
+        rows: &Packed,
         channel: usize,
     ) {
         let last = channel + T::VECTORS * I::LANES / Line::LEN - 1;
@@ -66,7 +53,7 @@ impl KeySums {
         {
             let first = (columns.panel + span.start) * Line::LEN;
             let end = ((columns.panel + span.end) * Line::LEN).min(rows.count);
-            let panels = [channel, last].map(|c| &rows.lines[c * rows.count..][first..end]);
+            let panels = [channel, last].map(|line| &rows.rows(line)[first..end]);
             let tiles = &tiles[span.start * self.height + strip * T::ROWS..];
             let sums = &mut self.lines[channel * self.height + strip * T::ROWS..];
             let tile = load::<I, T>(isa, sums, self.height);
@@ -126,12 +113,11 @@ fn add_queries<I: Isa, T: Tile<I::V>>(
     (keys, start): (&Keys, usize),
 ) {
     let height = sums.len() / (T::VECTORS * I::LANES / Line::LEN);
-    let d_k = (keys.k_columns.len() - T::ROWS) / keys.count.div_ceil(Line::LEN);
     for strip in 0..height / T::ROWS {
-        let channels = &keys.k_columns[start / Line::LEN * d_k + strip * T::ROWS..];
+        let channels = &keys.k.columns(start / Line::LEN)[strip * T::ROWS..];
         let sums = &mut sums[strip * T::ROWS..];
         let tile = load::<I, T>(isa, sums, height);
-        let tile = multiply_onto::<I, T>(isa, tile, (channels, d_k), panels);
+        let tile = multiply_onto::<I, T>(isa, tile, (channels, keys.k.d), panels);
         store::<I, T>(isa, &tile, sums, height);
     }
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, s};
 
+use super::pack::{Packed, read};
 use crate::isa::{Isa, Line, lines_for};
-use crate::pack::{pack_keys, pack_values};
+use crate::pack::Rows;
 use crate::score::{Bounds, HeadScoring};
 
 /// One head's share of what the call took.
@@ -30,23 +31,20 @@ pub(super) struct HeadInputs<'a> {
 
 impl HeadInputs<'_> {
     /// D_i = dO_i · O_i − dLSE_i.
-    pub(super) fn row_term(&self, i: usize) -> f32 {
-        self.d_o.row(i).dot(&self.o.row(i)) - self.d_lse.map_or(0.0, |d_lse| d_lse[i])
+    pub(super) fn row_term(&self, i: usize) -> f64 {
+        let pairs = self.d_o.row(i).into_iter().zip(self.o.row(i));
+        let dot: f64 = pairs.map(|(&d_o, &o)| f64::from(d_o) * f64::from(o)).sum();
+        dot - self.d_lse.map_or(0.0, |d_lse| d_lse[i].into())
     }
 }
 
-/// Up to all queries of a head, packed both ways: the products over d read them as panels of sixteen queries, the
-/// products over the queries as panels of sixteen channels.
+/// Up to all queries of a head.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
-    /// Panels of q: `[count/16][d_k][16]`.
-    pub(super) q_panels: Vec<Line>,
-    /// Rows of q: `[d_k/16][count][16]`.
-    pub(super) q_rows: Vec<Line>,
-    /// Panels of dO: `[count/16][d_v][16]`.
-    pub(super) d_o_panels: Vec<Line>,
-    /// Rows of dO: `[d_v/16][count][16]`.
-    pub(super) d_o_rows: Vec<Line>,
+    /// \[count, d_k\]
+    pub(super) q: Packed,
+    /// \[count, d_v\]
+    pub(super) d_o: Packed,
     /// −LSE in log₂ units, `[count/16][16]`; −∞ for a query without keys and beyond the last, which makes every weight 0.
     pub(super) minus_lse: Vec<Line>,
     /// D, `[count/16][16]`; 0 beyond the last query.
@@ -56,8 +54,6 @@ pub(super) struct Queries {
     /// The first query's place in the head.
     pub(super) first: usize,
     pub(super) count: usize,
-    /// Whether every q and dO is finite. Weights and score gradients of 0 hide them only then.
-    pub(super) finite: bool,
 }
 
 impl Queries {
@@ -70,46 +66,47 @@ impl Queries {
         range: Range<usize>,
         scoring: &HeadScoring,
     ) {
-        let q = inputs.q.slice(s![range.clone(), ..]);
-        let d_o = inputs.d_o.slice(s![range.clone(), ..]);
-        for lines in [
-            &mut self.q_panels,
-            &mut self.q_rows,
-            &mut self.d_o_panels,
-            &mut self.d_o_rows,
-        ] {
-            lines.clear();
-        }
-        pack_keys(isa, q, &mut self.q_panels);
-        pack_keys(isa, d_o, &mut self.d_o_panels);
-        let q_finite = pack_values(isa, q, &mut self.q_rows);
-        let d_o_finite = pack_values(isa, d_o, &mut self.d_o_rows);
-        self.finite = q_finite && d_o_finite;
+        let rows = s![range.clone(), ..];
+        self.q.load(isa, inputs.q.slice(rows), true);
+        self.d_o.load(isa, inputs.d_o.slice(rows), true);
         (self.first, self.count) = (range.start, range.len());
-
         let panels = lines_for(self.count);
         self.minus_lse.clear();
         self.minus_lse.resize(panels, Line([f32::NEG_INFINITY; 16]));
-        self.row_terms.clear();
-        self.row_terms.resize(panels, Line::ZERO);
-        for (at, i) in range.clone().enumerate() {
-            let lse = inputs.lse[i];
+        for (at, &lse) in inputs.lse.slice(s![range.clone()]).iter().enumerate() {
             if lse != f32::NEG_INFINITY {
                 self.minus_lse[at / Line::LEN].0[at % Line::LEN] = -lse * LOG2_E;
             }
-            self.row_terms[at / Line::LEN].0[at % Line::LEN] = inputs.row_term(i);
+        }
+        self.row_terms.clear();
+        self.row_terms.resize(panels, Line::ZERO);
+        let o = Rows::new(inputs.o.slice(rows));
+        for at in 0..self.count {
+            let d_lse = inputs.d_lse.map_or(0.0, |d_lse| d_lse[range.start + at]);
+            self.row_terms[at / Line::LEN].0[at % Line::LEN] = self.dot(isa, at, o.row(at)) - d_lse;
         }
         self.bounds.clear();
-        let first_of = |panel| range.start + panel * Line::LEN;
-        let bounds = |panel| {
-            Bounds::new(
-                &scoring.mask,
-                first_of(panel),
-                Line::LEN,
-                inputs.q.nrows(),
-                scoring.keys,
-            )
+        let queries = inputs.q.nrows();
+        let bounds = |panel: usize| {
+            let first = range.start + panel * Line::LEN;
+            Bounds::new(&scoring.mask, first, Line::LEN, queries, scoring.keys)
         };
         self.bounds.extend((0..panels).map(bounds));
+    }
+
+    /// dO · `o` for query `at`.
+    #[inline(always)]
+    fn dot<I: Isa>(&self, isa: I, at: usize, o: &[f32]) -> f32 {
+        let mut sum = isa.splat(0.0);
+        for (line, o) in o.chunks(Line::LEN).enumerate() {
+            let d_o = &self.d_o.rows(line)[at];
+            let mut o_line = Line::ZERO;
+            read(isa, o, &mut o_line);
+            for part in 0..Line::LEN / I::LANES {
+                let (d_o, o) = (d_o.part(part, I::LANES), o_line.part(part, I::LANES));
+                sum = isa.mul_add(isa.load(d_o), isa.load(o), sum);
+            }
+        }
+        isa.sum(sum)
     }
 }

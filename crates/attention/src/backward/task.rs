@@ -7,7 +7,7 @@ use ndarray::{ArrayViewMut2, s};
 use super::columns::Columns;
 use super::keys::{Keys, block_keys};
 use super::partition::{Extent, Part};
-use super::products::{KeySums, QueryRows, QuerySums};
+use super::products::{KeySums, QuerySums};
 use super::queries::{HeadInputs, Queries};
 use super::tiles::{BLOCK_PANELS, Pair, Tiles};
 use super::visible::{Sums, add_visible};
@@ -125,8 +125,8 @@ fn derive<I: Isa>(isa: I, space: &mut Workspace, task: Task) {
             pair(isa, space, scoring, panel..(panel + BLOCK_PANELS).min(end));
         }
         let rows = s![keys.start - part.keys.start..keys.end - part.keys.start, ..];
-        write_keys(&space.dk, scale, dk.slice_mut(rows));
-        write_keys(&space.dv, 1.0, dv.slice_mut(rows));
+        write_keys(isa, &space.dk, scale, dk.slice_mut(rows));
+        write_keys(isa, &space.dv, 1.0, dv.slice_mut(rows));
     }
     write_queries(isa, &space.dq, scale, dq);
 }
@@ -156,24 +156,8 @@ fn pair<I: Isa>(
     };
     tiles.fill(isa, pair, columns);
     if pair.finite() {
-        dv.add(
-            isa,
-            &tiles.p,
-            columns,
-            QueryRows {
-                lines: &queries.d_o_rows,
-                count: queries.count,
-            },
-        );
-        dk.add(
-            isa,
-            &tiles.d_t,
-            columns,
-            QueryRows {
-                lines: &queries.q_rows,
-                count: queries.count,
-            },
-        );
+        dv.add(isa, &tiles.p, columns, &queries.d_o);
+        dk.add(isa, &tiles.d_t, columns, &queries.q);
         dq.add(isa, tiles, columns, keys);
     } else {
         add_visible(&mut Sums { dq, dk, dv }, tiles, columns, pair);

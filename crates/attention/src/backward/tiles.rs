@@ -4,6 +4,7 @@ use std::f32::consts::LOG2_E;
 
 use super::columns::{Column, Columns};
 use super::keys::{Keys, block_keys};
+use super::pack::Packed;
 use super::queries::Queries;
 use crate::isa::math::{exp2_bounded, tanh};
 use crate::isa::{Isa, Line, Tile, multiply_onto};
@@ -53,7 +54,8 @@ impl Pair<'_, '_> {
     /// Whether every operand of the last three products is finite.
     #[inline(always)]
     pub(super) fn finite(&self) -> bool {
-        self.queries.finite && self.keys.finite
+        let Pair { queries, keys, .. } = self;
+        queries.q.finite && queries.d_o.finite && keys.k.finite && keys.v.finite
     }
 }
 
@@ -107,7 +109,7 @@ impl Tiles {
             self.d_t[panel * self.height..][start / Line::LEN * Line::LEN..start].fill(Line::ZERO);
         }
         for strip in column.strips.clone() {
-            let mut tile = products::<I, T>(isa, pair, column, strip);
+            let mut tile = product::<I, T>(isa, (&pair.keys.k, strip), (&pair.queries.q, column));
             if pair.scoring.has_options() {
                 self.apply_options::<I, T>(isa, &mut tile, pair, (column, strip));
             }
@@ -149,16 +151,7 @@ impl Tiles {
         panel: usize,
     ) -> T {
         let per_line = Line::LEN / I::LANES;
-        let d_v = queries.d_o_panels.len() / queries.bounds.len();
-        let mut tile = multiply_onto::<I, T>(
-            isa,
-            T::filled(isa.splat(0.0)),
-            (&keys.v_rows[strip * T::ROWS..], keys.count),
-            [
-                &queries.d_o_panels[column.panel * d_v..][..d_v],
-                &queries.d_o_panels[column.last() * d_v..][..d_v],
-            ],
-        );
+        let mut tile = product::<I, T>(isa, (&keys.v, strip), (&queries.d_o, column));
         for r in 0..T::ROWS {
             let row = tile.row_mut(r).as_mut();
             for v in 0..T::VECTORS {
@@ -277,24 +270,16 @@ fn weigh<I: Isa, T: Tile<I::V>>(
     }
 }
 
-/// k·q for a strip of keys and a column of queries.
+/// A strip of rows of `a` times a column of rows of `b`, over all of d.
 #[inline(always)]
-fn products<I: Isa, T: Tile<I::V>>(
+fn product<I: Isa, T: Tile<I::V>>(
     isa: I,
-    Pair { queries, keys, .. }: Pair,
-    column: &Column,
-    strip: usize,
+    (a, strip): (&Packed, usize),
+    (b, column): (&Packed, &Column),
 ) -> T {
-    let d_k = queries.q_panels.len() / queries.bounds.len();
-    multiply_onto::<I, T>(
-        isa,
-        T::filled(isa.splat(0.0)),
-        (&keys.k_rows[strip * T::ROWS..], keys.count),
-        [
-            &queries.q_panels[column.panel * d_k..][..d_k],
-            &queries.q_panels[column.last() * d_k..][..d_k],
-        ],
-    )
+    let zero = T::filled(isa.splat(0.0));
+    let panels = [column.panel, column.last()].map(|panel| &b.columns(panel)[..b.d]);
+    multiply_onto::<I, T>(isa, zero, (&a.rows(0)[strip * T::ROWS..], a.count), panels)
 }
 
 /// Weight 0 where a score is −∞, also in a row whose log-sum-exp is NaN.

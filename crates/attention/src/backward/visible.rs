@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::products::{KeySums, QuerySums};
 use super::tiles::{Pair, Tiles};
-use crate::isa::Line;
+use crate::isa::{Line, lines_for};
 
 /// What the three products add to.
 pub(super) struct Sums<'w> {
@@ -22,13 +22,6 @@ pub(super) fn add_visible(
     Pair { queries, keys, .. }: Pair,
 ) {
     let height = tiles.height;
-    let (panels, d_k) = (
-        queries.bounds.len(),
-        queries.q_panels.len() / queries.bounds.len(),
-    );
-    let d_k_lines = queries.q_rows.len() / queries.count;
-    let d_v_lines = queries.d_o_rows.len() / queries.count;
-    debug_assert!(panels * d_k == queries.q_panels.len());
     for column in &columns.columns {
         let end = ((column.last() + 1) * Line::LEN).min(queries.count);
         for i in column.panel * Line::LEN..end {
@@ -38,22 +31,22 @@ pub(super) fn add_visible(
                 let j = j - keys.first;
                 let at = (panel - columns.panel) * height + j;
                 let (p, d_t) = (tiles.p[at].0[lane], tiles.d_t[at].0[lane]);
-                for c in 0..d_k {
-                    let k = keys.k_columns[j / Line::LEN * d_k + c].0[j % Line::LEN];
+                for c in 0..keys.k.d {
+                    let k = keys.k.columns(j / Line::LEN)[c].0[j % Line::LEN];
                     sums.dq.lines[panel * sums.dq.height + c].0[lane] += d_t * k;
                 }
-                for c in 0..d_k_lines {
+                for c in 0..lines_for(queries.q.d) {
                     add(
                         &mut sums.dk.lines[c * height + j],
                         d_t,
-                        &queries.q_rows[c * queries.count + i],
+                        &queries.q.rows(c)[i],
                     );
                 }
-                for c in 0..d_v_lines {
+                for c in 0..lines_for(queries.d_o.d) {
                     add(
                         &mut sums.dv.lines[c * height + j],
                         p,
-                        &queries.d_o_rows[c * queries.count + i],
+                        &queries.d_o.rows(c)[i],
                     );
                 }
             }

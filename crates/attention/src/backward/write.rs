@@ -1,15 +1,17 @@
 //! Sums out to the gradients.
 
-use ndarray::{ArrayViewMut1, ArrayViewMut2};
+use ndarray::ArrayViewMut2;
 
+use super::pack::write;
 use super::products::{KeySums, QuerySums};
-use crate::isa::{Isa, Line};
+use crate::isa::{Isa, Line, lines_for};
 
 /// Writes the sums of a block's keys, times `factor`, to `out` \[keys, d\].
-pub(super) fn write_keys(sums: &KeySums, factor: f32, mut out: ArrayViewMut2<f32>) {
-    for (j, mut row) in out.rows_mut().into_iter().enumerate() {
-        let lines = sums.lines.iter().skip(j).step_by(sums.height);
-        write_row(&mut row, lines, factor);
+#[inline(always)]
+pub(super) fn write_keys<I: Isa>(isa: I, sums: &KeySums, factor: f32, mut out: ArrayViewMut2<f32>) {
+    let factor = isa.splat(factor);
+    for j in 0..out.nrows() {
+        write_row(isa, &sums.lines[j..], sums.height, factor, out.row_mut(j));
     }
 }
 
@@ -21,36 +23,45 @@ pub(super) fn write_queries<I: Isa>(
     factor: f32,
     mut out: ArrayViewMut2<f32>,
 ) {
+    let factor = isa.splat(factor);
     let (queries, d_k) = out.dim();
-    let mut rows = vec![Line::ZERO; d_k.div_ceil(Line::LEN) * Line::LEN];
+    // Sixteen queries by lines of sixteen channels: `[d_k/16][16][16]`.
+    let mut rows = vec![[Line::ZERO; Line::LEN]; lines_for(d_k)];
     for (panel, channels) in sums.lines.chunks_exact(sums.height).enumerate() {
-        for (block, channels) in rows.chunks_exact_mut(16).zip(channels[..d_k].chunks(16)) {
-            let Ok(block) = <&mut [Line; 16]>::try_from(block) else {
-                continue;
-            };
+        for (block, channels) in rows.iter_mut().zip(channels[..d_k].chunks(Line::LEN)) {
             block[..channels.len()].copy_from_slice(channels);
             isa.transpose(block);
         }
-        for lane in 0..Line::LEN.min(queries - panel * Line::LEN) {
-            let mut row = out.row_mut(panel * Line::LEN + lane);
-            write_row(&mut row, rows.iter().skip(lane).step_by(16), factor);
+        let first = panel * Line::LEN;
+        for i in first..queries.min(first + Line::LEN) {
+            let lines = rows.as_flattened();
+            write_row(isa, &lines[i - first..], Line::LEN, factor, out.row_mut(i));
         }
     }
 }
 
-/// Writes lines of sixteen channels one after another.
-fn write_row<'a>(row: &mut ArrayViewMut1<f32>, lines: impl Iterator<Item = &'a Line>, factor: f32) {
+/// Writes every `step`-th of `lines`, sixteen channels each, one after another.
+#[inline(always)]
+fn write_row<I: Isa>(
+    isa: I,
+    lines: &[Line],
+    step: usize,
+    factor: I::V,
+    mut row: ndarray::ArrayViewMut1<f32>,
+) {
     match row.as_slice_mut() {
         Some(row) => {
-            for (out, line) in row.chunks_mut(Line::LEN).zip(lines) {
-                for (out, x) in out.iter_mut().zip(line.0) {
-                    *out = x * factor;
-                }
+            for (line, out) in row.chunks_mut(Line::LEN).enumerate() {
+                write(isa, &lines[line * step], factor, out);
             }
         }
         None => {
-            for (out, x) in row.iter_mut().zip(lines.flat_map(|line| line.0)) {
-                *out = x * factor;
+            let mut sixteen = [0.0; Line::LEN];
+            for (c, out) in row.iter_mut().enumerate() {
+                if c % Line::LEN == 0 {
+                    write(isa, &lines[c / Line::LEN * step], factor, &mut sixteen);
+                }
+                *out = sixteen[c % Line::LEN];
             }
         }
     }

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{Isa, Kernel};
+use super::{Isa, Kernel, Line};
 
 /// Proof that the processor has AVX-512F, with AVX2, FMA and F16C beside it.
 #[derive(Debug, Clone, Copy)]
@@ -147,5 +147,59 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn any(self, mask: __mmask16) -> bool {
         mask != 0
+    }
+
+    #[inline(always)]
+    fn transpose(self, block: &mut [Line; 16]) {
+        let mut r = [self.splat(0.0); 16];
+        for i in 0..16 {
+            r[i] = self.load(&block[i].0);
+        }
+        let r = self.transpose_16(r);
+        for i in 0..16 {
+            self.store(r[i], &mut block[i].0);
+        }
+    }
+}
+
+impl Avx512 {
+    /// Transposes 16×16: pairs of rows, pairs of pairs, then the quarters of the registers twice.
+    #[inline(always)]
+    fn transpose_16(self, r: [__m512; 16]) -> [__m512; 16] {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let mut pairs = r;
+            for i in 0..8 {
+                pairs[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+                pairs[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+            }
+            // Quarter q of fours[4g + c] holds column 4q + c of the rows 4g to 4g + 3.
+            let mut fours = r;
+            for g in 0..4 {
+                for half in 0..2 {
+                    let a = _mm512_castps_pd(pairs[4 * g + half]);
+                    let b = _mm512_castps_pd(pairs[4 * g + 2 + half]);
+                    fours[4 * g + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    fours[4 * g + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                }
+            }
+            let mut out = r;
+            for c in 0..4 {
+                let [a, b, d, e] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
+                let even = [
+                    _mm512_shuffle_f32x4::<0x88>(a, b),
+                    _mm512_shuffle_f32x4::<0x88>(d, e),
+                ];
+                let odd = [
+                    _mm512_shuffle_f32x4::<0xdd>(a, b),
+                    _mm512_shuffle_f32x4::<0xdd>(d, e),
+                ];
+                out[c] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+                out[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]);
+                out[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+                out[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]);
+            }
+            out
+        }
     }
 }

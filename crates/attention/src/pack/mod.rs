@@ -12,5 +12,6 @@ mod block;
 mod queries;
 mod rows;
 
-pub(crate) use block::{BLOCK, KvBlock, pack_keys, pack_values};
+pub(crate) use block::{BLOCK, KvBlock, pack_keys};
 pub(crate) use queries::pack_queries;
+pub(crate) use rows::Rows;

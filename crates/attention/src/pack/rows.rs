@@ -1,28 +1,36 @@
 //! Rows of a strided matrix as slices.
 
-use ndarray::{ArrayView2, CowArray, Ix2};
+use std::borrow::Cow;
+
+use ndarray::ArrayView2;
 
 /// A matrix whose rows are contiguous: the view itself if they are, else a copy of it.
-pub(crate) struct Rows<'a, E>(CowArray<'a, E, Ix2>);
+pub(crate) enum Rows<'a, E: Clone> {
+    /// Row after row of so many columns without gaps.
+    Whole(Cow<'a, [E]>, usize),
+    /// Rows with gaps between them.
+    Apart(ArrayView2<'a, E>),
+}
 
 impl<'a, E: Copy> Rows<'a, E> {
     /// Copies only if the columns of `matrix` are not adjacent in memory.
     pub(crate) fn new(matrix: ArrayView2<'a, E>) -> Rows<'a, E> {
-        let adjacent = matrix.ncols() == 1 || matrix.strides()[1] == 1;
-        if adjacent {
-            Rows(matrix.into())
-        } else {
-            Rows(matrix.as_standard_layout().into_owned().into())
+        match matrix.to_slice() {
+            Some(all) => Rows::Whole(all.into(), matrix.ncols()),
+            None if matrix.strides()[1] == 1 => Rows::Apart(matrix),
+            None => Rows::Whole(matrix.iter().copied().collect(), matrix.ncols()),
         }
     }
 
     /// Row `i`.
+    #[inline(always)]
     pub(crate) fn row(&self, i: usize) -> &[E] {
-        let columns = self.0.ncols();
-        self.0.row(i).to_slice().map_or_else(
-            // A single column whose stride is not 1 is still one value.
-            || std::slice::from_ref(&self.0[[i, columns - 1]]),
-            |row| row,
-        )
+        match self {
+            Rows::Whole(all, columns) => &all[i * columns..][..*columns],
+            Rows::Apart(matrix) => {
+                let row = matrix.row(i).to_slice();
+                row.expect("a row is contiguous where its columns are adjacent")
+            }
+        }
     }
 }

@@ -195,3 +195,28 @@ fn heads_with_several_parts() {
         );
     }
 }
+
+/// Unit-variance inputs of the size at which speed is measured.
+#[test]
+fn long_heads_are_accurate() {
+    for set in InstructionSet::available() {
+        let dims = Dims {
+            b: 1,
+            h: 1,
+            h_kv: 1,
+            n: 1500,
+            m: 1500,
+            d_k: 64,
+            d_v: 64,
+        };
+        check(
+            set,
+            dims,
+            &Choice {
+                d_lse: true,
+                ..Choice::default()
+            },
+            11,
+        );
+    }
+}
