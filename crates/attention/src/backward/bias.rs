@@ -10,10 +10,10 @@ use ndarray::{Array4, ArrayViewMut2, ArrayViewMut4, Axis, s};
 
 use super::columns::Columns;
 use super::keys::{Keys, block_keys};
+use super::ordered::heads_of;
 use super::partition::Extent;
 use super::plan::{Head, on_every_thread};
 use super::queries::Queries;
-use super::shares::heads_of;
 use super::tiles::{BLOCK_PANELS, Pair, Tiles};
 use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::shape::Shape;
@@ -118,23 +118,21 @@ impl Kernel for Worker<'_, '_, '_> {
                     block,
                 };
                 for first in (0..scoring.keys).step_by(block) {
-                    let seen = extent.queries_of(first..(first + block).min(scoring.keys));
-                    let (start, end) = (
-                        seen.start.max(task.queries.start),
-                        seen.end.min(task.queries.end),
-                    );
-                    if start >= end {
+                    let range = first..(first + block).min(scoring.keys);
+                    let panels = queries.panels_of(&extent.queries_of(range.clone()));
+                    if panels.is_empty() {
                         continue;
                     }
-                    keys.load(isa, inputs, first..(first + block).min(scoring.keys));
-                    let start = (start - task.queries.start) / Line::LEN;
-                    let end = (end - task.queries.start).div_ceil(Line::LEN);
-                    for panel in (start..end).step_by(BLOCK_PANELS) {
-                        columns.list::<I>(&queries, &keys, panel..(panel + BLOCK_PANELS).min(end));
+                    keys.load(isa, inputs, range);
+                    for panel in panels.clone().step_by(BLOCK_PANELS) {
+                        let panels = panel..(panel + BLOCK_PANELS).min(panels.end);
+                        let finite = queries.finite(panels.clone()) && keys.finite();
+                        columns.list::<I>(&queries, &keys, panels);
                         let pair = Pair {
                             queries: &queries,
                             keys: &keys,
                             scoring,
+                            finite,
                         };
                         tiles.fill(isa, pair, &columns);
                         add(&mut task.out, &tiles, &columns, pair);

@@ -41,4 +41,13 @@ impl Keys {
         self.v.load(isa, inputs.v.slice(rows), false);
         (self.first, self.count) = (range.start, range.len());
     }
+
+    /// Whether every k and v is finite. Score gradients of 0 hide them only then.
+    pub(super) fn finite(&self) -> bool {
+        self.k
+            .finite
+            .iter()
+            .chain(&self.v.finite)
+            .all(|&finite| finite)
+    }
 }

@@ -16,8 +16,8 @@ pub(super) struct Packed {
     pub(super) count: usize,
     /// How many columns.
     pub(super) d: usize,
-    /// Whether every value is finite.
-    pub(super) finite: bool,
+    /// For each sixteen rows, whether every value is finite.
+    pub(super) finite: Vec<bool>,
 }
 
 impl Packed {
@@ -47,10 +47,11 @@ impl Packed {
                 .resize(lines_for(count) * d + I::Tile::ROWS, Line::ZERO);
         }
         let matrix = Rows::new(matrix);
-        // 0 · x is 0 for finite x and NaN for others.
-        let mut zeros = isa.splat(0.0);
+        self.finite.clear();
         for first in (0..count).step_by(Line::LEN) {
             let some = Line::LEN.min(count - first);
+            // 0 · x is 0 for finite x and NaN for others.
+            let mut zeros = isa.splat(0.0);
             // Row after row, as they stand in memory, which is where the time goes; then from the nearest cache.
             for i in first..first + some {
                 for (line, values) in matrix.row(i).chunks(Line::LEN).enumerate() {
@@ -62,6 +63,7 @@ impl Packed {
                     }
                 }
             }
+            self.finite.push(isa.sum(zeros) == 0.0);
             if !both {
                 continue;
             }
@@ -73,7 +75,6 @@ impl Packed {
                 columns.copy_from_slice(&block[..columns.len()]);
             }
         }
-        self.finite = isa.sum(zeros) == 0.0;
     }
 }
 

@@ -1,28 +1,27 @@
 //! The whole pass: cut the heads into tasks, run them, add up what several of them computed.
 
-use std::sync::Mutex;
-
 use ndarray::s;
+use rayon::prelude::*;
 
 use super::bias;
 use super::call::{GradientsMut, Inputs, Options};
 use super::keys::block_keys;
+use super::ordered::Outs;
 use super::partition::{Extent, Part};
 use super::queries::HeadInputs;
-use super::shares::{HeadOut, Rest, Shares};
-use super::task::{Task, Worker};
+use super::queue::Queue;
+use super::task::Worker;
 use crate::isa::{Isa, Kernel, Tile};
 use crate::score::HeadScoring;
 use crate::shape::Shape;
 use crate::{Error, Scoring};
 
-/// Tasks to make, where the heads have the keys for it: enough to keep the threads of a large machine busy. The number of
-/// threads has no part in it, so that the sums are the same whatever it is.
-const TASKS: usize = 32;
+/// Tasks to make, where the heads have the keys for it: enough to keep the threads of a large machine busy to the end. The
+/// number of threads has no part in it, so that the sums are the same whatever it is.
+const TASKS: usize = 64;
 
-/// Blocks of keys that a part has at least: packing the queries again, and a dQ of its own, then stay a small part of its
-/// work.
-const PART_BLOCKS: usize = 8;
+/// Blocks of keys that a part has at least: adding its dQ to those before it then stays a small part of its work.
+const PART_BLOCKS: usize = 4;
 
 /// A validated call.
 pub(super) struct Backward<'h, 'a, 'g> {
@@ -51,16 +50,24 @@ impl Kernel for Backward<'_, '_, '_> {
             mut gradients,
         } = self;
         let parts = parts_of(&shape, heads, block_keys(I::Tile::ROWS));
-        let mut shares = Shares::new(&shape, &parts);
-        let outs = shares.outs(&parts, &mut gradients);
-        let queue = Mutex::new(tasks(heads, &parts, scale, outs).into_iter());
-        on_every_thread(|| isa.run(Worker { queue: &queue }));
-        drop(queue);
-        shares.add_up(&parts, &mut gradients);
+        let queue = Queue::new(parts.iter().map(Vec::len));
+        let outs = Outs::new(&shape, &parts, &mut gradients);
+        let parts = &parts;
+        on_every_thread(|| {
+            isa.run(Worker {
+                shape,
+                scale,
+                heads,
+                parts,
+                queue: &queue,
+                outs: &outs,
+            });
+        });
         if let Some(mut d_sinks) = gradients.d_sinks {
+            let terms: Vec<f32> = heads.par_iter().map(gradient_of_sink).collect();
             d_sinks.fill(0.0);
-            for (at, head) in heads.iter().enumerate() {
-                d_sinks[at % shape.h] += gradient_of_sink(head);
+            for (at, term) in terms.into_iter().enumerate() {
+                d_sinks[at % shape.h] += term;
             }
         }
         if let Some(d_bias) = gradients.d_bias {
@@ -133,31 +140,4 @@ pub(super) fn on_every_thread(work: impl Fn() + Sync) {
         1 => work(),
         threads => rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
     }
-}
-
-/// One task for each part of each head; keys that are in no part get 0.
-fn tasks<'h, 'a>(
-    heads: &'h [Head<'a>],
-    parts: &[Vec<Part>],
-    scale: f32,
-    outs: Vec<HeadOut<'h>>,
-) -> Vec<Task<'h, 'a>> {
-    let mut tasks = Vec::new();
-    for ((head, parts), out) in heads.iter().zip(parts).zip(outs) {
-        let (mut dk, mut dv) = (Rest::new(out.dk), Rest::new(out.dv));
-        for (part, dq) in parts.iter().zip(out.dq) {
-            tasks.push(Task {
-                inputs: head.inputs,
-                scoring: &head.scoring,
-                part: part.clone(),
-                scale,
-                dq,
-                dk: dk.take(part.keys.clone()),
-                dv: dv.take(part.keys.clone()),
-            });
-        }
-        dk.zero();
-        dv.zero();
-    }
-    tasks
 }

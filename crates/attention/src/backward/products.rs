@@ -1,5 +1,7 @@
 //! The last three products: sums over queries for the keys, and over keys for the queries.
 
+use std::ops::Range;
+
 use super::columns::Columns;
 use super::keys::Keys;
 use super::pack::Packed;
@@ -72,11 +74,13 @@ pub(super) struct QuerySums {
 }
 
 impl QuerySums {
-    /// Clears the sums of `panels` panels of queries.
-    pub(super) fn reset<I: Isa>(&mut self, panels: usize, d_k: usize) {
+    /// Sets the sums of some panels to 0; what the others hold is of no use.
+    pub(super) fn clear<I: Isa>(&mut self, panels: Range<usize>, d_k: usize) {
         self.height = d_k.next_multiple_of(I::Tile::ROWS);
-        self.lines.clear();
-        self.lines.resize(panels * self.height, Line::ZERO);
+        let lines = panels.start * self.height..panels.end * self.height;
+        self.lines
+            .resize(lines.end.max(self.lines.len()), Line::ZERO);
+        self.lines[lines].fill(Line::ZERO);
     }
 
     /// Adds, for each query i of the columns, Σ_j `d_t[i, j]` · `k[j]`.

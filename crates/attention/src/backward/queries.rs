@@ -57,7 +57,7 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    /// Packs the queries `range` of a head, in place of what was there.
+    /// Packs the queries `range` of a head, and some before them to begin with a whole panel, in place of what was there.
     #[inline(always)]
     pub(super) fn load<I: Isa>(
         &mut self,
@@ -66,6 +66,7 @@ impl Queries {
         range: Range<usize>,
         scoring: &HeadScoring,
     ) {
+        let range = range.start / Line::LEN * Line::LEN..range.end;
         let rows = s![range.clone(), ..];
         self.q.load(isa, inputs.q.slice(rows), true);
         self.d_o.load(isa, inputs.d_o.slice(rows), true);
@@ -92,6 +93,18 @@ impl Queries {
             Bounds::new(&scoring.mask, first, Line::LEN, queries, scoring.keys)
         };
         self.bounds.extend((0..panels).map(bounds));
+    }
+
+    /// The panels that hold the queries `range` of the head.
+    pub(super) fn panels_of(&self, range: &Range<usize>) -> Range<usize> {
+        let end = range.end.saturating_sub(self.first).div_ceil(Line::LEN);
+        range.start.saturating_sub(self.first) / Line::LEN..end.min(self.bounds.len())
+    }
+
+    /// Whether every q and dO of these panels is finite. Weights and score gradients of 0 hide them only then.
+    pub(super) fn finite(&self, panels: Range<usize>) -> bool {
+        let finite = |packed: &Packed| packed.finite[panels.clone()].iter().all(|&finite| finite);
+        finite(&self.q) && finite(&self.d_o)
     }
 
     /// dO · `o` for query `at`.

@@ -1,38 +1,34 @@
-//! A task: some keys of one head against all the queries that see them.
+//! What a worker does: some keys of one head against all the queries that see them, task after task.
 
-use std::sync::Mutex;
+use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, s};
 
 use super::columns::Columns;
 use super::keys::{Keys, block_keys};
+use super::ordered::Outs;
 use super::partition::{Extent, Part};
+use super::plan::Head;
 use super::products::{KeySums, QuerySums};
-use super::queries::{HeadInputs, Queries};
+use super::queries::Queries;
+use super::queue::{Queue, lock};
 use super::tiles::{BLOCK_PANELS, Pair, Tiles};
 use super::visible::{Sums, add_visible};
 use super::write::{write_keys, write_queries};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::score::HeadScoring;
-
-/// One part of one head, with the gradients that it alone writes.
-pub(super) struct Task<'h, 'a> {
-    pub(super) inputs: HeadInputs<'a>,
-    pub(super) scoring: &'h HeadScoring<'a>,
-    pub(super) part: Part,
-    /// The derivative of the scores with respect to q·k, before a soft cap.
-    pub(super) scale: f32,
-    /// \[the part's queries, d_k\]
-    pub(super) dq: ArrayViewMut2<'h, f32>,
-    /// \[the part's keys, d_k\]
-    pub(super) dk: ArrayViewMut2<'h, f32>,
-    /// \[the part's keys, d_v\]
-    pub(super) dv: ArrayViewMut2<'h, f32>,
-}
+use crate::shape::Shape;
 
 /// Takes tasks until there are none.
-pub(super) struct Worker<'w, 'h, 'a> {
-    pub(super) queue: &'w Mutex<std::vec::IntoIter<Task<'h, 'a>>>,
+pub(super) struct Worker<'w, 'a, 'g> {
+    pub(super) shape: Shape,
+    /// The derivative of the scores with respect to q·k, before a soft cap.
+    pub(super) scale: f32,
+    pub(super) heads: &'w [Head<'a>],
+    /// The parts of each head.
+    pub(super) parts: &'w [Vec<Part>],
+    pub(super) queue: &'w Queue,
+    pub(super) outs: &'w Outs<'g>,
 }
 
 impl Kernel for Worker<'_, '_, '_> {
@@ -40,23 +36,40 @@ impl Kernel for Worker<'_, '_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let mut workspace = None;
-        loop {
-            // A panic elsewhere leaves the queue as good as it was.
-            let task = self
-                .queue
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .next();
-            let Some(task) = task else { break };
-            let room = || Workspace::new::<I>(task.dk.ncols(), task.dv.ncols());
-            derive(isa, workspace.get_or_insert_with(room), task);
+        let Worker {
+            shape,
+            scale,
+            heads,
+            parts,
+            queue,
+            outs,
+        } = self;
+        let mut space = Workspace::new::<I>(&shape);
+        let mut loaded = None;
+        while let Some((at, index)) = queue.take(loaded) {
+            let (head, part) = (&heads[at], &parts[at][index]);
+            if loaded != Some(at) {
+                // Those that this part and all after it need.
+                let end = parts[at][index..].iter().map(|part| part.queries.end).max();
+                let range = part.queries.start..end.unwrap_or(part.queries.end);
+                space.queries.load(isa, &head.inputs, range, &head.scoring);
+                loaded = Some(at);
+            }
+            space.derive(isa, head, part, scale);
+
+            let (kv_head, member) = (at / shape.group(), at % shape.group());
+            let keys = 0..part.keys.len();
+            let [dq, dk, dv] = space.rows.views(part, &shape);
+            lock(&outs.dk[kv_head][index]).add(member, keys.clone(), dk.view());
+            lock(&outs.dv[kv_head][index]).add(member, keys, dv.view());
+            lock(&outs.dq[at]).add(index, part.queries.clone(), dq.view());
         }
     }
 }
 
 /// A worker's memory, reused from task to task.
 struct Workspace {
+    /// The queries of one head.
     queries: Queries,
     keys: Keys,
     columns: Columns,
@@ -64,10 +77,41 @@ struct Workspace {
     dq: QuerySums,
     dk: KeySums,
     dv: KeySums,
+    rows: Rows,
+    shape: Shape,
+}
+
+/// The gradients of one part, row by row.
+#[derive(Default)]
+struct Rows {
+    /// \[the part's queries, d_k\]
+    dq: Vec<f32>,
+    /// \[the part's keys, d_k\]
+    dk: Vec<f32>,
+    /// \[the part's keys, d_v\]
+    dv: Vec<f32>,
+}
+
+impl Rows {
+    /// dQ, dK and dV of `part`, whatever they hold.
+    fn views(&mut self, part: &Part, shape: &Shape) -> [ArrayViewMut2<'_, f32>; 3] {
+        let (queries, keys) = (part.queries.len(), part.keys.len());
+        [
+            rows_of(&mut self.dq, queries, shape.d_k),
+            rows_of(&mut self.dk, keys, shape.d_k),
+            rows_of(&mut self.dv, keys, shape.d_v),
+        ]
+    }
+}
+
+/// Room for a matrix \[rows, d\].
+fn rows_of(values: &mut Vec<f32>, rows: usize, d: usize) -> ArrayViewMut2<'_, f32> {
+    values.resize(rows * d, 0.0);
+    ArrayViewMut2::from_shape((rows, d), values).expect("resized to fit")
 }
 
 impl Workspace {
-    fn new<I: Isa>(d_k: usize, d_v: usize) -> Workspace {
+    fn new<I: Isa>(shape: &Shape) -> Workspace {
         let height = block_keys(I::Tile::ROWS);
         let sums = |d| KeySums {
             lines: vec![Line::ZERO; lines_for(d) * height],
@@ -79,87 +123,78 @@ impl Workspace {
             columns: Columns::default(),
             tiles: Tiles::new::<I>(),
             dq: QuerySums::default(),
-            dk: sums(d_k),
-            dv: sums(d_v),
+            dk: sums(shape.d_k),
+            dv: sums(shape.d_v),
+            rows: Rows::default(),
+            shape: *shape,
         }
     }
-}
 
-/// Runs one task: block after block of keys, whose sums stay in the nearest cache, and for each all queries that see any of it.
-#[inline(always)]
-fn derive<I: Isa>(isa: I, space: &mut Workspace, task: Task) {
-    let Task {
-        ref inputs,
-        scoring,
-        part,
-        scale,
-        dq,
-        mut dk,
-        mut dv,
-    } = task;
-    space
-        .queries
-        .load(isa, inputs, part.queries.clone(), scoring);
-    space
-        .dq
-        .reset::<I>(space.queries.bounds.len(), inputs.q.ncols());
-    let block = block_keys(I::Tile::ROWS);
-    let extent = Extent {
-        mask: &scoring.mask,
-        queries: inputs.q.nrows(),
-        keys: scoring.keys,
-        block,
-    };
-    for first in part.keys.clone().step_by(block) {
-        let keys = first..(first + block).min(part.keys.end);
-        space.keys.load(isa, inputs, keys.clone());
-        space.dk.lines.fill(Line::ZERO);
-        space.dv.lines.fill(Line::ZERO);
-        let queries = extent.queries_of(keys.clone());
-        let start = queries.start.saturating_sub(part.queries.start) / Line::LEN;
-        let end = queries
-            .end
-            .saturating_sub(part.queries.start)
-            .div_ceil(Line::LEN);
-        for panel in (start..end).step_by(BLOCK_PANELS) {
-            pair(isa, space, scoring, panel..(panel + BLOCK_PANELS).min(end));
+    /// Runs one task: block after block of keys, whose sums stay in the nearest cache, and for each all queries that see
+    /// any of it.
+    #[inline(always)]
+    fn derive<I: Isa>(&mut self, isa: I, head: &Head, part: &Part, scale: f32) {
+        let Head { inputs, scoring } = head;
+        self.dq
+            .clear::<I>(self.queries.panels_of(&part.queries), inputs.q.ncols());
+        let block = block_keys(I::Tile::ROWS);
+        let extent = Extent {
+            mask: &scoring.mask,
+            queries: inputs.q.nrows(),
+            keys: scoring.keys,
+            block,
+        };
+        for first in part.keys.clone().step_by(block) {
+            let keys = first..(first + block).min(part.keys.end);
+            self.keys.load(isa, inputs, keys.clone());
+            self.dk.lines.fill(Line::ZERO);
+            self.dv.lines.fill(Line::ZERO);
+            let panels = self.queries.panels_of(&extent.queries_of(keys.clone()));
+            for panel in panels.clone().step_by(BLOCK_PANELS) {
+                self.pair(isa, scoring, panel..(panel + BLOCK_PANELS).min(panels.end));
+            }
+            let rows = s![keys.start - part.keys.start..keys.end - part.keys.start, ..];
+            let [_, mut dk, mut dv] = self.rows.views(part, &self.shape);
+            write_keys(isa, &self.dk, scale, dk.slice_mut(rows));
+            write_keys(isa, &self.dv, 1.0, dv.slice_mut(rows));
         }
-        let rows = s![keys.start - part.keys.start..keys.end - part.keys.start, ..];
-        write_keys(isa, &space.dk, scale, dk.slice_mut(rows));
-        write_keys(isa, &space.dv, 1.0, dv.slice_mut(rows));
+        let [dq, ..] = self.rows.views(part, &self.shape);
+        write_queries(
+            isa,
+            &self.dq,
+            scale,
+            (part.queries.start - self.queries.first, dq),
+        );
     }
-    write_queries(isa, &space.dq, scale, dq);
-}
 
-/// One block of keys and some panels of queries: five products.
-#[inline(always)]
-fn pair<I: Isa>(
-    isa: I,
-    space: &mut Workspace,
-    scoring: &HeadScoring,
-    panels: std::ops::Range<usize>,
-) {
-    let Workspace {
-        queries,
-        keys,
-        columns,
-        tiles,
-        dq,
-        dk,
-        dv,
-    } = space;
-    columns.list::<I>(queries, keys, panels);
-    let pair = Pair {
-        queries,
-        keys,
-        scoring,
-    };
-    tiles.fill(isa, pair, columns);
-    if pair.finite() {
-        dv.add(isa, &tiles.p, columns, &queries.d_o);
-        dk.add(isa, &tiles.d_t, columns, &queries.q);
-        dq.add(isa, tiles, columns, keys);
-    } else {
-        add_visible(&mut Sums { dq, dk, dv }, tiles, columns, pair);
+    /// One block of keys and some panels of queries: five products.
+    #[inline(always)]
+    fn pair<I: Isa>(&mut self, isa: I, scoring: &HeadScoring, panels: Range<usize>) {
+        let Workspace {
+            queries,
+            keys,
+            columns,
+            tiles,
+            dq,
+            dk,
+            dv,
+            ..
+        } = self;
+        let finite = queries.finite(panels.clone()) && keys.finite();
+        columns.list::<I>(queries, keys, panels);
+        let pair = Pair {
+            queries,
+            keys,
+            scoring,
+            finite,
+        };
+        tiles.fill(isa, pair, columns);
+        if finite {
+            dv.add(isa, &tiles.p, columns, &queries.d_o);
+            dk.add(isa, &tiles.d_t, columns, &queries.q);
+            dq.add(isa, tiles, columns, keys);
+        } else {
+            add_visible(&mut Sums { dq, dk, dv }, tiles, columns, pair);
+        }
     }
 }

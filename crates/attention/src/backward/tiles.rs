@@ -42,20 +42,15 @@ pub(super) struct Pair<'w, 's> {
     pub(super) queries: &'w Queries,
     pub(super) keys: &'w Keys,
     pub(super) scoring: &'w HeadScoring<'s>,
+    /// Whether every operand of the last three products is finite.
+    pub(super) finite: bool,
 }
 
 impl Pair<'_, '_> {
     /// Whether a score may be −∞.
     #[inline(always)]
     fn may_hold_minus_infinity(&self) -> bool {
-        self.scoring.bias.is_some() || !self.finite()
-    }
-
-    /// Whether every operand of the last three products is finite.
-    #[inline(always)]
-    pub(super) fn finite(&self) -> bool {
-        let Pair { queries, keys, .. } = self;
-        queries.q.finite && queries.d_o.finite && keys.k.finite && keys.v.finite
+        self.scoring.bias.is_some() || !self.finite
     }
 }
 
@@ -146,6 +141,7 @@ impl Tiles {
             queries,
             keys,
             scoring,
+            ..
         }: Pair,
         (column, strip): (&Column, usize),
         panel: usize,
@@ -207,6 +203,7 @@ impl Tiles {
             queries,
             keys,
             scoring,
+            ..
         }: Pair,
         (column, strip): (&Column, usize),
     ) {

@@ -15,27 +15,28 @@ pub(super) fn write_keys<I: Isa>(isa: I, sums: &KeySums, factor: f32, mut out: A
     }
 }
 
-/// Writes the sums of a task's queries, times `factor`, to `out` \[queries, d_k\].
+/// Writes the sums of the queries from `first` on, times `factor`, to `out` \[queries, d_k\].
 #[inline(always)]
 pub(super) fn write_queries<I: Isa>(
     isa: I,
     sums: &QuerySums,
     factor: f32,
-    mut out: ArrayViewMut2<f32>,
+    (first, mut out): (usize, ArrayViewMut2<f32>),
 ) {
     let factor = isa.splat(factor);
     let (queries, d_k) = out.dim();
     // Sixteen queries by lines of sixteen channels: `[d_k/16][16][16]`.
     let mut rows = vec![[Line::ZERO; Line::LEN]; lines_for(d_k)];
-    for (panel, channels) in sums.lines.chunks_exact(sums.height).enumerate() {
-        for (block, channels) in rows.iter_mut().zip(channels[..d_k].chunks(Line::LEN)) {
+    for panel in first / Line::LEN..(first + queries).div_ceil(Line::LEN) {
+        let channels = &sums.lines[panel * sums.height..][..d_k];
+        for (block, channels) in rows.iter_mut().zip(channels.chunks(Line::LEN)) {
             block[..channels.len()].copy_from_slice(channels);
             isa.transpose(block);
         }
-        let first = panel * Line::LEN;
-        for i in first..queries.min(first + Line::LEN) {
-            let lines = rows.as_flattened();
-            write_row(isa, &lines[i - first..], Line::LEN, factor, out.row_mut(i));
+        let start = panel * Line::LEN;
+        for i in start.max(first)..(start + Line::LEN).min(first + queries) {
+            let lines = &rows.as_flattened()[i - start..];
+            write_row(isa, lines, Line::LEN, factor, out.row_mut(i - first));
         }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) use avx512::Avx512;
 pub(crate) use line::{Line, lines_for};
 pub(crate) use multiply::{multiply, multiply_onto};
 pub(crate) use portable::Portable;
+#[cfg(test)]
+pub(crate) use portable::Shaped;
 pub use select::InstructionSet;
 pub(crate) use tile::Tile;
 

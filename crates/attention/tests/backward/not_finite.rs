@@ -19,8 +19,10 @@ const DIMS: Dims = Dims {
     d_v: 18,
 };
 
-/// Where a number is planted.
-const PLACES: [(&str, fn(&mut Operands) -> &mut Array4<f64>); 4] = [
+/// One of the operands, to plant a number in.
+type Place = fn(&mut Operands) -> &mut Array4<f64>;
+
+const PLACES: [(&str, Place); 4] = [
     ("q", |x| &mut x.q),
     ("k", |x| &mut x.k),
     ("v", |x| &mut x.v),

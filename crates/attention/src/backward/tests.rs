@@ -1,0 +1,111 @@
+//! What needs the inside: the generic code at lane widths and tile shapes that this machine lacks.
+
+use ndarray::{Array4, ArrayView4, Dimension};
+
+use super::{Gradients, Inputs, Options, plan};
+use crate::forward::forward;
+use crate::isa::{Isa, Shaped};
+use crate::reference;
+use crate::{Mask, Scoring};
+
+/// The gradients on `isa`.
+fn on<I: Isa>(isa: I, inputs: &Inputs, scoring: &Scoring) -> Gradients {
+    let options = Options::default();
+    let shape = inputs.validate(&options, scoring).expect("valid");
+    let mut gradients = Gradients::zeros(&shape, &options, scoring);
+    let heads = plan::heads(&shape, inputs, &options, scoring).expect("valid");
+    let scale = scoring.scale_for(shape.d_k).expect("finite");
+    let gradients_mut = gradients.view_mut();
+    isa.run(plan::Backward {
+        shape,
+        heads: &heads,
+        scale,
+        gradients: gradients_mut,
+    });
+    gradients
+}
+
+/// Values without a pattern in [−1, 1].
+fn array(b: usize, h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
+    let mut state = salt;
+    Array4::from_shape_simple_fn((b, h, n, d), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+fn close<D: Dimension>(name: &str, found: &ndarray::Array<f32, D>, exact: &ndarray::Array<f64, D>) {
+    for (found, exact) in found.iter().zip(exact) {
+        assert!(
+            (f64::from(*found) - exact).abs() < 2e-5,
+            "{name}: {found}, the reference has {exact}"
+        );
+    }
+}
+
+fn check(name: &str, found: &Gradients, exact: &reference::ExactGradients) {
+    close(&format!("dq, {name}"), &found.dq, &exact.dq);
+    close(&format!("dk, {name}"), &found.dk, &exact.dk);
+    close(&format!("dv, {name}"), &found.dv, &exact.dv);
+    if let (Some(found), Some(exact)) = (&found.d_bias, &exact.d_bias) {
+        close(&format!("d_bias, {name}"), found, exact);
+    }
+}
+
+#[test]
+fn every_lane_width_and_tile_shape() {
+    let (b, h, h_kv, n, m) = (1, 2, 1, 137, 150);
+    for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
+        let (q, d_o) = (array(b, h, n, d_k, 1), array(b, h, n, d_v, 2));
+        let (k, v) = (array(b, h_kv, m, d_k, 3), array(b, h_kv, m, d_v, 4));
+        let bias = array(1, h, n, m, 5);
+        let plain = Scoring::default().with_mask(Mask::None);
+        for scoring in [
+            plain.clone(),
+            plain.clone().with_mask(Mask::causal_at_end(n, m)),
+            plain.clone().with_mask(Mask::Window {
+                window: 40,
+                offset: 3,
+            }),
+            plain
+                .clone()
+                .with_soft_cap(1.3)
+                .with_bias(bias.view())
+                .with_alibi(&[0.1, 0.2]),
+        ] {
+            let out = forward(q.view(), k.view(), v.view(), &scoring).expect("valid");
+            let wide = |x: ArrayView4<f32>| x.mapv(f64::from);
+            let exact = reference::backward(
+                wide(q.view()).view(),
+                wide(k.view()).view(),
+                wide(v.view()).view(),
+                wide(d_o.view()).view(),
+                None,
+                &scoring,
+            )
+            .expect("valid");
+            let inputs = Inputs {
+                q: q.view(),
+                k: k.view(),
+                v: v.view(),
+                o: out.o.view(),
+                lse: out.lse.view(),
+                d_o: d_o.view(),
+            };
+            let x = (&inputs, &scoring);
+            check("1 lane", &on(Shaped::<1, 3, 16, 16>, x.0, x.1), &exact);
+            check("2 lanes", &on(Shaped::<2, 5, 8, 8>, x.0, x.1), &exact);
+            check("8 lanes, 6×16", &on(Shaped::<8, 6, 2, 2>, x.0, x.1), &exact);
+            check(
+                "16 lanes, 14×32",
+                &on(Shaped::<16, 14, 2, 1>, x.0, x.1),
+                &exact,
+            );
+            check(
+                "16 lanes, 16×32",
+                &on(Shaped::<16, 16, 2, 1>, x.0, x.1),
+                &exact,
+            );
+        }
+    }
+}
