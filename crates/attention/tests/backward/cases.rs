@@ -73,9 +73,10 @@ impl Operands {
             sinks: choice
                 .sinks
                 .then(|| array(h, &mut value).mapv(|x: f64| x as f32)),
+            // As small as models have them: the log-sum-exp, of the size of slope times distance, is only f32.
             alibi: choice
                 .alibi
-                .then(|| array(h, &mut value).mapv(|x: f64| x as f32)),
+                .then(|| array(h, &mut value).mapv(|x: f64| x as f32 / 16.0)),
             choice: choice.clone(),
         }
     }

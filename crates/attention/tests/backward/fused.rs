@@ -6,6 +6,7 @@ use lookback_attention::{InstructionSet, Mask};
 use ndarray::{Array, Dimension};
 
 use crate::cases::{Choice, Dims, Operands, choices, masks};
+use crate::common::Random;
 
 /// The fused gradients.
 pub(crate) fn fused(set: InstructionSet, x: &Operands) -> Gradients {
@@ -218,5 +219,48 @@ fn long_heads_are_accurate() {
             },
             11,
         );
+    }
+}
+
+/// Shapes and options drawn together, so that any may meet any.
+#[test]
+fn any_options_at_any_shape() {
+    const DEPTHS: [usize; 8] = [1, 7, 16, 64, 80, 96, 128, 256];
+    let mut random = Random(77);
+    for seed in 0..150 {
+        let mut below = |end: usize| random.next() as usize % end;
+        let (b, h_kv, group) = (1 + below(2), 1 + below(2), 1 + below(3));
+        let (h, n, m) = (h_kv * group, 1 + below(140), 1 + below(210));
+        let dims = Dims {
+            b,
+            h,
+            h_kv,
+            n,
+            m,
+            d_k: DEPTHS[below(8)],
+            d_v: DEPTHS[below(8)],
+        };
+        let masks = masks(n, m);
+        let either = |full: usize, one: usize| if one == 0 { 1 } else { full };
+        let choice = Choice {
+            mask: masks[below(masks.len())],
+            scale: [None, Some(0.2), Some(-0.1)][below(3)],
+            soft_cap: [None, None, Some(3.0)][below(3)],
+            alibi: below(3) == 0,
+            bias: (below(2) == 0).then(|| {
+                [
+                    either(b, below(2)),
+                    either(h, below(2)),
+                    either(n, below(3)),
+                    either(m, below(3)),
+                ]
+            }),
+            sinks: below(3) == 0,
+            key_lengths: (below(3) == 0).then(|| (0..b).map(|_| below(m + 1)).collect()),
+            d_lse: below(2) == 0,
+        };
+        for set in InstructionSet::available() {
+            check(set, dims, &choice, seed);
+        }
     }
 }
