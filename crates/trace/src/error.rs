@@ -87,7 +87,8 @@ pub enum Error {
     NoValues,
     /// A number is too large for f16.
     #[error(
-        "layer {layer}: {tensor}[{head}, {token}] holds {value}, which f16 cannot: save the trace as f32"
+        "layers.{layer}.{tensor} holds {value} for head {head}, token {token}, which f16 cannot: \
+         save the trace as f32"
     )]
     TooLargeForF16 {
         /// Layer, from 0.

@@ -2,12 +2,13 @@
 
 mod aside;
 mod check;
+mod container;
 mod edits;
 mod error;
 mod head;
-mod header;
 mod layer;
 mod meta;
+mod metadata;
 mod open;
 mod rounding;
 mod save;

@@ -86,14 +86,13 @@ impl LayerMeta {
 
 /// Which keys a query may see, as the file writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(try_from = "MaskRecord", into = "MaskRecord")]
 pub enum TraceMask {
     /// Every key.
     None,
     /// Key j is visible to query i where j ≤ i + offset.
     Causal {
         /// How far the last visible key lies past the query's own index; 0 for a whole text.
-        #[serde(default)]
         offset: isize,
     },
     /// Key j is visible to query i where i + offset − window < j ≤ i + offset.
@@ -101,9 +100,53 @@ pub enum TraceMask {
         /// How many keys a query sees at most.
         window: usize,
         /// As in [`Causal`](Self::Causal).
-        #[serde(default)]
         offset: isize,
     },
+}
+
+/// A mask as the file writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaskRecord {
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset: Option<isize>,
+}
+
+impl TryFrom<MaskRecord> for TraceMask {
+    type Error = String;
+
+    fn try_from(record: MaskRecord) -> Result<Self, String> {
+        let offset = record.offset.unwrap_or(0);
+        match (record.kind.as_str(), record.window) {
+            ("none", None) if record.offset.is_none() => Ok(Self::None),
+            ("causal", None) => Ok(Self::Causal { offset }),
+            ("window", Some(window)) => Ok(Self::Window { window, offset }),
+            ("none", _) => Err("a mask of kind `none` has neither window nor offset".into()),
+            ("causal", Some(_)) => Err("a mask of kind `causal` has no window".into()),
+            ("window", None) => Err("a mask of kind `window` needs its window".into()),
+            (kind, _) => Err(format!(
+                "unknown mask kind {kind:?}, not causal, none or window"
+            )),
+        }
+    }
+}
+
+impl From<TraceMask> for MaskRecord {
+    fn from(mask: TraceMask) -> Self {
+        let record = |kind: &str, window, offset| Self {
+            kind: kind.into(),
+            window,
+            offset,
+        };
+        match mask {
+            TraceMask::None => record("none", None, None),
+            TraceMask::Causal { offset } => record("causal", None, Some(offset)),
+            TraceMask::Window { window, offset } => record("window", Some(window), Some(offset)),
+        }
+    }
 }
 
 impl From<TraceMask> for Mask {

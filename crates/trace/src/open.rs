@@ -1,17 +1,18 @@
 //! Mapping a trace file back into memory.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 
+use crate::container::read_header;
 use crate::layer::Stored;
 use crate::tensor::Tensor;
-use crate::{Dtype, Error, FORMAT, Trace, header};
+use crate::{Dtype, Error, FORMAT, Trace, metadata};
 
 /// The longest reason that is shown of what a damaged file may make arbitrarily long.
 const LONGEST_REASON: usize = 400;
@@ -25,44 +26,44 @@ impl Trace {
     ///
     /// # Errors
     /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound `lookback-trace/1` file: the file is
-    /// taken to be hostile. Memory is bounded by a small multiple of the header's size, which is at most 100 MB.
+    /// taken to be hostile. Memory is bounded by a small multiple of the header's size, which is at most 64 MiB.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let map = map(path).map_err(|source| Error::Read {
+        let unreadable = |source| Error::Read {
             path: path.to_owned(),
             source,
-        })?;
-        read(&Arc::new(map)).map_err(|reason| Error::Format {
+        };
+        let file = regular_file(path).map_err(unreadable)?;
+        read(&file).map_err(|reason| Error::Format {
             path: path.to_owned(),
             reason: printable(&reason),
         })
     }
 }
 
-/// Maps a file. Only a regular one: opening a pipe would wait for its writer.
-fn map(path: &Path) -> std::io::Result<Mmap> {
+/// Opens a file. Only a regular one: opening a pipe would wait for its writer.
+fn regular_file(path: &Path) -> io::Result<File> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
-    let file = File::open(path)?;
-    // SAFETY: the mapping is private and read-only, and it lives as long as every slice of it (each `Tensor` holds
-    // the map). Its bytes are only ever read as u8, u16 and f32, of which every bit pattern is a value, and nothing
-    // is derived from them that memory safety depends on later: sizes and offsets are copied out of the header
-    // before they are checked. What no program can rule out is that another one changes the file in place; the
-    // documentation of `Trace::open` forbids that, and this library itself only ever renames whole files.
-    unsafe { Mmap::map(&file) }
+    File::open(path)
 }
 
-/// Takes a mapped file apart, or says what is wrong with it.
-fn read(map: &Arc<Mmap>) -> Result<Trace, String> {
-    let (header_len, described) = SafeTensors::read_metadata(map)
-        .map_err(|error| format!("it is not a whole safetensors file ({error})"))?;
-    let metadata = described.metadata().clone().unwrap_or_default();
-    let meta = header::parse(metadata)?;
+/// Takes a file apart, or says what is wrong with it.
+fn read(file: &File) -> Result<Trace, String> {
+    let header = read_header(file)?;
+    let meta = metadata::parse(header.tensors.metadata().clone().unwrap_or_default())?;
+    // SAFETY: the mapping is read-only and lives as long as every slice of it (each `Tensor` holds it). Its bytes
+    // are only ever read as u8, u16 and f32, of which every bit pattern is a value, and no size or offset is read
+    // through it, so that no memory access depends on what they are. What a program cannot rule out is that
+    // another one changes the file meanwhile; the documentation of `Trace::open` forbids that, and this library
+    // itself never changes a file, but puts a whole new one in its place.
+    let map =
+        unsafe { Mmap::map(file) }.map_err(|error| format!("it could not be mapped ({error})"))?;
     let reader = Reader {
-        map,
-        data_start: 8 + header_len,
-        described: &described,
+        map: &Arc::new(map),
+        data_start: header.data_start,
+        described: &header.tensors,
     };
     let layers = reader.layers(meta.layers.len())?;
     Trace::from_stored(meta, layers).map_err(|error| error.to_string())
@@ -148,7 +149,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Where in the file a tensor lies; safetensors has checked that it does.
+    /// Where in the file a tensor lies; [`read_header`] has checked that it does.
     fn bytes(&self, info: &TensorInfo) -> Range<usize> {
         let (start, end) = info.data_offsets;
         self.data_start + start..self.data_start + end

@@ -9,7 +9,8 @@ use half::slice::HalfFloatSliceExt;
 use ndarray::Array1;
 
 use crate::aside::write_aside;
-use crate::header::{Entry, header, metadata};
+use crate::container::{Entry, header};
+use crate::metadata;
 use crate::rounding::round_all;
 use crate::tensor::Tensor;
 use crate::{Dtype, Error, Meta, Trace};
@@ -94,7 +95,7 @@ impl<'a> TraceFile<'a> {
             ..trace.meta().clone()
         };
         let entries: Vec<&Entry> = parts.iter().map(|(entry, _)| entry).collect();
-        let header = header(&metadata(&meta), &entries);
+        let header = header(&metadata::write(&meta), &entries);
         Ok(Self {
             header,
             parts,

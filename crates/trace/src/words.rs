@@ -134,6 +134,10 @@ fn segments(text: &str) -> Vec<Range<usize>> {
     let blank = |c: char| c.is_whitespace() || c.is_control();
     text.split_word_bound_indices()
         .filter(|(_, segment)| !segment.chars().all(blank))
-        .map(|(start, segment)| start..start + segment.len())
+        .map(|(at, segment)| {
+            // A mark that follows a space is in one segment with it.
+            let start = at + segment.len() - segment.trim_start().len();
+            start..at + segment.trim_end().len()
+        })
         .collect()
 }

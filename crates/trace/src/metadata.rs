@@ -1,72 +1,14 @@
-//! The header of a trace file: what a [`Meta`] looks like in it, both ways.
-//!
-//! A safetensors file is the header's length (u64, little-endian), the header (JSON), and the tensors' bytes.
+//! What a [`Meta`] looks like in a file's metadata, both ways: strings as they are, all else as JSON.
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::{Dtype, FORMAT, Meta};
 
-/// One tensor of the file.
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) dtype: Dtype,
-}
-
-impl Entry {
-    /// Size of the tensor.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.shape.iter().product::<usize>() as u64 * self.dtype.size() as u64
-    }
-}
-
-/// The file up to the first tensor's bytes, of a length that is a multiple of 8.
-pub(crate) fn header(metadata: &BTreeMap<&'static str, String>, entries: &[&Entry]) -> Vec<u8> {
-    let json =
-        serde_json::to_vec(&Header { metadata, entries }).expect("strings and numbers are JSON");
-    let padded = json.len().next_multiple_of(8);
-    let mut header = (padded as u64).to_le_bytes().to_vec();
-    header.extend(json);
-    header.resize(8 + padded, b' ');
-    header
-}
-
-struct Header<'a> {
-    metadata: &'a BTreeMap<&'static str, String>,
-    entries: &'a [&'a Entry],
-}
-
-#[derive(serde::Serialize)]
-struct Described<'a> {
-    dtype: &'static str,
-    shape: &'a [usize],
-    data_offsets: [u64; 2],
-}
-
-impl Serialize for Header<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1 + self.entries.len()))?;
-        map.serialize_entry("__metadata__", self.metadata)?;
-        let mut start = 0;
-        for entry in self.entries {
-            let end = start + entry.bytes();
-            let described = Described {
-                dtype: entry.dtype.in_file(),
-                shape: &entry.shape,
-                data_offsets: [start, end],
-            };
-            map.serialize_entry(&entry.name, &described)?;
-            start = end;
-        }
-        map.end()
-    }
-}
-
-/// The metadata of a file: strings as they are, all else as JSON.
-pub(crate) fn metadata(meta: &Meta) -> BTreeMap<&'static str, String> {
+/// The metadata of a file.
+pub(crate) fn write(meta: &Meta) -> BTreeMap<&'static str, String> {
     fn json(value: &impl Serialize) -> String {
         serde_json::to_string(value).expect("finite numbers, lists and strings are JSON")
     }

@@ -1,0 +1,9 @@
+//! Traces from outside: what is asked of them, saved of them, and refused.
+
+mod common;
+mod file;
+mod hostile;
+mod saving;
+mod statistics;
+mod weights;
+mod words;
