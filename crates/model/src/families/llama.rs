@@ -53,10 +53,16 @@ pub(crate) const FORMAT: Format = Format {
         TensorFormat::new("self_attn.o_proj.weight", "attn_output.weight", |c| {
             vec![c.d, c.heads * c.head_dim]
         }),
-        TensorFormat::new("post_attention_layernorm.weight", "ffn_norm.weight", |c| vec![c.d]),
-        TensorFormat::new("mlp.gate_proj.weight", "ffn_gate.weight", |c| vec![c.d_ff, c.d]),
+        TensorFormat::new("post_attention_layernorm.weight", "ffn_norm.weight", |c| {
+            vec![c.d]
+        }),
+        TensorFormat::new("mlp.gate_proj.weight", "ffn_gate.weight", |c| {
+            vec![c.d_ff, c.d]
+        }),
         TensorFormat::new("mlp.up_proj.weight", "ffn_up.weight", |c| vec![c.d_ff, c.d]),
-        TensorFormat::new("mlp.down_proj.weight", "ffn_down.weight", |c| vec![c.d, c.d_ff]),
+        TensorFormat::new("mlp.down_proj.weight", "ffn_down.weight", |c| {
+            vec![c.d, c.d_ff]
+        }),
     ],
     // The frequencies follow from the configuration; GGUF's factors are part of it.
     ignored: &["rope_freqs.weight", ".self_attn.rotary_emb.inv_freq"],
@@ -111,14 +117,28 @@ impl Llama {
 
     /// Columns of the fused projection.
     fn qkv_width(&self) -> usize {
-        let Shape { heads, kv_heads, d_k, d_v, .. } = self.shape;
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            d_v,
+            ..
+        } = self.shape;
         (heads + kv_heads) * d_k + kv_heads * d_v
     }
 
     /// Takes the fused projection's rows apart; queries and keys are turned by `rotation`, where there is one.
     fn split(&self, qkv: &[f32], rotation: Option<(&RopeTable, usize)>, out: HeadsMut) {
-        let Shape { heads, kv_heads, d_k, .. } = self.shape;
-        let at = |first| HeadColumns { width: self.qkv_width(), first };
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            ..
+        } = self.shape;
+        let at = |first| HeadColumns {
+            width: self.qkv_width(),
+            first,
+        };
         split_heads(qkv, at(0), rotation, out.q);
         split_heads(qkv, at(heads * d_k), rotation, out.k);
         split_heads(qkv, at((heads + kv_heads) * d_k), None, out.v);
@@ -160,7 +180,8 @@ fn shape(config: &Config) -> Shape {
 impl Layer {
     fn load(checkpoint: &Checkpoint, layer: usize, kind: WeightsKind) -> Result<Self, Error> {
         let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
-        let norm = |part: &str| RmsNorm::load(checkpoint, &name(part), checkpoint.config().norm_eps);
+        let norm =
+            |part: &str| RmsNorm::load(checkpoint, &name(part), checkpoint.config().norm_eps);
         let linear = |parts: &[&str]| {
             let names: Vec<String> = parts.iter().map(|part| name(part)).collect();
             Linear::load(checkpoint, &names, kind)
@@ -195,8 +216,12 @@ impl Layer {
         let d_ff = self.gate_up.outputs() / 2;
         let (gate_up, down) = (self.gate_up.for_rows(n)?, self.down.for_rows(n)?);
         for chunk in row_chunks(n) {
-            let x = self.feed_forward_norm.apply(rows(&hidden.view(), chunk.clone()));
-            let inner = gate_up.times(x, chunk.len())?.read(|both| swiglu(both, d_ff))?;
+            let x = self
+                .feed_forward_norm
+                .apply(rows(&hidden.view(), chunk.clone()));
+            let inner = gate_up
+                .times(x, chunk.len())?
+                .read(|both| swiglu(both, d_ff))?;
             down.times(inner, chunk.len())?
                 .read(|out| add_rows(rows_mut(hidden, chunk), out, d))?;
         }
@@ -264,12 +289,22 @@ impl Family for Llama {
     }
 
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
-        let Shape { heads, kv_heads, d_k, d_v, .. } = self.shape;
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            d_v,
+            ..
+        } = self.shape;
         let n = input.hidden.nrows();
         let mut q_plain = Array3::zeros((heads, n, d_k));
         let mut k_plain = Array3::zeros((kv_heads, n, d_k));
         let mut v = Array3::zeros((kv_heads, n, d_v));
-        let out = HeadsMut { q: q_plain.view_mut(), k: k_plain.view_mut(), v: v.view_mut() };
+        let out = HeadsMut {
+            q: q_plain.view_mut(),
+            k: k_plain.view_mut(),
+            v: v.view_mut(),
+        };
         self.project_with(layer, input.hidden.view(), None, out)?;
         let weights = &self.layers[layer];
         let norm = &weights.attention_norm;
@@ -289,7 +324,10 @@ impl Family for Llama {
     }
 
     fn weights_description(&self) -> String {
-        let held = self.layers.first().map_or(GgmlDType::F32, |layer| layer.gate_up.dtype());
+        let held = self
+            .layers
+            .first()
+            .map_or(GgmlDType::F32, |layer| layer.gate_up.dtype());
         match self.kind {
             WeightsKind::F32 => "f32".to_owned(),
             WeightsKind::Quantized => format!("{held:?}"),

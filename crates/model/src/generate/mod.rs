@@ -80,7 +80,9 @@ impl Model {
         };
         let prefill = self.prefill_with(prompt, &prefill, hooks)?;
         let prefill_seconds = start.elapsed().as_secs_f64();
-        let mut cache = prefill.cache.unwrap_or_else(|| unreachable!("a cache was asked for"));
+        let mut cache = prefill
+            .cache
+            .unwrap_or_else(|| unreachable!("a cache was asked for"));
         let mut logits = prefill.logits.index_axis_move(Axis(0), 0);
         let mut tokens = Vec::new();
         let start = Instant::now();

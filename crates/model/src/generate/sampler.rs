@@ -102,8 +102,9 @@ impl Sampler {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let temperature = f64::from(self.sampling.temperature);
         let weight = |logit: f32| ((f64::from(logit) - f64::from(largest)) / temperature).exp();
-        let mut candidates: Vec<(u32, f64)> =
-            (0..).zip(logits.iter().map(|&logit| weight(logit))).collect();
+        let mut candidates: Vec<(u32, f64)> = (0..)
+            .zip(logits.iter().map(|&logit| weight(logit)))
+            .collect();
         candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
         let total: f64 = candidates.iter().map(|&(_, weight)| weight).sum();
         let mut reached = 0.0;
@@ -154,7 +155,10 @@ mod tests {
             let expected = weights[token] / weights.sum();
             let found = drawn.iter().filter(|&&t| t as usize == token).count() as f64 / 40_000.0;
             // Five standard deviations of a fraction of 40,000 draws are at most .0125.
-            assert!((found - expected).abs() < 0.0125, "{token}: {found} {expected}");
+            assert!(
+                (found - expected).abs() < 0.0125,
+                "{token}: {found} {expected}"
+            );
         }
     }
 
@@ -186,8 +190,14 @@ mod tests {
             top_p: 0.9,
             seed,
         };
-        assert_eq!(draws(sampling(3), &logits, 50), draws(sampling(3), &logits, 50));
-        assert_ne!(draws(sampling(3), &logits, 50), draws(sampling(4), &logits, 50));
+        assert_eq!(
+            draws(sampling(3), &logits, 50),
+            draws(sampling(3), &logits, 50)
+        );
+        assert_ne!(
+            draws(sampling(3), &logits, 50),
+            draws(sampling(4), &logits, 50)
+        );
     }
 
     #[test]
@@ -202,13 +212,22 @@ mod tests {
 
     #[test]
     fn parameters_out_of_range_are_refused() {
-        for (temperature, top_p) in [(-1.0, 1.0), (f32::NAN, 1.0), (1.0, 0.0), (1.0, 1.5), (1.0, f32::NAN)] {
+        for (temperature, top_p) in [
+            (-1.0, 1.0),
+            (f32::NAN, 1.0),
+            (1.0, 0.0),
+            (1.0, 1.5),
+            (1.0, f32::NAN),
+        ] {
             let sampling = Sampling {
                 temperature,
                 top_p,
                 seed: 0,
             };
-            assert!(matches!(Sampler::new(sampling), Err(Error::Sampling { .. })));
+            assert!(matches!(
+                Sampler::new(sampling),
+                Err(Error::Sampling { .. })
+            ));
         }
     }
 }

@@ -21,7 +21,10 @@ enum Form {
     /// \[inputs, outputs\], in that order in memory, which the matrix product packs fastest.
     F32(Tensor),
     /// \[outputs, inputs\]
-    Quantized { product: QMatMul, stored: QTensorRef },
+    Quantized {
+        product: QMatMul,
+        stored: QTensorRef,
+    },
 }
 
 type QTensorRef = std::sync::Arc<QTensor>;
@@ -52,9 +55,7 @@ impl Linear {
     ) -> Result<Self, Error> {
         let form = match kind {
             WeightsKind::F32 => Form::F32(checkpoint.tensor_f32(name)?.t()?),
-            WeightsKind::Quantized => {
-                Form::quantized(quantized(checkpoint, &[name.to_owned()])?)?
-            }
+            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, &[name.to_owned()])?)?,
         };
         Ok(Self::new(form))
     }
@@ -197,7 +198,10 @@ fn quantized(checkpoint: &Checkpoint, names: WeightNames) -> Result<QTensor, Err
         parts.push(checkpoint.quantized(name)?);
     }
     let (outputs, inputs) = (
-        parts.iter().map(|part| part.shape().dims()[0]).sum::<usize>(),
+        parts
+            .iter()
+            .map(|part| part.shape().dims()[0])
+            .sum::<usize>(),
         parts.first().map_or(0, |part| part.shape().dims()[1]),
     );
     let dtype = kept_type(&parts, inputs);
@@ -244,7 +248,13 @@ mod tests {
         };
         let mut all = vec![0.0; inputs * (left + right)];
         transpose_into(&block(0..left), inputs, &mut all, left + right, 0);
-        transpose_into(&block(left..left + right), inputs, &mut all, left + right, left);
+        transpose_into(
+            &block(left..left + right),
+            inputs,
+            &mut all,
+            left + right,
+            left,
+        );
         for input in 0..inputs {
             for output in 0..left + right {
                 assert_eq!(all[input * (left + right) + output], value(output, input));

@@ -147,7 +147,11 @@ mod tests {
             let (mut q_turned, mut k_turned) = ([0.0; 8], [0.0; 8]);
             table.turn(i, &q, &mut q_turned);
             table.turn(j, &k, &mut k_turned);
-            q_turned.iter().zip(&k_turned).map(|(a, b)| a * b).sum::<f32>()
+            q_turned
+                .iter()
+                .zip(&k_turned)
+                .map(|(a, b)| a * b)
+                .sum::<f32>()
         };
         assert!((score(7, 3) - score(39, 35)).abs() < 1e-5);
         assert!((score(7, 3) - score(7, 4)).abs() > 1e-2);
@@ -165,7 +169,12 @@ mod tests {
             original_context_length: 8192,
         };
         let llama3 = RopeFrequencies::new(&rope(llama3), 64).per_position;
-        assert!(plain.iter().zip(&linear).all(|(p, l)| (p / 4.0 - l).abs() <= f32::EPSILON * p));
+        assert!(
+            plain
+                .iter()
+                .zip(&linear)
+                .all(|(p, l)| (p / 4.0 - l).abs() <= f32::EPSILON * p)
+        );
         // The fastest pair turns over a thousand times in 8,192 positions, the slowest not once.
         assert_eq!(llama3[0], plain[0]);
         assert!((llama3[31] - plain[31] / 8.0).abs() <= f32::EPSILON * plain[31]);

@@ -49,7 +49,10 @@ pub(crate) fn from_rows(values: Vec<f32>, columns: usize) -> Array2<f32> {
 /// A copy of a matrix of candle's.
 pub(crate) fn to_array(matrix: &Tensor) -> Result<Array2<f32>, Error> {
     let columns = matrix.dims2()?.1;
-    Ok(from_rows(read_f32(&matrix.contiguous()?, <[f32]>::to_vec)?, columns))
+    Ok(from_rows(
+        read_f32(&matrix.contiguous()?, <[f32]>::to_vec)?,
+        columns,
+    ))
 }
 
 /// Runs `f` compiled for the best vector instructions of this processor. What `f` calls has to be inlined into it.

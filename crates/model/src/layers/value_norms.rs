@@ -51,15 +51,21 @@ impl ValueNorms {
             for chunk in row_chunks(n) {
                 let rows = v.slice(ndarray::s![kv_head, chunk.clone(), ..]);
                 let x: Vec<f32> = rows.iter().copied().collect();
-                let product = Tensor::from_vec(x, (chunk.len(), d_v), &Device::Cpu)?.matmul(factor)?;
+                let product =
+                    Tensor::from_vec(x, (chunk.len(), d_v), &Device::Cpu)?.matmul(factor)?;
                 let mut by_row = vec![0.0; chunk.len() * self.group];
                 read_f32(&product, |product| {
-                    for_each_row(&mut by_row, self.group, #[inline(always)] |row, out| {
-                        let parts = product[row * self.group * d_v..].chunks_exact(d_v);
-                        for (out, part) in out.iter_mut().zip(parts) {
-                            *out = sum_of_squares(part).sqrt();
-                        }
-                    });
+                    for_each_row(
+                        &mut by_row,
+                        self.group,
+                        #[inline(always)]
+                        |row, out| {
+                            let parts = product[row * self.group * d_v..].chunks_exact(d_v);
+                            for (out, part) in out.iter_mut().zip(parts) {
+                                *out = sum_of_squares(part).sqrt();
+                            }
+                        },
+                    );
                 })?;
                 for (at, &norm) in by_row.iter().enumerate() {
                     let (row, member) = (at / self.group, at % self.group);
@@ -78,7 +84,11 @@ fn cholesky(mut gram: Vec<f64>, n: usize) -> Vec<f64> {
     let negligible = largest * n as f64 * f64::EPSILON;
     for column in 0..n {
         let pivot = gram[column * n + column];
-        let factor = if pivot > negligible { pivot.sqrt().recip() } else { 0.0 };
+        let factor = if pivot > negligible {
+            pivot.sqrt().recip()
+        } else {
+            0.0
+        };
         for row in column..n {
             gram[row * n + column] *= factor;
         }
@@ -99,12 +109,17 @@ mod tests {
     use ndarray::Array3;
 
     fn check(heads: usize, kv_heads: usize, d_v: usize, d: usize) {
-        let w: Vec<f32> = (0..heads * d_v * d).map(|i| ((i * 7919) as f32).sin()).collect();
+        let w: Vec<f32> = (0..heads * d_v * d)
+            .map(|i| ((i * 7919) as f32).sin())
+            .collect();
         let v = Array3::from_shape_fn((kv_heads, 5, d_v), |(h, j, c)| {
             ((h * 31 + j * 17 + c * 3) as f32).cos()
         });
         let w_o = Tensor::from_vec(w.clone(), (heads * d_v, d), &Device::Cpu).unwrap();
-        let norms = ValueNorms::new(&w_o, heads, kv_heads).unwrap().apply(v.view()).unwrap();
+        let norms = ValueNorms::new(&w_o, heads, kv_heads)
+            .unwrap()
+            .apply(v.view())
+            .unwrap();
         for head in 0..heads {
             for j in 0..5 {
                 let exact = (0..d)
@@ -118,7 +133,10 @@ mod tests {
                     .sum::<f64>()
                     .sqrt();
                 let norm = f64::from(norms[[head, j]]);
-                assert!((norm - exact).abs() < 1e-5 * exact.max(1.0), "{norm} {exact}");
+                assert!(
+                    (norm - exact).abs() < 1e-5 * exact.max(1.0),
+                    "{norm} {exact}"
+                );
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use lookback_attention::forward::forward_into;
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array2, ArrayView3, Axis, ArrayViewMut2};
+use ndarray::{Array2, ArrayView3, ArrayViewMut2, Axis};
 
 use crate::{Error, Hooks};
 

@@ -59,11 +59,13 @@ impl KvCache {
     /// # Errors
     /// [`Error::Cache`] where it was made for a model of another shape.
     pub(super) fn check(&self, shape: &Shape) -> Result<(), Error> {
-        let found = self.layers.first().map(|layer| (layer.k.dim(), layer.v.dim()));
+        let found = self
+            .layers
+            .first()
+            .map(|layer| (layer.k.dim(), layer.v.dim()));
         let fits = self.layers.len() == shape.layers
-            && found.is_some_and(|(k, v)| {
-                (k.0, k.2, v.2) == (shape.kv_heads, shape.d_k, shape.d_v)
-            });
+            && found
+                .is_some_and(|(k, v)| (k.0, k.2, v.2) == (shape.kv_heads, shape.d_k, shape.d_v));
         if fits {
             return Ok(());
         }
@@ -71,7 +73,14 @@ impl KvCache {
         Err(Error::Cache {
             what: format!(
                 "it has {} layers of {} key/value heads with d_k = {} and d_v = {}, the model {} of {} with {} and {}",
-                self.layers.len(), k.0, k.2, v.2, shape.layers, shape.kv_heads, shape.d_k, shape.d_v
+                self.layers.len(),
+                k.0,
+                k.2,
+                v.2,
+                shape.layers,
+                shape.kv_heads,
+                shape.d_k,
+                shape.d_v
             ),
         })
     }
@@ -88,7 +97,11 @@ impl KvCache {
     }
 
     /// A layer's keys and values of the first `tokens` tokens: \[H_kv, tokens, d_k\] and \[H_kv, tokens, d_v\].
-    pub(super) fn layer(&self, layer: usize, tokens: usize) -> (ArrayView3<'_, f32>, ArrayView3<'_, f32>) {
+    pub(super) fn layer(
+        &self,
+        layer: usize,
+        tokens: usize,
+    ) -> (ArrayView3<'_, f32>, ArrayView3<'_, f32>) {
         let layer = &self.layers[layer];
         let first = s![.., ..tokens, ..];
         (layer.k.slice(first), layer.v.slice(first))
@@ -120,7 +133,15 @@ mod tests {
 
     #[test]
     fn appending_keeps_what_was_there() {
-        let shape = Shape { layers: 1, heads: 2, kv_heads: 2, d_k: 3, d_v: 2, vocab: 1, context: 500 };
+        let shape = Shape {
+            layers: 1,
+            heads: 2,
+            kv_heads: 2,
+            d_k: 3,
+            d_v: 2,
+            vocab: 1,
+            context: 500,
+        };
         let value = |h: usize, j: usize, c: usize| (h * 10_000 + j * 10 + c) as f32;
         let mut cache = KvCache::empty(&shape);
         let mut read = 0;
@@ -131,8 +152,14 @@ mod tests {
             read += n;
         }
         let (k, v) = cache.layer(0, read);
-        assert_eq!(k, Array3::from_shape_fn((2, 208, 3), |(h, j, c)| value(h, j, c)));
-        assert_eq!(v, Array3::from_shape_fn((2, 208, 2), |(h, j, c)| value(h, j, c)));
+        assert_eq!(
+            k,
+            Array3::from_shape_fn((2, 208, 3), |(h, j, c)| value(h, j, c))
+        );
+        assert_eq!(
+            v,
+            Array3::from_shape_fn((2, 208, 2), |(h, j, c)| value(h, j, c))
+        );
         assert!(cache.check(&shape).is_ok());
         assert!(cache.check(&Shape { d_k: 4, ..shape }).is_err());
     }

@@ -2,8 +2,8 @@
 
 use ndarray::Axis;
 
-use super::pass::{Keep, Pass};
 use super::LayerInternals;
+use super::pass::{Keep, Pass};
 use crate::families::Shape;
 use crate::{Error, Model};
 
@@ -14,14 +14,23 @@ impl Model {
     /// As [`Model::prefill`], and [`Error::LayerOutOfRange`].
     pub fn inspect(&self, tokens: &[u32], layer: usize) -> Result<LayerInternals, Error> {
         self.check_tokens(tokens, 0)?;
-        let Shape { layers, heads, d_v, .. } = *self.shape();
+        let Shape {
+            layers, heads, d_v, ..
+        } = *self.shape();
         if layer >= layers {
             return Err(Error::LayerOutOfRange { layer, layers });
         }
         let all: Vec<usize> = (0..tokens.len()).collect();
         let mut pass = Pass::begin(self.family(), &(), (tokens, 0), &all)?;
         for before in 0..layer {
-            pass.layer(before, Keep { trace: false, values: false }, None)?;
+            pass.layer(
+                before,
+                Keep {
+                    trace: false,
+                    values: false,
+                },
+                None,
+            )?;
         }
         let steps = self.family().projection(layer, pass.state())?;
         let scoring = self.family().scoring(layer);

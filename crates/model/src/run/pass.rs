@@ -99,7 +99,13 @@ impl<'a> Pass<'a> {
 
     /// Queries, keys and values of layer `layer`.
     pub(super) fn project(&self, layer: usize) -> Result<Heads, Error> {
-        let Shape { heads, kv_heads, d_k, d_v, .. } = *self.family.shape();
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            d_v,
+            ..
+        } = *self.family.shape();
         let n = self.state.hidden.nrows();
         let mut out = Heads {
             q: Array3::zeros((heads, n, d_k)),
@@ -167,7 +173,8 @@ impl<'a> Pass<'a> {
         if self.state.hidden.nrows() == 0 {
             return Ok(());
         }
-        self.family.absorb(layer, &mut self.state.hidden, self.z.view())
+        self.family
+            .absorb(layer, &mut self.state.hidden, self.z.view())
     }
 
     /// The heads' outputs of the layer at hand: \[N, H·d_v\].

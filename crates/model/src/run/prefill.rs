@@ -30,7 +30,10 @@ impl Model {
     ) -> Result<Prefill, Error> {
         self.check_tokens(tokens, 0)?;
         let wanted = wanted_rows(&options.logits, tokens.len())?;
-        let keep = Keep { trace: options.trace, values: options.keep_v };
+        let keep = Keep {
+            trace: options.trace,
+            values: options.keep_v,
+        };
         let mut cache = options.cache.then(|| KvCache::empty(self.shape()));
         let mut layers = Vec::new();
         let mut pass = Pass::begin(self.family(), hooks, (tokens, 0), &wanted)?;
@@ -41,7 +44,12 @@ impl Model {
         if let Some(cache) = &mut cache {
             cache.count(tokens.len());
         }
-        Ok(Prefill { logits, layers, hidden, cache })
+        Ok(Prefill {
+            logits,
+            layers,
+            hidden,
+            cache,
+        })
     }
 
     /// Reads one more token after those in `cache`, and gives the logits that follow it, \[vocabulary\].
@@ -67,7 +75,10 @@ impl Model {
         cache.check(self.shape())?;
         self.check_tokens(tokens, cache.len())?;
         let wanted = wanted_rows(logits, tokens.len())?;
-        let keep = Keep { trace: false, values: false };
+        let keep = Keep {
+            trace: false,
+            values: false,
+        };
         let mut pass = Pass::begin(self.family(), &(), (tokens, cache.len()), &wanted)?;
         for layer in 0..self.shape().layers {
             pass.layer(layer, keep, Some(&mut *cache))?;
@@ -96,7 +107,10 @@ impl Model {
         let prefill = self.prefill_with(&encoding.ids, &prefill, hooks)?;
         let provenance = self.checkpoint().provenance();
         let meta = Meta {
-            model: options.model_name.clone().unwrap_or_else(|| provenance.name().to_owned()),
+            model: options
+                .model_name
+                .clone()
+                .unwrap_or_else(|| provenance.name().to_owned()),
             model_sha256: options.model_sha256.clone(),
             library: concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned(),
             text: encoding.text.clone(),
@@ -130,7 +144,10 @@ impl Model {
             return Err(Error::NoTokens);
         }
         if before + tokens.len() > context {
-            return Err(Error::TooLong { tokens: before + tokens.len(), context });
+            return Err(Error::TooLong {
+                tokens: before + tokens.len(),
+                context,
+            });
         }
         self.check_ids(tokens)
     }
@@ -158,6 +175,9 @@ fn wanted_rows(logits: &Logits, n: usize) -> Result<Vec<usize>, Error> {
     };
     match rows.iter().find(|&&position| position >= n) {
         None => Ok(rows),
-        Some(&position) => Err(Error::PositionOutOfRange { position, tokens: n }),
+        Some(&position) => Err(Error::PositionOutOfRange {
+            position,
+            tokens: n,
+        }),
     }
 }

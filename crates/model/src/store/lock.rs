@@ -5,10 +5,8 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::aside::PARTIAL;
 use super::{Error, Progress, Stage};
-
-/// Begin of the names of what is not finished: files and folders that whoever holds the lock may remove.
-pub(super) const PARTIAL: &str = ".partial-";
 
 /// The right to fetch into a folder, until it is dropped (or the process ends, however it ends).
 pub(super) struct Lock {

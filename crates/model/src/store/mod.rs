@@ -18,6 +18,7 @@
 //!
 //! All of it can be deleted at any time; what is missing is fetched again.
 
+mod aside;
 mod digest;
 mod error;
 mod hub;

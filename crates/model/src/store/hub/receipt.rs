@@ -1,13 +1,12 @@
 //! What has been fetched from the hub whole: one receipt a commit, beside the files.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::files::is_commit;
-use crate::store::lock;
+use crate::store::aside;
 use crate::store::spec::{HubSpec, is_file_path};
 use crate::store::{Error, Resolved};
 
@@ -50,7 +49,7 @@ impl Receipt {
         let text = serde_json::to_string(self)
             .map_err(std::io::Error::from)
             .map_err(Error::write(&path))?;
-        write_aside(folder, &path, &text)
+        aside::write(&path, &text)
     }
 
     /// Whether `file` is in `folder`, whole.
@@ -112,21 +111,7 @@ pub(super) fn find(spec: &HubSpec, home: &Path) -> Option<Resolved> {
 
 /// Remembers `commit` as the one that was fetched last.
 pub(super) fn write_main(home: &Path, commit: &str) -> Result<(), Error> {
-    write_aside(home, &home.join(MAIN), commit)
-}
-
-fn write_aside(folder: &Path, path: &Path, text: &str) -> Result<(), Error> {
-    let mut aside = tempfile::Builder::new()
-        .prefix(lock::PARTIAL)
-        .tempfile_in(folder)
-        .map_err(Error::write(folder))?;
-    aside
-        .write_all(text.as_bytes())
-        .map_err(Error::write(aside.path()))?;
-    aside
-        .persist(path)
-        .map_err(|error| Error::write(path)(error.error))?;
-    Ok(())
+    aside::write(&home.join(MAIN), commit)
 }
 
 /// Removes the broken-off files of all commits of `home` but this one: nobody will go on with them.

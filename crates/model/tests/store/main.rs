@@ -1,0 +1,6 @@
+//! The store, with programs and servers written here in place of pip, uv and the hub.
+#![cfg(unix)]
+
+mod package;
+mod package_failures;
+mod support;
