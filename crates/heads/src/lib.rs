@@ -1,1 +1,40 @@
-//! What each head does: words, candidates and the walk through the notes.
+//! What each head does: words, candidates, and the walk through the notes on self-attention.
+//!
+//! [`Look`] answers, from a [`Trace`](lookback_trace::Trace) alone, what a word looks back at over all heads and
+//! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
+//! one of its heads, and walks through self-attention step by step on a real text.
+//!
+//! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
+//! - [`candidates`]: whom they may stand for;
+//! - [`head`]: heads by name;
+//! - [`lists`]: the English word lists behind both.
+//!
+//! ```
+//! use lookback_heads::{Look, LookOptions};
+//! # let trace = lookback_heads::example::Example::default().trace();
+//! let look = Look::new(&trace, &LookOptions::default())?;
+//! let focus = look.focus(0)?;
+//! println!(
+//!     "{}: {:.0}% of the weight of {} heads rests on what stands before the text",
+//!     focus.label,
+//!     100.0 * focus.all_heads.sink_share,
+//!     focus.all_heads.heads,
+//! );
+//! # Ok::<(), lookback_heads::Error>(())
+//! ```
+
+pub mod candidates;
+mod error;
+pub mod example;
+pub mod explain;
+pub mod head;
+mod interest;
+pub mod lists;
+pub mod look;
+mod select;
+
+pub use candidates::{Candidate, candidates};
+pub use error::Error;
+pub use interest::interest;
+pub use look::{Focus, Look, LookOptions};
+pub use select::{Occurrence, WordName, label};

@@ -1,0 +1,99 @@
+//! Whom a word may stand for.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use lookback_trace::Words;
+use serde::Serialize;
+
+use crate::{Error, WordName, lists};
+
+/// Someone or something named before a word of interest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// The name, as the text writes it (without a possessive `'s`).
+    pub text: String,
+    /// Every word that names it before the word of interest, as indices into the trace's words. What a head gives a
+    /// candidate is the sum over these.
+    pub words: Vec<usize>,
+}
+
+/// The capitalised words before word `before`, without function words and pronouns ([`lists`]), in the order of
+/// their first occurrence; a name that occurs several times is one candidate.
+///
+/// A word is capitalised where its first letter is upper case. So *Yet* at the head of a sentence is none, while a
+/// noun there (*Students …*) is taken: only a person can tell that it is no name.
+///
+/// ```
+/// use lookback_trace::Words;
+/// let text = "Jack's dog met Ann. Yet Jack saw it.";
+/// let spans = [(0, 4), (4, 6), (6, 10), (10, 14), (14, 18), (18, 19), (19, 23), (23, 28), (28, 32), (32, 35), (35, 36)];
+/// let words = Words::new(text, &spans);
+/// let it = words.iter().position(|w| w.text == "it").unwrap();
+/// let found = lookback_heads::candidates(&words, it);
+/// assert_eq!(found[0].text, "Jack");
+/// assert_eq!(found[0].words, [0, 6]);
+/// assert_eq!(found[1].text, "Ann");
+/// assert_eq!(found.len(), 2);
+/// ```
+#[must_use]
+pub fn candidates(words: &Words, before: usize) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    for (index, word) in words.iter().enumerate().take(before) {
+        if !is_capitalised(&word.text) || lists::is_function_word(&word.text) {
+            continue;
+        }
+        let name = lists::without_clitic(&word.text);
+        let at = *by_name.entry(name).or_insert_with(|| {
+            found.push(Candidate {
+                text: name.to_owned(),
+                words: Vec::new(),
+            });
+            found.len() - 1
+        });
+        found[at].words.push(index);
+    }
+    found
+}
+
+/// The candidates that a person named, each with its occurrences before word `before`; one that does not occur
+/// before it is left out.
+///
+/// # Errors
+/// Those of [`WordName::find`].
+pub fn named(
+    text: &str,
+    words: &Words,
+    before: usize,
+    names: &[WordName],
+) -> Result<Vec<Candidate>, Error> {
+    let mut found = Vec::new();
+    for name in names {
+        let places = name.find(text, words)?;
+        let earlier = places.into_iter().filter(|place| place.end <= before);
+        let candidate = Candidate {
+            text: name.to_string(),
+            words: distinct(earlier),
+        };
+        if !candidate.words.is_empty() && !found.contains(&candidate) {
+            found.push(candidate);
+        }
+    }
+    Ok(found)
+}
+
+/// The words of these places, each once, in order.
+fn distinct(places: impl Iterator<Item = Range<usize>>) -> Vec<usize> {
+    let mut words: Vec<usize> = places.flatten().collect();
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+/// Whether the first letter is upper case (or title case, as in ǅ).
+fn is_capitalised(word: &str) -> bool {
+    word.chars()
+        .find(|c| c.is_alphabetic())
+        .is_some_and(|c| !c.is_lowercase() && c.to_lowercase().ne(std::iter::once(c)))
+}

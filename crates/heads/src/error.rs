@@ -1,0 +1,142 @@
+//! What can be wrong with a question about heads and words.
+
+use lookback_trace::HeadId;
+
+use crate::Occurrence;
+
+/// Why a question about heads and words has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A head's name is not written as one.
+    #[error("{name:?} is not a head: write layer and head, both from 0, as 5.10 or L5H10")]
+    MalformedHead {
+        /// What was given.
+        name: String,
+    },
+    /// The model has no such head.
+    #[error(
+        "there is no head L{}H{}: layers are 0 to {}, and each has heads 0 to {}",
+        .head.layer, .head.head, .layers - 1, .heads - 1
+    )]
+    NoSuchHead {
+        /// The head asked for.
+        head: HeadId,
+        /// How many layers there are (never 0).
+        layers: usize,
+        /// How many query heads a layer has (never 0).
+        heads: usize,
+    },
+    /// A word's name is not written as one.
+    #[error(
+        "{name:?} names no word: write the word, or WORD#n for its nth occurrence, from 1 (he#2)"
+    )]
+    MalformedWord {
+        /// What was given.
+        name: String,
+    },
+    /// The text has no word at all.
+    #[error("the text has no words, so there is nothing to look back from")]
+    NoWords,
+    /// The word does not occur.
+    #[error("{word:?} is not a word of the text{}", hint(.similar))]
+    NoSuchWord {
+        /// The word asked for.
+        word: String,
+        /// Words of the text that it may have meant; at most five.
+        similar: Vec<String>,
+    },
+    /// The word occurs, but not that often.
+    #[error("{word:?} occurs {}, so there is no {word}#{asked}", times(*.occurs))]
+    NoSuchOccurrence {
+        /// The word asked for.
+        word: String,
+        /// Which occurrence was asked for, from 1.
+        asked: usize,
+        /// How often it occurs (at least once).
+        occurs: usize,
+    },
+    /// The word occurs more than once.
+    #[error("{word:?} occurs {} in the text; say which: {}", times(.occurrences.len()), list(word, .occurrences))]
+    AmbiguousWord {
+        /// The word asked for.
+        word: String,
+        /// All its occurrences (at least two).
+        occurrences: Vec<Occurrence>,
+    },
+    /// Several words were given where one is asked for.
+    #[error("{word:?} is {count} words of the text; name one of them")]
+    SeveralWords {
+        /// What was asked for.
+        word: String,
+        /// How many words it is.
+        count: usize,
+    },
+    /// A candidate was named that stands before none of the words of interest.
+    #[error("the candidate {candidate:?} stands before none of {}: a head sees only what was read before", .interest.join(", "))]
+    CandidateNotBefore {
+        /// The candidate.
+        candidate: String,
+        /// The words of interest.
+        interest: Vec<String>,
+    },
+    /// The text is too long to be walked through.
+    #[error(
+        "the text has {tokens} tokens, and the walk takes at most {limit}: it builds the N×N matrices that the fused \
+         kernel avoids; shorten the text"
+    )]
+    TooLong {
+        /// How many tokens there are, the prefix's included.
+        tokens: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The model does something to its scores that the walk has no step for.
+    #[error("layer {layer} of this model has {what}, which the walk does not show yet")]
+    NoStepFor {
+        /// The layer.
+        layer: usize,
+        /// What it has.
+        what: &'static str,
+    },
+    /// The trace refused.
+    #[error(transparent)]
+    Trace(#[from] lookback_trace::Error),
+    /// The model refused.
+    #[error(transparent)]
+    Model(#[from] lookback_model::Error),
+    /// A step of the reference, or the fused kernel, refused.
+    #[error(transparent)]
+    Attention(#[from] lookback_attention::Error),
+}
+
+/// How many occurrences an error lists.
+const LISTED: usize = 8;
+
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+fn hint(similar: &[String]) -> String {
+    match similar {
+        [] => String::new(),
+        words => format!("; did you mean {}?", words.join(" or ")),
+    }
+}
+
+fn list(word: &str, occurrences: &[Occurrence]) -> String {
+    let mut listed: Vec<String> = occurrences
+        .iter()
+        .take(LISTED)
+        .enumerate()
+        .map(|(index, place)| format!("{word}#{} ({})", index + 1, place.context))
+        .collect();
+    if occurrences.len() > LISTED {
+        listed.push(format!("… {word}#{}", occurrences.len()));
+    }
+    listed.join(", ")
+}

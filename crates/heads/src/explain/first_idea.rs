@@ -1,0 +1,149 @@
+//! The first two steps: the frozen embeddings, and attention by their similarity alone.
+
+use lookback_attention::{Mask, Scoring, reference};
+use ndarray::{Array2, s};
+
+use super::build::{check_matrix, column, product, shapes, step};
+use super::fused::Fused;
+use super::inputs::Inputs;
+use super::text::{first_of, percent};
+use super::walk::Step;
+use crate::Error;
+
+/// The steps, and the weights \[N, N\] by similarity.
+pub(super) struct FirstIdea {
+    pub(super) steps: [Step; 2],
+    pub(super) weights: Array2<f64>,
+}
+
+pub(super) fn first_idea(inputs: &Inputs<'_>) -> Result<FirstIdea, Error> {
+    let x = inputs.embeddings.mapv(f64::from);
+    let scores = reference::scores(x.view(), x.view())?;
+    let before = Mask::StrictlyBefore { offset: 0 };
+    let attended = reference::similarity_only(x.view(), &before)?;
+    let weights = attended.weights;
+
+    let mut similarity = similarity_step(inputs, &scores, &weights)?;
+    let e = inputs.embeddings.view();
+    let scoring = Scoring::default().with_scale(1.0).with_mask(before);
+    let fused = Fused::run(e, e, e, &scoring)?;
+    similarity.checks = vec![
+        check_matrix("weights", fused.weights.view(), weights.view()),
+        check_matrix("weighted sums", fused.output.view(), attended.output.view()),
+    ];
+    let symbol = "softmax(X·Xᵀ)";
+    similarity.matrices = vec![
+        inputs.by_token_pair(
+            "X·Xᵀ",
+            "similarity of token (row) and token (column)",
+            scores.view(),
+        ),
+        inputs.by_token_pair(symbol, "weights over the tokens before", weights.view()),
+        inputs.by_token(
+            "softmax(X·Xᵀ)·X",
+            "weighted sum of embeddings",
+            attended.output.view(),
+        ),
+    ];
+    Ok(FirstIdea {
+        steps: [embeddings_step(inputs, &x), similarity],
+        weights,
+    })
+}
+
+fn embeddings_step(inputs: &Inputs<'_>, x: &Array2<f64>) -> Step {
+    let (n, d) = x.dim();
+    let mut step = step(
+        "embeddings",
+        "The embeddings",
+        "X = one row of the embedding table a token",
+    );
+    step.shapes = vec![shapes("N×d", format!("{n}×{d}"))];
+    step.says.push(format!(
+        "{n} tokens, {} of them before the text; each is a row of {d} numbers. The table itself stays frozen.",
+        inputs.prefix_tokens
+    ));
+    step.matrices = vec![inputs.by_token("X", "token × embedding dimension", x.view())];
+    if inputs.internals.layer == 0 {
+        let read = inputs.internals.x.view();
+        step.checks = vec![check_matrix("what layer 0 reads", read, x.view())];
+    }
+    step
+}
+
+fn similarity_step(
+    inputs: &Inputs<'_>,
+    scores: &Array2<f64>,
+    weights: &Array2<f64>,
+) -> Result<Step, Error> {
+    let (n, d) = inputs.embeddings.dim();
+    let (i, name) = (inputs.token(), &inputs.token_names[inputs.token()]);
+    let mut step = step(
+        "similarity",
+        "The first idea: similarity alone",
+        "attention_i = Σ_{j<i} W_ij · x_j,  W_ij = softmax(x_i · x_j)",
+    );
+    step.shapes = vec![
+        product("N×d · d×N = N×N", [n, d, n]),
+        product("N×N · N×d = N×d", [n, n, d]),
+    ];
+    step.row = vec![
+        column("dot", "x_i·x_j", scores.row(i).iter().copied()),
+        column("weight", "weight", weights.row(i).iter().copied()),
+    ];
+    step.says = vec![nearest(inputs, weights)];
+    step.says.extend(candidates(inputs, weights));
+    let with_self =
+        reference::similarity_only(inputs.embeddings.mapv(f64::from).view(), &Mask::default())?;
+    step.says.push(format!(
+        "Were a token to see itself as well, “{name}” would give itself {}.",
+        percent(with_self.weights[[i, i]])
+    ));
+    step.departs = Some(
+        "No model does this; it is where the notes start. Queries, keys and values follow because similarity in the \
+         table is the same in every sentence."
+            .to_owned(),
+    );
+    Ok(step)
+}
+
+/// Who is nearest to the followed token.
+fn nearest(inputs: &Inputs<'_>, weights: &Array2<f64>) -> String {
+    let i = inputs.token();
+    let name = &inputs.token_names[i];
+    if i == 0 {
+        return format!(
+            "“{name}” is the first token: nothing stands before it, and its row is empty."
+        );
+    }
+    let mut order: Vec<usize> = (0..i).collect();
+    order.sort_by(|&a, &b| weights[[i, b]].total_cmp(&weights[[i, a]]));
+    let listed: Vec<String> = order
+        .iter()
+        .take(3)
+        .map(|&j| format!("“{}” ({})", inputs.token_names[j], percent(weights[[i, j]])))
+        .collect();
+    format!(
+        "Nearest to “{name}” among the tokens before it: {}.",
+        listed.join(", ")
+    )
+}
+
+/// What the candidates get.
+fn candidates(inputs: &Inputs<'_>, weights: &Array2<f64>) -> Option<String> {
+    let row = weights.slice(s![inputs.token(), ..]);
+    let given: Vec<String> = inputs
+        .candidates
+        .iter()
+        .map(|c| {
+            let sum: f64 = inputs.candidate_tokens(c).iter().map(|&t| row[t]).sum();
+            format!("{} {}", c.text, percent(sum))
+        })
+        .collect();
+    let first = first_of(&given, "candidates")?;
+    Some(format!(
+        "Of the candidates: {first}. The table holds one row a word, whatever the sentence says of it, so this cannot \
+         tell whom “{}” stands for.",
+        inputs.token_names[inputs.token()]
+    ))
+}

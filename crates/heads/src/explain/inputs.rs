@@ -1,0 +1,145 @@
+//! What a walk is computed from, and which of it is shown.
+
+use lookback_model::LayerInternals;
+use lookback_trace::{HeadId, Words};
+use ndarray::{Array2, ArrayView2, s};
+
+use super::build::{Cut, excerpt};
+use super::walk::{Dimensions, Excerpt};
+use crate::Candidate;
+
+/// Everything that a walk is computed from.
+pub(super) struct Inputs<'a> {
+    pub(super) text: &'a str,
+    pub(super) words: &'a Words,
+    /// What each token stands for: N names.
+    pub(super) token_names: Vec<String>,
+    pub(super) prefix_tokens: usize,
+    pub(super) head: HeadId,
+    /// How many layers the model has.
+    pub(super) layers: usize,
+    /// The word that is followed.
+    pub(super) word: usize,
+    /// Whom it may stand for.
+    pub(super) candidates: Vec<Candidate>,
+    /// Rows of the embedding table: \[N, d\].
+    pub(super) embeddings: Array2<f32>,
+    /// What the model computed in the head's layer.
+    pub(super) internals: LayerInternals,
+    /// ε of the norm before the layer.
+    pub(super) norm_eps: f64,
+    /// Angle a position of each pair of entries of q and k: \[d_k / 2\].
+    pub(super) frequencies: Vec<f64>,
+    /// How many entries a matrix shows along each side, at least 1; the followed row is always among them.
+    pub(super) entries: usize,
+}
+
+impl Inputs<'_> {
+    pub(super) fn dimensions(&self) -> Dimensions {
+        let inside = &self.internals;
+        let (heads, n, d_k) = inside.q.dim();
+        let (kv_heads, _, d_v) = inside.v.dim();
+        Dimensions {
+            n,
+            d: inside.x.ncols(),
+            d_k,
+            d_v,
+            heads,
+            kv_heads,
+            layers: self.layers,
+        }
+    }
+
+    /// The key/value head that the walk's query head reads.
+    pub(super) fn kv_head(&self) -> usize {
+        let Dimensions {
+            heads, kv_heads, ..
+        } = self.dimensions();
+        self.head.head / (heads / kv_heads)
+    }
+
+    /// The token that is followed: the word's last.
+    pub(super) fn token(&self) -> usize {
+        self.words.get(self.word).map_or(0, |w| w.tokens.end - 1)
+    }
+
+    /// The tokens of a candidate that stand before the followed one.
+    pub(super) fn candidate_tokens(&self, candidate: &Candidate) -> Vec<usize> {
+        let words = candidate.words.iter().filter_map(|&w| self.words.get(w));
+        let mut tokens: Vec<usize> = words
+            .flat_map(|w| w.tokens.clone())
+            .filter(|&t| t < self.token())
+            .collect();
+        tokens.dedup();
+        tokens
+    }
+
+    /// The columns of `w` \[d, heads·size\] that belong to one head, in f64: \[d, size\].
+    pub(super) fn head_columns(w: &Array2<f32>, head: usize, size: usize) -> Array2<f64> {
+        w.slice(s![.., head * size..(head + 1) * size])
+            .mapv(f64::from)
+    }
+
+    /// An excerpt of a matrix with a row a token: the first rows and the followed one.
+    pub(super) fn by_token(&self, symbol: &str, meaning: &str, matrix: ArrayView2<f64>) -> Excerpt {
+        let cut = Cut {
+            rows: &self.first_and(matrix.nrows(), self.token()),
+            columns: &first(matrix.ncols(), self.entries),
+            row_names: &self.token_names,
+            column_names: &[],
+        };
+        excerpt(symbol, meaning, matrix, &cut)
+    }
+
+    /// An excerpt of a matrix of weights or scores: the first tokens, and those around the followed one, along both
+    /// sides.
+    pub(super) fn by_token_pair(
+        &self,
+        symbol: &str,
+        meaning: &str,
+        matrix: ArrayView2<f64>,
+    ) -> Excerpt {
+        let around = self.around(matrix.nrows());
+        let cut = Cut {
+            rows: &around,
+            columns: &around,
+            row_names: &self.token_names,
+            column_names: &self.token_names,
+        };
+        excerpt(symbol, meaning, matrix, &cut)
+    }
+
+    /// An excerpt of a projection: its first rows and columns.
+    pub(super) fn corner(&self, symbol: &str, meaning: &str, matrix: ArrayView2<f64>) -> Excerpt {
+        let cut = Cut {
+            rows: &first(matrix.nrows(), self.entries),
+            columns: &first(matrix.ncols(), self.entries),
+            row_names: &[],
+            column_names: &[],
+        };
+        excerpt(symbol, meaning, matrix, &cut)
+    }
+
+    /// The first indices below `len`, and `also`.
+    fn first_and(&self, len: usize, also: usize) -> Vec<usize> {
+        let mut chosen = first(len, self.entries);
+        if !chosen.contains(&also) {
+            chosen.pop();
+            chosen.push(also);
+        }
+        chosen
+    }
+
+    /// Half of the entries from the start, the rest ending one after the followed token, so that the mask shows.
+    fn around(&self, len: usize) -> Vec<usize> {
+        let end = (self.token() + 2).min(len);
+        let near = self.entries.div_ceil(2).max(2).min(end);
+        let mut chosen = first(end - near, self.entries - self.entries.div_ceil(2));
+        chosen.extend(end - near..end);
+        chosen
+    }
+}
+
+fn first(len: usize, count: usize) -> Vec<usize> {
+    (0..len.min(count)).collect()
+}

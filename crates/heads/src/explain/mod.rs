@@ -1,0 +1,225 @@
+//! A walk through self-attention with one head's real numbers, in the order of the notes that the project implements:
+//! similarity of the frozen embeddings first, then query, key and value, the scaled scores, the mask, the softmax, the
+//! weighted sum, the heads side by side, and W_o.
+//!
+//! Everything is computed twice: step by step in f64 from the layer's input on
+//! ([`lookback_attention::reference`]), and as the model ran it (f32, [`lookback_attention::forward`] and
+//! [`lookback_attention::weights`]). What is shown is the former; each step's [`Check`]s say how far the latter is
+//! from it. Where the model departs from the notes (norm before the head, rotary positions, grouped heads, residual
+//! stream), the step says so.
+
+mod build;
+mod compute;
+mod first_idea;
+mod fused;
+mod inputs;
+mod projections;
+mod text;
+mod together;
+mod walk;
+mod weighing;
+
+#[cfg(test)]
+mod tests;
+
+use lookback_model::{Encoding, Model};
+use lookback_trace::{HeadId, Words};
+use ndarray::Array2;
+
+use compute::Exact;
+use inputs::Inputs;
+pub use walk::{
+    CandidateWeight, Check, Column, Dimensions, Excerpt, FollowedWord, Outcome, Shapes, Step, Walk,
+};
+
+use crate::{Error, WordName, candidates, head, interest, label};
+
+/// Name of the serialised form.
+const FORMAT: &str = "lookback-walk/1";
+
+/// The longest text that is walked through. Each N×N matrix, which the fused kernel never builds, is built here in
+/// f64: 32 MB at this length, about ten at a time.
+pub const MAX_TOKENS: usize = 2048;
+
+/// What is walked through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainOptions {
+    /// The head.
+    pub head: HeadId,
+    /// The word whose row is followed; where none, the first pronoun, else the last word.
+    pub word: Option<WordName>,
+    /// Name of the model as a person would write it.
+    pub model_name: String,
+    /// How many rows and columns of a matrix are shown, at least 1.
+    pub entries: usize,
+}
+
+/// Walks through one head of `model` on a text.
+///
+/// # Errors
+/// [`Error::NoSuchHead`], [`Error::TooLong`], those of [`interest`](crate::interest()), and the model's.
+///
+/// ```no_run
+/// use lookback_heads::explain::{ExplainOptions, explain};
+/// use lookback_heads::head;
+/// use lookback_model::{LoadOptions, Model, Prefix};
+///
+/// let model = Model::load("model.gguf".as_ref(), &LoadOptions::default())?;
+/// let encoding = model.tokenizer().encode("Jack saw Ann. Yet she left.", &Prefix::Declared)?;
+/// let options = ExplainOptions {
+///     head: head::parse("9.4")?,
+///     word: Some("she".parse()?),
+///     model_name: "my model".to_owned(),
+///     entries: 6,
+/// };
+/// let walk = explain(&model, &encoding, &options)?;
+/// for step in &walk.steps {
+///     println!("{}: {}", step.name, step.formula);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn explain(
+    model: &Model,
+    encoding: &Encoding,
+    options: &ExplainOptions,
+) -> Result<Walk, Error> {
+    let config = model.config();
+    head::check(options.head, config.layers, config.heads)?;
+    let tokens = encoding.ids.len();
+    if tokens > MAX_TOKENS {
+        return Err(Error::TooLong {
+            tokens,
+            limit: MAX_TOKENS,
+        });
+    }
+    let words = Words::new(&encoding.text, &encoding.spans);
+    let named: Vec<WordName> = options.word.iter().cloned().collect();
+    // `interest` gives at least one word.
+    let word = interest(&encoding.text, &words, &named)?[0];
+    let rope = &config.rope;
+    let inputs = Inputs {
+        text: &encoding.text,
+        words: &words,
+        token_names: token_names(model, encoding),
+        prefix_tokens: encoding.prefix_tokens,
+        head: options.head,
+        layers: config.layers,
+        word,
+        candidates: candidates(&words, word),
+        embeddings: model.embeddings(&encoding.ids)?,
+        internals: model.inspect(&encoding.ids, options.head.layer)?,
+        norm_eps: f64::from(config.norm_eps),
+        frequencies: rope
+            .frequencies(config.head_dim)
+            .into_iter()
+            .map(f64::from)
+            .collect(),
+        entries: options.entries.max(1),
+    };
+    walk(&inputs, &options.model_name)
+}
+
+/// All steps in order.
+fn walk(inputs: &Inputs<'_>, model: &str) -> Result<Walk, Error> {
+    refuse_other_scores(inputs)?;
+    let first = first_idea::first_idea(inputs)?;
+    let exact = Exact::new(inputs)?;
+    let outcome = outcome(inputs, &exact.weighing.weights, &first.weights);
+    let mut steps = Vec::from(first.steps);
+    steps.extend(projections::projections(inputs, &exact));
+    steps.extend(weighing::weighing(inputs, &exact, &outcome)?);
+    steps.extend(together::together(inputs, &exact));
+    let excess = |check: &Check| check.largest_difference / check.allowed;
+    let worst_check = steps
+        .iter()
+        .flat_map(|step| &step.checks)
+        .max_by(|a, b| excess(a).total_cmp(&excess(b)))
+        .cloned();
+    Ok(Walk {
+        format: FORMAT,
+        model: model.to_owned(),
+        text: inputs.text.to_owned(),
+        tokens: inputs.token_names.clone(),
+        prefix_tokens: inputs.prefix_tokens,
+        layer: inputs.head.layer,
+        head: inputs.head.head,
+        kv_head: inputs.kv_head(),
+        dimensions: inputs.dimensions(),
+        word: FollowedWord {
+            label: label(inputs.words, inputs.word),
+            tokens: inputs
+                .words
+                .get(inputs.word)
+                .map_or_else(Vec::new, |w| w.tokens.clone().collect()),
+            token: inputs.token(),
+        },
+        steps,
+        outcome,
+        worst_check,
+    })
+}
+
+/// Scores are walked through as the notes make them; what else some models do to them has no step here.
+fn refuse_other_scores(inputs: &Inputs<'_>) -> Result<(), Error> {
+    let scoring = &inputs.internals.scoring;
+    let what = if scoring.soft_cap.is_some() {
+        "a soft cap on its scores"
+    } else if scoring.alibi.is_some() {
+        "a distance penalty on its scores (ALiBi)"
+    } else if scoring.sinks.is_some() {
+        "learned sinks"
+    } else {
+        return Ok(());
+    };
+    Err(Error::NoStepFor {
+        layer: inputs.head.layer,
+        what,
+    })
+}
+
+fn outcome(inputs: &Inputs<'_>, weights: &Array2<f64>, similarity: &Array2<f64>) -> Outcome {
+    let i = inputs.token();
+    let row = weights.row(i);
+    let of_text = inputs.prefix_tokens..row.len();
+    let above = of_text.clone().filter(|&j| row[j] > row[i]).count();
+    let sum =
+        |weights: &Array2<f64>, tokens: &[usize]| tokens.iter().map(|&t| weights[[i, t]]).sum();
+    let candidate = |candidate: &crate::Candidate| {
+        let tokens = inputs.candidate_tokens(candidate);
+        CandidateWeight {
+            text: candidate.text.clone(),
+            weight: sum(weights, &tokens),
+            similarity_weight: sum(similarity, &tokens),
+            tokens,
+        }
+    };
+    Outcome {
+        self_weight: row[i],
+        self_rank: above + 1,
+        mean_self_weight: of_text.clone().map(|j| weights[[j, j]]).sum::<f64>()
+            / of_text.len() as f64,
+        sink_share: row.iter().take(inputs.prefix_tokens).sum(),
+        candidates: inputs.candidates.iter().map(candidate).collect(),
+    }
+}
+
+/// What each token stands for: its part of the text without the space before it, or the prefix token's own text.
+fn token_names(model: &Model, encoding: &Encoding) -> Vec<String> {
+    let name = |index: usize, id: u32, (start, end): (usize, usize)| {
+        if index < encoding.prefix_tokens {
+            return model
+                .tokenizer()
+                .token_text(id)
+                .unwrap_or_else(|| format!("[{id}]"));
+        }
+        let text = encoding.text.get(start..end).unwrap_or_default();
+        match text.trim() {
+            "" => text.to_owned(),
+            trimmed => trimmed.to_owned(),
+        }
+    };
+    let tokens = encoding.ids.iter().zip(&encoding.spans).enumerate();
+    tokens
+        .map(|(index, (&id, &span))| name(index, id, span))
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! From one head's output back to N×d.
+
+use ndarray::{Array2, s};
+
+use super::build::{check_matrix, product, shapes, step};
+use super::compute::{Exact, side_by_side};
+use super::inputs::Inputs;
+use super::text::percent;
+use super::walk::{Dimensions, Step};
+
+/// The steps `concat`, `output`, `residual`.
+pub(super) fn together(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {
+    vec![
+        concat_step(inputs, exact),
+        output_step(inputs, exact),
+        residual_step(inputs, exact),
+    ]
+}
+
+fn concat_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
+    let Dimensions { n, d_v, heads, .. } = inputs.dimensions();
+    let head = inputs.head.head;
+    let mut step = step(
+        "concat",
+        "The heads side by side",
+        "concat(head_1, …, head_h)",
+    );
+    let all = heads * d_v;
+    step.shapes = vec![shapes(
+        "h times N×v → N×(h·v)",
+        format!("{heads} times {n}×{d_v} → {n}×{all}"),
+    )];
+    step.says.push(format!(
+        "Head {head} fills columns {} to {}; the other heads have looked elsewhere and fill the rest.",
+        head * d_v,
+        (head + 1) * d_v - 1
+    ));
+    step.matrices = vec![inputs.by_token(
+        "concat",
+        "token × (head, head dimension)",
+        exact.concat.view(),
+    )];
+    let model = side_by_side(&inputs.internals.z);
+    step.checks = vec![check_matrix(
+        "all heads' outputs",
+        model.view(),
+        exact.concat.view(),
+    )];
+    step
+}
+
+fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
+    let Dimensions {
+        n, d, d_v, heads, ..
+    } = inputs.dimensions();
+    let w_o = inputs.internals.w_o.mapv(f64::from);
+    let mut step = step("output", "W_o: back to the model dimension", "concat · W_o");
+    step.shapes = vec![product("N×(h·v) · (h·v)×d = N×d", [n, heads * d_v, d])];
+    step.says.push(format!(
+        "At “{}” head {} alone makes a vector of {} of the length of what all heads make together.",
+        inputs.token_names[inputs.token()],
+        inputs.head.head,
+        percent(share_of_output(inputs, exact, &w_o))
+    ));
+    step.departs = Some(
+        "The notes write W_o before the heads' output; with one row a token it stands after it. The result is the same."
+            .to_owned(),
+    );
+    step.matrices = vec![
+        inputs.by_token(
+            "concat",
+            "token × (head, head dimension)",
+            exact.concat.view(),
+        ),
+        inputs.corner(
+            "W_o",
+            "(head, head dimension) × model dimension",
+            w_o.view(),
+        ),
+        inputs.by_token("output", "token × model dimension", exact.output.view()),
+    ];
+    let model = inputs.internals.attn_out.view();
+    step.checks = vec![check_matrix(
+        "what the layer adds",
+        model,
+        exact.output.view(),
+    )];
+    step
+}
+
+/// ‖z_i^h·W_o^h‖ / ‖concat_i·W_o‖ at the followed token.
+fn share_of_output(inputs: &Inputs<'_>, exact: &Exact, w_o: &Array2<f64>) -> f64 {
+    let (i, head, d_v) = (inputs.token(), inputs.head.head, inputs.dimensions().d_v);
+    let own = s![head * d_v..(head + 1) * d_v, ..];
+    let alone = exact.weighing.z.row(i).dot(&w_o.slice(own));
+    let all = exact.output.row(i);
+    (alone.dot(&alone) / all.dot(&all).max(f64::MIN_POSITIVE)).sqrt()
+}
+
+fn residual_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
+    let Dimensions { n, d, layers, .. } = inputs.dimensions();
+    let sum = &exact.x + &exact.output;
+    let mut step = step("residual", "N×d again", "X + concat · W_o");
+    step.shapes = vec![shapes(
+        "N×d + N×d = N×d",
+        format!("{n}×{d} + {n}×{d} = {n}×{d}"),
+    )];
+    let layer = inputs.internals.layer;
+    let next = match layer + 1 {
+        next if next < layers => format!("layer {next} reads the sum of all this"),
+        _ => "after this last layer the logits are made".to_owned(),
+    };
+    step.says.push(format!(
+        "Input and output have the same shape, which is why layers can be stacked: {layers} of them here."
+    ));
+    step.departs = Some(format!(
+        "In the notes the heads' output is the layer's output. This model adds it to X, then adds what a feed-forward \
+         network makes of each row alone; {next}."
+    ));
+    step.matrices = vec![inputs.by_token("X + output", "token × model dimension", sum.view())];
+    step
+}

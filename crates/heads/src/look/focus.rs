@@ -1,0 +1,254 @@
+//! What one word looks back at.
+
+use lookback_trace::{HeadId, Trace};
+use serde::{Serialize, Serializer};
+
+use super::Look;
+use crate::{Candidate, Error, label};
+
+/// What one word of interest looks back at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Focus {
+    /// The word, as an index into the trace's words.
+    pub word: usize,
+    /// Its name: `he`, or `he#2` where the word occurs more than once.
+    pub label: String,
+    /// All heads together.
+    pub all_heads: AllHeads,
+    /// The candidates, in the text's order, each with the heads that look at it most.
+    pub candidates: Vec<CandidateHeads>,
+    /// Head by head, in order: all heads, or those that were asked for.
+    pub heads: Vec<HeadWeights>,
+}
+
+/// One head's weights, word by word. They are raw: with `sink_share` and `other_share` they sum to 1.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadWeights {
+    /// Which head.
+    #[serde(flatten)]
+    pub head: HeadId,
+    /// Weight on the prefix and on a learned sink.
+    pub sink_share: f32,
+    /// Weight on tokens that belong to no word, such as white space.
+    pub other_share: f32,
+    /// Weight on each word that the word of interest can see, from the first; the last is the word itself.
+    /// (Without a causal mask: on every word.)
+    #[serde(serialize_with = "as_pairs")]
+    pub word_weights: Vec<f32>,
+}
+
+/// The mean over all heads of all layers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AllHeads {
+    /// How many heads that is.
+    pub heads: usize,
+    /// Mean weight on the prefix and on a learned sink.
+    pub sink_share: f32,
+    /// Mean weight on tokens that belong to no word.
+    pub other_share: f32,
+    /// The words, the most looked at first; equals in the text's order.
+    pub ranked: Vec<RankedWord>,
+}
+
+/// What all heads together give one word.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RankedWord {
+    /// The word, as an index into the trace's words.
+    pub word: usize,
+    /// The mean of the heads' weights on it, the sink's part not set aside.
+    pub weight: f32,
+    /// The same with the sink set aside: weight / (1 − sink share); 0 where the sink took all.
+    pub share: f32,
+}
+
+/// A candidate with the heads that look at it most.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateHeads {
+    /// The candidate.
+    #[serde(flatten)]
+    pub candidate: Candidate,
+    /// The mean of all heads' weights on it.
+    pub weight: f32,
+    /// The same with the sink set aside.
+    pub share: f32,
+    /// The heads that give it most weight (before anything is set aside), the greatest first.
+    pub heads: Vec<CandidateHead>,
+}
+
+/// One head, as far as the candidates go.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandidateHead {
+    /// Which head.
+    #[serde(flatten)]
+    pub head: HeadId,
+    /// Its weight on each candidate, in the order of [`Focus::candidates`].
+    pub weights: Vec<f32>,
+    /// Its weight on the prefix and on a learned sink.
+    pub sink_share: f32,
+}
+
+impl Focus {
+    /// Asks every head of the trace once.
+    pub(super) fn new(
+        look: &Look<'_>,
+        word: usize,
+        candidates: &[Candidate],
+    ) -> Result<Self, Error> {
+        let trace = look.trace();
+        let sees = look.sees(word);
+        let mut sum = Sum::new(sees);
+        let mut heads = Vec::with_capacity(look.heads().len());
+        let mut on_candidates = Vec::with_capacity(look.head_count());
+        for layer in 0..trace.layer_count() {
+            for head in 0..trace.head_count(layer) {
+                let weights = HeadWeights::new(trace, HeadId { layer, head }, word, sees)?;
+                sum.add(&weights);
+                on_candidates.push(CandidateHead::new(&weights, candidates));
+                if look.heads().binary_search(&weights.head).is_ok() {
+                    heads.push(weights);
+                }
+            }
+        }
+        let all_heads = sum.mean();
+        let candidates = candidates
+            .iter()
+            .enumerate()
+            .map(|(index, candidate)| {
+                let best = best(&on_candidates, index, look.heads_per_candidate());
+                CandidateHeads::new(candidate, &all_heads, best)
+            })
+            .collect();
+        Ok(Self {
+            word,
+            label: label(trace.words(), word),
+            all_heads,
+            candidates,
+            heads,
+        })
+    }
+}
+
+impl HeadWeights {
+    fn new(trace: &Trace, head: HeadId, word: usize, sees: usize) -> Result<Self, Error> {
+        let mut weights = trace.word_weights(head.layer, head.head, word)?;
+        weights.words.truncate(sees);
+        Ok(Self {
+            head,
+            sink_share: weights.prefix + learned_sink(trace, head, &weights),
+            other_share: weights.other,
+            word_weights: weights.words,
+        })
+    }
+
+    /// The head's share of each word with the sink set aside: weight / (1 − sink share); 0 where the sink took all.
+    #[must_use]
+    pub fn shares(&self) -> Vec<f32> {
+        let kept = f64::from(self.other_share)
+            + self.word_weights.iter().map(|&w| f64::from(w)).sum::<f64>();
+        self.word_weights
+            .iter()
+            .map(|&w| share(f64::from(w), kept))
+            .collect()
+    }
+}
+
+/// The weight that a learned sink took: what a row lacks to 1. Without one nothing is lacking but rounding.
+fn learned_sink(trace: &Trace, head: HeadId, weights: &lookback_trace::WordWeights) -> f32 {
+    if trace.meta().layers[head.layer].sinks.is_none() {
+        return 0.0;
+    }
+    (1.0 - weights.prefix - weights.other - weights.words.iter().sum::<f32>()).max(0.0)
+}
+
+impl CandidateHead {
+    fn new(weights: &HeadWeights, candidates: &[Candidate]) -> Self {
+        let on = |c: &Candidate| c.words.iter().map(|&w| weights.word_weights[w]).sum();
+        Self {
+            head: weights.head,
+            weights: candidates.iter().map(on).collect(),
+            sink_share: weights.sink_share,
+        }
+    }
+}
+
+/// The `count` heads that give candidate `index` most; equals in the heads' order.
+fn best(heads: &[CandidateHead], index: usize, count: usize) -> Vec<CandidateHead> {
+    let mut order: Vec<&CandidateHead> = heads.iter().collect();
+    order.sort_by(|a, b| b.weights[index].total_cmp(&a.weights[index]));
+    order.into_iter().take(count).cloned().collect()
+}
+
+impl CandidateHeads {
+    fn new(candidate: &Candidate, all: &AllHeads, heads: Vec<CandidateHead>) -> Self {
+        let named = |r: &&RankedWord| candidate.words.contains(&r.word);
+        Self {
+            candidate: candidate.clone(),
+            weight: all.ranked.iter().filter(named).map(|r| r.weight).sum(),
+            share: all.ranked.iter().filter(named).map(|r| r.share).sum(),
+            heads,
+        }
+    }
+}
+
+/// `[[word, weight], …]`.
+fn as_pairs<S: Serializer>(weights: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(weights.iter().enumerate())
+}
+
+/// Running sums over heads, in f64: [words seen].
+struct Sum {
+    heads: usize,
+    sink: f64,
+    other: f64,
+    words: Vec<f64>,
+}
+
+impl Sum {
+    fn new(sees: usize) -> Self {
+        Self {
+            heads: 0,
+            sink: 0.0,
+            other: 0.0,
+            words: vec![0.0; sees],
+        }
+    }
+
+    fn add(&mut self, head: &HeadWeights) {
+        self.heads += 1;
+        self.sink += f64::from(head.sink_share);
+        self.other += f64::from(head.other_share);
+        for (sum, &weight) in self.words.iter_mut().zip(&head.word_weights) {
+            *sum += f64::from(weight);
+        }
+    }
+
+    fn mean(self) -> AllHeads {
+        let mean = |sum: f64| (sum / self.heads as f64) as f32;
+        let kept = self.other + self.words.iter().sum::<f64>();
+        let mut ranked: Vec<RankedWord> = self
+            .words
+            .iter()
+            .enumerate()
+            .map(|(word, &sum)| RankedWord {
+                word,
+                weight: mean(sum),
+                share: share(sum, kept),
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        AllHeads {
+            heads: self.heads,
+            sink_share: mean(self.sink),
+            other_share: mean(self.other),
+            ranked,
+        }
+    }
+}
+
+fn share(weight: f64, kept: f64) -> f32 {
+    if kept > 0.0 {
+        (weight / kept) as f32
+    } else {
+        0.0
+    }
+}
