@@ -2,6 +2,7 @@
 
 pub mod backward;
 pub mod forward;
+pub mod measure;
 pub mod reference;
 pub mod weights;
 
