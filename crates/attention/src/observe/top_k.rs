@@ -210,7 +210,9 @@ impl Kernel for Offer<'_, '_> {
             }
             match count(&found) {
                 0 => continue,
-                1..=MANY => each(&found, |at| insert(list, values.entry(at))),
+                few if few * list.len() <= STEPS => {
+                    each(&found, |at| insert(list, values.entry(at)));
+                }
                 _ => merge_many(list, &values, &found),
             }
             *least = bar(list[list.len() - 1]);
@@ -284,13 +286,17 @@ impl Values<'_> {
     }
 }
 
-/// Candidates of a row above which they are selected from together instead of one by one.
-const MANY: u32 = 12;
+/// Candidates of a row for which a higher bar is looked for.
+const MANY: usize = 12;
+
+/// Candidates times length of the list up to which they are put in one by one, which takes so many steps, vectors of them
+/// at a time; beyond it they are selected from together.
+const STEPS: usize = 1024;
 
 /// How many bits are set.
 #[inline(always)]
-fn count(words: &Candidates) -> u32 {
-    words.iter().map(|word| word.count_ones()).sum()
+fn count(words: &Candidates) -> usize {
+    words.iter().map(|word| word.count_ones() as usize).sum()
 }
 
 /// Calls `take` with the place of each set bit, in order.
