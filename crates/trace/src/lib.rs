@@ -18,6 +18,7 @@ mod trace;
 mod word_weights;
 pub mod words;
 
+pub use aside::write_aside;
 pub use edits::{Cut, Edits, HeadId, Scaled};
 pub use error::Error;
 pub use head::Head;
