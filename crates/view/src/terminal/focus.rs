@@ -1,5 +1,6 @@
 //! What one word looks back at.
 
+use anstyle::Style;
 use lookback_heads::look::{HeadWeights, Sink};
 use lookback_heads::{Focus, Look, head, label};
 
@@ -99,7 +100,8 @@ fn one_head(
 struct Row {
     name: Line,
     share: f64,
-    candidate: bool,
+    /// The bar's style; a row of many words has no bar, since it would make all others short.
+    bar: Option<Style>,
 }
 
 /// The first words as bars, the longest of which fills its room; the rest in one row each for words and white space.
@@ -131,7 +133,7 @@ fn bars(
         rows.push(Row {
             name,
             share: share.into(),
-            candidate,
+            bar: Some(if candidate { CANDIDATE_BAR } else { BAR }),
         });
     }
     if others > 0 {
@@ -139,7 +141,7 @@ fn bars(
         rows.push(Row {
             name: Line::of(QUIET, name),
             share: rest,
-            candidate: false,
+            bar: None,
         });
     }
     if white_space > 0.0005 {
@@ -147,7 +149,7 @@ fn bars(
         rows.push(Row {
             name,
             share: white_space.into(),
-            candidate: false,
+            bar: None,
         });
     }
     draw(rows, width)
@@ -190,8 +192,9 @@ fn draw(rows: Vec<Row>, width: usize) -> Vec<Line> {
         line.pad_to(start - 1 - width_of(&number));
         line.push(PLAIN, number);
         line.pad_to(start);
-        let style = if row.candidate { CANDIDATE_BAR } else { BAR };
-        line.push(style, bar(row.share / longest, room));
+        if let Some(style) = row.bar {
+            line.push(style, bar(row.share / longest, room));
+        }
         line
     };
     rows.into_iter().map(draw).collect()
