@@ -20,10 +20,14 @@ const BAR_COLUMNS: usize = 8;
 
 /// Heading, table and what is left out; or that there is no candidate.
 pub(super) fn lines(focus: &Focus, width: usize) -> Vec<Line> {
+    if focus.candidates.is_empty() && focus.all_heads.ranked.len() < 2 {
+        // Nothing at all stands before the word.
+        return Vec::new();
+    }
     let mut lines = vec![Line::new()];
     if focus.candidates.is_empty() {
         let none = format!(
-            "No capitalised word stands before “{}” that it might stand for; name candidates with --candidates.",
+            "No candidate for what “{}” stands for is before it: a capitalised word, or one named with --candidates.",
             clean(&focus.label)
         );
         lines.extend(paragraph(width, 0, QUIET, &none));

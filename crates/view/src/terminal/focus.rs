@@ -118,7 +118,10 @@ fn bars(
         .iter()
         .flat_map(|c| c.candidate.words.clone())
         .collect();
-    let name_columns = (width / 3).min(24);
+    // A third, but on a narrow terminal whatever the number leaves.
+    let name_columns = (width / 3)
+        .max(width.saturating_sub(4 + NUMBER + 1).min(9))
+        .min(24);
     let mut rows = Vec::new();
     let (mut others, mut rest) = (0, 0.0);
     for (place, (word, share)) in ranked.into_iter().enumerate() {
@@ -137,7 +140,13 @@ fn bars(
         });
     }
     if others > 0 {
-        let name = format!("{others} more {}", plural(others, "word", "words"));
+        let more = format!("{others} more");
+        let long = format!("{more} {}", plural(others, "word", "words"));
+        let name = if width_of(&long) <= name_columns {
+            long
+        } else {
+            more
+        };
         rows.push(Row {
             name: Line::of(QUIET, name),
             share: rest,
@@ -159,6 +168,8 @@ fn bars(
 fn row_name(look: &Look<'_>, focus: &Focus, word: usize, candidate: bool, columns: usize) -> Line {
     let shown = clean(&label(look.trace().words(), word));
     let remark = match look.sink() {
+        // On a narrow terminal the word itself needs the room.
+        _ if columns < 13 => "",
         Sink::FirstWord { word: first } if first == word => " (sink)",
         _ if word == focus.word => " (itself)",
         _ => "",

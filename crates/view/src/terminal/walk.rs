@@ -9,6 +9,7 @@ use lookback_trace::HeadId;
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
 use super::line::{Line, write_lines};
+use super::look::plural;
 use super::number::difference;
 use super::palette::{FOCUS, HEADING, PLAIN, QUIET, WRONG};
 use super::{Error, columns, step};
@@ -68,8 +69,15 @@ fn header(walk: &Walk, width: usize) -> Vec<Line> {
         0,
         QUIET,
         &format!(
-            "N = {} tokens, d = {}, k = {}, v = {}, h = {} heads ({} key/value heads), {} layers.",
-            sizes.n, sizes.d, sizes.d_k, sizes.d_v, sizes.heads, sizes.kv_heads, sizes.layers
+            "N = {} {}, d = {}, k = {}, v = {}, h = {} heads ({} key/value heads), {} layers.",
+            sizes.n,
+            plural(sizes.n, "token", "tokens"),
+            sizes.d,
+            sizes.d_k,
+            sizes.d_v,
+            sizes.heads,
+            sizes.kv_heads,
+            sizes.layers
         ),
     ));
     lines.extend(paragraph(

@@ -1,5 +1,3 @@
-//! Pictures for the terminal: how they look, and that they fit whatever the text and the width.
-
 use lookback_heads::example::Example;
 use lookback_heads::{Error, Look, LookOptions, head};
 use lookback_trace::{Layer, Trace};
@@ -8,21 +6,7 @@ use ndarray::Axis;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr as _;
 
-/// Escape sequences of colours and styles are taken out; any other would stay and be seen.
-fn plain(styled: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = styled;
-    while let Some((before, after)) = rest.split_once("\x1b[") {
-        plain.push_str(before);
-        let end = after
-            .find(|c: char| !c.is_ascii_digit() && c != ';')
-            .unwrap();
-        assert!(after[end..].starts_with('m'), "{after:?}");
-        rest = &after[end + 1..];
-    }
-    plain.push_str(rest);
-    plain
-}
+use crate::plain::plain;
 
 fn styled(trace: &Trace, options: &LookOptions, picture: &LookPicture) -> Result<String, Error> {
     let mut out = Vec::new();
