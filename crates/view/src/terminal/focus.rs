@@ -126,8 +126,10 @@ fn bars(
     let (mut others, mut rest) = (0, 0.0);
     for (place, (word, share)) in ranked.into_iter().enumerate() {
         let candidate = names.contains(&word);
-        let listed = place < picture.listed.max(1);
-        if !listed && !(candidate && rows.len() < 2 * picture.listed.max(1)) {
+        // Candidates are listed further down as well, but not without end.
+        let most = picture.listed.max(1);
+        let listed = place < most || candidate && rows.len() < most.saturating_mul(2);
+        if !listed {
             others += 1;
             rest += f64::from(share);
             continue;
