@@ -40,7 +40,7 @@ fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let names: Vec<String> = excerpt
         .row_labels
         .iter()
-        .map(|n| cut(&name(n), NAME))
+        .map(|n| cut(&name(n), if width < 40 { NAME / 3 } else { NAME }))
         .collect();
     let start = 4 + names.iter().map(|n| width_of(n)).max().unwrap_or(0);
     let cell = cells
