@@ -15,8 +15,11 @@ mod save;
 mod statistics;
 mod tensor;
 mod trace;
+mod walk;
 mod word_weights;
 pub mod words;
+
+pub use lookback_attention::observe;
 
 pub use aside::write_aside;
 pub use edits::{Cut, Edits, HeadId, Scaled};
