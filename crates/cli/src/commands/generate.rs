@@ -111,7 +111,7 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let prompt = prompt(args, &text, model, context)?;
     if model.weights() == WeightsKind::Quantized {
         output::note(&format!(
-            "computing on {} weights: numbers differ slightly from those on f32, by which heads are looked at",
+            "computing on {} weights: numbers differ slightly from those on f32 weights, which looks and traces are computed on",
             model.weights_description()
         ));
     }
