@@ -14,6 +14,7 @@ mod layers;
 mod model;
 mod run;
 pub mod store;
+mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
@@ -21,4 +22,5 @@ pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
     Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
 };
+pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};
