@@ -19,6 +19,7 @@ pub mod tokenizer;
 pub use error::Error;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
-    Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
+    Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
+    PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
 pub use tokenizer::{Encoding, Prefix};
