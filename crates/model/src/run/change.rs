@@ -70,11 +70,7 @@ pub(super) fn cut_edges(
     let group = call.q.dim().0 / call.k.dim().0;
     for row in cuts.chunk_by(|a, b| (a.head, a.i) == (b.head, b.i)) {
         let head = row[0].head;
-        let Some(i) = row[0]
-            .i
-            .checked_sub(first)
-            .filter(|&i| i < call.q.dim().1)
-        else {
+        let Some(i) = row[0].i.checked_sub(first).filter(|&i| i < call.q.dim().1) else {
             continue;
         };
         let without = Row {

@@ -159,8 +159,7 @@ impl Interventions {
                 heads.saturating_sub(1)
             )
         };
-        let exists =
-            |layer: usize, head: usize, heads: usize| layer < shape.layers && head < heads;
+        let exists = |layer: usize, head: usize, heads: usize| layer < shape.layers && head < heads;
         let edges = self.cuts.iter().map(|cut| (cut.layer, cut.head));
         let outputs = self.outputs.keys().map(|head| (head.layer, head.head));
         if let Some((layer, head)) = edges
