@@ -14,6 +14,7 @@ mod layers;
 mod model;
 mod run;
 pub mod store;
+mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
@@ -22,4 +23,5 @@ pub use run::{
     Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
     PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
+pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};
