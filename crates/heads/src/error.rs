@@ -115,6 +115,14 @@ pub enum Error {
         /// What is wrong with its first line, where it has one.
         first: Option<String>,
     },
+    /// The text has no row that says anything.
+    #[error(
+        "{tokens} tokens are too few: what stands before the text is the sink, and at least one token must follow it"
+    )]
+    TooShort {
+        /// How many tokens there are, the prefix's included.
+        tokens: usize,
+    },
     /// A number could not be computed.
     #[error("{0}")]
     Numeric(String),

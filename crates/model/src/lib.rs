@@ -20,8 +20,8 @@ pub mod tokenizer;
 pub use error::Error;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
-    Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
-    PrefillOptions, TraceOptions, Traced, WithInterventions,
+    Attended, AttentionWeights, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch,
+    Prefill, PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
 pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

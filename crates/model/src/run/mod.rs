@@ -10,9 +10,11 @@ mod interventions;
 mod options;
 mod pass;
 mod prefill;
+mod weights;
 
 pub use cache::KvCache;
 pub use hooks::{Attended, Hooks};
 pub use internals::LayerInternals;
 pub use interventions::{Interventions, Patch, WithInterventions};
 pub use options::{Logits, Prefill, PrefillOptions, TraceOptions, Traced};
+pub use weights::AttentionWeights;

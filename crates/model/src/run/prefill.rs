@@ -177,7 +177,7 @@ impl Model {
         self.check_ids(tokens)
     }
 
-    fn check_ids(&self, tokens: &[u32]) -> Result<(), Error> {
+    pub(super) fn check_ids(&self, tokens: &[u32]) -> Result<(), Error> {
         let Shape { vocab, .. } = *self.shape();
         match tokens.iter().position(|&id| id as usize >= vocab) {
             None => Ok(()),
