@@ -1,5 +1,7 @@
 //! Tiny checkpoints, run: logits and attention weights against those that the transformers library computes.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 mod common;
 
 use std::path::Path;
