@@ -21,6 +21,7 @@ mod span;
 mod strip;
 mod tile;
 mod top_k;
+mod weigh;
 mod within;
 
 pub use area::{Area, QueryBlock, Walk};
@@ -120,7 +121,7 @@ pub fn observe_on<E: Element, O: Observer>(
         one_of("queries", edge.query, shape.n)?;
         one_of("keys", edge.key, shape.m)?;
     }
-    set.run(plan::Observe {
+    let call = plan::Observe {
         set,
         walk: &Walk::new(shape, scoring),
         q,
@@ -129,7 +130,8 @@ pub fn observe_on<E: Element, O: Observer>(
         scoring,
         cut: &cut,
         observer,
-    })
+    };
+    call.run()
 }
 
 /// Refuses an index that is not below `len`.

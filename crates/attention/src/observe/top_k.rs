@@ -208,14 +208,20 @@ impl Kernel for Offer<'_, '_> {
                 None => self.tile.lines(r),
             };
             let mut words = above(isa, lines, *least);
-            for (w, word) in words.iter_mut().enumerate() {
-                while *word != 0 {
-                    let at = w * 64 + word.trailing_zeros() as usize;
-                    *word &= *word - 1;
-                    let value = lines[at / Line::LEN].0[at % Line::LEN];
-                    insert(list, entry(value, first + at));
+            if count(&words) > MANY {
+                if list.len() <= Line::LEN {
+                    words = above(isa, lines, least.max(sixteenth_at_least(isa, lines)));
+                }
+                if count(&words) > MANY {
+                    merge_many(list, lines, &words, first);
+                    *least = bar(list[list.len() - 1]);
+                    continue;
                 }
             }
+            each(&words, |at| {
+                let value = lines[at / Line::LEN].0[at % Line::LEN];
+                insert(list, entry(value, first + at));
+            });
             *least = bar(list[list.len() - 1]);
         }
     }
@@ -235,9 +241,12 @@ fn times<I: Isa>(isa: I, a: &[Line], b: &[Line; LINES], out: &mut [Line; LINES])
     }
 }
 
+/// A bit for each value of a tile's row.
+type Candidates = [u64; LINES / 4];
+
 /// A bit for each value that is not below `bar`, NaN included.
 #[inline(always)]
-fn above<I: Isa>(isa: I, lines: &[Line], bar: f32) -> [u64; LINES / 4] {
+fn above<I: Isa>(isa: I, lines: &[Line], bar: f32) -> Candidates {
     let bar = isa.splat(bar);
     let mut words = [0; LINES / 4];
     for (l, line) in lines.iter().enumerate() {
@@ -251,9 +260,64 @@ fn above<I: Isa>(isa: I, lines: &[Line], bar: f32) -> [u64; LINES / 4] {
     words
 }
 
+/// Candidates of a row above which they are selected from together instead of one by one.
+const MANY: u32 = 12;
+
+/// How many bits are set.
+#[inline(always)]
+fn count(words: &Candidates) -> u32 {
+    words.iter().map(|word| word.count_ones()).sum()
+}
+
+/// Calls `take` with the place of each set bit, in order.
+#[inline(always)]
+fn each(words: &Candidates, mut take: impl FnMut(usize)) {
+    for (w, &word) in words.iter().enumerate() {
+        let mut word = word;
+        while word != 0 {
+            take(w * 64 + word.trailing_zeros() as usize);
+            word &= word - 1;
+        }
+    }
+}
+
+/// A number that at least sixteen of the values reach: the least of the lanes' maxima. NaN is passed over.
+#[inline(always)]
+fn sixteenth_at_least<I: Isa>(isa: I, lines: &[Line]) -> f32 {
+    let mut maxima = Line::ZERO;
+    for part in 0..Line::LEN / I::LANES {
+        let mut max = isa.splat(0.0);
+        for line in lines {
+            max = isa.max(max, isa.load(line.part(part, I::LANES)));
+        }
+        isa.store(max, maxima.part_mut(part, I::LANES));
+    }
+    maxima.0.into_iter().fold(f32::INFINITY, f32::min)
+}
+
+/// Puts many entries in their places at once.
+#[inline(never)]
+fn merge_many(list: &mut [Entry], lines: &[Line], words: &Candidates, first: usize) {
+    let mut all = Vec::with_capacity(list.len() + LINES * Line::LEN);
+    all.extend(list.iter().copied().take_while(|&entry| entry != 0));
+    each(words, |at| {
+        let value = lines[at / Line::LEN].0[at % Line::LEN];
+        all.push(entry(value, first + at));
+    });
+    if all.len() > list.len() {
+        all.select_nth_unstable_by(list.len() - 1, |a, b| b.cmp(a));
+        all.truncate(list.len());
+    }
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    list[..all.len()].copy_from_slice(&all);
+}
+
 /// Puts an entry in its place, and drops the last.
 #[inline(always)]
 fn insert(list: &mut [Entry], entry: Entry) {
+    if entry < list[list.len() - 1] {
+        return;
+    }
     for i in (1..list.len()).rev() {
         list[i] = list[i].max(list[i - 1].min(entry));
     }
