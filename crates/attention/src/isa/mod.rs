@@ -109,6 +109,10 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Whether `mask` holds in any lane.
     fn any(self, mask: Self::Mask) -> bool;
 
+    /// Asks for `row` to be brought into the nearest cache; does nothing where that cannot be asked.
+    #[inline(always)]
+    fn prefetch<T>(self, _row: &[T]) {}
+
     /// Transposes a 16×16 block in place.
     #[inline(always)]
     fn transpose(self, block: &mut [Line; 16]) {
@@ -150,6 +154,16 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
             }
         }
         line.0[0]
+    }
+
+    /// Sum of the lanes of each of sixteen vectors, each in an order that the instruction set fixes.
+    #[inline(always)]
+    fn sum_each(self, vectors: &[Self::V; 16]) -> Line {
+        let mut line = Line::ZERO;
+        for i in 0..16 {
+            line.0[i] = self.sum(vectors[i]);
+        }
+        line
     }
 
     /// 0, 1, 2, … plus `start`.
