@@ -4,6 +4,7 @@ pub mod backward;
 pub mod decode;
 pub mod forward;
 pub mod measure;
+pub mod observe;
 pub mod reference;
 pub mod weights;
 
