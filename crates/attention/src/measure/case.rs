@@ -13,15 +13,19 @@ pub enum Operation {
     /// O and LSE of few queries, all keys visible; each run takes another cache of a ring of 256 MiB or more, so that no
     /// cache of the processor holds what is read next.
     Decode,
+    /// Every observer in one walk over the weights: top 16 by weight and by product, entropy, mass on eight spans and by
+    /// distance, weight received, row maxima, sixteen whole rows and a picture of 256×256.
+    Observe,
 }
 
 impl Operation {
-    /// `forward`, `forward_backward` or `decode`.
+    /// `forward`, `forward_backward`, `decode` or `observe`.
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Forward => "forward",
             Operation::ForwardBackward => "forward_backward",
             Operation::Decode => "decode",
+            Operation::Observe => "observe",
         }
     }
 }
@@ -142,6 +146,10 @@ impl Case {
                 }
             }
         }
+        cases.push(Case {
+            operation: Operation::Observe,
+            ..tokens(8192)
+        });
         cases
     }
 
@@ -155,7 +163,11 @@ impl Case {
             storage: Storage::F16,
             ..Case::DECODE
         };
-        vec![Case::FORWARD, backward, Case::DECODE, half]
+        let observe = Case {
+            operation: Operation::Observe,
+            ..Case::FORWARD
+        };
+        vec![Case::FORWARD, backward, Case::DECODE, half, observe]
     }
 
     /// Which keys a query sees.
@@ -166,7 +178,8 @@ impl Case {
         }
     }
 
-    /// Floating-point operations that count: [`forward_flops`], and 2.5 times that for the gradients.
+    /// Floating-point operations that count: [`forward_flops`], and 2.5 times that for the gradients; of observing those
+    /// of the scores alone.
     pub fn flops(&self) -> f64 {
         let forward = forward_flops(
             self.b * self.h,
@@ -176,6 +189,7 @@ impl Case {
         );
         match self.operation {
             Operation::ForwardBackward => 3.5 * forward,
+            Operation::Observe => forward * self.d_k as f64 / (self.d_k + self.d_v) as f64,
             _ => forward,
         }
     }
@@ -185,12 +199,15 @@ impl Case {
         self.b * self.h_kv * self.m * (self.d_k + self.d_v) * self.storage.bytes()
     }
 
-    /// Bytes that have to be read and written at least: every operand and result once.
+    /// Bytes that have to be read and written at least: every operand and result once (of observing, Q, K and the LSE).
     pub fn bytes(&self) -> usize {
         let q = self.b * self.h * self.n * self.d_k;
         let o = self.b * self.h * self.n * (self.d_v + 1);
         let kv = self.cache_bytes();
         match self.operation {
+            Operation::Observe => {
+                4 * (q + self.b * self.h * self.n) + kv * self.d_k / (self.d_k + self.d_v)
+            }
             // dO in, and each gradient out.
             Operation::ForwardBackward => 4 * (2 * q + 2 * o) + 2 * kv,
             _ => 4 * (q + o) + kv,

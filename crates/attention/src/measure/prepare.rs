@@ -1,12 +1,16 @@
 //! A case's operands, and what runs it.
 
 use half::f16;
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, Axis};
 
 use super::{Case, Operation, Storage};
 use crate::backward::{Gradients, GradientsMut, Inputs, Options, backward_into_on};
 use crate::decode::{Cache, Workspace, decode_into_on};
 use crate::forward::forward_into_on;
+use crate::observe::{
+    DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
+    observe_on,
+};
 use crate::{Element, Error, InstructionSet, Scoring};
 
 /// Bytes of the caches that decoding takes in turn, at least.
@@ -17,6 +21,7 @@ pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<()
     match (case.operation, case.storage) {
         (Operation::Forward, _) => forward(set, *case),
         (Operation::ForwardBackward, _) => forward_backward(set, *case),
+        (Operation::Observe, _) => observe(set, *case),
         (Operation::Decode, Storage::F32) => decode(set, *case, |x| x),
         (Operation::Decode, Storage::F16) => decode(set, *case, f16::from_f32),
     }
@@ -113,5 +118,45 @@ fn decode<E: Element>(
         let scoring = Scoring::default().with_mask(case.mask());
         let (o, lse) = (o.view_mut(), lse.view_mut());
         decode_into_on(set, q.view(), &cache, &scoring, &mut workspace, o, lse)
+    })
+}
+
+fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let [q, k, v] = operands(&case);
+    let (mut o, mut lse) = results(&case);
+    let factors = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
+    let (n, m) = (case.n, case.m);
+    let mut spans: Vec<Span> = (0..5)
+        .map(|part| Span::Keys(part * m / 5..(part + 1) * m / 5))
+        .collect();
+    spans.extend([Span::first(), Span::own(), Span::previous()]);
+    let spans = SpanMass::new(spans);
+    let rows = Rows::new((0..16).map(|row| row * n / 16).collect::<Vec<_>>());
+    let picture = PooledTile {
+        rows: 0..n,
+        cols: 0..m,
+        height: n.min(256),
+        width: m.min(256),
+        pool: Pool::Max,
+    };
+    let mut known = false;
+    Box::new(move || {
+        let scoring = Scoring::default().with_mask(case.mask());
+        if !known {
+            let out = (o.view_mut(), lse.view_mut());
+            forward_into_on(set, q.view(), (k.view(), v.view()), &scoring, out)?;
+            known = true;
+        }
+        let (weight, product) = (TopK::by_weight(16), TopK::by_product(16, factors.view()));
+        let all = (
+            (&weight, &product),
+            Entropy,
+            (&spans, DistanceMass),
+            (Received, RowMax),
+            (&rows, &picture),
+        );
+        let call = (q.view(), k.view(), lse.view());
+        std::hint::black_box(observe_on(set, call, &scoring, &[], &all)?);
+        Ok(())
     })
 }

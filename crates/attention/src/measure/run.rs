@@ -123,7 +123,12 @@ mod tests {
             ..Case::FORWARD
         };
         let set = InstructionSet::best();
-        for operation in [Operation::Forward, Operation::ForwardBackward] {
+        let operations = [
+            Operation::Forward,
+            Operation::ForwardBackward,
+            Operation::Observe,
+        ];
+        for operation in operations {
             let case = Case { operation, ..small };
             let found = measure(set, &case, Duration::ZERO, &mut || true).expect("valid");
             let found = found.expect("not stopped");
