@@ -75,18 +75,24 @@ pub fn forward_into<E: Element>(
     o: ArrayViewMut4<f32>,
     lse: ArrayViewMut3<f32>,
 ) -> Result<(), Error> {
+    forward_into_on(InstructionSet::best(), q, (k, v), scoring, (o, lse))
+}
+
+/// [`forward_into`] on a chosen instruction set, keys with values and o with lse: for tests and measurements.
+///
+/// # Errors
+/// As [`forward_into`].
+pub fn forward_into_on<E: Element>(
+    set: InstructionSet,
+    q: ArrayView4<f32>,
+    (k, v): (ArrayView4<E>, ArrayView4<E>),
+    scoring: &Scoring,
+    (o, lse): (ArrayViewMut4<f32>, ArrayViewMut3<f32>),
+) -> Result<(), Error> {
     let shape = Shape::new(q.dim(), k.dim(), v.dim())?;
     scoring.validate(&shape)?;
-    let (b, h, n, d_v) = o.dim();
-    for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
-        same(dimension, ("o", found), ("q", expected))?;
-    }
-    same("d_v", ("o", d_v), ("v", shape.d_v))?;
-    let (b, h, n) = lse.dim();
-    for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
-        same(dimension, ("lse", found), ("q", expected))?;
-    }
-    InstructionSet::best().run(plan::Forward {
+    same_output(&shape, o.dim(), lse.dim())?;
+    set.run(plan::Forward {
         shape,
         q,
         k,
@@ -95,4 +101,19 @@ pub fn forward_into<E: Element>(
         o,
         lse,
     })
+}
+
+/// Refuses o or lse of another shape than the call's.
+pub(crate) fn same_output(
+    shape: &Shape,
+    o: (usize, usize, usize, usize),
+    lse: (usize, usize, usize),
+) -> Result<(), Error> {
+    let expected = [("B", shape.b), ("H", shape.h), ("N", shape.n)];
+    for (name, found) in [("o", [o.0, o.1, o.2]), ("lse", [lse.0, lse.1, lse.2])] {
+        for ((dimension, expected), found) in expected.into_iter().zip(found) {
+            same(dimension, (name, found), ("q", expected))?;
+        }
+    }
+    same("d_v", ("o", o.3), ("v", shape.d_v))
 }
