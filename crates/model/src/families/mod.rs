@@ -5,6 +5,7 @@
 //! in [`SUPPORTED`] and in `FORMATS`, and an arm in `load`.
 
 mod llama;
+mod pronoun;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use crate::layers::RopeTable;
 use crate::{Error, WeightsKind};
 
 /// Architectures that this crate implements, by the names that checkpoints use.
-pub const SUPPORTED: &[&str] = &["llama"];
+pub const SUPPORTED: &[&str] = &["llama", "pronoun"];
 
 /// How the checkpoints of each are written.
-pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT];
+pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT, &pronoun::FORMAT];
 
 /// Loads the weights of a checkpoint of any supported family.
 pub(crate) fn load(
@@ -30,6 +31,7 @@ pub(crate) fn load(
 ) -> Result<Box<dyn Family>, Error> {
     match checkpoint.config().architecture {
         "llama" => Ok(Box::new(llama::Llama::load(checkpoint, kind)?)),
+        "pronoun" => Ok(Box::new(pronoun::Pronoun::load(checkpoint, kind)?)),
         other => Err(Error::Architecture {
             architecture: other.to_owned(),
         }),
