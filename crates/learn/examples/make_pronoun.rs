@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lookback_learn::batch::{Example, Table};
@@ -17,8 +16,7 @@ use lookback_learn::evaluate::{correct, masses, measure};
 use lookback_learn::evaluation::{examples, items};
 use lookback_learn::sentences::{ReadFrom, Set, Split};
 use lookback_learn::train::{Files, Settings, Trainer};
-use lookback_learn::{Config, Error, Parameters, Vocabulary, file};
-use lookback_model::checkpoint::Checkpoint;
+use lookback_learn::{Base, Config, Error, Parameters, file, vocabulary};
 use lookback_model::store::{Silent, Store};
 
 /// Tokens of the default model that are kept whatever they are: the most frequent ones.
@@ -35,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
 
     let source = Store::from_env()?.default_model(&Silent)?.path;
-    let vocabulary = Vocabulary::reduce(&source, KEPT, &texts())?;
+    let vocabulary = vocabulary(&source, KEPT)?;
     println!(
         "{} tokens, table {}",
         vocabulary.len(),
@@ -47,13 +45,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..Settings::default()
     };
 
-    // The tokenizer is the one that ships: that of a file with this vocabulary.
+    // Tokenizer and rows are those that ship: of a file with this vocabulary.
     let fresh = folder.join("untrained.gguf");
     file::write(&fresh, &vocabulary, &config, &Parameters::new(&config, 0)?)?;
-    let checkpoint = Checkpoint::open(&fresh)?;
+    let base = Base::open(&fresh)?;
     std::fs::remove_file(&fresh)?;
-    let tokenizer = checkpoint.tokenizer();
-    let table = Table::Frozen(Arc::new(vocabulary.embeddings()?), vocabulary.d());
+    let tokenizer = base.tokenizer();
+    let table = Table::Frozen(base.values(), base.d());
 
     let files = Files {
         checkpoint: folder.join("training.safetensors"),
@@ -107,19 +105,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
-}
-
-/// One sentence of each draw of every split, so that their tokens are kept.
-fn texts() -> Vec<String> {
-    let splits = [
-        Split::Training,
-        Split::HeldOutNames,
-        Split::HeldOutTemplates,
-    ];
-    let items = splits
-        .into_iter()
-        .flat_map(|split| items(split, Set::Outcome, 1_500));
-    items.map(|item| item.text).collect()
 }
 
 fn report(

@@ -1,5 +1,8 @@
 //! The sentences that a model is judged by: drawn once, by fixed seeds, and the same for every model.
 
+use std::io::Write as _;
+use std::path::Path;
+
 use lookback_model::tokenizer::Tokenizer;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -20,6 +23,22 @@ pub fn items(split: Split, set: Set, draws: usize) -> Vec<Item> {
     (0..draws)
         .flat_map(|_| draw(split, &mut rng).forms(set))
         .collect()
+}
+
+/// Writes sentences to a file, one JSON object a line; the file is written aside and renamed.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(path: &Path, items: &[Item]) -> Result<(), Error> {
+    crate::file::aside(path, |file| {
+        for item in items {
+            let written = serde_json::to_writer(&mut *file, item).map_err(std::io::Error::from);
+            written
+                .and_then(|()| file.write_all(b"\n"))
+                .map_err(Error::io(path))?;
+        }
+        Ok(())
+    })
 }
 
 /// The same, encoded.

@@ -5,6 +5,7 @@
 //! a pronoun to a name; [`sentences`] writes what it learns from.
 
 pub mod attention;
+mod base;
 pub mod batch;
 mod checkpoint;
 mod config;
@@ -23,6 +24,7 @@ pub mod study;
 pub mod train;
 mod vocabulary;
 
+pub use base::{Base, vocabulary};
 pub use config::Config;
 pub use error::Error;
 pub use parameters::Parameters;

@@ -135,7 +135,10 @@ mod tests {
         let found = |keep: fn(&Item) -> bool| -> Vec<bool> {
             let mut items = items(Split::Training, Set::Pronoun);
             items.retain(keep);
-            shortcuts(&items).iter().map(|shortcut| shortcut.accuracy > 0.6).collect()
+            shortcuts(&items)
+                .iter()
+                .map(|shortcut| shortcut.accuracy > 0.6)
+                .collect()
         };
         // Position, name, word, bag of words.
         let lopsided = found(|item| item.answer_index() == 0 || !item.text.contains("Yet"));

@@ -72,6 +72,16 @@ pub(crate) trait Family: Send + Sync {
     /// Logits of rows that [`Family::finish`] gave: \[rows, vocabulary\].
     fn logits(&self, finished: ArrayView2<f32>) -> Result<Array2<f32>, Error>;
 
+    /// Whether there is an output head, without which [`Family::logits`] fails.
+    fn has_output_head(&self) -> bool {
+        true
+    }
+
+    /// The layers whose heads answer: all of them, unless the family has some that it was trained to be read by.
+    fn answering_layers(&self) -> Range<usize> {
+        0..self.shape().layers
+    }
+
     /// What [`Family::project`] computes on the way, step by step.
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error>;
 

@@ -5,10 +5,11 @@
 //! What it was trained for is where its rows look, so that nothing flows on from it, and the model has no output head:
 //! it points, and writes nothing. `lookback-learn` trains it and writes its files.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use serde_json::json;
 
 use super::{Activations, Family, HeadsMut, Projection, Shape};
@@ -21,7 +22,7 @@ use crate::layers::{
     HeadColumns, Linear, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows, from_rows,
     row_chunks, rows, rows_mut, split_heads, to_array,
 };
-use crate::{Error, WeightsKind, checkpoint};
+use crate::{AttentionWeights, Error, WeightsKind, checkpoint};
 
 const EMBEDDINGS: &str = "token_embd.weight";
 
@@ -55,6 +56,10 @@ pub(crate) const FORMAT: Format = Format {
         .not_in_last(),
     ],
     ignored: &[],
+};
+
+const NO_OUTPUT_HEAD: Error = Error::NoOutputHead {
+    architecture: FORMAT.architecture,
 };
 
 /// Reads the keys `pronoun.*`.
@@ -265,14 +270,21 @@ impl Family for Pronoun {
     }
 
     fn logits(&self, _finished: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
-        Err(Error::NoOutputHead {
-            architecture: FORMAT.architecture,
-        })
+        Err(NO_OUTPUT_HEAD)
+    }
+
+    fn has_output_head(&self) -> bool {
+        false
+    }
+
+    /// The pointer.
+    fn answering_layers(&self) -> Range<usize> {
+        self.shape.layers - 1..self.shape.layers
     }
 
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
         let Shape { heads, d_k, .. } = self.shape;
-        let (n, d) = input.hidden.dim();
+        let n = input.hidden.nrows();
         let plain = || Array3::zeros((heads, n, d_k));
         let (mut q_plain, mut k_plain, mut v) = (plain(), plain(), plain());
         let out = HeadsMut {
@@ -281,8 +293,19 @@ impl Family for Pronoun {
             v: v.view_mut(),
         };
         self.project_with(layer, input.hidden.view(), None, out)?;
+        let norm = &self.layers[layer].norm;
+        let x_norm = norm.apply(rows(&input.hidden.view(), 0..n));
+        Ok(Projection {
+            x_norm: from_rows(x_norm, input.hidden.ncols()),
+            q_plain,
+            k_plain,
+        })
+    }
+
+    /// Of the pointer, W_v and W_o are 0: nothing flows on from it.
+    fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
         let weights = &self.layers[layer];
-        let x_norm = weights.norm.apply(rows(&input.hidden.view(), 0..n));
+        let d = self.checkpoint.config().d;
         let all = to_array(&weights.projections.dense()?)?;
         let part = |index: usize| {
             let columns = index * self.width()..(index + 1) * self.width();
@@ -295,16 +318,22 @@ impl Family for Pronoun {
                 Array2::zeros((self.width(), d)),
             ),
         };
-        Ok(Projection {
+        Ok(AttentionWeights {
             norm_gain: Array1::from(weights.norm.gain().to_vec()),
-            x_norm: from_rows(x_norm, d),
             w_q: part(0),
             w_k: part(1),
             w_v,
             w_o,
-            q_plain,
-            k_plain,
         })
+    }
+
+    fn unembeddings(&self, _tokens: &[u32]) -> Result<Array2<f32>, Error> {
+        Err(NO_OUTPUT_HEAD)
+    }
+
+    /// There is no final norm.
+    fn final_norm_factor(&self, _residual: ArrayView1<f32>) -> f64 {
+        1.0
     }
 
     fn weights_description(&self) -> String {
