@@ -94,6 +94,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 pub(crate) enum Command {
     Look(commands::look::LookArgs),
     Explain(commands::explain::ExplainArgs),
+    Learn(commands::learn::LearnArgs),
     Trace(commands::trace::TraceArgs),
     Generate(commands::generate::GenerateArgs),
     Models(commands::models::ModelsArgs),

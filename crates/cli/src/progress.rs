@@ -10,6 +10,7 @@ use lookback_model::store::{Progress, Stage};
 
 use crate::interrupt;
 
+const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
 const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.
@@ -53,6 +54,42 @@ impl Spinner {
 }
 
 impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how far a run of training is; it is gone once this is dropped.
+pub(crate) struct StepBar {
+    bar: ProgressBar,
+}
+
+impl StepBar {
+    pub(crate) fn start() -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(STEPS));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// A run of at most `steps` steps begins.
+    pub(crate) fn begin(&self, what: &str, steps: usize) {
+        self.bar.reset();
+        self.bar.set_length(steps as u64);
+        self.bar.set_message(what.to_owned());
+    }
+
+    pub(crate) fn step(&self, step: usize, loss: f64) {
+        self.bar.set_position(step as u64);
+        self.bar.set_prefix(format!("loss {loss:.3}"));
+    }
+}
+
+impl Drop for StepBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -170,6 +207,7 @@ mod tests {
     #[test]
     fn the_templates_are_well_formed() {
         for template in [
+            STEPS,
             "{spinner} {msg}",
             "{spinner} {msg}: layer {pos} of {len}",
             "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",

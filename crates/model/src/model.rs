@@ -84,6 +84,19 @@ impl Model {
         self.family.weights_description()
     }
 
+    /// Whether the model can say what comes next; one without an output head only looks.
+    #[must_use]
+    pub fn has_output_head(&self) -> bool {
+        self.family.has_output_head()
+    }
+
+    /// The layers whose heads are the model's answer to where a word points: of a language model all of them, of the
+    /// `pronoun` model the last, the pointer, which was trained to be read.
+    #[must_use]
+    pub fn answering_layers(&self) -> std::ops::Range<usize> {
+        self.family.answering_layers()
+    }
+
     pub(crate) fn family(&self) -> &dyn Family {
         &*self.family
     }

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod learn;
 pub(crate) mod look;
 pub(crate) mod models;
 pub(crate) mod trace;
@@ -16,6 +17,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Look(args) => look::run(&args, &context),
         Command::Explain(args) => explain::run(&args, &context),
+        Command::Learn(args) => learn::run(&args, &context),
         Command::Trace(args) => trace::run(&args, &context),
         Command::Generate(args) => generate::run(&args, &context),
         Command::Models(args) => models::run(&args, &context),

@@ -5,6 +5,7 @@
 //! in [`SUPPORTED`] and in `FORMATS`, and an arm in `load`.
 
 mod llama;
+mod pronoun;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,10 +19,10 @@ use crate::layers::RopeTable;
 use crate::{AttentionWeights, Error, WeightsKind};
 
 /// Architectures that this crate implements, by the names that checkpoints use.
-pub const SUPPORTED: &[&str] = &["llama"];
+pub const SUPPORTED: &[&str] = &["llama", "pronoun"];
 
 /// How the checkpoints of each are written.
-pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT];
+pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT, &pronoun::FORMAT];
 
 /// Loads the weights of a checkpoint of any supported family.
 pub(crate) fn load(
@@ -30,6 +31,7 @@ pub(crate) fn load(
 ) -> Result<Box<dyn Family>, Error> {
     match checkpoint.config().architecture {
         "llama" => Ok(Box::new(llama::Llama::load(checkpoint, kind)?)),
+        "pronoun" => Ok(Box::new(pronoun::Pronoun::load(checkpoint, kind)?)),
         other => Err(Error::Architecture {
             architecture: other.to_owned(),
         }),
@@ -69,6 +71,16 @@ pub(crate) trait Family: Send + Sync {
 
     /// Logits of rows that [`Family::finish`] gave: \[rows, vocabulary\].
     fn logits(&self, finished: ArrayView2<f32>) -> Result<Array2<f32>, Error>;
+
+    /// Whether there is an output head, without which [`Family::logits`] fails.
+    fn has_output_head(&self) -> bool {
+        true
+    }
+
+    /// The layers whose heads answer: all of them, unless the family has some that it was trained to be read by.
+    fn answering_layers(&self) -> Range<usize> {
+        0..self.shape().layers
+    }
 
     /// What [`Family::project`] computes on the way, step by step.
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error>;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hub::{self, Receipt};
 use super::package::Place;
-use super::{DEFAULT_MODEL, Error, Settings};
+use super::{DEFAULT_MODEL, Error, PRONOUN, Settings};
 
 /// Where a model's files lie, or would lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,6 +14,8 @@ use super::{DEFAULT_MODEL, Error, Settings};
 pub enum Origin {
     /// A model known by its short name, in this program's cache.
     Known,
+    /// Built into the program; a file in its cache once it is used.
+    BuiltIn,
     /// Fetched from the Hugging Face hub into this program's cache.
     Hub,
     /// In the cache that Hugging Face's own tools share.
@@ -76,6 +78,16 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
             }
         })
         .collect();
+    entries.push(Entry {
+        name: PRONOUN.name.to_owned(),
+        default: false,
+        ready: true,
+        path: PRONOUN.file(settings),
+        bytes: PRONOUN.bytes.len() as u64,
+        origin: Origin::BuiltIn,
+        title: Some(PRONOUN.title),
+        license: Some(PRONOUN.license),
+    });
     let own = settings.cache.join("hub");
     for owner in folders(&own)? {
         for home in folders(&owner)? {
