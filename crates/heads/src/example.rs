@@ -96,7 +96,7 @@ impl Example {
     }
 
     fn layer(&self, n: usize, numbers: &mut Numbers) -> Layer {
-        let kv_heads = if self.heads % 2 == 0 {
+        let kv_heads = if self.heads.is_multiple_of(2) {
             self.heads / 2
         } else {
             self.heads

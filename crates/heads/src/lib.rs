@@ -5,7 +5,7 @@
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
-//! - [`candidates`]: whom they may stand for;
+//! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
