@@ -1,6 +1,7 @@
 //! The store, with programs and servers written here in place of pip, uv and the hub.
 #![cfg(unix)]
 
+mod hub;
 mod package;
 mod package_failures;
 mod support;

@@ -180,7 +180,8 @@ fn what_is_not_there_is_refused_by_number() {
 
 #[test]
 fn damage_to_queries_keys_or_lse_never_passes_for_weights() {
-    let damage: [(&str, fn(&mut lookback_trace::Layer)); 4] = [
+    type Damage = (&'static str, fn(&mut lookback_trace::Layer));
+    let damage: [Damage; 4] = [
         ("a NaN query", |l| l.q[[0, 3, 0]] = f32::NAN),
         ("a NaN key", |l| l.k[[0, 1, 2]] = f32::NAN),
         ("an infinite query", |l| l.q[[0, 3, 0]] = f32::INFINITY),

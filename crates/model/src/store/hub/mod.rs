@@ -82,7 +82,7 @@ impl Fetch<'_> {
         let mut receipt = Receipt::read(&folder).unwrap_or_default();
         let path = match plan {
             Plan::File(file) => {
-                self.fetch(&commit, &[file.clone()], &mut receipt)?;
+                self.fetch(&commit, std::slice::from_ref(&file), &mut receipt)?;
                 folder.join(file)
             }
             Plan::Folder { files, sharded } => {

@@ -28,16 +28,6 @@ impl Repository {
         }
     }
 
-    /// A folder model with these weights.
-    pub(crate) fn folder(weights: &[u8]) -> Self {
-        Self::new(&[
-            ("README.md", b"# A model"),
-            ("config.json", b"{}"),
-            ("tokenizer.json", b"{\"version\": \"1.0\"}"),
-            ("model.safetensors", weights),
-        ])
-    }
-
     /// What the hub answers: the list of files, a redirect for a large file, or the file.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         if request.path == "/api/models/someone/model/revision/main" {

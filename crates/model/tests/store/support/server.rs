@@ -73,11 +73,6 @@ impl Reply {
         self.then = then;
         self
     }
-
-    /// No answer at all: the connection is open, and silent.
-    pub(crate) fn silence() -> Self {
-        Self::new(0, []).then(Then::Silence)
-    }
 }
 
 /// A running server; its threads end with the test program.
