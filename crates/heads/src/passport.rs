@@ -158,7 +158,8 @@ impl Rows {
         let by_distance = seen.distances.mass.slice(s![0, id.head, self.first.., ..]);
         let on_keys = by_distance.sum_axis(Axis(1));
         let each = mass.iter().zip(&on_keys);
-        each.map(|(mass, keys)| mass + (1.0 - keys).max(0.0)).collect()
+        each.map(|(mass, keys)| mass + (1.0 - keys).max(0.0))
+            .collect()
     }
 
     /// The weight that each key receives from the rows that do not count: \[first\]; later keys receive none.

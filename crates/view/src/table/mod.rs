@@ -122,7 +122,12 @@ impl Table {
 
     fn push(&mut self, name: &str, values: Values) {
         let fits = self.columns.is_empty() || values.len() == self.rows();
-        assert!(fits, "column {name} has {} rows of {}", values.len(), self.rows());
+        assert!(
+            fits,
+            "column {name} has {} rows of {}",
+            values.len(),
+            self.rows()
+        );
         self.columns.push(Column {
             name: name.to_owned(),
             values,
@@ -235,6 +240,9 @@ mod tests {
         let mut table = Table::new();
         table.integer("n", [1]);
         table.real("x", [f64::NAN]);
-        assert_eq!(serde_json::to_string(&table).unwrap(), r#"[{"n":1,"x":null}]"#);
+        assert_eq!(
+            serde_json::to_string(&table).unwrap(),
+            r#"[{"n":1,"x":null}]"#
+        );
     }
 }

@@ -14,8 +14,14 @@ use super::{Column, Table, Values};
 
 /// Writes one row group: texts as UTF-8 strings, whole numbers as INT64, numbers as DOUBLE that may be null.
 pub(super) fn write(table: &Table, out: &mut (impl Write + Send)) -> Result<(), ParquetError> {
-    let fields = table.columns().iter().map(field).collect::<Result<_, _>>()?;
-    let schema = Type::group_type_builder("table").with_fields(fields).build()?;
+    let fields = table
+        .columns()
+        .iter()
+        .map(field)
+        .collect::<Result<_, _>>()?;
+    let schema = Type::group_type_builder("table")
+        .with_fields(fields)
+        .build()?;
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(out, Arc::new(schema), properties)?;
     let mut group = writer.next_row_group()?;
@@ -26,7 +32,8 @@ pub(super) fn write(table: &Table, out: &mut (impl Write + Send)) -> Result<(), 
         match column.values() {
             Values::Text(values) => {
                 let bytes: Vec<ByteArray> = values.iter().map(|v| v.as_str().into()).collect();
-                to.typed::<ByteArrayType>().write_batch(&bytes, None, None)?;
+                to.typed::<ByteArrayType>()
+                    .write_batch(&bytes, None, None)?;
             }
             Values::Integer(values) => {
                 to.typed::<Int64Type>().write_batch(values, None, None)?;
@@ -34,7 +41,8 @@ pub(super) fn write(table: &Table, out: &mut (impl Write + Send)) -> Result<(), 
             Values::Real(values) => {
                 let there: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
                 let levels: Vec<i16> = values.iter().map(|v| i16::from(!v.is_nan())).collect();
-                to.typed::<DoubleType>().write_batch(&there, Some(&levels), None)?;
+                to.typed::<DoubleType>()
+                    .write_batch(&there, Some(&levels), None)?;
             }
         }
         to.close()?;

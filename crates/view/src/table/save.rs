@@ -105,7 +105,13 @@ mod tests {
         let unknown = table.save(&folder.path().join("a.txt")).unwrap_err();
         assert!(unknown.to_string().contains(".parquet or .npy"));
         let missing = folder.path().join("none").join("a.csv");
-        assert!(table.save(&missing).unwrap_err().to_string().contains("cannot save"));
+        assert!(
+            table
+                .save(&missing)
+                .unwrap_err()
+                .to_string()
+                .contains("cannot save")
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
     }
 }

@@ -67,7 +67,10 @@ fn short(name: &str) -> String {
 fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new()];
     let heading = Flow::new(width, 2, Line::of(HEADING, clean(&row_name(who, row.from))));
-    let heading = heading.prose(QUIET, "· weight, the sink included; and with the two names swapped");
+    let heading = heading.prose(
+        QUIET,
+        "· weight, the sink included; and with the two names swapped",
+    );
     lines.extend(heading.lines());
     let quiet = |text: String| Line::of(QUIET, text);
     let names = |swapped: bool| {
@@ -90,7 +93,15 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     pooled.extend([Line::new(), Line::new()]);
     pooled.push(number(row.pooled.sink_share));
     rows.push(pooled);
-    let aligns = [Align::Left, Align::Right, Align::Right, Align::Right, Align::Right, Align::Right, Align::Left];
+    let aligns = [
+        Align::Left,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Left,
+    ];
     lines.extend(table(rows, &aligns, 2, 2));
     for control in &row.controls {
         let told = format!(
@@ -130,19 +141,35 @@ fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
 fn of_cause(who: &Who, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new()];
     let asked = match &who.question.probe {
-        Some(probe) => format!("· change of log P after “{}”; KL of the next token after the text", clean(probe)),
+        Some(probe) => format!(
+            "· change of log P after “{}”; KL of the next token after the text",
+            clean(probe)
+        ),
         None => "· KL of the next token after the text".to_owned(),
     };
     let heading = Flow::new(width, 2, Line::of(HEADING, "Cause")).prose(QUIET, &asked);
     lines.extend(heading.lines());
     let mut header = vec![Line::of(QUIET, "what is taken out"), Line::of(QUIET, "KL")];
     if !who.cause.log_prob.is_empty() {
-        header.extend(who.question.candidates.iter().map(|c| Line::of(QUIET, short(&c.name))));
+        header.extend(
+            who.question
+                .candidates
+                .iter()
+                .map(|c| Line::of(QUIET, short(&c.name))),
+        );
     }
     let mut rows = vec![header];
-    rows.extend(who.cause.effects.iter().map(|effect| effect_row(who, effect)));
+    rows.extend(
+        who.cause
+            .effects
+            .iter()
+            .map(|effect| effect_row(who, effect)),
+    );
     let mut aligns = vec![Align::Left];
-    aligns.extend(std::iter::repeat_n(Align::Right, who.question.candidates.len() + 1));
+    aligns.extend(std::iter::repeat_n(
+        Align::Right,
+        who.question.candidates.len() + 1,
+    ));
     lines.extend(table(rows, &aligns, 2, 2));
     lines
 }
@@ -155,12 +182,23 @@ fn effect_row(who: &Who, effect: &Effect) -> Vec<Line> {
     };
     let what = match &effect.change {
         Change::Cut { heads, candidate } => {
-            let (word, name) = (who.question.word_text(), &who.question.candidates[*candidate].name);
-            format!("{}→{} in {}", cut(&clean(word), NAME), short(name), listed(heads))
+            let (word, name) = (
+                who.question.word_text(),
+                &who.question.candidates[*candidate].name,
+            );
+            format!(
+                "{}→{} in {}",
+                cut(&clean(word), NAME),
+                short(name),
+                listed(heads)
+            )
         }
         Change::Ablated { heads } => listed(heads),
     };
-    let mut cells = vec![Line::of(PLAIN, what), Line::of(PLAIN, format!("{:.4}", effect.kl))];
+    let mut cells = vec![
+        Line::of(PLAIN, what),
+        Line::of(PLAIN, format!("{:.4}", effect.kl)),
+    ];
     let changes = effect.log_prob_change.iter();
     cells.extend(changes.map(|change| Line::of(PLAIN, format!("{change:+.3}"))));
     cells
@@ -182,7 +220,12 @@ pub fn write_set(out: &mut impl Write, report: &SetReport, width: usize) -> Resu
         let heading = Flow::new(width, 2, Line::of(HEADING, clean(&group.group)));
         let told = format!("· {} questions of {} templates", group.n, group.templates);
         lines.extend(heading.prose(QUIET, &told).lines());
-        lines.extend(table(best_rows(group), &[Align::Left, Align::Right, Align::Right], 2, 2));
+        lines.extend(table(
+            best_rows(group),
+            &[Align::Left, Align::Right, Align::Right],
+            2,
+            2,
+        ));
         for sentence in group_sentences(group) {
             lines.extend(paragraph(width, 2, PLAIN, &sentence));
         }
@@ -196,14 +239,39 @@ const LISTED: usize = 5;
 
 fn best_rows(group: &Group) -> Vec<Vec<Line>> {
     let mut heads = group.heads.clone();
-    heads.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy).then(b.mean_diff.total_cmp(&a.mean_diff)));
+    heads.sort_by(|a, b| {
+        b.accuracy
+            .total_cmp(&a.accuracy)
+            .then(b.mean_diff.total_cmp(&a.mean_diff))
+    });
     let row = |name: String, accuracy: f64, diff: f64| {
-        vec![Line::of(PLAIN, name), Line::of(PLAIN, format!("{accuracy:.2}")), Line::of(PLAIN, format!("{diff:+.3}"))]
+        vec![
+            Line::of(PLAIN, name),
+            Line::of(PLAIN, format!("{accuracy:.2}")),
+            Line::of(PLAIN, format!("{diff:+.3}")),
+        ]
     };
-    let mut rows = vec![["head", "right", "weight"].map(|t| Line::of(QUIET, t)).to_vec()];
-    rows.extend(heads.iter().take(LISTED).map(|h| row(head::name(h.head), h.accuracy, h.mean_diff)));
-    rows.push(row("all heads pooled".to_owned(), group.pooled.accuracy, group.pooled.mean_diff));
-    rows.push(row("embeddings alone".to_owned(), group.baseline.accuracy, group.baseline.mean_diff));
+    let mut rows = vec![
+        ["head", "right", "weight"]
+            .map(|t| Line::of(QUIET, t))
+            .to_vec(),
+    ];
+    rows.extend(
+        heads
+            .iter()
+            .take(LISTED)
+            .map(|h| row(head::name(h.head), h.accuracy, h.mean_diff)),
+    );
+    rows.push(row(
+        "all heads pooled".to_owned(),
+        group.pooled.accuracy,
+        group.pooled.mean_diff,
+    ));
+    rows.push(row(
+        "embeddings alone".to_owned(),
+        group.baseline.accuracy,
+        group.baseline.mean_diff,
+    ));
     rows
 }
 
