@@ -94,7 +94,15 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 pub(crate) enum Command {
     Look(commands::look::LookArgs),
     Explain(commands::explain::ExplainArgs),
+<<<<<<< HEAD
     Learn(commands::learn::LearnArgs),
+=======
+    Heads(commands::heads::HeadsArgs),
+    Who(commands::who::WhoArgs),
+    Stats(commands::stats::StatsArgs),
+    Importance(commands::importance::ImportanceArgs),
+    Compare(commands::compare::CompareArgs),
+>>>>>>> heads
     Trace(commands::trace::TraceArgs),
     Generate(commands::generate::GenerateArgs),
     Models(commands::models::ModelsArgs),

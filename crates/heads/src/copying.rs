@@ -12,7 +12,7 @@ use lookback_model::Model;
 use lookback_trace::HeadId;
 use nalgebra::DMatrix;
 use ndarray::{Array2, ArrayView2, s};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -20,7 +20,7 @@ use crate::Error;
 const CHUNK: usize = 2048;
 
 /// One head's copying score.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Copying {
     /// The head.
     #[serde(flatten)]

@@ -11,6 +11,7 @@
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
 //! - [`passport`], [`probes`], [`copying`]: scores of every head, on a text, on random repeated tokens, and from its
 //!   weights alone;
+//! - [`importance`]: what the model loses without a head; [`edges`]: edges by name;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
@@ -29,10 +30,12 @@
 
 pub mod candidates;
 pub mod copying;
+pub mod edges;
 mod error;
 pub mod example;
 pub mod explain;
 pub mod head;
+pub mod importance;
 mod interest;
 pub mod lists;
 pub mod logits;

@@ -1,7 +1,8 @@
 //! Pictures of what heads look back at, without a server.
 //!
 //! [`terminal`] draws a [`Look`](lookback_heads::Look) and a [`Walk`](lookback_heads::explain::Walk) as lines of text
-//! for a terminal of any width, with colours that a pipe can do without.
+//! for a terminal of any width, with colours that a pipe can do without. [`table`] holds tables of numbers, and writes
+//! them as JSON, CSV, Parquet and npy.
 //!
 //! ```
 //! use lookback_heads::{Look, LookOptions};
@@ -15,4 +16,5 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod table;
 pub mod terminal;
