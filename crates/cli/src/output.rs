@@ -1,6 +1,7 @@
 //! What is printed, and how.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -14,6 +15,41 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a file aside and renames it once it is whole, so that it is never seen half-written.
+pub(crate) fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lookback-");
+    // Readable as any new file is; by itself a temporary file is its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut aside = builder.tempfile_in(folder)?;
+    {
+        let mut out = BufWriter::new(aside.as_file_mut());
+        write(&mut out)?;
+        out.flush()?;
+    }
+    aside.persist(path)?;
+    Ok(())
+}
+
+/// Says what was written, as JSON or in a line.
+pub(crate) fn wrote(json: bool, value: &impl Serialize, line: &str) -> anyhow::Result<()> {
+    if json {
+        return print_json(value);
+    }
+    let mut out = stdout();
+    writeln!(out, "{}", one_line(line))?;
     out.flush()?;
     Ok(())
 }

@@ -2,9 +2,13 @@
 
 pub(crate) mod bench;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod look;
+pub(crate) mod map;
 pub(crate) mod models;
+pub(crate) mod serve;
+mod source;
 pub(crate) mod trace;
 
 use crate::args::{Cli, Command};
@@ -18,6 +22,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args, &context),
         Command::Trace(args) => trace::run(&args, &context),
         Command::Generate(args) => generate::run(&args, &context),
+        Command::Serve(args) => serve::run(&args, &context),
+        Command::Map(args) => map::run(&args, &context),
+        Command::Export(args) => export::run(&args, &context),
         Command::Models(args) => models::run(&args, &context),
         Command::Bench(command) => bench::run(&command, &context),
     }
