@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use anyhow::bail;
 use serde::Serialize;
 
 /// Standard output, buffered, with colours left out where they are not wanted.
@@ -16,6 +17,28 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;
     out.flush()?;
+    Ok(())
+}
+
+/// Refuses a destination that cannot be written, or holds something.
+pub(crate) fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> {
+    let name = file.display();
+    if file.is_dir() {
+        bail!("{name} is a folder; give the name of a file");
+    }
+    if file.try_exists().unwrap_or(false) && !force {
+        bail!("{name} is there already; replace it with --force, or give another name");
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!(
+            "{name} cannot be written: there is no folder {}",
+            folder.display()
+        );
+    }
     Ok(())
 }
 

@@ -33,10 +33,21 @@ pub mod head;
 mod interest;
 pub mod lists;
 pub mod look;
+mod random;
 mod select;
+pub mod who;
 
 pub use candidates::{Candidate, candidates};
 pub use error::Error;
 pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
 pub use select::{Occurrence, WordName, label};
+
+/// The text of the tokens that a prefix stands for.
+pub(crate) fn prefix_text(
+    model: &lookback_model::Model,
+    prefix: &lookback_model::Prefix,
+) -> Result<String, Error> {
+    let encoding = model.tokenizer().encode("", prefix)?;
+    Ok(model.tokenizer().decode(&encoding.ids, false))
+}

@@ -14,11 +14,14 @@ mod layers;
 mod model;
 mod run;
 pub mod store;
+mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
-    Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
+    Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
+    PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
+pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

@@ -18,7 +18,7 @@ mod trace;
 mod word_weights;
 pub mod words;
 
-pub use edits::{Cut, Edits, HeadId, Scaled};
+pub use edits::{Cut, Edits, HeadId, Patched, Scaled, Site};
 pub use error::Error;
 pub use head::Head;
 pub use layer::Layer;

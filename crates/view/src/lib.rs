@@ -1,9 +1,23 @@
-//! Pictures of a trace without a server.
+//! Pictures of what heads look back at, without a server.
 //!
-//! - [`svg`]: one head's map, and the text with what a word gives and receives, as drawings for a paper;
-//! - [`png`]: the same drawings as pixels;
-//! - [`page`]: one HTML file that keeps the text view and the map of all heads;
-//! - [`pooled`] and [`grid`]: what pictures of the map are made of.
+//! - [`terminal`] draws a [`Look`](lookback_heads::Look) and a [`Walk`](lookback_heads::explain::Walk) as lines of text
+//!   for a terminal of any width, with colours that a pipe can do without;
+//! - [`svg`] draws one head's map, and the text with what a word gives and receives, for a paper;
+//! - [`png`] gives the same drawings as pixels;
+//! - [`page`] writes one HTML file that keeps the text view and the map of all heads;
+//! - [`pooled`] and [`grid`] are what pictures of the map are made of.
+//!
+//! ```
+//! use lookback_heads::{Look, LookOptions};
+//! use lookback_view::terminal::{self, LookPicture};
+//!
+//! let trace = lookback_heads::example::Example::default().trace();
+//! let look = Look::new(&trace, &LookOptions::default())?;
+//! let mut out = Vec::new();
+//! terminal::write_look(&mut out, &look, &LookPicture::default())?;
+//! assert!(String::from_utf8(out)?.contains("he looks back at"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod error;
 pub mod grid;
@@ -12,5 +26,6 @@ pub mod page;
 pub mod png;
 pub mod pooled;
 pub mod svg;
+pub mod terminal;
 
 pub use error::Error;

@@ -20,6 +20,9 @@ pub(crate) struct ExportArgs {
     /// Where to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace the file if there is one
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -31,6 +34,7 @@ struct Exported<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
+    output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
     let spinner = Spinner::start(format!("writing {}", args.output.display()));
     output::write_file(&args.output, |file| Ok(page::write(&trace, &prefix, file)?))

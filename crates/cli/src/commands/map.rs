@@ -27,6 +27,9 @@ pub(crate) struct MapArgs {
     /// Where to write; the ending says what: .svg or .png
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace the file if there is one
+    #[arg(long)]
+    force: bool,
     /// How several weights become one cell, where there are more tokens than cells
     #[arg(long, value_enum, default_value_t)]
     pool: PoolArg,
@@ -76,6 +79,7 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
             args.output.display()
         ),
     };
+    output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
     let options = MapOptions {
         rows: 0..trace.n(),

@@ -113,7 +113,9 @@ fn free(host: IpAddr) -> bool {
 fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let Loaded { model, resolved } = context.load(spec, WeightsKind::F32)?;
     let spinner = Spinner::start(format!("checking {}", resolved.name));
-    let sha256 = model.checkpoint().provenance().sha256();
+    let sha256 = resolved
+        .sha256
+        .unwrap_or_else(|| model.checkpoint().provenance().sha256());
     spinner.finish();
     Ok(NamedModel {
         model: Arc::new(model),

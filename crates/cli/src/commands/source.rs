@@ -50,7 +50,7 @@ impl Source {
         let options = TraceOptions {
             logits: Logits::None,
             model_name: Some(loaded.resolved.name.clone()),
-            model_sha256: Some(model.checkpoint().provenance().sha256()),
+            model_sha256: loaded.resolved.sha256.clone(),
             keep_v: false,
         };
         let traced = model.trace(&encoding, &options, &context.reading(encoding.ids.len()))?;

@@ -35,7 +35,7 @@ impl Model {
         let steps = self.family().projection(layer, pass.state())?;
         let scoring = self.family().scoring(layer);
         let computed = pass.project(layer)?;
-        let lse = pass.attend(&scoring, &computed)?;
+        let lse = pass.attend(layer, &scoring, &computed)?;
         let concatenated = pass.z().view();
         let z = concatenated
             .into_shape_with_order((tokens.len(), heads, d_v))

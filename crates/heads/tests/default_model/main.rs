@@ -1,0 +1,4 @@
+//! Analyses of the default model, against values that a published implementation computed (tests/data).
+
+mod common;
+mod who;
