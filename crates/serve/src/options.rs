@@ -23,7 +23,7 @@ pub struct ServeOptions {
     pub address: SocketAddr,
     /// Reads texts; without one, only `trace` can be looked at.
     pub model: Option<NamedModel>,
-    /// A trace that is there from the start, and the texts of its prefix tokens where they are known.
+    /// A trace that is there from the start.
     pub trace: Option<Trace>,
     /// The text that the page begins with, where no trace is given.
     pub text: String,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use half::f16;
+use lookback_attention::Scoring;
 use lookback_attention::weights::weights;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
@@ -127,14 +128,8 @@ impl<'a> Head<'a> {
         rows: Range<usize>,
         cols: Range<usize>,
     ) -> Result<Array2<f32>, Error> {
-        for (what, range) in [("queries", &rows), ("keys", &cols)] {
-            if range.start > range.end || range.end > self.n() {
-                let (range, n) = (range.clone(), self.n());
-                return Err(Error::NoSuchTokens { what, range, n });
-            }
-        }
-        let scoring = self.trace.meta().layers[self.layer].scoring();
-        let scoring = scoring.for_head(0, self.head);
+        self.exist(&rows, &cols)?;
+        let scoring = self.scoring();
         let (q, k) = (self.q.view(), self.k.view());
         let mut weights = weights(q, k, lse, &scoring, rows.clone(), cols.clone())?;
         let from = self.cuts.partition_point(|c| c.i < rows.start);
@@ -144,6 +139,33 @@ impl<'a> Head<'a> {
             }
         }
         Ok(weights)
+    }
+
+    /// Refuses queries and keys that are not there.
+    pub(crate) fn exist(&self, rows: &Range<usize>, cols: &Range<usize>) -> Result<(), Error> {
+        for (what, range) in [("queries", rows), ("keys", cols)] {
+            if range.start > range.end || range.end > self.n() {
+                let (range, n) = (range.clone(), self.n());
+                return Err(Error::NoSuchTokens { what, range, n });
+            }
+        }
+        Ok(())
+    }
+
+    /// How this head's scores are computed, as the attention crate takes it.
+    pub(crate) fn scoring(&self) -> Scoring<'a> {
+        let layer = self.trace.meta().layers[self.layer].scoring();
+        layer.for_head(0, self.head)
+    }
+
+    /// Layer and head.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.layer, self.head)
+    }
+
+    /// The head's cut edges, in order.
+    pub(crate) fn cuts(&self) -> &'a [Cut] {
+        self.cuts
     }
 
     /// Hands each row of weights to `look`, in order, with O(N) of them in memory.
@@ -197,7 +219,7 @@ pub(crate) fn row_blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize
 
 /// The largest weight that rounding can make of a true one under this LSE. Scores are of the LSE's size, and each
 /// is off by some units in its last place (6e-8 of it), which the exponential turns into a factor.
-fn highest_weight(lse: f32) -> f32 {
+pub(crate) fn highest_weight(lse: f32) -> f32 {
     if lse.is_finite() {
         1.01 + 1e-5 * lse.abs()
     } else {

@@ -15,8 +15,11 @@ mod save;
 mod statistics;
 mod tensor;
 mod trace;
+mod walk;
 mod word_weights;
 pub mod words;
+
+pub use lookback_attention::observe;
 
 pub use edits::{Cut, Edits, HeadId, Patched, Scaled, Site};
 pub use error::Error;

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lookback_trace::Head;
-use ndarray::{Array2, Axis, s};
+use lookback_trace::observe::{self, PooledTile};
+use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -31,6 +32,15 @@ impl Pool {
     }
 }
 
+impl From<Pool> for observe::Pool {
+    fn from(pool: Pool) -> Self {
+        match pool {
+            Pool::Max => Self::Max,
+            Pool::Mean => Self::Mean,
+        }
+    }
+}
+
 /// Which weights, and how many of them make a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Area {
@@ -53,8 +63,8 @@ impl Area {
     }
 }
 
-/// Queries whose weights are held at a time.
-const ROWS: usize = 128;
+/// Queries that are computed before it is asked whether the picture is still wanted.
+const ROWS: usize = 2048;
 
 /// The weights of an area, pooled: \[cells, cells\]. Memory is O(N), however large the area.
 ///
@@ -86,47 +96,52 @@ pub fn pooled(
             });
         }
     }
-    let mut cells = Array2::<f64>::zeros(area.cells());
-    let mut from = area.rows.start;
-    while from < area.rows.end {
-        if cancel.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        let rows = from..(from + ROWS).min(area.rows.end);
-        let weights = head.weights(rows.clone(), area.cols.clone())?;
-        for (i, row) in rows.clone().zip(weights.outer_iter()) {
-            let mut cells = cells.index_axis_mut(Axis(0), (i - area.rows.start) / area.cell);
-            for (cell, part) in cells
-                .iter_mut()
-                .zip(row.axis_chunks_iter(Axis(0), area.cell))
-            {
-                let values = part.iter().map(|&w| f64::from(w));
-                *cell = match pool {
-                    Pool::Max => values.fold(*cell, f64::max),
-                    Pool::Mean => *cell + values.sum::<f64>(),
-                };
+    let mut cells = Array2::zeros(area.cells());
+    for rows in parts(&area.rows, area.cell, (ROWS / area.cell).max(1) * area.cell) {
+        for cols in parts(&area.cols, area.cell, area.cols.len()) {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
             }
+            let cell_of = |at: usize, from: usize| (at - from) / area.cell;
+            let (top, left) = (
+                cell_of(rows.start, area.rows.start),
+                cell_of(cols.start, area.cols.start),
+            );
+            let tile = PooledTile {
+                height: rows.len().div_ceil(area.cell),
+                width: cols.len().div_ceil(area.cell),
+                rows: rows.clone(),
+                cols,
+                pool: pool.into(),
+            };
+            let part = head.pooled(&tile)?;
+            cells
+                .slice_mut(s![top..top + tile.height, left..left + tile.width])
+                .assign(&part);
         }
-        from = rows.end;
     }
-    if pool == Pool::Mean {
-        divide(&mut cells, area);
-    }
-    Ok(cells.mapv(|cell| cell as f32))
+    Ok(cells)
 }
 
-/// Sums to means.
-fn divide(cells: &mut Array2<f64>, area: &Area) {
-    let side = |at: usize, len: usize| area.cell.min(len - at * area.cell);
-    for ((row, col), cell) in cells.indexed_iter_mut() {
-        *cell /= (side(row, area.rows.len()) * side(col, area.cols.len())) as f64;
+/// A range in parts of at most `most`, a multiple of `cell`, with what does not fill a cell at its end apart: cells of
+/// one part are all alike.
+fn parts(range: &Range<usize>, cell: usize, most: usize) -> Vec<Range<usize>> {
+    let whole = range.start + range.len() / cell * cell;
+    let step = (most / cell).max(1) * cell;
+    let mut parts: Vec<Range<usize>> = (range.start..whole)
+        .step_by(step)
+        .map(|at| at..(at + step).min(whole))
+        .collect();
+    if whole < range.end {
+        parts.push(whole..range.end);
     }
+    parts
 }
 
 /// The largest of all cells.
 #[must_use]
 pub fn peak(cells: &Array2<f32>) -> f32 {
-    cells.slice(s![.., ..]).iter().copied().fold(0.0, f32::max)
+    cells.iter().copied().fold(0.0, f32::max)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ export class App {
   source = $state.raw<Source | null>(null);
   session = $state.raw<server.Session | null>(null);
   /** Layers done and in all, while a text is read. */
-  reading = $state<{ done: number; layers: number } | null>(null);
+  reading = $state<{ id: string; done: number; layers: number } | null>(null);
   error = $state<string | null>(null);
   place = $state<Place>(readLink(location.hash));
   around = $state.raw<Around | null>(null);
@@ -38,11 +38,30 @@ export class App {
     }
     try {
       this.session = await server.session();
-      const { text } = this.place;
-      await this.follow(text === null ? await server.status(this.session.trace) : await server.read(text));
+      await this.follow(await this.first(this.session.trace));
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** The text that the link names, or, where that cannot be read, what the server begins with. */
+  private async first(trace: string): Promise<server.Status> {
+    const { text } = this.place;
+    if (text !== null) {
+      try {
+        return await server.read(text);
+      } catch (error) {
+        this.fail(error);
+        this.place.index = null;
+      }
+    }
+    return server.status(trace);
+  }
+
+  /** Does not wait for the text that is being read. */
+  async stopReading(): Promise<void> {
+    const { reading } = this;
+    if (reading) await server.cancel(reading.id).catch((error: unknown) => this.fail(error));
   }
 
   /** Reads another text. */
@@ -64,7 +83,7 @@ export class App {
     const turn = ++this.texts;
     let status = first;
     while (status.state === 'reading') {
-      this.reading = { done: status.done, layers: status.layers };
+      this.reading = { id: status.id, done: status.done, layers: status.layers };
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (turn !== this.texts) return;
       status = await server.status(status.id);
@@ -105,6 +124,7 @@ export class App {
 
   choose(index: number): void {
     if (index < 0 || index >= this.units()) return;
+    this.error = null;
     this.place.index = index;
     if (this.place.target === index) this.place.target = null;
     void this.ask();
@@ -156,7 +176,6 @@ export class App {
       const around = await this.source.around(this.query(), asking.signal);
       if (asking.signal.aborted) return;
       this.around = around;
-      this.error = null;
     } catch (error) {
       if (!asking.signal.aborted) this.fail(error);
     }

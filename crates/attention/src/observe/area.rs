@@ -69,6 +69,13 @@ pub struct Area {
     pub keys: Range<usize>,
 }
 
+impl Area {
+    /// None of the area's keys.
+    pub fn none(&self) -> Range<usize> {
+        self.keys.start..self.keys.start
+    }
+}
+
 /// Some consecutive queries of one head: what one thread observes from the first key to the last.
 #[derive(Debug, Clone)]
 pub struct QueryBlock<'a> {

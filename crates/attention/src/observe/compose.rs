@@ -80,7 +80,7 @@ impl<O: Observer> Observer for Option<O> {
     }
 
     fn wanted(&self, area: &Area) -> Range<usize> {
-        self.as_ref().map_or(nothing(area), |o| o.wanted(area))
+        self.as_ref().map_or(area.none(), |o| o.wanted(area))
     }
 
     fn wants_log2_weights(&self) -> bool {
@@ -127,17 +127,12 @@ impl<O: Observer> Observer for Vec<O> {
 
     fn wanted(&self, area: &Area) -> Range<usize> {
         self.iter()
-            .fold(nothing(area), |range, o| cover(range, o.wanted(area)))
+            .fold(area.none(), |range, o| cover(range, o.wanted(area)))
     }
 
     fn wants_log2_weights(&self) -> bool {
         self.iter().any(Observer::wants_log2_weights)
     }
-}
-
-/// None of an area's keys.
-fn nothing(area: &Area) -> Range<usize> {
-    area.keys.start..area.keys.start
 }
 
 /// The least range that holds both.
@@ -181,7 +176,7 @@ macro_rules! tuple {
             }
 
             fn wanted(&self, area: &Area) -> Range<usize> {
-                let range = nothing(area);
+                let range = area.none();
                 $(let range = cover(range, self.$at.wanted(area));)+
                 range
             }

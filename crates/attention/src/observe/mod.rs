@@ -21,6 +21,7 @@ mod span;
 mod strip;
 mod tile;
 mod top_k;
+mod within;
 
 pub use area::{Area, QueryBlock, Walk};
 pub use distance::{DistanceMass, Distances};
@@ -33,6 +34,7 @@ pub use rows::Rows;
 pub use span::{Span, SpanMass};
 pub use tile::{Tile, TileRow};
 pub use top_k::{Heaviest, TopK};
+pub use within::Within;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis};
 

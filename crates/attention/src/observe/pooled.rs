@@ -225,7 +225,7 @@ impl Observer for PooledTile {
 
     fn wanted(&self, area: &Area) -> Range<usize> {
         match meet(&area.rows, &self.rows).is_empty() {
-            true => meet(&area.keys, &(0..0)),
+            true => area.none(),
             false => meet(&area.keys, &self.cols),
         }
     }

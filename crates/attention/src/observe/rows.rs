@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, s};
 
-use super::plan::meet;
 use super::{Area, Observer, QueryBlock, Tile, Walk, one_of};
 use crate::Error;
 
@@ -89,7 +88,7 @@ impl Observer for Rows {
 
     fn wanted(&self, area: &Area) -> Range<usize> {
         match self.among(&area.rows) {
-            [] => meet(&area.keys, &(0..0)),
+            [] => area.none(),
             _ => area.keys.clone(),
         }
     }

@@ -65,6 +65,14 @@ impl<'a> Tile<'a> {
         }
     }
 
+    /// Some of the tile's rows.
+    pub(super) fn part(&self, rows: Range<usize>) -> Tile<'a> {
+        let first = (rows.start - self.rows.start) * LINES;
+        let logs = self.log2_weights.get(first..).unwrap_or(&[]);
+        let weights = (&self.weights[first..], logs);
+        Tile::new(self.set, self.block, (rows, self.keys.clone()), weights)
+    }
+
     /// The block that the tile is part of.
     pub fn block(&self) -> &'a QueryBlock<'a> {
         self.block

@@ -26,17 +26,15 @@ pub(super) async fn grid(
 
 fn draw(ready: &Ready, lines: &Lines, cancel: &AtomicBool) {
     for layer in 0..ready.trace.layer_count() {
-        for head in 0..ready.trace.head_count(layer) {
-            if cancel.load(Ordering::Relaxed) {
-                return;
-            }
-            let sent = match grid::picture(&ready.trace, layer, head) {
-                Ok(picture) => lines.send(&picture),
-                Err(error) => lines.send(&serde_json::json!({ "error": error.to_string() })),
-            };
-            if sent.is_err() {
-                return;
-            }
+        if cancel.load(Ordering::Relaxed) {
+            return;
+        }
+        let sent = match grid::pictures(&ready.trace, layer) {
+            Ok(pictures) => pictures.iter().try_for_each(|picture| lines.send(picture)),
+            Err(error) => lines.send(&serde_json::json!({ "error": error.to_string() })),
+        };
+        if sent.is_err() {
+            return;
         }
     }
 }
