@@ -154,7 +154,7 @@ fn pictures_and_the_page_are_files() {
     assert!(svg.text().starts_with("<svg ") && svg.headers.contains("image/svg+xml"));
     assert!(
         server
-            .ask("/text.svg?index=9")
+            .ask("/text.svg?index=10")
             .text()
             .contains("<title>“he” in all 6 heads of")
     );

@@ -9,5 +9,6 @@ mod exported;
 mod hostile;
 mod looks;
 mod map;
+mod model;
 mod page;
 mod text;

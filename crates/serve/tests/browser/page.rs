@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lookback_heads::example::Example;
-use lookback_serve::{ServeOptions, Server};
+use lookback_heads::example::{Example, SENTENCE};
+use lookback_model::store::{Silent, Store};
+use lookback_model::{LoadOptions, Model, Prefix, TraceOptions};
+use lookback_serve::{NamedModel, ServeOptions, Server};
 use lookback_trace::Trace;
 
 use crate::chromium::Browser;

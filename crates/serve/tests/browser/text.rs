@@ -8,7 +8,7 @@ use lookback_heads::example::Example;
 use crate::page::{Page, percent};
 
 /// The word “he” of the sentence.
-const HE: usize = 9;
+const HE: usize = 10;
 
 fn around(page: &Page, options: &AroundOptions) -> Around {
     Around::new(&page.trace, HE, options, &AtomicBool::new(false)).unwrap()
@@ -22,7 +22,7 @@ fn a_click_on_a_word_shows_what_it_looks_at() {
     page.browser.click("[data-unit='3']");
     page.browser
         .wait("document.querySelector(\"[data-unit='3']\").ariaPressed === 'true'");
-    page.browser.click("[data-unit='9']");
+    page.browser.click("[data-unit='10']");
     page.browser.wait_for("[data-testid=says]", "“he” keeps");
     let expected = around(&page, &AroundOptions::default());
     let hidden = page.browser.text("[data-testid=hidden]");
@@ -58,7 +58,7 @@ fn a_head_is_chosen_from_the_list_and_the_link_brings_it_back() {
     let Some(mut page) = Page::of(&Example::default()) else {
         return;
     };
-    page.browser.click("[data-unit='9']");
+    page.browser.click("[data-unit='10']");
     page.browser.click("[data-head=L2H1]");
     page.browser.wait("location.hash.includes('heads=2.1')");
     let options = AroundOptions {
@@ -77,7 +77,7 @@ fn a_head_is_chosen_from_the_list_and_the_link_brings_it_back() {
         .to_owned();
     page.browser.open(&link);
     page.browser
-        .wait("document.querySelector(\"[data-unit='9']\")?.ariaPressed === 'true'");
+        .wait("document.querySelector(\"[data-unit='10']\")?.ariaPressed === 'true'");
     page.browser
         .wait("document.querySelector('[data-head=L2H1]')?.ariaPressed === 'true'");
     page.browser.wait(&format!(
@@ -105,11 +105,11 @@ fn all_of_it_can_be_used_by_keys_alone() {
     assert_eq!(
         page.browser
             .eval("document.activeElement?.dataset.unit ?? null"),
-        "9"
+        "10"
     );
     page.browser.key("ArrowLeft");
     page.browser
-        .wait("document.activeElement?.dataset.unit === '8'");
+        .wait("document.activeElement?.dataset.unit === '9'");
     page.browser.key("Home");
     page.browser.wait("document.activeElement?.dataset.unit === '0' && document.activeElement.ariaPressed === 'true'");
     page.browser.key("Tab");
