@@ -72,8 +72,12 @@ fn main() -> Result<(), Error> {
         let entropy = entropy.slice(s![0, h, ..]);
         println!(
             "head {h}: nine tenths of the weight lie within {:6.1} tokens, entropy {:.2} nats (means over queries)",
-            reach.mean_axis(Axis(0)).map_or(f32::NAN, |x| x.into_scalar()),
-            entropy.mean_axis(Axis(0)).map_or(f32::NAN, |x| x.into_scalar()),
+            reach
+                .mean_axis(Axis(0))
+                .map_or(f32::NAN, |x| x.into_scalar()),
+            entropy
+                .mean_axis(Axis(0))
+                .map_or(f32::NAN, |x| x.into_scalar()),
         );
     }
     Ok(())

@@ -10,12 +10,8 @@ use lookback_model::store::{Progress, Stage};
 
 use crate::interrupt;
 
-<<<<<<< HEAD
 const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
-=======
 const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
-
->>>>>>> heads
 const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.

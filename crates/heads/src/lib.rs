@@ -4,6 +4,7 @@
 //! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
+//! - [`around`]: what any word or token gives and receives, over any choice of heads;
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
 //! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
@@ -28,6 +29,7 @@
 //! # Ok::<(), lookback_heads::Error>(())
 //! ```
 
+pub mod around;
 pub mod candidates;
 pub mod copying;
 pub mod edges;

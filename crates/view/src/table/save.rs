@@ -1,7 +1,9 @@
 //! Tables as files.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
+
+use lookback_trace::write_aside;
 
 use super::{Error, Table, parquet};
 
@@ -45,29 +47,7 @@ impl Table {
     /// [`Error::Kind`], [`Error::Write`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let kind = Kind::of(path)?;
-        let write = || -> io::Result<()> {
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(".lookback-").suffix(".part");
-            #[cfg(unix)]
-            {
-                // A temporary file is its owner's alone; this one is to be as any new file is.
-                use std::os::unix::fs::PermissionsExt;
-                builder.permissions(std::fs::Permissions::from_mode(0o666));
-            }
-            let file = builder.tempfile_in(folder)?;
-            let mut out = BufWriter::new(file.as_file());
-            self.write(kind, &mut out)?;
-            out.flush()?;
-            drop(out);
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|failed| failed.error)?;
-            Ok(())
-        };
-        write().map_err(|source| Error::Write {
+        write_aside(path, |out| self.write(kind, out)).map_err(|source| Error::Write {
             path: path.to_owned(),
             source,
         })
