@@ -101,6 +101,13 @@ pub(crate) struct Reading {
     spinner: Spinner,
 }
 
+impl Reading {
+    /// Takes the line off before something else is printed.
+    pub(crate) fn finish(&self) {
+        self.spinner.clear();
+    }
+}
+
 impl Hooks for Reading {
     fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
         self.spinner.position(done, layers);

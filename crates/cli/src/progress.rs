@@ -1,6 +1,7 @@
 //! Progress on standard error, where that is a terminal.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lookback_model::store::{Progress, Stage};
 
 use crate::interrupt;
+
+const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.
 pub(crate) struct Spinner {
@@ -40,9 +43,47 @@ impl Spinner {
     pub(crate) fn finish(self) {
         drop(self);
     }
+
+    /// Takes the line off; does nothing where it is gone already.
+    pub(crate) fn clear(&self) {
+        if !self.bar.is_finished() {
+            self.bar.finish_and_clear();
+        }
+    }
 }
 
 impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how far a file is written; it is gone once this is dropped.
+pub(crate) struct SaveBar {
+    bar: ProgressBar,
+}
+
+impl SaveBar {
+    pub(crate) fn start(file: &Path) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(SAVING));
+        bar.set_message(format!("saving {}", file.display()));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// Shows that `done` bytes of `total` are written.
+    pub(crate) fn position(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for SaveBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -133,6 +174,7 @@ mod tests {
             "{spinner} {msg}: layer {pos} of {len}",
             "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
             "{spinner} {msg} {decimal_bytes}",
+            SAVING,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

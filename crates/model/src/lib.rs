@@ -15,6 +15,7 @@ mod model;
 mod printable;
 mod run;
 pub mod store;
+mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
@@ -22,4 +23,5 @@ pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
     Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
 };
+pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

@@ -138,6 +138,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Whoever watched the saving asked to stop.
+    #[error("stopped before {} was saved; nothing was left half-written", .path.display())]
+    Cancelled {
+        /// The file.
+        path: PathBuf,
+    },
     /// The attention crate refused the question.
     #[error(transparent)]
     Attention(#[from] lookback_attention::Error),

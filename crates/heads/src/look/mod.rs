@@ -18,9 +18,11 @@
 mod focus;
 mod json;
 mod report;
+mod telling;
 
 pub use focus::{AllHeads, CandidateHead, CandidateHeads, Focus, HeadWeights, RankedWord};
 pub use report::{Look, LookOptions, Sink, TokenInfo};
+pub use telling::MostTelling;
 
 #[cfg(doc)]
 use lookback_trace::Trace;

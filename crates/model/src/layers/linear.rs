@@ -4,6 +4,7 @@ use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::eight_bit::EightBit;
 use crate::checkpoint::Checkpoint;
 use crate::{Error, WeightsKind};
 
@@ -20,7 +21,9 @@ pub(crate) struct Linear {
 enum Form {
     /// \[inputs, outputs\], in that order in memory, which the matrix product packs fastest.
     F32(Tensor),
-    /// \[outputs, inputs\]
+    /// \[outputs, inputs\] in Q8_0, which products of few rows are computed on here.
+    EightBit(EightBit),
+    /// \[outputs, inputs\] in another type, which candle multiplies by.
     Quantized {
         product: QMatMul,
         stored: QTensorRef,
@@ -63,6 +66,7 @@ impl Linear {
     fn new(form: Form) -> Self {
         let outputs = match &form {
             Form::F32(w) => w.dims()[1],
+            Form::EightBit(w) => w.outputs(),
             Form::Quantized { stored, .. } => stored.shape().dims()[0],
         };
         Self { form, outputs }
@@ -77,6 +81,8 @@ impl Linear {
     pub(crate) fn for_rows(&self, rows: usize) -> Result<Multiplier<'_>, Error> {
         Ok(match &self.form {
             Form::F32(w) => Multiplier::Dense(w.clone()),
+            Form::EightBit(w) if rows >= DEQUANTISE_ROWS => Multiplier::Dense(w.dense()?),
+            Form::EightBit(w) => Multiplier::EightBit(w),
             Form::Quantized { stored, .. } if rows >= DEQUANTISE_ROWS => {
                 Multiplier::Dense(stored.dequantize(&Device::Cpu)?.t()?)
             }
@@ -88,6 +94,7 @@ impl Linear {
     pub(crate) fn dense(&self) -> Result<Tensor, Error> {
         Ok(match &self.form {
             Form::F32(w) => w.clone(),
+            Form::EightBit(w) => w.dense()?,
             Form::Quantized { stored, .. } => stored.dequantize(&Device::Cpu)?.t()?,
         })
     }
@@ -96,6 +103,7 @@ impl Linear {
     pub(crate) fn dtype(&self) -> GgmlDType {
         match &self.form {
             Form::F32(_) => GgmlDType::F32,
+            Form::EightBit(_) => GgmlDType::Q8_0,
             Form::Quantized { stored, .. } => stored.dtype(),
         }
     }
@@ -103,6 +111,9 @@ impl Linear {
 
 impl Form {
     fn quantized(tensor: QTensor) -> Result<Self, Error> {
+        if tensor.dtype() == GgmlDType::Q8_0 {
+            return Ok(Form::EightBit(EightBit::new(&tensor)?));
+        }
         let stored = std::sync::Arc::new(tensor);
         let product = QMatMul::from_arc(stored.clone())?;
         Ok(Form::Quantized { product, stored })
@@ -112,6 +123,7 @@ impl Form {
 /// Weights in the form in which they are multiplied by.
 pub(crate) enum Multiplier<'a> {
     Dense(Tensor),
+    EightBit(&'a EightBit),
     Quantized(&'a QMatMul),
 }
 
@@ -119,21 +131,28 @@ impl Multiplier<'_> {
     /// x·W for `x` of `rows` rows.
     pub(crate) fn times(&self, x: Vec<f32>, rows: usize) -> Result<Product, Error> {
         let inputs = x.len() / rows;
-        let x = Tensor::from_vec(x, (rows, inputs), &Device::Cpu)?;
-        Ok(Product(match self {
-            Multiplier::Dense(w) => x.matmul(w)?,
-            Multiplier::Quantized(w) => w.forward(&x)?,
-        }))
+        let tensor = |x| Tensor::from_vec(x, (rows, inputs), &Device::Cpu);
+        Ok(match self {
+            Multiplier::Dense(w) => Product::Tensor(tensor(x)?.matmul(w)?),
+            Multiplier::EightBit(w) => Product::Rows(w.times(&x, rows)),
+            Multiplier::Quantized(w) => Product::Tensor(w.forward(&tensor(x)?)?),
+        })
     }
 }
 
 /// What a product gave: row-major \[rows, outputs\].
-pub(crate) struct Product(Tensor);
+pub(crate) enum Product {
+    Tensor(Tensor),
+    Rows(Vec<f32>),
+}
 
 impl Product {
     /// Lets `f` read the numbers where they are.
     pub(crate) fn read<R>(&self, f: impl FnOnce(&[f32]) -> R) -> Result<R, Error> {
-        read_f32(&self.0, f)
+        match self {
+            Product::Tensor(tensor) => read_f32(tensor, f),
+            Product::Rows(rows) => Ok(f(rows)),
+        }
     }
 }
 

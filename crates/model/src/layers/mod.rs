@@ -1,6 +1,7 @@
 //! Building blocks that model families share. Activations are plain row-major `f32`; candle multiplies them by
 //! weights, and what happens between two products is a loop over rows.
 
+mod eight_bit;
 mod linear;
 mod output_head;
 mod rms_norm;
