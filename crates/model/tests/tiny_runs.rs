@@ -87,12 +87,12 @@ fn decoded(model: &Model, ids: &[u32]) -> Array2<f32> {
     logits
 }
 
-fn agrees(name: &str) {
+fn agrees(name: &str, kind: WeightsKind) {
     let reference = Tensors::open(&data("tiny").join(name).join("expected.safetensors"));
     let ids = reference.ids("input_ids");
     let (logits, attentions) = (reference.get("logits"), reference.get("attentions"));
     for path in files(name) {
-        let model = load(&path, WeightsKind::F32);
+        let model = load(&path, kind);
         let off = [
             max_difference(&prefill(&model, &ids), &logits),
             max_difference(&decoded(&model, &ids), &logits),
@@ -110,13 +110,21 @@ fn agrees(name: &str) {
 #[test]
 fn folders_and_their_gguf_files_agree_with_transformers() {
     for name in PAIRS {
-        agrees(name);
+        agrees(name, WeightsKind::F32);
     }
 }
 
 #[test]
 fn every_quantised_type_agrees_with_transformers_on_its_dequantised_weights() {
     for name in QUANTISED {
-        agrees(name);
+        agrees(name, WeightsKind::F32);
+    }
+}
+
+/// 16-bit weights are widened without loss where they are multiplied by.
+#[test]
+fn weights_kept_in_sixteen_bits_agree_with_transformers() {
+    for name in ["untied-bf16", "head-dim-f16", "rope-linear", "mistral"] {
+        agrees(name, WeightsKind::Quantized);
     }
 }

@@ -23,6 +23,10 @@ const STEPS: u64 = 500_000;
 /// The longest template, in bytes. Those that describe tools at length have 20 kB.
 const MAX_TEMPLATE: usize = 64 << 10;
 
+/// The most joins (`~`) in a template. A chain of them takes the engine time that grows with the square of its length,
+/// up to a minute for [`MAX_TEMPLATE`] bytes, before it counts steps. Real templates have a few dozen.
+const MAX_JOINS: usize = 1000;
+
 /// Stack of the thread that renders. The template engine takes nested expressions, and the values that they make,
 /// by recursion, with no limit of its own on some: `1+1+1…`, or a list put into a list in a loop. The deepest that
 /// [`MAX_TEMPLATE`] bytes can write, and [`STEPS`] steps can make, took less than 48 MB in an optimised build; pages
@@ -53,13 +57,8 @@ pub struct Message {
 /// # Errors
 /// [`Error::Template`] where the template does not parse, or refuses the messages.
 pub fn render(template: &str, messages: &[Message], bos: &str, eos: &str) -> Result<String, Error> {
-    if template.len() > MAX_TEMPLATE {
-        let length = template.len();
-        return Err(Error::Template {
-            detail: format!("it has {length} bytes; more than {MAX_TEMPLATE} are not read"),
-        });
-    }
     let failed = |detail: String| Error::Template { detail };
+    check_size(template).map_err(failed)?;
     std::thread::scope(|scope| {
         let render = || render_here(template, messages, bos, eos);
         let thread = std::thread::Builder::new().stack_size(STACK);
@@ -72,6 +71,23 @@ pub fn render(template: &str, messages: &[Message], bos: &str, eos: &str) -> Res
             .unwrap_or_else(|_| Err("the template engine failed".to_owned()));
         rendered.map_err(failed)
     })
+}
+
+/// Refuses what would keep the template engine busy before it counts its steps.
+fn check_size(template: &str) -> Result<(), String> {
+    let length = template.len();
+    if length > MAX_TEMPLATE {
+        return Err(format!(
+            "it has {length} bytes; more than {MAX_TEMPLATE} are not read"
+        ));
+    }
+    let joins = template.bytes().filter(|&byte| byte == b'~').count();
+    if joins > MAX_JOINS {
+        return Err(format!(
+            "it joins texts with ~ in {joins} places; more than {MAX_JOINS} are not read"
+        ));
+    }
+    Ok(())
 }
 
 /// [`render`] on the stack of the current thread; fails with a description.

@@ -82,7 +82,12 @@ pub enum Error {
         detail: String,
     },
     /// A safetensors tensor of a type that cannot be read.
-    #[error("{path}: tensor {name} is of type {found}; supported are {supported}", path = path.display(), name = printable(name), found = printable(found))]
+    #[error(
+        "{path}: tensor {name} is of type {found}; supported are {supported}",
+        path = path.display(),
+        name = printable(name),
+        found = printable(found)
+    )]
     TensorType {
         /// The file.
         path: PathBuf,
@@ -94,7 +99,11 @@ pub enum Error {
         supported: &'static str,
     },
     /// An architecture that is not implemented.
-    #[error("{path} is of architecture {found}; supported are {supported}", path = path.display(), found = printable(found))]
+    #[error(
+        "{path} is of architecture {found}; supported are {supported}",
+        path = path.display(),
+        found = printable(found)
+    )]
     Architecture {
         /// The file that says so.
         path: PathBuf,
@@ -124,7 +133,11 @@ pub enum Error {
         expected: String,
     },
     /// A setting that changes the mathematics in a way that is not implemented.
-    #[error("{source_name}: {key} = {value} is not supported; supported is {supported}", key = printable(key), value = printable(value))]
+    #[error(
+        "{source_name}: {key} = {value} is not supported; supported is {supported}",
+        key = printable(key),
+        value = printable(value)
+    )]
     UnsupportedSetting {
         /// The file.
         source_name: String,
@@ -137,7 +150,10 @@ pub enum Error {
     },
     /// A setting that is neither implemented nor known to leave the mathematics alone.
     #[error(
-        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there", key = printable(key), value = printable(value))]
+        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there",
+        key = printable(key),
+        value = printable(value)
+    )]
     UnknownSetting {
         /// The file.
         source_name: String,
@@ -154,7 +170,9 @@ pub enum Error {
     },
     /// The checkpoint has a tensor that the model has no use for.
     #[error(
-        "the checkpoint has a tensor {name}, which the {architecture} model implemented here does not use", name = printable(name))]
+        "the checkpoint has a tensor {name}, which the {architecture} model implemented here does not use",
+        name = printable(name)
+    )]
     UnknownTensor {
         /// Its name, as the file spells it.
         name: String,
@@ -162,7 +180,11 @@ pub enum Error {
         architecture: &'static str,
     },
     /// A tensor's shape contradicts the configuration.
-    #[error("tensor {name} has the shape {found}; the configuration asks for {expected:?}", name = printable(name), found = printable(&format!("{found:?}")))]
+    #[error(
+        "tensor {name} has the shape {found}; the configuration asks for {expected:?}",
+        name = printable(name),
+        found = printable(&format!("{found:?}"))
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -173,7 +195,9 @@ pub enum Error {
     },
     /// A weight is NaN or infinite.
     #[error(
-        "tensor {name} holds {value} at entry {index}: the file is damaged, or its training diverged", name = printable(name))]
+        "tensor {name} holds {value} at entry {index}: the file is damaged, or its training diverged",
+        name = printable(name)
+    )]
     NotFinite {
         /// The tensor.
         name: String,

@@ -133,7 +133,7 @@ fn templates_that_nest_deeply_end_in_an_answer() {
         repeated("{{ [1]", "[0]", " }}"),
         repeated("{{ 1", "|a", " }}"),
         repeated("{{ 1", "()", " }}"),
-        repeated("{{ 1", "~1", " }}"),
+        format!("{{{{ 1{} }}}}", "~1".repeat(1000)),
         repeated("{{ 2", "**1", " }}"),
         repeated("{{ 1", " if 1", " }}"),
         repeated("{{ 1", " is a", " }}"),
@@ -153,6 +153,8 @@ fn templates_that_nest_deeply_end_in_an_answer() {
     assert_eq!(rendered(&sum), ((sum.len() - 7) / 2 + 1).to_string());
     let longer = refusal(&" ".repeat(LONGEST + 1));
     assert!(longer.contains("65537 bytes"), "{longer}");
+    let joined = refusal(&repeated("{{ 1", "~1", " }}"));
+    assert!(joined.contains("more than 1000"), "{joined}");
 }
 
 /// Values that a short template makes deep: writing, comparing and dropping them goes down by recursion too.

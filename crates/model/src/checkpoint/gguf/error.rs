@@ -108,7 +108,10 @@ pub enum GgufError {
     },
     /// A tensor with no, too many or zero dimensions, or too large ones.
     #[error(
-        "tensor {name} has dimensions {dimensions}: 1 to 4 non-zero ones are possible, and their product must fit", name = printable(name), dimensions = printable(&format!("{dimensions:?}")))]
+        "tensor {name} has dimensions {dimensions}: 1 to 4 non-zero ones are possible, and their product must fit",
+        name = printable(name),
+        dimensions = printable(&format!("{dimensions:?}"))
+    )]
     Dimensions {
         /// The tensor.
         name: String,
@@ -117,7 +120,9 @@ pub enum GgufError {
     },
     /// A tensor whose rows are no whole number of blocks.
     #[error(
-        "tensor {name} has rows of {columns} entries, not a multiple of {dtype}'s block of {block}", name = printable(name))]
+        "tensor {name} has rows of {columns} entries, not a multiple of {dtype}'s block of {block}",
+        name = printable(name)
+    )]
     PartialBlock {
         /// The tensor.
         name: String,
@@ -130,7 +135,9 @@ pub enum GgufError {
     },
     /// A tensor that begins where none may.
     #[error(
-        "tensor {name} is at offset {offset} of the data, not a multiple of the alignment {alignment}", name = printable(name))]
+        "tensor {name} is at offset {offset} of the data, not a multiple of the alignment {alignment}",
+        name = printable(name)
+    )]
     Misaligned {
         /// The tensor.
         name: String,
@@ -141,7 +148,9 @@ pub enum GgufError {
     },
     /// A tensor that reaches past the end of the file.
     #[error(
-        "tensor {name} has {size} bytes at offset {offset} of the data, which has {data} bytes; the file is cut off or damaged", name = printable(name))]
+        "tensor {name} has {size} bytes at offset {offset} of the data, which has {data} bytes; the file is cut off or damaged",
+        name = printable(name)
+    )]
     OutOfFile {
         /// The tensor.
         name: String,
@@ -161,7 +170,11 @@ pub enum GgufError {
         second: String,
     },
     /// A tensor of a type that cannot be read.
-    #[error("tensor {name} is of type {found}; supported are {supported}", name = printable(name), found = printable(found))]
+    #[error(
+        "tensor {name} is of type {found}; supported are {supported}",
+        name = printable(name),
+        found = printable(found)
+    )]
     TensorType {
         /// The tensor.
         name: String,
