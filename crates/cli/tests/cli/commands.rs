@@ -38,7 +38,7 @@ fn text_goes_to_standard_output_alone_and_json_says_the_same() {
     assert_eq!(plain.stderr, "");
     let json = generate(&["--json"]).json();
     assert_eq!(plain.ok(), format!("{}\n", json["text"].as_str().unwrap()));
-    assert_eq!(json["weights"], "f32 (dequantised from Q4_1 and Q8_0)");
+    assert_eq!(json["weights"], "f32");
     let drawn =
         |seed| generate(&["--json", "--temperature", "2", "--seed", seed]).json()["tokens"].clone();
     assert_eq!(drawn("1"), drawn("1"));
@@ -65,7 +65,8 @@ fn quantised_weights_say_so() {
         "{}",
         run.stderr
     );
-    assert_eq!(run.json()["weights"], "Q8_0 (from Q4_1 and Q8_0)");
+    let weights = "BF16 and Q8_0 (from F16, Q4_0, Q4_1, Q5_0 and Q5_1)";
+    assert_eq!(run.json()["weights"], weights);
 }
 
 #[test]
