@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::hub::{self, Addresses, Receipt, Shape};
+use super::hub::{self, Addresses, ModelFiles, Receipt};
 use super::package::Place;
 use super::{DEFAULT_MODEL, Error, Settings};
 
@@ -103,7 +103,7 @@ fn fetched(repository: &str, home: &Path) -> Vec<Entry> {
     let folder_model = addresses.unnamed.and_then(|unnamed| {
         let bytes = unnamed.bytes(home)?;
         let path = home.join(&unnamed.commit);
-        matches!(unnamed.model, Shape::Folder(_))
+        matches!(unnamed.model, ModelFiles::Folder(_))
             .then(|| Entry::on_hub(repository, path, bytes, Origin::Hub))
     });
     let files = addresses.named.iter().filter_map(|(file, commit)| {

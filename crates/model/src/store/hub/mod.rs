@@ -8,7 +8,7 @@ mod shared;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use receipt::{Addresses, Receipt, Shape};
+pub(super) use receipt::{Addresses, ModelFiles, Receipt};
 pub(super) use shared::models as shared_models;
 
 use super::lock::Lock;
@@ -114,7 +114,7 @@ impl Fetch<'_> {
                     return Ok(found);
                 }
                 self.fetch(&commit, std::slice::from_ref(&file), &mut receipt)?;
-                Shape::File(file)
+                ModelFiles::File(file)
             }
             Plan::Folder { mut files, sharded } => {
                 self.fetch(&commit, &files, &mut receipt)?;
@@ -123,7 +123,7 @@ impl Fetch<'_> {
                     self.fetch(&commit, &shards, &mut receipt)?;
                     files.extend(shards);
                 }
-                Shape::Folder(files)
+                ModelFiles::Folder(files)
             }
         };
         self.remember(commit, model)?;
@@ -137,9 +137,9 @@ impl Fetch<'_> {
     }
 
     /// Remembers what the address stands for from now on; other addresses stay.
-    fn remember(&self, commit: String, model: Shape) -> Result<(), Error> {
+    fn remember(&self, commit: String, model: ModelFiles) -> Result<(), Error> {
         let mut addresses = Addresses::read(self.home);
-        if let Shape::File(file) = &model {
+        if let ModelFiles::File(file) = &model {
             let known = addresses.named.contains_key(file);
             if self.spec.file.is_some() || !known {
                 addresses.name(file, &commit);

@@ -70,13 +70,13 @@ pub(in crate::store) struct Addresses {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::store) struct Unnamed {
     pub(in crate::store) commit: String,
-    pub(in crate::store) model: Shape,
+    pub(in crate::store) model: ModelFiles,
 }
 
-/// The two kinds of models.
+/// The files of a model, of either kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::store) enum Shape {
+pub(in crate::store) enum ModelFiles {
     /// One GGUF file.
     File(String),
     /// These files.
@@ -111,8 +111,8 @@ impl Unnamed {
         let folder = home.join(&self.commit);
         let receipt = Receipt::read(&folder)?;
         let files = match &self.model {
-            Shape::File(file) => std::slice::from_ref(file),
-            Shape::Folder(files) => files,
+            ModelFiles::File(file) => std::slice::from_ref(file),
+            ModelFiles::Folder(files) => files,
         };
         files
             .iter()
@@ -130,8 +130,8 @@ pub(super) fn find(spec: &HubSpec, home: &Path) -> Option<Resolved> {
             let unnamed = addresses.unnamed?;
             unnamed.bytes(home)?;
             match unnamed.model {
-                Shape::File(file) => (unnamed.commit, file),
-                Shape::Folder(_) => {
+                ModelFiles::File(file) => (unnamed.commit, file),
+                ModelFiles::Folder(_) => {
                     return Some(Resolved {
                         name: spec.to_string(),
                         path: home.join(unnamed.commit),
