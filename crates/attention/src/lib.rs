@@ -3,6 +3,7 @@
 pub mod backward;
 pub mod forward;
 pub mod measure;
+pub mod observe;
 pub mod reference;
 pub mod weights;
 

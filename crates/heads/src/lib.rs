@@ -5,9 +5,13 @@
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
-//! - [`candidates`]: whom they may stand for;
+//! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
-//! - [`lists`]: the English word lists behind both.
+//! - [`lists`]: the English word lists behind both;
+//! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
+//! - [`passport`], [`probes`], [`copying`]: scores of every head, on a text, on random repeated tokens, and from its
+//!   weights alone;
+//! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
 //! use lookback_heads::{Look, LookOptions};
@@ -24,17 +28,32 @@
 //! ```
 
 pub mod candidates;
+pub mod copying;
 mod error;
 pub mod example;
 pub mod explain;
 pub mod head;
 mod interest;
 pub mod lists;
+pub mod logits;
 pub mod look;
+pub mod passport;
+pub mod probes;
+mod random;
 mod select;
+pub mod who;
 
 pub use candidates::{Candidate, candidates};
 pub use error::Error;
 pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
 pub use select::{Occurrence, WordName, label};
+
+/// The text of the tokens that a prefix stands for.
+pub(crate) fn prefix_text(
+    model: &lookback_model::Model,
+    prefix: &lookback_model::Prefix,
+) -> Result<String, Error> {
+    let encoding = model.tokenizer().encode("", prefix)?;
+    Ok(model.tokenizer().decode(&encoding.ids, false))
+}

@@ -70,6 +70,12 @@ pub enum Error {
         /// What it may be.
         expected: &'static str,
     },
+    /// A run was to be changed in a way that its model or text does not allow.
+    #[error("the run cannot be changed so: {what}")]
+    Intervention {
+        /// What is wrong.
+        what: String,
+    },
     /// Numbers stopped being finite.
     #[error(
         "the logits at position {position} are not finite; the weights are damaged or too large for f32"

@@ -21,7 +21,8 @@ pub mod tokenizer;
 pub use error::Error;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
-    Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
+    Attended, AttentionWeights, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch,
+    Prefill, PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
 pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

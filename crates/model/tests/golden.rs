@@ -1,5 +1,7 @@
 //! The default model against the values that the transformers library computes on the same dequantised weights.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 mod common;
 
 use std::sync::LazyLock;
@@ -66,7 +68,7 @@ fn seed_weights_lse_and_logits_agree() {
             let expected = attention.slice(s![layer, head, .., ..]);
             weights_off = weights_off.max(max_difference(&weights, expected));
             let expected = lse.slice(s![layer, head, ..]);
-            lse_off = lse_off.max(max_difference(&trace.lse(layer, head).unwrap(), expected));
+            lse_off = lse_off.max(max_difference(trace.lse(layer, head).unwrap(), expected));
         }
     }
     let logits_off = max_difference(&logits, &reference.get("logits"));
@@ -91,7 +93,7 @@ fn long_text_weights_and_lse_agree() {
                 .weights(layer, head, 0..trace.n(), 0..trace.n())
                 .unwrap();
             let expected = lse.slice(s![layer, head, ..]);
-            lse_off = lse_off.max(max_difference(&trace.lse(layer, head).unwrap(), expected));
+            lse_off = lse_off.max(max_difference(trace.lse(layer, head).unwrap(), expected));
             // A sum of 989 weights: it may be off by that many roundings.
             let sums = weights.sum_axis(Axis(0));
             received_off =

@@ -3,6 +3,8 @@
 //! 4-bit weights are requantised to 8 bits, so that logits differ; what is asked for is that the model says the
 //! same: the likeliest token, and how likely the text is.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 mod common;
 
 use common::{argmax, data, default_model, default_model_path, load, mean_nll};

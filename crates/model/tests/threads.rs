@@ -52,6 +52,7 @@ fn run(model: &Model, n: usize) -> String {
     )
 }
 
+#[expect(clippy::print_stdout, reason = "it is read by the process that asked")]
 #[test]
 fn compute_where_asked_to() {
     if std::env::var_os(THREADS).is_none() {

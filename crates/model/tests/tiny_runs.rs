@@ -2,6 +2,8 @@
 //! (`scripts/make_tiny_checkpoints.py`), for every option of the family and every type that GGUF files store
 //! weights in.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 mod common;
 
 use std::path::PathBuf;

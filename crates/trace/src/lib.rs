@@ -15,10 +15,14 @@ mod save;
 mod statistics;
 mod tensor;
 mod trace;
+mod walk;
 mod word_weights;
 pub mod words;
 
-pub use edits::{Cut, Edits, HeadId, Scaled};
+pub use lookback_attention::observe;
+
+pub use aside::write_aside;
+pub use edits::{Cut, Edits, HeadId, Patched, Scaled, Site};
 pub use error::Error;
 pub use head::Head;
 pub use layer::Layer;

@@ -1,8 +1,9 @@
-//! Statistics of one head's weights, each from blocks of rows: time O(N²), memory O(N).
+//! Statistics of one head's weights: time O(N²), memory O(N).
 
 use std::ops::Range;
 
-use ndarray::{Array1, ArrayView1};
+use lookback_attention::observe::{Entropy, Received, TopK, Within};
+use ndarray::{Array1, ArrayView1, Axis};
 
 use crate::{Error, Head};
 
@@ -21,9 +22,10 @@ impl Head<'_> {
     /// # Errors
     /// As [`weights`](Head::weights).
     pub fn top_k_rows(&self, count: usize) -> Result<Vec<Vec<(usize, f32)>>, Error> {
-        let mut lists = Vec::with_capacity(self.n());
-        self.for_each_row(0..self.n(), |_, row| lists.push(top_k(row, count)))?;
-        Ok(lists)
+        let heaviest = self.observe(&TopK::by_weight(count))?;
+        Ok((0..self.n())
+            .map(|i| heaviest.list(0, 0, i).collect())
+            .collect())
     }
 
     /// The entropy of query `i`'s weights in nats, −Σ_j w_j·ln w_j over the keys (a sink is not among them); NaN
@@ -32,7 +34,10 @@ impl Head<'_> {
     /// # Errors
     /// As [`weights`](Head::weights).
     pub fn entropy(&self, i: usize) -> Result<f32, Error> {
-        Ok(entropy(self.row(i)?.view(), self.lse()[i]))
+        let rows = i..i.saturating_add(1);
+        self.exist(&rows, &(0..self.n()))?;
+        let observer = Entropy;
+        Ok(self.observe(&Within { rows, observer })?[[0, 0, i]])
     }
 
     /// [`entropy`](Self::entropy) of every query: \[N\].
@@ -40,10 +45,8 @@ impl Head<'_> {
     /// # Errors
     /// As [`weights`](Head::weights).
     pub fn entropy_rows(&self) -> Result<Array1<f32>, Error> {
-        let mut entropies = Array1::zeros(self.n());
-        let lse = self.lse();
-        self.for_each_row(0..self.n(), |i, row| entropies[i] = entropy(row, lse[i]))?;
-        Ok(entropies)
+        let entropies = self.observe(&Entropy)?;
+        Ok(entropies.remove_axis(Axis(0)).remove_axis(Axis(0)))
     }
 
     /// How much of query `i`'s weight lies on each span of keys.
@@ -67,11 +70,8 @@ impl Head<'_> {
     /// # Errors
     /// As [`weights`](Head::weights).
     pub fn received(&self) -> Result<Array1<f32>, Error> {
-        let mut received = Array1::<f64>::zeros(self.n());
-        self.for_each_row(0..self.n(), |_, row| {
-            received.zip_mut_with(&row, |sum, &w| *sum += f64::from(w));
-        })?;
-        Ok(received.mapv(|sum| sum as f32))
+        let received = self.observe(&Received)?.mapv(|sum| sum as f32);
+        Ok(received.remove_axis(Axis(0)).remove_axis(Axis(0)))
     }
 }
 
@@ -91,15 +91,4 @@ fn top_k(row: ArrayView1<f32>, count: usize) -> Vec<(usize, f32)> {
     }
     keys.sort_unstable_by(heavier);
     keys
-}
-
-/// The entropy of one row, in nats.
-fn entropy(row: ArrayView1<f32>, lse: f32) -> f32 {
-    if lse == f32::NEG_INFINITY || row.iter().all(|&w| w == 0.0) {
-        return f32::NAN;
-    }
-    let terms = row.iter().map(|&w| f64::from(w)).filter(|&w| w > 0.0);
-    let entropy: f64 = terms.map(|w| -w * w.ln()).sum();
-    // Weights that rounding carried above 1 would make it a hair negative.
-    entropy.max(0.0) as f32
 }

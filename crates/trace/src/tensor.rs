@@ -7,7 +7,7 @@ use std::sync::Arc;
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use memmap2::Mmap;
-use ndarray::{Array, ArrayView1, ArrayView2, CowArray, Dimension, Ix2};
+use ndarray::{Array, Array4, ArrayView1, ArrayView2, ArrayView4, CowArray, Dimension, Ix2, Ix4};
 
 use crate::Dtype;
 
@@ -102,7 +102,21 @@ impl Tensor {
     /// The numbers of one head, \[rows · width\]: borrowed where they are f32, widened where they are f16.
     pub(crate) fn head(&self, head: usize) -> Cow<'_, [f32]> {
         let len = self.rows * self.width;
-        let at = head * len..(head + 1) * len;
+        self.numbers(head * len..(head + 1) * len)
+    }
+
+    /// All heads, as the attention crate takes them: \[1, heads, rows, width\].
+    pub(crate) fn heads(&self) -> CowArray<'_, f32, Ix4> {
+        let shape = (1, self.heads, self.rows, self.width);
+        match self.numbers(0..self.len()) {
+            Cow::Borrowed(numbers) => ArrayView4::from_shape(shape, numbers).map(CowArray::from),
+            Cow::Owned(numbers) => Array4::from_shape_vec(shape, numbers).map(CowArray::from),
+        }
+        .expect("a tensor holds heads · rows · width numbers")
+    }
+
+    /// Some of the numbers: borrowed where they are f32, widened where they are f16.
+    fn numbers(&self, at: Range<usize>) -> Cow<'_, [f32]> {
         match &self.data {
             Data::Owned(numbers) => Cow::Borrowed(&numbers[at]),
             Data::Mapped { map, bytes, dtype } => match dtype {

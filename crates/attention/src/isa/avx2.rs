@@ -153,6 +153,12 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn bits(self, mask: __m256) -> u32 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_movemask_ps(mask) as u32 }
+    }
+
+    #[inline(always)]
     fn transpose(self, block: &mut [Line; 16]) {
         // Four 8×8 blocks: those on the diagonal in place, the other two into each other's place.
         for corner in [0, 8] {

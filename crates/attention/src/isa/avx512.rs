@@ -150,6 +150,11 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn bits(self, mask: __mmask16) -> u32 {
+        mask.into()
+    }
+
+    #[inline(always)]
     fn transpose(self, block: &mut [Line; 16]) {
         let mut r = [self.splat(0.0); 16];
         for i in 0..16 {

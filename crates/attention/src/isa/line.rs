@@ -11,6 +11,14 @@ impl Line {
     /// All zero.
     pub(crate) const ZERO: Line = Line([0.0; 16]);
 
+    /// The values of consecutive lines, sixteen times as many.
+    #[inline(always)]
+    pub(crate) fn flat(lines: &[Line]) -> &[f32] {
+        // SAFETY: a line is sixteen f32 and, being as large as its alignment, nothing else; the values live as long
+        // as the lines are borrowed.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
+    }
+
     /// The `part`-th vector of `lanes` values.
     #[inline(always)]
     pub(crate) fn part(&self, part: usize, lanes: usize) -> &[f32] {

@@ -108,6 +108,8 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
     /// Whether `mask` holds in any lane.
     fn any(self, mask: Self::Mask) -> bool;
+    /// Bit `i` is set where `mask` holds in lane `i`.
+    fn bits(self, mask: Self::Mask) -> u32;
 
     /// Transposes a 16×16 block in place.
     #[inline(always)]

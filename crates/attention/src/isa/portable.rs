@@ -156,4 +156,13 @@ where
         }
         any
     }
+
+    #[inline(always)]
+    fn bits(self, mask: Self::Mask) -> u32 {
+        let mut bits = 0;
+        for i in 0..L {
+            bits |= u32::from(mask[i]) << i;
+        }
+        bits
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::{Area, Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 
 impl<O: Observer + ?Sized> Observer for &O {
@@ -21,6 +21,10 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).tile(state, tile);
     }
 
+    fn end(&self, block: &QueryBlock, state: &mut O::Block) {
+        (**self).end(block, state);
+    }
+
     fn merge(&self, output: &mut O::Output, block: &QueryBlock, state: O::Block) {
         (**self).merge(output, block, state);
     }
@@ -29,8 +33,8 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).finish(output);
     }
 
-    fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
-        (**self).wants(rows, keys)
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        (**self).wanted(area)
     }
 
     fn wants_log2_weights(&self) -> bool {
@@ -57,6 +61,12 @@ impl<O: Observer> Observer for Option<O> {
         }
     }
 
+    fn end(&self, block: &QueryBlock, state: &mut Self::Block) {
+        if let (Some(o), Some(state)) = (self, state) {
+            o.end(block, state);
+        }
+    }
+
     fn merge(&self, output: &mut Self::Output, block: &QueryBlock, state: Self::Block) {
         if let (Some(o), Some(output), Some(state)) = (self, output, state) {
             o.merge(output, block, state);
@@ -69,8 +79,8 @@ impl<O: Observer> Observer for Option<O> {
         }
     }
 
-    fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
-        self.as_ref().is_some_and(|o| o.wants(rows, keys))
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        self.as_ref().map_or(area.none(), |o| o.wanted(area))
     }
 
     fn wants_log2_weights(&self) -> bool {
@@ -97,6 +107,12 @@ impl<O: Observer> Observer for Vec<O> {
         }
     }
 
+    fn end(&self, block: &QueryBlock, state: &mut Self::Block) {
+        for (o, state) in self.iter().zip(state) {
+            o.end(block, state);
+        }
+    }
+
     fn merge(&self, output: &mut Self::Output, block: &QueryBlock, state: Self::Block) {
         for ((o, output), state) in self.iter().zip(output).zip(state) {
             o.merge(output, block, state);
@@ -109,12 +125,22 @@ impl<O: Observer> Observer for Vec<O> {
         }
     }
 
-    fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
-        self.iter().any(|o| o.wants(rows.clone(), keys.clone()))
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        self.iter()
+            .fold(area.none(), |range, o| cover(range, o.wanted(area)))
     }
 
     fn wants_log2_weights(&self) -> bool {
         self.iter().any(Observer::wants_log2_weights)
+    }
+}
+
+/// The least range that holds both.
+fn cover(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.start.min(b.start)..a.end.max(b.end),
     }
 }
 
@@ -137,6 +163,10 @@ macro_rules! tuple {
                 $(self.$at.tile(&mut state.$at, tile);)+
             }
 
+            fn end(&self, block: &QueryBlock, state: &mut Self::Block) {
+                $(self.$at.end(block, &mut state.$at);)+
+            }
+
             fn merge(&self, output: &mut Self::Output, block: &QueryBlock, state: Self::Block) {
                 $(self.$at.merge(&mut output.$at, block, state.$at);)+
             }
@@ -145,8 +175,10 @@ macro_rules! tuple {
                 $(self.$at.finish(&mut output.$at);)+
             }
 
-            fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
-                $(self.$at.wants(rows.clone(), keys.clone()))||+
+            fn wanted(&self, area: &Area) -> Range<usize> {
+                let range = area.none();
+                $(let range = cover(range, self.$at.wanted(area));)+
+                range
             }
 
             fn wants_log2_weights(&self) -> bool {

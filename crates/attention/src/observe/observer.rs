@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{QueryBlock, Tile, Walk};
+use super::{Area, QueryBlock, Tile, Walk};
 use crate::Error;
 
 /// A statistic of the weights, taken while they pass by.
@@ -83,7 +83,13 @@ pub trait Observer: Sync {
     /// Takes one tile of the block's weights.
     fn tile(&self, state: &mut Self::Block, tile: &Tile);
 
-    /// Adds a block that has seen all its tiles to the output. Called for one block at a time, in a fixed order.
+    /// Called when the block has seen its last tile, on the block's own thread: the place for work that needs no
+    /// output, since merging is done by one thread at a time.
+    fn end(&self, block: &QueryBlock, state: &mut Self::Block) {
+        let _ = (block, state);
+    }
+
+    /// Adds a block that has ended to the output. Called for one block at a time, in a fixed order.
     fn merge(&self, output: &mut Self::Output, block: &QueryBlock, state: Self::Block);
 
     /// Called once, when every block is merged.
@@ -91,13 +97,13 @@ pub trait Observer: Sync {
         let _ = output;
     }
 
-    /// Whether any weight of these rows and keys matters. Tiles that no observer of the walk wants are not
-    /// computed; ones that another wants are shown to all.
+    /// The keys of an area that matter to this observer, as one range within the area's: an empty one if none do.
     ///
-    /// The answer for a range must be `true` if it is for any part of it.
-    fn wants(&self, rows: Range<usize>, keys: Range<usize>) -> bool {
-        let _ = (rows, keys);
-        true
+    /// Weights that no observer of the walk wants are not computed; what another wants is shown to all. Called for
+    /// blocks, and then for parts of them: what it gives for a part may be less than what it gives for the whole, and
+    /// not more.
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        area.keys.clone()
     }
 
     /// Whether [`TileRow::log2_weights`](super::TileRow::log2_weights) are needed: they cost a second store.

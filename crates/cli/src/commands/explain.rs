@@ -93,11 +93,11 @@ fn choose(
     let focus = Look::new(&trace, &options)?.focus(0)?;
     let telling = focus.most_telling();
     output::note(&format!(
-        "{} shows the head of {} that gives {} most weight to {} ({:.1}%); choose another with --head",
+        "no --head given: {} is shown, which of all {} heads gives {} the most weight at “{}” ({:.1}%)",
         head::name(telling.head),
         focus.all_heads.heads,
-        format_args!("“{}”", focus.label),
         telling.on,
+        focus.label,
         100.0 * telling.weight,
     ));
     Ok(telling.head)

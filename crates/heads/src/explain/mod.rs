@@ -19,9 +19,6 @@ mod together;
 mod walk;
 mod weighing;
 
-#[cfg(test)]
-mod tests;
-
 use lookback_model::{Encoding, Model};
 use lookback_trace::{HeadId, Words};
 use ndarray::Array2;

@@ -2,7 +2,7 @@
 //!
 //! [`Look::new`] settles what is asked (the words of interest, their candidates, the heads), and
 //! [`Look::focus`] answers for one word of interest. Serialised, a [`Look`] is what `lookback look --json`
-//! prints; `docs/json.md` describes it. One focus is computed at a time, so that a long text with hundreds of
+//! prints; `docs/json/look.md` describes it. One focus is computed at a time, so that a long text with hundreds of
 //! pronouns needs the memory of one.
 //!
 //! # What the numbers are

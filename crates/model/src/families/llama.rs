@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::{Activations, Family, HeadsMut, Projection, Shape};
@@ -15,7 +15,7 @@ use crate::layers::{
     HeadColumns, Linear, OutputHead, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows,
     describe, from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
 };
-use crate::{Error, WeightsKind};
+use crate::{AttentionWeights, Error, WeightsKind};
 
 const EMBEDDINGS: &str = "model.embed_tokens.weight";
 const FINAL_NORM: &str = "model.norm.weight";
@@ -303,21 +303,45 @@ impl Family for Llama {
             v: v.view_mut(),
         };
         self.project_with(layer, input.hidden.view(), None, out)?;
-        let weights = &self.layers[layer];
-        let norm = &weights.attention_norm;
+        let norm = &self.layers[layer].attention_norm;
         let x_norm = norm.apply(rows(&input.hidden.view(), 0..n));
+        Ok(Projection {
+            x_norm: from_rows(x_norm, input.hidden.ncols()),
+            q_plain,
+            k_plain,
+        })
+    }
+
+    fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            ..
+        } = self.shape;
+        let weights = &self.layers[layer];
         let qkv = to_array(&weights.qkv.dense()?)?;
         let (k_first, v_first) = (heads * d_k, (heads + kv_heads) * d_k);
-        Ok(Projection {
-            norm_gain: Array1::from(norm.gain().to_vec()),
-            x_norm: from_rows(x_norm, input.hidden.ncols()),
+        Ok(AttentionWeights {
+            norm_gain: Array1::from(weights.attention_norm.gain().to_vec()),
             w_q: qkv.slice(s![.., ..k_first]).to_owned(),
             w_k: qkv.slice(s![.., k_first..v_first]).to_owned(),
             w_v: qkv.slice(s![.., v_first..]).to_owned(),
             w_o: to_array(&weights.out.dense()?)?,
-            q_plain,
-            k_plain,
         })
+    }
+
+    fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
+        let name = match self.checkpoint.config().tied {
+            true => EMBEDDINGS,
+            false => OUTPUT_HEAD,
+        };
+        let rows = to_array(&self.checkpoint.rows_f32(name, tokens)?)?;
+        Ok(rows * ArrayView1::from(self.final_norm.gain()))
+    }
+
+    fn final_norm_factor(&self, residual: ArrayView1<f32>) -> f64 {
+        self.final_norm.factor(residual)
     }
 
     fn weights_description(&self) -> String {

@@ -137,6 +137,16 @@ impl Tokenizer {
         (!(special && skip_special)).then(|| self.decoder.bytes(&text))
     }
 
+    /// Whether a token is a special one; none where there is no such token.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> Option<bool> {
+        let (_, special) = match &self.model {
+            Model::Library(library) => library.token(id)?,
+            Model::SentencePiece(model) => model.token(id)?,
+        };
+        Some(special)
+    }
+
     /// The text of one token, for display: bytes that are no whole character become U+FFFD.
     #[must_use]
     pub fn token_text(&self, id: u32) -> Option<String> {

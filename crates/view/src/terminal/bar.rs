@@ -12,7 +12,7 @@ pub(super) fn bar(part: f64, columns: usize) -> String {
         eighths = eighths.max(1);
     }
     let mut bar = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         bar.push(EIGHTHS[eighths % 8]);
     }
     bar

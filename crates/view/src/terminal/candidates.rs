@@ -7,6 +7,7 @@ use super::bar::bar;
 use super::clean::{clean, cut};
 use super::flow::{Flow, paragraph};
 use super::line::Line;
+use super::look::plural;
 use super::number::percent;
 use super::palette::{BAR, CANDIDATE, CANDIDATE_BAR, HEADING, PLAIN, QUIET};
 use super::table::{Align, table};
@@ -19,16 +20,20 @@ const BAR_COLUMNS: usize = 8;
 
 /// Heading, table and what is left out; or that there is no candidate.
 pub(super) fn lines(focus: &Focus, width: usize) -> Vec<Line> {
+    if focus.candidates.is_empty() && focus.all_heads.ranked.len() < 2 {
+        // Nothing at all stands before the word.
+        return Vec::new();
+    }
     let mut lines = vec![Line::new()];
     if focus.candidates.is_empty() {
         let none = format!(
-            "No capitalised word stands before “{}” that it might stand for; name candidates with --candidates.",
+            "No candidate for what “{}” stands for is before it: a capitalised word, or one named with --candidates.",
             clean(&focus.label)
         );
         lines.extend(paragraph(width, 0, QUIET, &none));
         return lines;
     }
-    let grid = Grid::new(&focus.candidates, width);
+    let grid = Grid::new(focus, width);
     let heading = Flow::new(width, 2, Line::of(HEADING, "Heads"))
         .prose(HEADING, "that look most at")
         .prose(
@@ -44,8 +49,9 @@ pub(super) fn lines(focus: &Focus, width: usize) -> Vec<Line> {
     lines.extend(grid.lines(focus));
     let left = focus.candidates.len() - grid.candidates.len();
     if left > 0 {
+        let are = plural(left, "candidate is", "candidates are");
         let more = format!(
-            "{left} more candidates are not drawn: choose with --candidates, or see all with --json."
+            "{left} more {are} not drawn: choose with --candidates, or see all with --json."
         );
         lines.extend(paragraph(width, 2, QUIET, &more));
     }
@@ -57,30 +63,44 @@ struct Grid<'a> {
     candidates: &'a [CandidateHeads],
     /// Columns of a candidate's name.
     name: usize,
+    indent: usize,
     bars: bool,
+    /// Whether the sink has a column: not where nothing is set aside, nor where there is no room.
+    sink: bool,
     /// The greatest weight shown: it fills a bar.
     greatest: f64,
 }
 
+/// Columns of a weight, `100.0%`, with the one before it and the gap after it.
+const WEIGHT: usize = 8;
+
+/// Columns of a head's name, `L29H10`, or `all 270`.
+const HEAD: usize = 7;
+
 impl<'a> Grid<'a> {
-    fn new(candidates: &'a [CandidateHeads], width: usize) -> Self {
-        // Indent, first name, head, sink; each with the gap after it.
-        let fixed = |name: usize| 2 + (name + 2) + (8 + 2) + 6;
-        let name = if width < 60 { 6 } else { 10 };
-        let room = width.saturating_sub(fixed(name));
-        let fits = (room / (name.max(6) + 2)).clamp(1, MOST);
-        let candidates = &candidates[..candidates.len().min(fits)];
-        let with_bars = candidates.len() * (name.max(6) + 2 + BAR_COLUMNS + 1);
-        let greatest = candidates
+    fn new(focus: &'a Focus, width: usize) -> Self {
+        let (name, indent) = match width {
+            ..28 => (4, 0),
+            28..60 => (6, 2),
+            _ => (10, 2),
+        };
+        let room = width.saturating_sub(indent + name + 1 + HEAD);
+        let sink = focus.all_heads.sink_share > 0.0 && room >= 2 * WEIGHT;
+        let room = room - if sink { WEIGHT } else { 0 };
+        let each = WEIGHT.max(name + 2);
+        let fits = (room / each).clamp(1, MOST);
+        let candidates = &focus.candidates[..focus.candidates.len().min(fits)];
+        let weights = candidates
             .iter()
             .flat_map(|c| &c.heads)
-            .flat_map(|h| &h.weights)
-            .fold(0.0, |greatest: f64, &w| greatest.max(w.into()));
+            .flat_map(|h| &h.weights);
         Self {
             candidates,
             name,
-            bars: with_bars <= room,
-            greatest,
+            indent,
+            bars: candidates.len() * (each + BAR_COLUMNS + 1) <= room,
+            sink,
+            greatest: weights.fold(0.0, |greatest: f64, &w| greatest.max(w.into())),
         }
     }
 
@@ -105,7 +125,7 @@ impl<'a> Grid<'a> {
         }
         aligns.push(Align::Right);
         // A bar stands close to its number; the gap is the narrower one, and cells bring the rest.
-        table(rows, &aligns, 2, 1)
+        table(rows, &aligns, self.indent, 1)
     }
 
     fn short(&self, candidate: &CandidateHeads) -> String {
@@ -113,15 +133,14 @@ impl<'a> Grid<'a> {
     }
 
     fn header(&self) -> Vec<Line> {
-        let mut cells = vec![Line::of(QUIET, "most at"), Line::of(QUIET, "head")];
+        let mut cells = vec![Line::of(QUIET, "at"), Line::of(QUIET, "head")];
         for candidate in self.candidates {
             cells.push(padded(Line::of(CANDIDATE, self.short(candidate))));
             if self.bars {
                 cells.push(Line::new());
             }
         }
-        cells.push(padded(Line::of(QUIET, "sink")));
-        cells
+        self.sink(cells, Line::of(QUIET, "sink"))
     }
 
     /// The mean over all heads.
@@ -131,11 +150,10 @@ impl<'a> Grid<'a> {
         for candidate in self.candidates {
             self.weight(&mut cells, candidate.weight, false);
         }
-        cells.push(padded(Line::of(
-            PLAIN,
-            percent(focus.all_heads.sink_share.into()),
-        )));
-        cells
+        self.sink(
+            cells,
+            Line::of(PLAIN, percent(focus.all_heads.sink_share.into())),
+        )
     }
 
     fn row(&self, name: Line, head: &CandidateHead, of: usize) -> Vec<Line> {
@@ -143,7 +161,13 @@ impl<'a> Grid<'a> {
         for (index, &weight) in head.weights.iter().enumerate().take(self.candidates.len()) {
             self.weight(&mut cells, weight, index == of);
         }
-        cells.push(padded(Line::of(PLAIN, percent(head.sink_share.into()))));
+        self.sink(cells, Line::of(PLAIN, percent(head.sink_share.into())))
+    }
+
+    fn sink(&self, mut cells: Vec<Line>, cell: Line) -> Vec<Line> {
+        if self.sink {
+            cells.push(padded(cell));
+        }
         cells
     }
 

@@ -13,8 +13,8 @@ pub(super) struct Flow {
     indent: usize,
     done: Vec<Line>,
     line: Line,
-    /// Where the current line's text begins.
-    start: usize,
+    /// Whether the current line has nothing but its indentation yet.
+    fresh: bool,
 }
 
 impl Flow {
@@ -26,7 +26,7 @@ impl Flow {
             columns,
             indent,
             done: Vec::new(),
-            start: opening.width(),
+            fresh: opening.is_blank(),
             line: opening,
         }
     }
@@ -41,9 +41,8 @@ impl Flow {
 
     /// A clean word, with a space before it where it does not begin a line.
     pub(super) fn word(&mut self, style: Style, word: &str) {
-        let begins = self.line.width() <= self.start;
-        let space = usize::from(!begins);
-        if self.line.width() + space + width(word) > self.columns && !begins {
+        let space = usize::from(!self.fresh);
+        if self.line.width() + space + width(word) > self.columns && !self.fresh {
             self.break_line();
         } else {
             self.line.push(Style::new(), " ".repeat(space));
@@ -53,7 +52,7 @@ impl Flow {
 
     /// A clean word right after what stands before it; where it does not fit, on a line of its own.
     pub(super) fn glued(&mut self, style: Style, word: &str) {
-        if self.line.width() + width(word) > self.columns && self.line.width() > self.start {
+        if self.line.width() + width(word) > self.columns && !self.fresh {
             self.break_line();
         }
         let mut rest = word;
@@ -67,12 +66,13 @@ impl Flow {
             rest = tail;
         }
         self.line.push(style, rest);
+        self.fresh &= word.is_empty();
     }
 
     fn break_line(&mut self) {
         let mut next = Line::new();
         next.pad_to(self.indent);
-        self.start = self.indent;
+        self.fresh = true;
         self.done.push(std::mem::replace(&mut self.line, next));
     }
 

@@ -1,5 +1,6 @@
 //! What one word looks back at.
 
+use anstyle::Style;
 use lookback_heads::look::{HeadWeights, Sink};
 use lookback_heads::{Focus, Look, head, label};
 
@@ -99,7 +100,8 @@ fn one_head(
 struct Row {
     name: Line,
     share: f64,
-    candidate: bool,
+    /// The bar's style; a row of many words has no bar, since it would make all others short.
+    bar: Option<Style>,
 }
 
 /// The first words as bars, the longest of which fills its room; the rest in one row each for words and white space.
@@ -116,13 +118,18 @@ fn bars(
         .iter()
         .flat_map(|c| c.candidate.words.clone())
         .collect();
-    let name_columns = (width / 3).min(24);
+    // A third, but on a narrow terminal whatever the number leaves.
+    let name_columns = (width / 3)
+        .max(width.saturating_sub(4 + NUMBER + 1).min(9))
+        .min(24);
     let mut rows = Vec::new();
     let (mut others, mut rest) = (0, 0.0);
     for (place, (word, share)) in ranked.into_iter().enumerate() {
         let candidate = names.contains(&word);
-        let listed = place < picture.listed.max(1);
-        if !listed && !(candidate && rows.len() < 2 * picture.listed.max(1)) {
+        // Candidates are listed further down as well, but not without end.
+        let most = picture.listed.max(1);
+        let listed = place < most || candidate && rows.len() < most.saturating_mul(2);
+        if !listed {
             others += 1;
             rest += f64::from(share);
             continue;
@@ -131,15 +138,21 @@ fn bars(
         rows.push(Row {
             name,
             share: share.into(),
-            candidate,
+            bar: Some(if candidate { CANDIDATE_BAR } else { BAR }),
         });
     }
     if others > 0 {
-        let name = format!("{others} more {}", plural(others, "word", "words"));
+        let more = format!("{others} more");
+        let long = format!("{more} {}", plural(others, "word", "words"));
+        let name = if width_of(&long) <= name_columns {
+            long
+        } else {
+            more
+        };
         rows.push(Row {
             name: Line::of(QUIET, name),
             share: rest,
-            candidate: false,
+            bar: None,
         });
     }
     if white_space > 0.0005 {
@@ -147,7 +160,7 @@ fn bars(
         rows.push(Row {
             name,
             share: white_space.into(),
-            candidate: false,
+            bar: None,
         });
     }
     draw(rows, width)
@@ -157,6 +170,8 @@ fn bars(
 fn row_name(look: &Look<'_>, focus: &Focus, word: usize, candidate: bool, columns: usize) -> Line {
     let shown = clean(&label(look.trace().words(), word));
     let remark = match look.sink() {
+        // On a narrow terminal the word itself needs the room.
+        _ if columns < 13 => "",
         Sink::FirstWord { word: first } if first == word => " (sink)",
         _ if word == focus.word => " (itself)",
         _ => "",
@@ -190,8 +205,9 @@ fn draw(rows: Vec<Row>, width: usize) -> Vec<Line> {
         line.pad_to(start - 1 - width_of(&number));
         line.push(PLAIN, number);
         line.pad_to(start);
-        let style = if row.candidate { CANDIDATE_BAR } else { BAR };
-        line.push(style, bar(row.share / longest, room));
+        if let Some(style) = row.bar {
+            line.push(style, bar(row.share / longest, room));
+        }
         line
     };
     rows.into_iter().map(draw).collect()

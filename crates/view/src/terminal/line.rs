@@ -30,6 +30,11 @@ impl Line {
         self.width
     }
 
+    /// Whether it shows nothing.
+    pub(super) fn is_blank(&self) -> bool {
+        self.pieces.iter().all(|(_, text)| text.trim().is_empty())
+    }
+
     /// Puts a piece of clean text at its end.
     pub(super) fn push(&mut self, style: Style, text: impl Into<String>) {
         let text = text.into();

@@ -64,8 +64,7 @@ pub fn write_look(
 fn header(look: &Look<'_>, width: usize) -> Vec<Line> {
     let trace = look.trace();
     let meta = trace.meta();
-    let mut model = Flow::new(width, 2, Line::new());
-    model.word(HEADING, &clean(&meta.model));
+    let model = Flow::new(width, 2, Line::new()).prose(HEADING, &meta.model);
     let text_tokens = trace.n() - meta.prefix_tokens;
     let sizes = format!(
         "· {text_tokens} {} · {} heads in {} {}",

@@ -22,10 +22,10 @@ pub(super) fn lines(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let [rows, columns] = excerpt.shape;
     let mut opening = Line::new();
     opening.pad_to(2);
-    opening.push(HEADING, excerpt.symbol.clone());
-    let flow = Flow::new(width, 4, opening)
-        .prose(QUIET, &format!(" {rows}×{columns}: {}", excerpt.meaning));
-    let mut lines = flow.lines();
+    let flow = Flow::new(width, 4, opening).prose(HEADING, &excerpt.symbol);
+    let mut lines = flow
+        .prose(QUIET, &format!("{rows}×{columns}: {}", excerpt.meaning))
+        .lines();
     lines.extend(numbers(walk, excerpt, width));
     lines
 }
@@ -40,7 +40,7 @@ fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let names: Vec<String> = excerpt
         .row_labels
         .iter()
-        .map(|n| cut(&name(n), NAME))
+        .map(|n| cut(&name(n), if width < 40 { NAME / 3 } else { NAME }))
         .collect();
     let start = 4 + names.iter().map(|n| width_of(n)).max().unwrap_or(0);
     let cell = cells
@@ -51,7 +51,7 @@ fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
         .unwrap_or(1)
         .max(6);
     // Room for the … at the end.
-    let fits = (width.saturating_sub(start + 3) / (GAP + cell)).max(1);
+    let fits = (width.saturating_sub(start + 2 + skipped(excerpt)) / (GAP + cell)).max(1);
     let shown = fits.min(excerpt.columns.len());
     let by_token = excerpt.shape[0] == walk.tokens.len() && excerpt.symbol != "W_o";
     let more = shown < excerpt.columns.len()
@@ -121,13 +121,19 @@ fn column_names(excerpt: &Excerpt, start: usize, cell: usize, shown: usize) -> L
 /// The space before a column; `…` in it where columns are left out between this and the one before.
 fn gap(line: &mut Line, excerpt: &Excerpt, index: usize, column: usize) {
     let left_out = index > 0 && excerpt.columns[index - 1] + 1 < column;
-    line.push(QUIET, if left_out { "… " } else { "  " });
+    line.push(QUIET, if left_out { "  …  " } else { "  " });
 }
 
 fn right(line: &mut Line, style: anstyle::Style, text: &str, columns: usize) {
     let end = line.width() + columns;
     line.pad_to(end.saturating_sub(width_of(text)));
     line.push(style, text);
+}
+
+/// The columns that the … between columns take on top.
+fn skipped(excerpt: &Excerpt) -> usize {
+    let pairs = excerpt.columns.windows(2);
+    3 * pairs.filter(|pair| pair[0] + 1 < pair[1]).count()
 }
 
 fn skips(previous: Option<usize>, at: usize) -> bool {

@@ -3,7 +3,7 @@
 use lookback_heads::explain::{Column, Step, Walk};
 
 use super::bar::bar;
-use super::clean::{cut, name};
+use super::clean::{cut, name, width as width_of};
 use super::flow::paragraph;
 use super::line::Line;
 use super::number::{Format, percent};
@@ -12,6 +12,13 @@ use super::table::{Align, table};
 
 /// Columns of a token's name, at most.
 const NAME: usize = 14;
+
+/// And at least, where several columns of numbers are shown.
+const SHORTEST: usize = 4;
+
+/// Columns before a row, and between its cells.
+const INDENT: usize = 2;
+const GAP: usize = 2;
 
 /// Columns of the longest bar.
 const BAR_COLUMNS: usize = 20;
@@ -34,62 +41,100 @@ pub(super) fn lines(walk: &Walk, step: &Step, listed: usize, width: usize) -> Ve
         QUIET,
         &format!("The row of “{of}”, one line a token{which}:"),
     );
-    let formats: Vec<Format> = step
-        .row
-        .iter()
-        .map(|c| Format::of(c.values.iter().copied()))
-        .collect();
-    let mut rows = vec![header(step)];
+    let numbers: Vec<Vec<String>> = step.row.iter().map(|c| numbers(c, &tokens)).collect();
+    let room = Room::new(&numbers, &tokens, width);
+    let mut rows = vec![vec![
+        Line::of(QUIET, "j"),
+        Line::of(QUIET, cut("token", room.name)),
+    ]];
     rows.extend(
         tokens
             .iter()
-            .map(|&token| token_row(walk, step, &formats, token)),
+            .map(|&token| token_cells(walk, token, room.name)),
     );
+    for column in &numbers[room.first..] {
+        for (index, (row, number)) in rows.iter_mut().zip(column).enumerate() {
+            let style = if index == 0 { QUIET } else { PLAIN };
+            row.push(Line::of(style, number.clone()));
+        }
+    }
+    for (row, &token) in rows[1..].iter_mut().zip(&tokens) {
+        row.extend(token_bar(walk, step, token));
+    }
     let mut aligns = vec![Align::Right, Align::Left];
-    aligns.extend(step.row.iter().map(|_| Align::Right));
-    aligns.push(Align::Left);
-    lines.extend(table(rows, &aligns, 2, 2));
+    aligns.extend(numbers[room.first..].iter().map(|_| Align::Right));
+    lines.extend(table(rows, &aligns, INDENT, GAP));
     lines
 }
 
-fn header(step: &Step) -> Vec<Line> {
-    let mut cells = vec![Line::of(QUIET, "j"), Line::of(QUIET, "token")];
-    cells.extend(
-        step.row
-            .iter()
-            .map(|column| Line::of(QUIET, column.name.clone())),
-    );
-    cells
+/// A column's name and its values at these tokens.
+fn numbers(column: &Column, tokens: &[usize]) -> Vec<String> {
+    let format = Format::of(column.values.iter().copied());
+    let show = |&token: &usize| match column.values.get(token).copied().flatten() {
+        Some(weight) if column.id == "weight" => percent(weight),
+        value => format.show(value),
+    };
+    std::iter::once(column.name.clone())
+        .chain(tokens.iter().map(show))
+        .collect()
 }
 
-fn token_row(walk: &Walk, step: &Step, formats: &[Format], token: usize) -> Vec<Line> {
-    let is_candidate = walk
-        .outcome
+/// What fits in a line, so that no number is cut.
+struct Room {
+    /// Columns for a token's name.
+    name: usize,
+    /// The first of the row's columns that is shown: the last ones are what the step is about.
+    first: usize,
+}
+
+impl Room {
+    fn new(numbers: &[Vec<String>], tokens: &[usize], width: usize) -> Self {
+        let index = tokens.last().map_or(1, |token| token.to_string().len());
+        let before = INDENT + index + GAP;
+        let widths: Vec<usize> = numbers
+            .iter()
+            .map(|column| GAP + column.iter().map(|text| width_of(text)).max().unwrap_or(0))
+            .collect();
+        let of = |first: usize| before + widths[first..].iter().sum::<usize>();
+        let last = numbers.len().saturating_sub(1);
+        let first = (0..last)
+            .find(|&first| of(first) + SHORTEST <= width)
+            .unwrap_or(last);
+        Self {
+            name: width.saturating_sub(of(first)).clamp(1, NAME),
+            first,
+        }
+    }
+}
+
+fn is_candidate(walk: &Walk, token: usize) -> bool {
+    walk.outcome
         .candidates
         .iter()
-        .any(|c| c.tokens.contains(&token));
+        .any(|c| c.tokens.contains(&token))
+}
+
+/// A token's number and name.
+fn token_cells(walk: &Walk, token: usize, columns: usize) -> Vec<Line> {
     let style = match token {
         _ if token == walk.word.token => FOCUS,
-        _ if is_candidate => CANDIDATE,
+        _ if is_candidate(walk, token) => CANDIDATE,
         _ => PLAIN,
     };
-    let mut cells = vec![
+    vec![
         Line::of(QUIET, token.to_string()),
-        Line::of(style, cut(&name(&walk.tokens[token]), NAME)),
-    ];
-    for (column, format) in step.row.iter().zip(formats) {
-        let value = column.values.get(token).copied().flatten();
-        let text = match value {
-            Some(weight) if column.id == "weight" => percent(weight),
-            value => format.show(value),
-        };
-        cells.push(Line::of(PLAIN, text));
-    }
-    if let Some(part) = part(step, token) {
-        let style = if is_candidate { CANDIDATE_BAR } else { BAR };
-        cells.push(Line::of(style, bar(part, BAR_COLUMNS)));
-    }
-    cells
+        Line::of(style, cut(&name(&walk.tokens[token]), columns)),
+    ]
+}
+
+fn token_bar(walk: &Walk, step: &Step, token: usize) -> Option<Line> {
+    let part = part(step, token)?;
+    let style = if is_candidate(walk, token) {
+        CANDIDATE_BAR
+    } else {
+        BAR
+    };
+    Some(Line::of(style, bar(part, BAR_COLUMNS)))
 }
 
 /// The last column's value as a part of its greatest, where its values are weights or lengths.

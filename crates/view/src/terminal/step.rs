@@ -1,6 +1,6 @@
 //! One step of a walk.
 
-use lookback_heads::explain::{Check, Step, Walk};
+use lookback_heads::explain::{Check, Excerpt, Step, Walk};
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
@@ -16,23 +16,49 @@ pub(super) fn lines(walk: &Walk, index: usize, listed: usize, width: usize) -> V
     lines.extend(heading(step, index + 1, width));
     for shapes in &step.shapes {
         let flow = Flow::new(width, 4, indented(4)).prose(QUIET, &shapes.letters);
-        lines.extend(flow.prose(PLAIN, &format!("  {}", shapes.numbers)).lines());
+        lines.extend(
+            flow.prose(QUIET, "here")
+                .prose(PLAIN, &shapes.numbers)
+                .lines(),
+        );
     }
     for sentence in &step.says {
         lines.extend(paragraph(width, 2, PLAIN, &clean(sentence)));
     }
     for excerpt in &step.matrices {
-        lines.extend(matrix::lines(walk, excerpt, width));
+        lines.extend(match shown_before(walk, index, excerpt) {
+            Some(earlier) => again(excerpt, earlier + 1, width),
+            None => matrix::lines(walk, excerpt, width),
+        });
     }
     lines.extend(row::lines(walk, step, listed, width));
     if let Some(departs) = &step.departs {
-        let opening = Line::of(QUIET, "  ≠ notes:");
+        let opening = Line::of(QUIET, "  Differs:");
         lines.extend(Flow::new(width, 4, opening).prose(PLAIN, departs).lines());
     }
     for check in &step.checks {
         lines.extend(checked(check, width));
     }
     lines
+}
+
+/// The earlier step that showed the same.
+fn shown_before(walk: &Walk, index: usize, excerpt: &Excerpt) -> Option<usize> {
+    walk.steps[..index]
+        .iter()
+        .rposition(|step| step.matrices.contains(excerpt))
+}
+
+/// In place of a matrix that stands above.
+fn again(excerpt: &Excerpt, number: usize, width: usize) -> Vec<Line> {
+    let [rows, columns] = excerpt.shape;
+    Flow::new(width, 4, indented(2))
+        .prose(HEADING, &excerpt.symbol)
+        .prose(
+            QUIET,
+            &format!("{rows}×{columns}: as shown in step {number}"),
+        )
+        .lines()
 }
 
 fn heading(step: &Step, number: usize, width: usize) -> Vec<Line> {

@@ -27,11 +27,8 @@ const MARK: &str = "▸";
 /// The heading and the tokens, with the first `drawn` words of interest marked.
 pub(super) fn strip(look: &Look<'_>, drawn: usize, width: usize) -> Vec<Line> {
     let interest = &look.interest()[..drawn];
-    let mut heading = Line::of(HEADING, "Tokens");
-    heading.push(
-        QUIET,
-        format!("  a·b: one word, two tokens; {MARK} asked about"),
-    );
+    let legend = format!("a·b: one word, two tokens; {MARK} asked about");
+    let heading = Flow::new(width, 2, Line::of(HEADING, "Tokens")).prose(QUIET, &legend);
     let mut flow = Flow::new(width, 2, indent());
     let shown = shown(look, interest);
     let mut end = 0;
@@ -41,7 +38,8 @@ pub(super) fn strip(look: &Look<'_>, drawn: usize, width: usize) -> Vec<Line> {
         end = range.end;
     }
     gap(&mut flow, look.tokens().len() - end);
-    let mut lines = vec![Line::new(), heading];
+    let mut lines = vec![Line::new()];
+    lines.extend(heading.lines());
     lines.extend(flow.lines());
     lines
 }

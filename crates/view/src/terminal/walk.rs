@@ -9,6 +9,7 @@ use lookback_trace::HeadId;
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
 use super::line::{Line, write_lines};
+use super::look::plural;
 use super::number::difference;
 use super::palette::{FOCUS, HEADING, PLAIN, QUIET, WRONG};
 use super::{Error, columns, step};
@@ -26,7 +27,7 @@ impl Default for WalkPicture {
     fn default() -> Self {
         Self {
             width: 80,
-            listed: 10,
+            listed: 12,
         }
     }
 }
@@ -52,7 +53,8 @@ fn header(walk: &Walk, width: usize) -> Vec<Line> {
         layer: walk.layer,
         head: walk.head,
     };
-    let mut title = Flow::new(width, 2, Line::of(HEADING, clean(&walk.model)))
+    let mut title = Flow::new(width, 2, Line::new())
+        .prose(HEADING, &walk.model)
         .prose(HEADING, &format!("· head {} · row of", head::name(head)));
     title.word(FOCUS, &clean(&walk.word.label));
     let mut lines = title.lines();
@@ -67,16 +69,24 @@ fn header(walk: &Walk, width: usize) -> Vec<Line> {
         0,
         QUIET,
         &format!(
-            "N = {} tokens, d = {}, k = {}, v = {}, h = {} heads ({} key/value heads), {} layers.",
-            sizes.n, sizes.d, sizes.d_k, sizes.d_v, sizes.heads, sizes.kv_heads, sizes.layers
+            "N = {} {}, d = {}, k = {}, v = {}, h = {} heads ({} key/value heads), {} layers.",
+            sizes.n,
+            plural(sizes.n, "token", "tokens"),
+            sizes.d,
+            sizes.d_k,
+            sizes.d_v,
+            sizes.heads,
+            sizes.kv_heads,
+            sizes.layers
         ),
     ));
     lines.extend(paragraph(
         width,
         0,
         QUIET,
-        "Matrices show their first entries. Every step is computed in f64 from the layer’s input on, and compared with \
-         what the model computed (f32, fused kernel).",
+                "The steps are those of the textbook (“the notes”): similarity of embeddings, then query, key and value, \
+         softmax, weighted sum, the heads side by side, W_o. Matrices show some of their entries. Every step is \
+         computed in f64 from the layer’s input on and compared with what the model computed (f32, fused kernel).",
     ));
     lines
 }

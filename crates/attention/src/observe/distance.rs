@@ -1,0 +1,164 @@
+//! How far back the weight lies.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array3, Array4, s};
+
+use super::lanes::RowMoments;
+use super::plan::meet;
+use super::span::part_sum;
+use super::tile::LINES;
+use super::{Observer, QueryBlock, Tile, Walk};
+use crate::Error;
+use crate::isa::Line;
+
+/// Each query's weight by the distance of the key, |position − j|, where the position is the query's index plus the
+/// mask's offset.
+///
+/// Distances are counted in buckets of doubling width: bucket 0 is distance 0, and bucket b ≥ 1 the distances from
+/// 2^(b−1) to 2^b − 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DistanceMass;
+
+/// What [`DistanceMass`] finds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distances {
+    /// \[B, H, N, buckets\]: the weight on the keys of each bucket; as many buckets as any key's distance needs. NaN where
+    /// any of the weights there is NaN.
+    pub mass: Array4<f32>,
+    /// \[B, H, N\]: Σ_j w_ij·|position − j| / Σ_j w_ij, the mean distance of the weight that lies on keys. NaN where the
+    /// query has weight on no key, for then there is none, and where any of its weights is NaN.
+    pub mean: Array3<f32>,
+}
+
+/// The bucket of a distance.
+fn bucket(distance: usize) -> usize {
+    (usize::BITS - distance.leading_zeros()) as usize
+}
+
+/// The farthest that a key lies from one of these queries that sees it.
+fn farthest(walk: &Walk, batch: usize, rows: Range<usize>) -> usize {
+    let far = |row: usize| {
+        let keys = walk.visible(batch, row);
+        let to = |key: usize| walk.position(row).abs_diff(key as isize);
+        if keys.is_empty() {
+            0
+        } else {
+            to(keys.start).max(to(keys.end - 1))
+        }
+    };
+    rows.map(far).max().unwrap_or(0)
+}
+
+/// What a block's rows have gathered.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Gathered {
+    /// \[rows, buckets\]
+    mass: Array2<f64>,
+    /// For each row: Σ w·distance, and Σ w.
+    sums: Vec<[f64; 2]>,
+}
+
+impl Observer for DistanceMass {
+    type Block = Gathered;
+    type Output = Distances;
+
+    fn start(&self, walk: &Walk) -> Result<Distances, Error> {
+        let (b, h, n) = (walk.b(), walk.h(), walk.n());
+        let farthest = (0..b).map(|batch| farthest(walk, batch, 0..n)).max();
+        let buckets = bucket(farthest.unwrap_or(0)) + 1;
+        Ok(Distances {
+            mass: Array4::zeros((b, h, n, buckets)),
+            mean: Array3::zeros((b, h, n)),
+        })
+    }
+
+    fn block(&self, block: &QueryBlock) -> Gathered {
+        let rows = block.rows();
+        let far = farthest(block.walk(), block.batch(), rows.clone());
+        Gathered {
+            mass: Array2::zeros((rows.len(), bucket(far) + 1)),
+            sums: vec![[0.0; 2]; rows.len()],
+        }
+    }
+
+    fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
+        let walk = tile.block().walk();
+        let moments = tile.set().run(RowMoments { tile, by: &INDEX });
+        let first = tile.keys().start as isize;
+        for (r, (&mass, moment)) in tile.row_sums().iter().zip(moments).enumerate() {
+            let row = tile.first_in_block() + r;
+            let position = walk.position(tile.rows().start + r);
+            let visible = meet(
+                &tile.keys(),
+                &walk.visible(tile.block().batch(), tile.rows().start + r),
+            );
+            if visible.is_empty() {
+                continue;
+            }
+            let before = position.saturating_sub(first) as f64;
+            let sums = &mut gathered.sums[row];
+            sums[1] += f64::from(mass);
+            if visible.end as isize - 1 <= position {
+                sums[0] += before * f64::from(mass) - f64::from(moment);
+            } else if visible.start as isize >= position {
+                sums[0] += f64::from(moment) - before * f64::from(mass);
+            } else {
+                let weights = Line::flat(tile.lines(r));
+                for (key, &weight) in (first..).zip(weights) {
+                    sums[0] += position.abs_diff(key) as f64 * f64::from(weight);
+                }
+            }
+            let mut key = visible.start;
+            while key < visible.end {
+                let (to, bucket) = end_of_bucket(position, key);
+                let part = key..to.min(visible.end);
+                key = part.end;
+                gathered.mass[[row, bucket]] += if part == visible {
+                    f64::from(mass)
+                } else {
+                    part_sum(tile, r, part)
+                };
+            }
+        }
+    }
+
+    fn merge(&self, output: &mut Distances, block: &QueryBlock, gathered: Gathered) {
+        let (b, h, rows) = (block.batch(), block.head(), block.rows());
+        let buckets = gathered.mass.ncols();
+        let mut mass = output.mass.slice_mut(s![b, h, rows.clone(), ..buckets]);
+        mass.zip_mut_with(&gathered.mass, |out, &mass| *out = mass as f32);
+        let mut mean = output.mean.slice_mut(s![b, h, rows]);
+        for (out, [sum, mass]) in mean.iter_mut().zip(gathered.sums) {
+            *out = (sum / mass) as f32;
+        }
+    }
+}
+
+/// The end of the run of keys, from `key` on, that lie in the same bucket for a query at `position`; and that bucket.
+fn end_of_bucket(position: isize, key: usize) -> (usize, usize) {
+    let distance = position.abs_diff(key as isize);
+    let bucket = bucket(distance);
+    let end = if key as isize > position {
+        // Distances grow: up to 2^bucket − 1.
+        let left = (1_u128 << bucket) - distance as u128;
+        key.saturating_add(usize::try_from(left).unwrap_or(usize::MAX))
+    } else {
+        // Distances shrink: down to 2^(bucket − 1), or 0.
+        let least = if bucket == 0 { 0 } else { 1 << (bucket - 1) };
+        key.saturating_add(distance - least).saturating_add(1)
+    };
+    (end, bucket)
+}
+
+/// 0, 1, 2, … over the lines of a tile's row.
+static INDEX: [Line; LINES] = {
+    let mut lines = [Line::ZERO; LINES];
+    let mut i = 0;
+    while i < LINES * Line::LEN {
+        lines[i / Line::LEN].0[i % Line::LEN] = i as f32;
+        i += 1;
+    }
+    lines
+};

@@ -1,0 +1,208 @@
+//! Sums and maxima of a tile, in vectors.
+
+use std::ops::Range;
+
+use super::Tile;
+use super::tile::{LINES, MAX_ROWS};
+use crate::isa::{Isa, Kernel, Line};
+
+/// The sums of sixteen lines, one each: the lanes of line `r` are added in their order.
+#[inline(always)]
+pub(super) fn sum_lines<I: Isa>(isa: I, block: &mut [Line; MAX_ROWS]) -> [f32; MAX_ROWS] {
+    isa.transpose(block);
+    let mut out = Line::ZERO;
+    for part in 0..Line::LEN / I::LANES {
+        let mut sum = isa.load(block[0].part(part, I::LANES));
+        for line in &block[1..] {
+            sum = isa.add(sum, isa.load(line.part(part, I::LANES)));
+        }
+        isa.store(sum, out.part_mut(part, I::LANES));
+    }
+    out.0
+}
+
+/// The sum of each row's weights, \[rows\].
+pub(super) struct RowSums<'t, 'a>(pub(super) &'t Tile<'a>);
+
+impl Kernel for RowSums<'_, '_> {
+    type Output = [f32; MAX_ROWS];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut block = [Line::ZERO; MAX_ROWS];
+        for (r, out) in block.iter_mut().enumerate().take(self.0.rows().len()) {
+            for part in 0..Line::LEN / I::LANES {
+                let mut sum = isa.splat(0.0);
+                for line in self.0.lines(r) {
+                    sum = isa.add(sum, isa.load(line.part(part, I::LANES)));
+                }
+                isa.store(sum, out.part_mut(part, I::LANES));
+            }
+        }
+        sum_lines(isa, &mut block)
+    }
+}
+
+/// The largest of each row's weights, \[rows\]; NaN may be passed over.
+pub(super) struct RowMaxima<'t, 'a>(pub(super) &'t Tile<'a>);
+
+impl Kernel for RowMaxima<'_, '_> {
+    type Output = [f32; MAX_ROWS];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut block = [Line::ZERO; MAX_ROWS];
+        for (r, out) in block.iter_mut().enumerate().take(self.0.rows().len()) {
+            for part in 0..Line::LEN / I::LANES {
+                let mut max = isa.splat(0.0);
+                for line in self.0.lines(r) {
+                    max = isa.max(max, isa.load(line.part(part, I::LANES)));
+                }
+                isa.store(max, out.part_mut(part, I::LANES));
+            }
+        }
+        isa.transpose(&mut block);
+        let mut out = Line::ZERO;
+        for part in 0..Line::LEN / I::LANES {
+            let mut max = isa.load(block[0].part(part, I::LANES));
+            for line in &block[1..] {
+                max = isa.max(max, isa.load(line.part(part, I::LANES)));
+            }
+            isa.store(max, out.part_mut(part, I::LANES));
+        }
+        out.0
+    }
+}
+
+/// The sum of each row's weights times `by`, \[rows\].
+pub(super) struct RowMoments<'t, 'a> {
+    pub(super) tile: &'t Tile<'a>,
+    /// One line for each of the tile's.
+    pub(super) by: &'t [Line; LINES],
+}
+
+impl Kernel for RowMoments<'_, '_> {
+    type Output = [f32; MAX_ROWS];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut block = [Line::ZERO; MAX_ROWS];
+        for (r, out) in block.iter_mut().enumerate().take(self.tile.rows().len()) {
+            dot(isa, self.tile.lines(r), self.by, out);
+        }
+        sum_lines(isa, &mut block)
+    }
+}
+
+/// The sum of each row's w·log₂w, \[rows\].
+pub(super) struct RowEntropies<'t, 'a>(pub(super) &'t Tile<'a>);
+
+impl Kernel for RowEntropies<'_, '_> {
+    type Output = [f32; MAX_ROWS];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut block = [Line::ZERO; MAX_ROWS];
+        for (r, out) in block.iter_mut().enumerate().take(self.0.rows().len()) {
+            dot(isa, self.0.lines(r), self.0.log2_lines(r), out);
+        }
+        sum_lines(isa, &mut block)
+    }
+}
+
+/// The products of two rows of lines, added lane by lane.
+#[inline(always)]
+fn dot<I: Isa>(isa: I, a: &[Line], b: &[Line], out: &mut Line) {
+    for part in 0..Line::LEN / I::LANES {
+        let mut sum = isa.splat(0.0);
+        for (a, b) in a.iter().zip(b) {
+            let (a, b) = (a.part(part, I::LANES), b.part(part, I::LANES));
+            sum = isa.mul_add(isa.load(a), isa.load(b), sum);
+        }
+        isa.store(sum, out.part_mut(part, I::LANES));
+    }
+}
+
+/// Adds the weights of some of the tile's rows to `sums`, key by key.
+pub(super) struct AddColumns<'t, 'a> {
+    pub(super) tile: &'t Tile<'a>,
+    /// Rows of the tile, from 0.
+    pub(super) rows: Range<usize>,
+    /// One line for each of the tile's.
+    pub(super) sums: &'t mut [Line],
+}
+
+impl Kernel for AddColumns<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        for (l, out) in self.sums.iter_mut().enumerate().take(self.tile.width()) {
+            for part in 0..Line::LEN / I::LANES {
+                let mut sum = isa.load(out.part(part, I::LANES));
+                for r in self.rows.clone() {
+                    sum = isa.add(sum, isa.load(self.tile.lines(r)[l].part(part, I::LANES)));
+                }
+                isa.store(sum, out.part_mut(part, I::LANES));
+            }
+        }
+    }
+}
+
+/// Raises `maxima` to the weights of some of the tile's rows, key by key; NaN may be passed over.
+pub(super) struct RaiseColumns<'t, 'a> {
+    pub(super) tile: &'t Tile<'a>,
+    /// Rows of the tile, from 0.
+    pub(super) rows: Range<usize>,
+    /// One line for each of the tile's.
+    pub(super) maxima: &'t mut [Line],
+}
+
+impl Kernel for RaiseColumns<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        for (l, out) in self.maxima.iter_mut().enumerate().take(self.tile.width()) {
+            for part in 0..Line::LEN / I::LANES {
+                let mut max = isa.load(out.part(part, I::LANES));
+                for r in self.rows.clone() {
+                    max = isa.max(max, isa.load(self.tile.lines(r)[l].part(part, I::LANES)));
+                }
+                isa.store(max, out.part_mut(part, I::LANES));
+            }
+        }
+    }
+}
+
+/// The sum of the weights of one row for some keys of the tile.
+pub(super) struct PartSum<'t> {
+    /// A row of the tile.
+    pub(super) row: &'t [Line],
+    /// Keys, counted from the tile's first.
+    pub(super) keys: Range<usize>,
+}
+
+impl Kernel for PartSum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        let Range { start, end } = self.keys;
+        let first = start / Line::LEN;
+        let lines = &self.row[first..end.div_ceil(Line::LEN)];
+        let at = |key: usize, l: usize| key as f32 - ((first + l) * Line::LEN) as f32;
+        let mut sum = isa.splat(0.0);
+        for (l, line) in lines.iter().enumerate() {
+            let (from, to) = (isa.splat(at(start, l)), isa.splat(at(end, l)));
+            for part in 0..Line::LEN / I::LANES {
+                let index = isa.ramp((part * I::LANES) as f32);
+                let weight = isa.load(line.part(part, I::LANES));
+                let weight = isa.select(isa.less(index, to), weight, isa.splat(0.0));
+                let weight = isa.select(isa.less(index, from), isa.splat(0.0), weight);
+                sum = isa.add(sum, weight);
+            }
+        }
+        isa.sum(sum)
+    }
+}

@@ -1,0 +1,282 @@
+//! A rectangle of the weights at any zoom, for pictures.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array4, ArrayViewMut2, Axis, s};
+
+use super::lanes::{AddColumns, RaiseColumns};
+use super::plan::meet;
+use super::tile::LINES;
+use super::{Area, Observer, QueryBlock, Tile, Walk, within};
+use crate::Error;
+use crate::isa::Line;
+
+/// The most cells that a pooled tile may have: a gigabyte a head, far beyond any screen.
+const MOST_CELLS: usize = 1 << 28;
+
+/// How the weights of a cell become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pool {
+    /// The largest: single sharp weights stay visible at any zoom.
+    Max,
+    /// The mean over all of the cell's queries and keys, those that a mask hides counting as 0.
+    Mean,
+}
+
+/// The weights of `rows` × `cols`, pooled to \[B, H, height, width\] cells: a picture at any zoom.
+///
+/// Of R rows, cell row a pools the rows from ⌊a·R/height⌋ to before ⌊(a+1)·R/height⌋; where there are more cells than
+/// rows, it shows row ⌊a·R/height⌋. Columns likewise. NaN where any weight of the cell is. Only the rectangle's own
+/// weights are computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PooledTile {
+    /// Which queries, within 0..N.
+    pub rows: Range<usize>,
+    /// Which keys, within 0..M.
+    pub cols: Range<usize>,
+    /// Cells from the first query to the last.
+    pub height: usize,
+    /// Cells from the first key to the last.
+    pub width: usize,
+    /// How a cell's weights become one number.
+    pub pool: Pool,
+}
+
+/// A range of queries or keys cut into cells, none of them empty.
+#[derive(Debug, Clone)]
+struct Cells {
+    range: Range<usize>,
+    count: usize,
+}
+
+impl Cells {
+    fn new(range: &Range<usize>, count: usize) -> Cells {
+        Cells {
+            range: range.clone(),
+            count: count.min(range.len()),
+        }
+    }
+
+    /// Where cell `a` begins.
+    fn start(&self, a: usize) -> usize {
+        let part = a as u128 * self.range.len() as u128 / self.count as u128;
+        self.range.start + part as usize
+    }
+
+    /// The cell of a place within the range.
+    fn of(&self, at: usize) -> usize {
+        // The last cell that starts no later: ⌊a·R/c⌋ ≤ x, so a·R < (x + 1)·c.
+        let x = (at - self.range.start) as u128;
+        let (len, count) = (self.range.len() as u128, self.count as u128);
+        (((x + 1) * count - 1) / len) as usize
+    }
+
+    /// The parts of `range` in each cell, as (cell, part).
+    fn cut(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<'_> {
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            (at < range.end).then(|| {
+                let cell = self.of(at);
+                let part = at..self.start(cell + 1).min(range.end);
+                at = part.end;
+                (cell, part)
+            })
+        })
+    }
+}
+
+impl PooledTile {
+    fn cell_rows(&self) -> Cells {
+        Cells::new(&self.rows, self.height)
+    }
+
+    fn cell_cols(&self) -> Cells {
+        Cells::new(&self.cols, self.width)
+    }
+
+    /// The cell rows that a block has a share in.
+    fn cells_of(&self, rows: &Range<usize>) -> Range<usize> {
+        let rows = meet(rows, &self.rows);
+        match rows.is_empty() {
+            true => 0..0,
+            false => self.cell_rows().of(rows.start)..self.cell_rows().of(rows.end - 1) + 1,
+        }
+    }
+
+    /// Each key's sum or maximum over some rows of a tile.
+    fn columns(&self, tile: &Tile, rows: Range<usize>) -> [Line; LINES] {
+        let mut columns = [Line::ZERO; LINES];
+        match self.pool {
+            Pool::Mean => tile.set().run(AddColumns {
+                tile,
+                rows,
+                sums: &mut columns,
+            }),
+            Pool::Max => {
+                tile.set().run(RaiseColumns {
+                    tile,
+                    rows: rows.clone(),
+                    maxima: &mut columns,
+                });
+                for r in rows.filter(|&r| tile.row_sums()[r].is_nan()) {
+                    keep_nan(&mut columns, tile.lines(r));
+                }
+            }
+        }
+        columns
+    }
+}
+
+/// NaN wherever `row` is.
+fn keep_nan(columns: &mut [Line], row: &[Line]) {
+    for (column, line) in columns.iter_mut().zip(row) {
+        for (to, from) in column.0.iter_mut().zip(line.0) {
+            if from.is_nan() {
+                *to = from;
+            }
+        }
+    }
+}
+
+impl Observer for PooledTile {
+    /// \[cell rows of the block, cell columns\]: sums or maxima.
+    type Block = Array2<f64>;
+    type Output = Array4<f32>;
+
+    fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
+        within("rows", &self.rows, walk.n())?;
+        within("cols", &self.cols, walk.m())?;
+        for (dimension, len) in [
+            ("the number of rows", self.rows.len()),
+            ("the number of cols", self.cols.len()),
+            ("the height", self.height),
+            ("the width", self.width),
+        ] {
+            if len == 0 {
+                let operand = "the pooled tile";
+                return Err(Error::ZeroSize { dimension, operand });
+            }
+        }
+        let cells = self.height.checked_mul(self.width);
+        if cells.is_none_or(|cells| cells > MOST_CELLS) {
+            return Err(Error::InvalidOption {
+                option: "height · width of the pooled tile",
+                value: self.height as f64 * self.width as f64,
+                expected: "it must be at most 2^28",
+            });
+        }
+        Ok(Array4::zeros((walk.b(), walk.h(), self.height, self.width)))
+    }
+
+    fn block(&self, block: &QueryBlock) -> Array2<f64> {
+        Array2::zeros((self.cells_of(&block.rows()).len(), self.cell_cols().count))
+    }
+
+    fn tile(&self, cells: &mut Array2<f64>, tile: &Tile) {
+        let (rows, cols) = (
+            meet(&tile.rows(), &self.rows),
+            meet(&tile.keys(), &self.cols),
+        );
+        if cols.is_empty() {
+            return;
+        }
+        let first = self.cells_of(&tile.block().rows()).start;
+        let key = tile.keys().start;
+        let cell_cols = self.cell_cols();
+        for (cell_row, part) in self.cell_rows().cut(rows) {
+            let part = part.start - tile.rows().start..part.end - tile.rows().start;
+            let columns = self.columns(tile, part);
+            let mut cells = cells.row_mut(cell_row - first);
+            for (cell, part) in cell_cols.cut(cols.clone()) {
+                let values = &Line::flat(&columns)[part.start - key..part.end - key];
+                match self.pool {
+                    Pool::Mean => cells[cell] += sum(values),
+                    Pool::Max => cells[cell] = max(cells[cell], values),
+                }
+            }
+        }
+    }
+
+    fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, cells: Array2<f64>) {
+        let at = self.cells_of(&block.rows());
+        let mut out = output.slice_mut(s![block.batch(), block.head(), at, ..cells.ncols()]);
+        out.zip_mut_with(&cells, |out, &cell| match self.pool {
+            Pool::Mean => *out += cell as f32,
+            Pool::Max if cell > f64::from(*out) || cell.is_nan() => *out = cell as f32,
+            Pool::Max => {}
+        });
+    }
+
+    fn finish(&self, output: &mut Array4<f32>) {
+        let (rows, cols) = (self.cell_rows(), self.cell_cols());
+        let len = |cells: &Cells, a: usize| (cells.start(a + 1) - cells.start(a)) as f32;
+        for mut batch in output.outer_iter_mut() {
+            for mut head in batch.outer_iter_mut() {
+                if self.pool == Pool::Mean {
+                    let mut cells = head.slice_mut(s![..rows.count, ..cols.count]);
+                    for ((a, b), cell) in cells.indexed_iter_mut() {
+                        *cell /= len(&rows, a) * len(&cols, b);
+                    }
+                }
+                repeat(head, rows.count, cols.count);
+            }
+        }
+    }
+
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        match meet(&area.rows, &self.rows).is_empty() {
+            true => area.none(),
+            false => meet(&area.keys, &self.cols),
+        }
+    }
+}
+
+/// Spreads the first `height` × `width` cells over all.
+fn repeat(mut cells: ArrayViewMut2<f32>, height: usize, width: usize) {
+    let (rows, cols) = cells.dim();
+    // From the far end, where a cell's source lies before it and is not yet written over.
+    if cols > width {
+        for mut row in cells.rows_mut().into_iter().take(height) {
+            for b in (0..cols).rev() {
+                row[b] = row[(b as u128 * width as u128 / cols as u128) as usize];
+            }
+        }
+    }
+    if rows > height {
+        for a in (0..rows).rev() {
+            let from = (a as u128 * height as u128 / rows as u128) as usize;
+            if from != a {
+                let (source, mut to) = cells.multi_slice_mut((s![from, ..], s![a, ..]));
+                to.assign(&source);
+            }
+        }
+    }
+    debug_assert_eq!(cells.len_of(Axis(0)), rows);
+}
+
+/// The sum, sixteen lanes at a time.
+fn sum(values: &[f32]) -> f64 {
+    let mut lanes = [0.0f32; 16];
+    let lines = values.chunks_exact(16);
+    let rest: f32 = lines.remainder().iter().sum();
+    for line in lines {
+        lanes.iter_mut().zip(line).for_each(|(sum, x)| *sum += x);
+    }
+    f64::from(lanes.iter().sum::<f32>() + rest)
+}
+
+/// The largest of `most` and all values; NaN where any of them is.
+fn max(most: f64, values: &[f32]) -> f64 {
+    let mut lanes = [0.0f32; 16];
+    let mut nan = 0.0;
+    for line in values.chunks(16) {
+        for (max, &x) in lanes.iter_mut().zip(line) {
+            *max = if x > *max { x } else { *max };
+            nan += x * 0.0;
+        }
+    }
+    if nan.is_nan() || most.is_nan() {
+        return f64::NAN;
+    }
+    lanes.iter().fold(most, |most, &x| most.max(f64::from(x)))
+}

@@ -1,0 +1,150 @@
+//! Weight on spans of keys.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array4, s};
+
+use super::lanes::PartSum;
+use super::plan::meet;
+use super::{Observer, QueryBlock, Tile, Walk, within};
+use crate::Error;
+
+/// Some consecutive keys, the same for all queries or counted from each query's own position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Span {
+    /// These keys, within 0..M.
+    Keys(Range<usize>),
+    /// The keys so far before the query: position − key, where the position is the query's index plus the mask's
+    /// offset. Keys after the query have negative distances. Distances that lead to no key count as nothing.
+    Distances(Range<isize>),
+}
+
+impl Span {
+    /// The key at the query's own position.
+    pub fn own() -> Span {
+        Span::Distances(0..1)
+    }
+
+    /// The key before the query's own position.
+    pub fn previous() -> Span {
+        Span::Distances(1..2)
+    }
+
+    /// The first key.
+    pub fn first() -> Span {
+        Span::Keys(0..1)
+    }
+
+    /// The keys of the span for a query at `position`, of `m` keys.
+    fn keys(&self, position: isize, m: usize) -> Range<usize> {
+        match self {
+            Span::Keys(keys) => keys.clone(),
+            Span::Distances(range) => {
+                // Distances start..end are the keys position − end + 1 ..= position − start.
+                let end = position.saturating_sub(range.start).saturating_add(1);
+                let start = position.saturating_sub(range.end).saturating_add(1);
+                let at = |key: isize| usize::try_from(key).unwrap_or(0).min(m);
+                at(start)..at(end).max(at(start))
+            }
+        }
+    }
+}
+
+/// Each query's weight on spans of keys, Σ_{j in span} w_ij: \[B, H, N, S\] for S spans, which may overlap.
+///
+/// 0 where the query sees no key of the span; NaN where any of its weights there is NaN.
+///
+/// ```
+/// use lookback_attention::Scoring;
+/// use lookback_attention::observe::{Span, SpanMass, observe_head};
+/// use ndarray::{Array1, Array2, s};
+///
+/// // Keys that are all alike share the weight evenly: query i has i + 1 of them.
+/// let x = Array2::zeros((4, 8));
+/// let lse = Array1::from_shape_fn(4, |i| (i as f32 + 1.0).ln());
+/// let spans = SpanMass::new([Span::first(), Span::previous(), Span::Keys(1..4)]);
+/// let mass = observe_head(x.view(), x.view(), lse.view(), &Scoring::default(), &spans)?;
+/// assert_eq!(mass.slice(s![0, 0, 3, ..]).to_vec(), [0.25, 0.25, 0.75]);
+/// assert_eq!(mass.slice(s![0, 0, 0, ..]).to_vec(), [1.0, 0.0, 0.0]);
+/// # Ok::<(), lookback_attention::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SpanMass {
+    spans: Vec<Span>,
+}
+
+impl SpanMass {
+    /// Weight on each of these spans.
+    pub fn new(spans: impl Into<Vec<Span>>) -> SpanMass {
+        SpanMass {
+            spans: spans.into(),
+        }
+    }
+}
+
+impl Observer for SpanMass {
+    /// \[rows, S\]
+    type Block = Array2<f64>;
+    type Output = Array4<f32>;
+
+    fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
+        for span in &self.spans {
+            match span {
+                Span::Keys(keys) => within("keys", keys, walk.m())?,
+                Span::Distances(range) if range.start > range.end => {
+                    return Err(Error::InvalidOption {
+                        option: "the end of a span of distances",
+                        value: range.end as f64,
+                        expected: "it must not lie before the start",
+                    });
+                }
+                Span::Distances(_) => {}
+            }
+        }
+        Ok(Array4::zeros((
+            walk.b(),
+            walk.h(),
+            walk.n(),
+            self.spans.len(),
+        )))
+    }
+
+    fn block(&self, block: &QueryBlock) -> Array2<f64> {
+        Array2::zeros((block.rows().len(), self.spans.len()))
+    }
+
+    fn tile(&self, mass: &mut Array2<f64>, tile: &Tile) {
+        let walk = tile.block().walk();
+        let keys = tile.keys();
+        for (at, span) in self.spans.iter().enumerate() {
+            for r in 0..tile.rows().len() {
+                let position = walk.position(tile.rows().start + r);
+                let part = meet(&keys, &span.keys(position, walk.m()));
+                if !part.is_empty() {
+                    mass[[tile.first_in_block() + r, at]] += part_sum(tile, r, part);
+                }
+            }
+        }
+    }
+
+    fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, mass: Array2<f64>) {
+        let mut out = output.slice_mut(s![block.batch(), block.head(), block.rows(), ..]);
+        out.zip_mut_with(&mass, |out, &mass| *out = mass as f32);
+    }
+}
+
+/// The weight of row `r` of a tile on some of its keys.
+pub(super) fn part_sum(tile: &Tile, r: usize, keys: Range<usize>) -> f64 {
+    let first = tile.keys().start;
+    let sum = if keys == tile.keys() {
+        tile.row_sums()[r]
+    } else if keys.len() == 1 {
+        crate::isa::Line::flat(tile.lines(r))[keys.start - first]
+    } else {
+        tile.set().run(PartSum {
+            row: tile.lines(r),
+            keys: keys.start - first..keys.end - first,
+        })
+    };
+    f64::from(sum)
+}

@@ -1,0 +1,67 @@
+//! An observer of some queries alone.
+
+use std::ops::Range;
+
+use super::plan::meet;
+use super::{Area, Observer, QueryBlock, Tile, Walk, within};
+use crate::Error;
+
+/// What an observer finds when it sees some queries alone; the output has its full size, and all other queries are as
+/// ones that see no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within<O> {
+    /// The queries, within 0..N.
+    pub rows: Range<usize>,
+    /// Who observes them.
+    pub observer: O,
+}
+
+impl<O: Observer> Observer for Within<O> {
+    type Block = O::Block;
+    type Output = O::Output;
+
+    fn start(&self, walk: &Walk) -> Result<O::Output, Error> {
+        within("queries", &self.rows, walk.n())?;
+        self.observer.start(walk)
+    }
+
+    fn block(&self, block: &QueryBlock) -> O::Block {
+        self.observer.block(block)
+    }
+
+    fn tile(&self, state: &mut O::Block, tile: &Tile) {
+        let rows = meet(&tile.rows(), &self.rows);
+        if rows == tile.rows() {
+            self.observer.tile(state, tile);
+        } else if !rows.is_empty() {
+            self.observer.tile(state, &tile.part(rows));
+        }
+    }
+
+    fn end(&self, block: &QueryBlock, state: &mut O::Block) {
+        self.observer.end(block, state);
+    }
+
+    fn merge(&self, output: &mut O::Output, block: &QueryBlock, state: O::Block) {
+        self.observer.merge(output, block, state);
+    }
+
+    fn finish(&self, output: &mut O::Output) {
+        self.observer.finish(output);
+    }
+
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        let rows = meet(&area.rows, &self.rows);
+        match rows.is_empty() {
+            true => area.none(),
+            false => self.observer.wanted(&Area {
+                rows,
+                ..area.clone()
+            }),
+        }
+    }
+
+    fn wants_log2_weights(&self) -> bool {
+        self.observer.wants_log2_weights()
+    }
+}

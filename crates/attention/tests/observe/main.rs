@@ -1,0 +1,6 @@
+//! Observers against the f64 reference.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod exact;
