@@ -1,5 +1,4 @@
-//! An observer of one's own: how many keys it takes, heaviest first or not, to hold nine tenths of each query's weight
-//! once the keys are taken from the query backwards.
+//! An observer of one's own: how far back each query must look to find nine tenths of its weight.
 //!
 //! `cargo run --release -p lookback-attention --example observe_own`
 
@@ -16,8 +15,7 @@ struct Reach {
 }
 
 impl Observer for Reach {
-    /// For each row of a block: the weight beyond each key seen so far would be too much to keep, so keep the mass before
-    /// the part that is left, and the key at which it is passed.
+    /// For each row of a block: the keys that may be left out, from the first on, as their weight and their number.
     type Block = Vec<(f32, usize)>;
     type Output = Array3<usize>;
 
@@ -30,7 +28,7 @@ impl Observer for Reach {
     }
 
     fn tile(&self, rows: &mut Vec<(f32, usize)>, tile: &Tile) {
-        // Keys come in ascending order: the far ones, which may be left out, first.
+        // Keys come in ascending order: the far ones first.
         for (row, sum) in tile.iter().zip(tile.row_sums()) {
             let (before, key) = &mut rows[row.in_block];
             if *before + sum <= 1.0 - self.part {

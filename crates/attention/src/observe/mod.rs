@@ -19,6 +19,8 @@ mod row_max;
 mod rows;
 mod span;
 mod strip;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod top_k;
 mod weigh;

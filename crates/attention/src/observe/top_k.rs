@@ -199,65 +199,89 @@ impl Kernel for Offer<'_, '_> {
             let row = self.tile.first_in_block() + r;
             let list = &mut self.lists.entries[row * self.lists.k..][..self.lists.k];
             let least = &mut self.lists.bars[row];
-            let mut values = [Line::ZERO; LINES];
-            let lines = match self.factors {
-                Some(factors) => {
-                    times(isa, self.tile.lines(r), factors, &mut values);
-                    &values[..self.tile.width()]
-                }
-                None => self.tile.lines(r),
+            let values = Values {
+                weights: self.tile.lines(r),
+                factors: self.factors,
+                first,
             };
-            let mut words = above(isa, lines, *least);
-            if count(&words) > MANY {
-                if list.len() <= Line::LEN {
-                    words = above(isa, lines, least.max(sixteenth_at_least(isa, lines)));
-                }
-                if count(&words) > MANY {
-                    merge_many(list, lines, &words, first);
-                    *least = bar(list[list.len() - 1]);
-                    continue;
-                }
+            let mut found = values.above(isa, *least);
+            if count(&found) > MANY && list.len() <= Line::LEN {
+                found = values.above(isa, least.max(values.sixteenth_at_least(isa)));
             }
-            each(&words, |at| {
-                let value = lines[at / Line::LEN].0[at % Line::LEN];
-                insert(list, entry(value, first + at));
-            });
+            match count(&found) {
+                0 => continue,
+                1..=MANY => each(&found, |at| insert(list, values.entry(at))),
+                _ => merge_many(list, &values, &found),
+            }
             *least = bar(list[list.len() - 1]);
         }
     }
 }
 
-/// `out = a · b`
-#[inline(always)]
-fn times<I: Isa>(isa: I, a: &[Line], b: &[Line; LINES], out: &mut [Line; LINES]) {
-    for ((a, b), out) in a.iter().zip(b).zip(out) {
-        for part in 0..Line::LEN / I::LANES {
-            let (a, b) = (a.part(part, I::LANES), b.part(part, I::LANES));
-            isa.store(
-                isa.mul(isa.load(a), isa.load(b)),
-                out.part_mut(part, I::LANES),
-            );
-        }
-    }
+/// What a row of a tile is ranked by.
+struct Values<'t> {
+    weights: &'t [Line],
+    /// One line for each of the weights', or 1.
+    factors: Option<&'t [Line; LINES]>,
+    /// The first key.
+    first: usize,
 }
 
 /// A bit for each value of a tile's row.
 type Candidates = [u64; LINES / 4];
 
-/// A bit for each value that is not below `bar`, NaN included.
-#[inline(always)]
-fn above<I: Isa>(isa: I, lines: &[Line], bar: f32) -> Candidates {
-    let bar = isa.splat(bar);
-    let mut words = [0; LINES / 4];
-    for (l, line) in lines.iter().enumerate() {
-        let mut below = 0;
-        for part in 0..Line::LEN / I::LANES {
-            let value = isa.load(line.part(part, I::LANES));
-            below |= isa.bits(isa.less(value, bar)) << (part * I::LANES);
+impl Values<'_> {
+    /// One vector of values.
+    #[inline(always)]
+    fn load<I: Isa>(&self, isa: I, line: usize, part: usize) -> I::V {
+        let weights = isa.load(self.weights[line].part(part, I::LANES));
+        match self.factors {
+            Some(factors) => isa.mul(weights, isa.load(factors[line].part(part, I::LANES))),
+            None => weights,
         }
-        words[l / 4] |= u64::from(!below as u16) << (l % 4 * Line::LEN);
     }
-    words
+
+    /// The value and key at a place of the row.
+    #[inline(always)]
+    fn entry(&self, at: usize) -> Entry {
+        let (line, lane) = (at / Line::LEN, at % Line::LEN);
+        let factor = self.factors.map_or(1.0, |factors| factors[line].0[lane]);
+        entry(self.weights[line].0[lane] * factor, self.first + at)
+    }
+
+    /// A bit for each value that is not below `bar`, NaN included.
+    #[inline(always)]
+    fn above<I: Isa>(&self, isa: I, bar: f32) -> Candidates {
+        let bar = isa.splat(bar);
+        let mut words = [0; LINES / 4];
+        for (w, word) in words.iter_mut().enumerate() {
+            let mut bits = 0;
+            for line in w * 4..self.weights.len().min(w * 4 + 4) {
+                let mut below = 0;
+                for part in 0..Line::LEN / I::LANES {
+                    let value = self.load(isa, line, part);
+                    below |= isa.bits(isa.less(value, bar)) << (part * I::LANES);
+                }
+                bits |= u64::from(!below as u16) << (line % 4 * Line::LEN);
+            }
+            *word = bits;
+        }
+        words
+    }
+
+    /// A number that at least sixteen of the values reach: the least of the lanes' maxima. NaN may be passed over.
+    #[inline(always)]
+    fn sixteenth_at_least<I: Isa>(&self, isa: I) -> f32 {
+        let mut maxima = Line::ZERO;
+        for part in 0..Line::LEN / I::LANES {
+            let mut max = isa.splat(0.0);
+            for line in 0..self.weights.len() {
+                max = isa.max(max, self.load(isa, line, part));
+            }
+            isa.store(max, maxima.part_mut(part, I::LANES));
+        }
+        maxima.0.into_iter().fold(f32::INFINITY, f32::min)
+    }
 }
 
 /// Candidates of a row above which they are selected from together instead of one by one.
@@ -281,29 +305,12 @@ fn each(words: &Candidates, mut take: impl FnMut(usize)) {
     }
 }
 
-/// A number that at least sixteen of the values reach: the least of the lanes' maxima. NaN is passed over.
-#[inline(always)]
-fn sixteenth_at_least<I: Isa>(isa: I, lines: &[Line]) -> f32 {
-    let mut maxima = Line::ZERO;
-    for part in 0..Line::LEN / I::LANES {
-        let mut max = isa.splat(0.0);
-        for line in lines {
-            max = isa.max(max, isa.load(line.part(part, I::LANES)));
-        }
-        isa.store(max, maxima.part_mut(part, I::LANES));
-    }
-    maxima.0.into_iter().fold(f32::INFINITY, f32::min)
-}
-
 /// Puts many entries in their places at once.
 #[inline(never)]
-fn merge_many(list: &mut [Entry], lines: &[Line], words: &Candidates, first: usize) {
+fn merge_many(list: &mut [Entry], values: &Values, found: &Candidates) {
     let mut all = Vec::with_capacity(list.len() + LINES * Line::LEN);
     all.extend(list.iter().copied().take_while(|&entry| entry != 0));
-    each(words, |at| {
-        let value = lines[at / Line::LEN].0[at % Line::LEN];
-        all.push(entry(value, first + at));
-    });
+    each(found, |at| all.push(values.entry(at)));
     if all.len() > list.len() {
         all.select_nth_unstable_by(list.len() - 1, |a, b| b.cmp(a));
         all.truncate(list.len());
