@@ -110,9 +110,8 @@ impl<E: Element> Call<'_, '_, '_, E> {
         while row < states.len() {
             let at = (row, place);
             row += match (states.len() - row, many) {
-                (1, _) => self.attend_rows::<I, 1, 8>(isa, blocks, at, states, o)?,
-                (2, true) => self.attend_rows::<I, 2, 8>(isa, blocks, at, states, o)?,
-                (2, false) => self.attend_rows::<I, 2, 4>(isa, blocks, at, states, o)?,
+                (1, _) => self.attend_rows::<I, 1, 4>(isa, blocks, at, states, o)?,
+                (2, _) => self.attend_rows::<I, 2, 4>(isa, blocks, at, states, o)?,
                 (3, true) => self.attend_rows::<I, 3, 4>(isa, blocks, at, states, o)?,
                 (3, false) => self.attend_rows::<I, 3, 2>(isa, blocks, at, states, o)?,
                 (_, true) => self.attend_rows::<I, 4, 4>(isa, blocks, at, states, o)?,

@@ -66,6 +66,7 @@ use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
 use crate::forward::{Output, same_output};
 use crate::isa::InstructionSet;
+use crate::shape::room;
 use crate::{Element, Error, Scoring};
 
 /// Attention of q \[B, H, N, d_k\] over a cache, into o \[B, H, N, d_v\] and lse \[B, H, N\], as
@@ -148,6 +149,7 @@ pub fn decode_on<E: Element>(
     scoring: &Scoring,
 ) -> Result<Output, Error> {
     let shape = cache.validate(q.raw_dim(), scoring)?;
+    room("o", &[shape.b, shape.h, shape.n, shape.d_v])?;
     let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
     let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
     let (workspace, views) = (&mut Workspace::new(), (o.view_mut(), lse.view_mut()));

@@ -154,7 +154,7 @@ impl Isa for Avx512 {
         for offset in (0..size_of_val(row)).step_by(size_of::<Line>()) {
             // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing that the program could see, and an
             // address that cannot be read is ignored.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
+            unsafe { _mm_prefetch::<_MM_HINT_NTA>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
         }
     }
 

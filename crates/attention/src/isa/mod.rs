@@ -111,7 +111,7 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Bit `i` is set where `mask` holds in lane `i`.
     fn bits(self, mask: Self::Mask) -> u32;
 
-    /// Asks for `row` to be brought into the nearest cache; does nothing where that cannot be asked.
+    /// Asks for `row`, which is read once, to be brought into the nearest cache; does nothing where that cannot be asked.
     #[inline(always)]
     fn prefetch<T>(self, _row: &[T]) {}
 
