@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::api::ApiError;
+use crate::api::{ApiError, BODY_BYTES};
 use crate::server::App;
 
 /// What the page may load and do: its own files, and nothing of anybody else.
@@ -74,6 +74,11 @@ fn refusal(hosts: &Hosts, request: &Request) -> Option<ApiError> {
         return forbidden(format!(
             "{origin:?} is another site, which may not ask this server"
         ));
+    }
+    let announced = header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES as u64) {
+        let message = format!("a body has at most {BODY_BYTES} bytes");
+        return Some(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     let foreign = matches!(
         request

@@ -27,7 +27,7 @@ use crate::server::App;
 use crate::{assets, guard, library};
 
 /// Bytes of a body: a text whose every byte JSON escapes in six, and what stands around it.
-const BODY_BYTES: usize = 6 * library::TEXT_BYTES + 4096;
+pub(crate) const BODY_BYTES: usize = 6 * library::TEXT_BYTES + 4096;
 
 /// Everything that the server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {

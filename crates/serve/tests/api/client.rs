@@ -11,16 +11,16 @@ use lookback_serve::{Error, ServeOptions, Server};
 use lookback_trace::Trace;
 
 /// A server that runs until it is dropped.
-pub struct Running {
-    pub address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
     /// The name of its trace.
-    pub trace: String,
+    pub(crate) trace: String,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
 
 impl Running {
-    pub fn of(example: &Example) -> Self {
+    pub(crate) fn of(example: &Example) -> Self {
         let options = ServeOptions {
             trace: Some(example.trace()),
             ..ServeOptions::default()
@@ -42,7 +42,7 @@ impl Running {
         running
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(
             &format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address),
             b"",
@@ -50,11 +50,11 @@ impl Running {
     }
 
     /// Asks about the trace.
-    pub fn ask(&self, path: &str) -> Answer {
+    pub(crate) fn ask(&self, path: &str) -> Answer {
         self.get(&format!("/api/1/traces/{}{path}", self.trace))
     }
 
-    pub fn post(&self, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Answer {
         let head = format!(
             "POST {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             self.address,
@@ -63,7 +63,7 @@ impl Running {
         self.send(&head, body)
     }
 
-    pub fn send(&self, head: &str, body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, head: &str, body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         // A server that refuses a body need not read it.
@@ -74,7 +74,7 @@ impl Running {
     }
 
     /// Stops it; it must end by itself, and without an error.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap().unwrap();
     }
@@ -87,10 +87,10 @@ impl Drop for Running {
 }
 
 /// What a server says.
-pub struct Answer {
-    pub status: u16,
-    pub headers: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -110,15 +110,15 @@ impl Answer {
         }
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn floats(&self) -> Vec<f32> {
+    pub(crate) fn floats(&self) -> Vec<f32> {
         self.body
             .chunks_exact(4)
             .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
@@ -126,7 +126,7 @@ impl Answer {
     }
 
     /// Refused, with one sentence that holds `says`.
-    pub fn refuses(&self, status: u16, says: &str) {
+    pub(crate) fn refuses(&self, status: u16, says: &str) {
         assert_eq!(
             self.status,
             status,
@@ -139,7 +139,7 @@ impl Answer {
 }
 
 /// A text of so many words.
-pub fn long(words: usize) -> Example {
+pub(crate) fn long(words: usize) -> Example {
     let text = (0..words)
         .map(|at| ["the", "river", "went", "slow"][at % 4])
         .collect::<Vec<_>>()
@@ -153,6 +153,6 @@ pub fn long(words: usize) -> Example {
 }
 
 /// The same trace as the server has.
-pub fn trace(example: &Example) -> Trace {
+pub(crate) fn trace(example: &Example) -> Trace {
     example.trace()
 }

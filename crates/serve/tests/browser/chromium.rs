@@ -21,7 +21,7 @@ const NAMES: [&str; 4] = [
 ];
 
 /// One browser with one page.
-pub struct Browser {
+pub(crate) struct Browser {
     process: Child,
     /// Taken when it is to end.
     to: Option<ChildStdin>,
@@ -29,13 +29,13 @@ pub struct Browser {
     session: String,
     next: u64,
     /// What the page's console said that was wrong.
-    pub complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
     /// A browser, or none with the reason printed.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(program) = program() else {
             assert!(
                 std::env::var_os("LOOKBACK_REQUIRE_BROWSER").is_none(),
@@ -149,13 +149,13 @@ impl Browser {
     }
 
     /// How large the page is, in CSS pixels.
-    pub fn size(&mut self, width: u32, height: u32) {
+    pub(crate) fn size(&mut self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", metrics);
     }
 
     /// Whether the person likes dark pages.
-    pub fn dark(&mut self, dark: bool) {
+    pub(crate) fn dark(&mut self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         self.call(
             "Emulation.setEmulatedMedia",
@@ -163,7 +163,7 @@ impl Browser {
         );
     }
 
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         // Another document, also where only what stands after the # differs.
         self.call("Page.navigate", json!({ "url": "about:blank" }));
         self.call("Page.navigate", json!({ "url": url }));
@@ -171,7 +171,7 @@ impl Browser {
     }
 
     /// The value of an expression; promises are waited for.
-    pub fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let asked =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let answer = self.call("Runtime.evaluate", asked);
@@ -183,7 +183,7 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    pub fn text(&mut self, selector: &str) -> String {
+    pub(crate) fn text(&mut self, selector: &str) -> String {
         let found = self.eval(&format!(
             "document.querySelector({selector:?})?.innerText ?? null"
         ));
@@ -194,7 +194,7 @@ impl Browser {
     }
 
     /// Waits until an expression is true.
-    pub fn wait(&mut self, expression: &str) {
+    pub(crate) fn wait(&mut self, expression: &str) {
         let start = Instant::now();
         loop {
             let answer = self.call(
@@ -204,25 +204,23 @@ impl Browser {
             if answer["result"]["value"] == json!(true) {
                 return;
             }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "never true: {expression}\n{:?}\n{}",
-                self.complaints,
-                self.eval("document.body.innerText")
-            );
+            if start.elapsed() > PATIENCE {
+                let seen = self.eval("document.body.innerText");
+                panic!("never true: {expression}\n{:?}\n{seen}", self.complaints);
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     /// Waits until the text that is at `selector` holds `says`.
-    pub fn wait_for(&mut self, selector: &str, says: &str) {
+    pub(crate) fn wait_for(&mut self, selector: &str, says: &str) {
         self.wait(&format!(
             "(document.querySelector({selector:?})?.innerText ?? '').includes({says:?})"
         ));
     }
 
     /// Clicks where something is, as a mouse does.
-    pub fn click(&mut self, selector: &str) {
+    pub(crate) fn click(&mut self, selector: &str) {
         let find = format!(
             "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }}); \
              const b = e.getBoundingClientRect(); return [b.left + Math.min(b.width, 24) / 2, b.top + b.height / 2]; }})()"
@@ -231,20 +229,20 @@ impl Browser {
         self.click_at(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
     }
 
-    pub fn click_at(&mut self, x: f64, y: f64) {
+    pub(crate) fn click_at(&mut self, x: f64, y: f64) {
         for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
             let event = json!({ "type": kind, "x": x, "y": y, "button": if kind == "mouseMoved" { "none" } else { "left" }, "buttons": buttons, "clickCount": 1 });
             self.call("Input.dispatchMouseEvent", event);
         }
     }
 
-    pub fn wheel(&mut self, x: f64, y: f64, down: f64) {
+    pub(crate) fn wheel(&mut self, x: f64, y: f64, down: f64) {
         let event = json!({ "type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": down });
         self.call("Input.dispatchMouseEvent", event);
     }
 
     /// Presses a key by its name: `ArrowRight`, `Enter`, `Tab`, `+`.
-    pub fn key(&mut self, key: &str) {
+    pub(crate) fn key(&mut self, key: &str) {
         let text = match key {
             "Enter" => Some("\r"),
             " " => Some(" "),
@@ -277,12 +275,12 @@ impl Browser {
     }
 
     /// Types into what has the focus.
-    pub fn type_text(&mut self, text: &str) {
+    pub(crate) fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
     /// Keeps a picture of what is seen.
-    pub fn picture(&mut self, name: &str) {
+    pub(crate) fn picture(&mut self, name: &str) {
         use base64::Engine as _;
         // Two frames, so that what was just drawn is there.
         self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))");
@@ -296,7 +294,7 @@ impl Browser {
     }
 
     /// Whether something is wider than the page.
-    pub fn overflows(&mut self) -> bool {
+    pub(crate) fn overflows(&mut self) -> bool {
         self.eval("document.documentElement.scrollWidth > innerWidth + 1")
             .as_bool()
             .unwrap()

@@ -12,21 +12,49 @@ use lookback_trace::Trace;
 use crate::chromium::Browser;
 
 /// A server, its trace and a browser.
-pub struct Page {
-    pub browser: Browser,
-    pub url: String,
-    pub trace: Trace,
+pub(crate) struct Page {
+    pub(crate) browser: Browser,
+    pub(crate) url: String,
+    pub(crate) trace: Trace,
     stop: Arc<AtomicBool>,
 }
 
 impl Page {
     /// None where there is no browser.
-    pub fn of(example: &Example) -> Option<Self> {
-        let browser = Browser::start()?;
+    pub(crate) fn of(example: &Example) -> Option<Self> {
         let options = ServeOptions {
             trace: Some(example.trace()),
             ..ServeOptions::default()
         };
+        Self::serving(options, example.trace())
+    }
+
+    /// The default model, and its trace of the sentence of the notes.
+    pub(crate) fn of_model() -> Option<Self> {
+        let resolved = Store::from_env().unwrap().default_model(&Silent).unwrap();
+        let model = Model::load(&resolved.path, &LoadOptions::default()).unwrap();
+        let encoding = model
+            .tokenizer()
+            .encode(SENTENCE, &Prefix::Declared)
+            .unwrap();
+        let traced = model
+            .trace(&encoding, &TraceOptions::default(), &())
+            .unwrap();
+        let model = Some(NamedModel {
+            model: Arc::new(model),
+            name: resolved.name,
+            sha256: resolved.sha256.unwrap_or_default(),
+        });
+        let options = ServeOptions {
+            model,
+            text: SENTENCE.to_owned(),
+            ..ServeOptions::default()
+        };
+        Self::serving(options, traced.trace)
+    }
+
+    fn serving(options: ServeOptions, trace: Trace) -> Option<Self> {
+        let browser = Browser::start()?;
         let server = Server::bind(options).unwrap();
         let (url, stop) = (server.url(), Arc::new(AtomicBool::new(false)));
         let flag = stop.clone();
@@ -34,7 +62,7 @@ impl Page {
         let mut page = Self {
             browser,
             url,
-            trace: example.trace(),
+            trace,
             stop,
         };
         page.open("");
@@ -42,7 +70,7 @@ impl Page {
     }
 
     /// Opens the page at what stands after the #.
-    pub fn open(&mut self, link: &str) {
+    pub(crate) fn open(&mut self, link: &str) {
         let url = format!("{}{link}", self.url);
         self.browser.open(&url);
         self.browser
@@ -50,7 +78,7 @@ impl Page {
     }
 
     /// Nothing went wrong that only the console says.
-    pub fn is_content(&self) {
+    pub(crate) fn is_content(&self) {
         assert!(
             self.browser.complaints.is_empty(),
             "{:?}",
@@ -66,7 +94,7 @@ impl Drop for Page {
 }
 
 /// A share as the page writes it.
-pub fn percent(share: f32) -> String {
+pub(crate) fn percent(share: f32) -> String {
     match 100.0 * share {
         0.0 => "0%".to_owned(),
         percent if percent < 0.1 => "<0.1%".to_owned(),

@@ -62,12 +62,16 @@ pub fn text(
     let title = title(trace, around, options, &pieces);
     canvas.text((MARGIN, 1.6 * FONT), Anchor::Start, ink, &title);
     let hidden = format!(
-        "{:.1}% of its weight lies on what is set aside; shares are of the rest",
+        "{:.1}% of its weight is set aside; shares are of the rest",
         100.0 * around.hidden
     );
     canvas.text((MARGIN, 3.0 * FONT), Anchor::Start, lesser, &hidden);
     let mut at = (MARGIN, 5.2 * FONT);
     for piece in &pieces {
+        // Space between words does not begin a line.
+        if at.0 == MARGIN && piece.unit.is_none() && piece.text.trim().is_empty() && !piece.breaks {
+            continue;
+        }
         let advance = width(&piece.text);
         if at.0 + advance > COLUMN - MARGIN && at.0 > MARGIN {
             at = (MARGIN, at.1 + LINE);
