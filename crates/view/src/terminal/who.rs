@@ -306,7 +306,7 @@ fn group_sentences(group: &Group) -> Vec<String> {
         ));
     }
     let opposite = &group.opposite;
-    if opposite.null_p < 0.05 {
+    if opposite.null_p < 0.1 {
         said.push(format!(
             "{} looks at the other candidate: right in {:.2} only (p = {:.4}).",
             head::name(opposite.head.head),
