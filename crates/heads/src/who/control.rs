@@ -42,7 +42,7 @@ pub struct Contrasts {
 pub struct Control {
     /// What was turned.
     pub turn: Turn,
-    /// The head that follows what was turned most: among those right in all four texts where there are any.
+    /// The head that follows what was turned most: among those that tell the two apart where there are any.
     pub best: Contrasts,
     /// The head that follows it most the other way round: where `best` favours A, this one favours B.
     pub other: Option<Contrasts>,
@@ -50,7 +50,7 @@ pub struct Control {
     pub chance: f64,
     /// How many heads are right in all four texts.
     pub consistent: usize,
-    /// How many heads there are: one in eight is right in all four by luck.
+    /// How many heads there are.
     pub heads: usize,
     /// Whether the best head is right in all four texts, and by more than [`BEYOND_CHANCE`] times the largest chance
     /// contrast.
@@ -96,12 +96,11 @@ impl Control {
     pub(super) fn new(turn: Turn, margins: impl Iterator<Item = FourMargins>) -> Option<Self> {
         let all: Vec<Contrasts> = margins.map(|m| Contrasts::new(m, &turn)).collect();
         let chance = all.iter().map(|c| c.chance.abs()).fold(0.0, f64::max);
-        let best = *all.iter().max_by(|a, b| {
-            let key = |c: &Contrasts| (c.consistent, c.meaning.abs());
-            let (a, b) = (key(a), key(b));
-            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-        })?;
         let beyond = |c: &Contrasts| c.consistent && c.meaning.abs() > BEYOND_CHANCE * chance;
+        let best = *all.iter().max_by(|a, b| {
+            let larger = a.meaning.abs().total_cmp(&b.meaning.abs());
+            beyond(a).cmp(&beyond(b)).then(larger)
+        })?;
         let other = all
             .iter()
             .filter(|c| beyond(c) && c.meaning * best.meaning < 0.0)
