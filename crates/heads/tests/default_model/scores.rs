@@ -166,12 +166,12 @@ fn parts_of_a_logit_difference_are_those_of_the_full_weights() {
     for layer in [0, 14, 29] {
         let inner = model().inspect(&encoding.ids, layer).unwrap();
         for h in 0..9 {
-            let z = inner.z.slice(s![h, last, ..]).mapv(f64::from);
-            let w_o = inner
+            let z: ndarray::Array1<f64> = inner.z.slice(s![h, last, ..]).mapv(f64::from);
+            let w_o: Array2<f64> = inner
                 .w_o
                 .slice(s![h * 64..(h + 1) * 64, ..])
                 .mapv(f64::from);
-            let undivided: f64 = w_o.t().dot(&z).dot(&direction);
+            let undivided: f64 = z.dot(&w_o.dot(&direction));
             let found = parts.heads[layer * 9 + h].part;
             if undivided.abs() > 1e-2 {
                 norms.push(undivided / found);
@@ -208,15 +208,21 @@ fn copying_scores_come_from_the_whole_circuit() {
         weights.w_v.slice(s![.., 128..192]),
         weights.w_o.slice(s![6 * 64..7 * 64, ..]),
     );
-    let mut trace = 0.0;
+    let (mut trace, mut all_out, mut all_u) = (
+        0.0,
+        ndarray::Array1::<f64>::zeros(576),
+        ndarray::Array1::<f64>::zeros(576),
+    );
     for first in (0..49152_u32).step_by(4096) {
         let ids: Vec<u32> = (first..first + 4096).collect();
         let e: Array2<f32> = &model().embeddings(&ids).unwrap() * &weights.norm_gain;
         let out = e.dot(&w_v).dot(&w_o);
-        trace += (&out * &model().unembeddings(&ids).unwrap())
-            .mapv(f64::from)
-            .sum();
+        let u = model().unembeddings(&ids).unwrap();
+        trace += (&out * &u).mapv(f64::from).sum();
+        all_out += &out.mapv(f64::from).sum_axis(Axis(0));
+        all_u += &u.mapv(f64::from).sum_axis(Axis(0));
     }
+    trace -= (&all_out * &all_u).sum() / 49152.0;
     let found = scores
         .iter()
         .find(|c| c.head == head::parse("18.6").unwrap())

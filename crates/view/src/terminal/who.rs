@@ -105,15 +105,14 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     lines.extend(table(rows, &aligns, 2, 2));
     for control in &row.controls {
         let told = format!(
-            "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. Right in all four texts: \
-             {} of {} heads, where luck gives {}.",
+            "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right \
+             in all four texts.",
             control.turn.label(),
             head::name(control.best.head),
             control.best.meaning.abs(),
             control.chance,
             control.consistent,
             control.heads,
-            control.heads.div_ceil(8),
         );
         lines.extend(paragraph(width, 2, PLAIN, &told));
     }
@@ -306,7 +305,7 @@ fn group_sentences(group: &Group) -> Vec<String> {
         ));
     }
     let opposite = &group.opposite;
-    if opposite.null_p < 0.05 {
+    if opposite.null_p < 0.1 {
         said.push(format!(
             "{} looks at the other candidate: right in {:.2} only (p = {:.4}).",
             head::name(opposite.head.head),
