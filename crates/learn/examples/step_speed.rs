@@ -20,10 +20,18 @@ const D: usize = 576;
 const H: usize = 8;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let runs: usize = std::env::args().nth(1).map_or(Ok(15), |text| text.parse())?;
-    let config = Config { d_k: D / H, d_v: D / H, ..Config::new(D, 3, H) };
+    let runs: usize = std::env::args()
+        .nth(1)
+        .map_or(Ok(15), |text| text.parse())?;
+    let config = Config {
+        d_k: D / H,
+        d_v: D / H,
+        ..Config::new(D, 3, H)
+    };
     let model = Pointer::new(config.clone(), Parameters::new(&config, 0)?)?;
-    let candidates: Vec<f32> = (0..B * N * 2).map(|i| f32::from(u8::from(i / 2 % N == 1 + i % 2))).collect();
+    let candidates: Vec<f32> = (0..B * N * 2)
+        .map(|i| f32::from(u8::from(i / 2 % N == 1 + i % 2)))
+        .collect();
     let input = Input {
         x: Tensor::randn(0f32, 1.0, (B, N, D), &Device::Cpu)?,
         rows: vec![N - 1; B],
@@ -42,10 +50,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let head = || Var::randn(0f32, 1.0, (B, H, N, D / H), &Device::Cpu);
     let (q, k, v) = (head()?, head()?, head()?);
     let attention = time(runs, || {
-        attend(&q, &k, &v, &Options::default())?.sum_all()?.backward()?;
+        attend(&q, &k, &v, &Options::default())?
+            .sum_all()?
+            .backward()?;
         Ok(())
     })?;
-    println!("step {step:.1} ms, attention forward + backward {attention:.2} ms (medians of {runs})");
+    println!(
+        "step {step:.1} ms, attention forward + backward {attention:.2} ms (medians of {runs})"
+    );
     Ok(())
 }
 

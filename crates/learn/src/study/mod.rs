@@ -135,13 +135,14 @@ impl Study {
     #[must_use]
     pub fn training(&self, seed: u64) -> Settings {
         let (steps, interval) = match self.length {
-            Length::Full => (500, 50),
-            Length::Quick => (200, 50),
+            Length::Full => (300, 50),
+            Length::Quick => (120, 40),
         };
         Settings {
             seed,
             steps,
             interval,
+            ramp: steps * 2 / 3,
             patience: 4,
             ..Settings::default()
         }
