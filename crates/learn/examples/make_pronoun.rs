@@ -40,10 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         vocabulary.table_sha256()
     );
     let config = Config::new(vocabulary.d(), 3, 4);
-    let settings = Settings {
-        steps: 2_000,
-        ..Settings::default()
-    };
+    let settings = Settings::default();
 
     // Tokenizer and rows are those that ship: of a file with this vocabulary.
     let fresh = folder.join("untrained.gguf");

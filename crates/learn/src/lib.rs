@@ -20,6 +20,7 @@ pub mod optimizer;
 mod parameters;
 pub mod rotary;
 pub mod sentences;
+pub mod shipped;
 pub mod study;
 pub mod train;
 mod vocabulary;

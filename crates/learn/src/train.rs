@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use lookback_model::tokenizer::Tokenizer;
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Example, Table};
@@ -27,9 +27,10 @@ pub struct Settings {
     pub steps: usize,
     /// Families of swapped sentences a step.
     pub draws: usize,
-    /// Steps at the beginning in which only sentences with *So* are taken: who does it is learnt before what *Yet* turns
-    /// round. Both at once are an exclusive or, which gradients find slowly.
-    pub so_only: usize,
+    /// Steps over which one of the four kinds of sentences comes in, *Yet* with the second name doing it: at first it is
+    /// left out, and the connective and the negation each tell something by themselves. All four at once are an
+    /// exclusive or, in which neither does, and which gradients find slowly.
+    pub ramp: usize,
     /// The largest learning rate.
     pub learning_rate: f64,
     /// Steps over which the rate rises.
@@ -56,9 +57,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
-            steps: 1500,
+            steps: 400,
             draws: 8,
-            so_only: 150,
+            ramp: 300,
             learning_rate: 4e-4,
             warmup: 60,
             clip: 1.0,
@@ -304,9 +305,11 @@ impl<'a> Trainer<'a> {
         let mut items: Vec<_> = (0..settings.draws)
             .flat_map(|_| draw(Split::Training, &mut rng).forms(set))
             .collect();
-        if step < settings.so_only {
-            items.retain(|item| item.text.contains(". So "));
-        }
+        let share = step as f64 / settings.ramp.max(1) as f64;
+        items.retain(|item| {
+            !(item.text.contains(". Yet ") && item.answer_index() == 0)
+                || rng.random_bool(share.min(1.0))
+        });
         let examples = Example::all(&items, self.tokenizer, read)?;
         let dropout = (settings.dropout > 0.0).then_some((settings.dropout, !seed));
         let input = self.table.input(&examples, dropout)?;

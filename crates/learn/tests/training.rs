@@ -32,7 +32,7 @@ fn settings() -> Settings {
         draws: 1,
         interval: 4,
         warmup: 3,
-        so_only: 2,
+        ramp: 6,
         ..Settings::default()
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
         None => {
             // A text that cannot be read is told before a model is fetched and loaded.
             let text = context.text(&args.text)?;
-            let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+            let loaded = context.load_or_built_in(&args.model.model, WeightsKind::F32)?;
             let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
             let trace = trace(context, &loaded, &encoding)?;
             print(

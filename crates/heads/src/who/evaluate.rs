@@ -66,7 +66,7 @@ pub struct Group {
     pub opposite: Opposite,
     /// Similarity of the raw embeddings alone.
     pub baseline: Accuracy,
-    /// All heads' weights together.
+    /// The answering heads' weights together: of a language model all, of the `pronoun` model the pointer's.
     pub pooled: Accuracy,
 }
 

@@ -82,7 +82,7 @@ pub struct Who {
 pub struct Row {
     /// Whose row.
     pub from: From,
-    /// The mean over all heads.
+    /// The mean over the heads that answer: of a language model all, of the `pronoun` model the pointer's.
     pub pooled: HeadReading,
     /// The heads that favour one of the pair most, as it stands and with the names swapped.
     pub heads: Vec<HeadChoice>,
@@ -262,6 +262,13 @@ fn cause_of(
     (row, pair): (&Row, (usize, usize)),
     hooks: &dyn Hooks,
 ) -> Result<CauseReport, Error> {
+    if !model.has_output_head() {
+        // It says nothing that a cut could change.
+        return Ok(CauseReport {
+            log_prob: Vec::new(),
+            effects: Vec::new(),
+        });
+    }
     let asked = Asked::new(model, question, &options.prefix, row.from)?;
     let unchanged = asked.unchanged(hooks)?;
     let favourite = |head: &HeadChoice| match margin(&head.reading, pair) >= 0.0 {

@@ -1,5 +1,7 @@
 //! What each head gives the candidates, from the rows that are asked.
 
+use std::ops::Range;
+
 use lookback_model::{Encoding, Hooks, Logits, Model, Prefix, TraceOptions};
 use lookback_trace::{HeadId, Trace};
 use ndarray::{ArrayView1, s};
@@ -28,6 +30,8 @@ pub struct Reading {
     pub from: From,
     /// All heads, in order.
     pub heads: Vec<HeadReading>,
+    /// The layers whose heads are read together: see [`Model::answering_layers`].
+    pub answering: Range<usize>,
 }
 
 /// What one head gives each candidate.
@@ -55,14 +59,16 @@ impl HeadReading {
 }
 
 impl Reading {
-    /// The mean over all heads: weights, and with the mean sink share set aside.
+    /// The mean over the heads of the answering layers, which are all layers of a language model: weights, and with the mean sink share set aside.
     #[must_use]
     pub fn pooled(&self) -> HeadReading {
-        let n = self.heads.len().max(1) as f64;
-        let candidates = self.heads.first().map_or(0, |h| h.weights.len());
-        let sink_share = self.heads.iter().map(|h| h.sink_share).sum::<f64>() / n;
+        let answers = |h: &&HeadReading| self.answering.contains(&h.head.layer);
+        let heads: Vec<&HeadReading> = self.heads.iter().filter(answers).collect();
+        let n = heads.len().max(1) as f64;
+        let candidates = heads.first().map_or(0, |h| h.weights.len());
+        let sink_share = heads.iter().map(|h| h.sink_share).sum::<f64>() / n;
         let weights: Vec<f64> = (0..candidates)
-            .map(|c| self.heads.iter().map(|h| h.weights[c]).sum::<f64>() / n)
+            .map(|c| heads.iter().map(|h| h.weights[c]).sum::<f64>() / n)
             .collect();
         HeadReading::new(HeadId { layer: 0, head: 0 }, weights, sink_share)
     }
@@ -104,16 +110,20 @@ pub fn read(
     };
     let trace = model.trace(&encoding, &options, hooks)?.trace;
     rows.iter()
-        .map(|&from| of_trace(&trace, &encoding, question, from))
+        .map(|&from| {
+            let heads = of_trace(&trace, &encoding, question, from)?;
+            let answering = model.answering_layers();
+            Ok(Reading {
+                from,
+                heads,
+                answering,
+            })
+        })
         .collect()
 }
 
 /// The rows of tokens that a reading averages.
-pub(super) fn rows_of(
-    encoding: &Encoding,
-    question: &Question,
-    from: From,
-) -> std::ops::Range<usize> {
+pub(super) fn rows_of(encoding: &Encoding, question: &Question, from: From) -> Range<usize> {
     let last_of = |end: usize| {
         let within = encoding.spans.iter().rposition(|&(s, e)| e > s && s < end);
         let last = within.unwrap_or(encoding.ids.len() - 1);
@@ -131,7 +141,7 @@ fn of_trace(
     encoding: &Encoding,
     question: &Question,
     from: From,
-) -> Result<Reading, Error> {
+) -> Result<Vec<HeadReading>, Error> {
     let rows = rows_of(encoding, question, from);
     let keys: Vec<Vec<_>> = question
         .candidates
@@ -158,5 +168,5 @@ fn of_trace(
             heads.push(HeadReading::new(HeadId { layer, head }, weights, sink));
         }
     }
-    Ok(Reading { from, heads })
+    Ok(heads)
 }

@@ -135,13 +135,14 @@ impl Study {
     #[must_use]
     pub fn training(&self, seed: u64) -> Settings {
         let (steps, interval) = match self.length {
-            Length::Full => (500, 50),
-            Length::Quick => (200, 50),
+            Length::Full => (200, 50),
+            Length::Quick => (120, 40),
         };
         Settings {
             seed,
             steps,
             interval,
+            ramp: steps * 2 / 3,
             patience: 4,
             ..Settings::default()
         }
@@ -169,8 +170,17 @@ pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Re
     let settings = study.settings(embeddings.d);
     let all = settings.iter().map(|setting| setting.seeds.len()).sum();
     let mut done = 0;
-    for setting in &settings {
-        for &seed in &setting.seeds {
+    // Seed by seed, so that a study that is broken off has compared all settings.
+    let most = settings
+        .iter()
+        .map(|setting| setting.seeds.len())
+        .max()
+        .unwrap_or(0);
+    for round in 0..most {
+        for setting in &settings {
+            let Some(&seed) = setting.seeds.get(round) else {
+                continue;
+            };
             if !runs.has(setting, seed) {
                 let event = Event::Begin {
                     setting,
