@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::bail;
-use lookback_model::store::{Resolved, Store};
+use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
 use lookback_model::{Encoding, Hooks, LoadOptions, Model, Prefix, WeightsKind};
 
 use crate::args::{GlobalArgs, ModelArgs, TextArgs};
@@ -46,6 +46,25 @@ impl Context {
         let model = Model::load(&resolved.path, &LoadOptions { weights })?;
         spinner.finish();
         Ok(Loaded { model, resolved })
+    }
+
+    /// [`Context::load`], or where the default model cannot be had, the one that is built in; says so.
+    pub(crate) fn load_or_built_in(
+        &self,
+        spec: &str,
+        weights: WeightsKind,
+    ) -> anyhow::Result<Loaded> {
+        match self.load(spec, weights) {
+            Err(error) if spec == DEFAULT_MODEL && could_not_be_had(&error) => {
+                output::note(&format!(
+                    "{error}; shown is what the built-in model {} makes of it, which was only taught whom a pronoun \
+                     stands for in sentences like \"A works hard, B does not. Yet he …\"",
+                    PRONOUN.name
+                ));
+                self.load(PRONOUN.name, weights)
+            }
+            loaded => loaded,
+        }
     }
 
     /// The text that the arguments name.
@@ -96,9 +115,22 @@ impl Context {
     }
 }
 
+/// Whether a model is missing, and not damaged, and nobody asked to stop.
+fn could_not_be_had(error: &anyhow::Error) -> bool {
+    let of_store = error.downcast_ref::<store::Error>();
+    of_store.is_some_and(|error| !matches!(error, store::Error::Interrupted))
+}
+
 /// Shows which layer a run has reached; the line is gone once it is dropped.
 pub(crate) struct Reading {
     spinner: Spinner,
+}
+
+impl Reading {
+    /// Takes the line off before something else is printed.
+    pub(crate) fn finish(&self) {
+        self.spinner.clear();
+    }
 }
 
 impl Hooks for Reading {

@@ -1,6 +1,7 @@
 //! Progress on standard error, where that is a terminal.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,6 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lookback_model::store::{Progress, Stage};
 
 use crate::interrupt;
+
+const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
+const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
+const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.
 pub(crate) struct Spinner {
@@ -40,9 +45,114 @@ impl Spinner {
     pub(crate) fn finish(self) {
         drop(self);
     }
+
+    /// Takes the line off; does nothing where it is gone already.
+    pub(crate) fn clear(&self) {
+        if !self.bar.is_finished() {
+            self.bar.finish_and_clear();
+        }
+    }
 }
 
 impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how far a run of training is; it is gone once this is dropped.
+pub(crate) struct StepBar {
+    bar: ProgressBar,
+}
+
+impl StepBar {
+    pub(crate) fn start() -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(STEPS));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// A run of at most `steps` steps begins.
+    pub(crate) fn begin(&self, what: &str, steps: usize) {
+        self.bar.reset();
+        self.bar.set_length(steps as u64);
+        self.bar.set_message(what.to_owned());
+    }
+
+    pub(crate) fn step(&self, step: usize, loss: f64) {
+        self.bar.set_position(step as u64);
+        self.bar.set_prefix(format!("loss {loss:.3}"));
+    }
+}
+
+impl Drop for StepBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how far a file is written; it is gone once this is dropped.
+pub(crate) struct SaveBar {
+    bar: ProgressBar,
+}
+
+impl SaveBar {
+    pub(crate) fn start(file: &Path) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(SAVING));
+        bar.set_message(format!("saving {}", file.display()));
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// Shows that `done` bytes of `total` are written.
+    pub(crate) fn position(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for SaveBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how many of some things are done; it is gone once this is dropped.
+pub(crate) struct CountBar {
+    bar: ProgressBar,
+}
+
+impl CountBar {
+    pub(crate) fn start(message: &'static str) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(COUNTING));
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// Shows that `done` of `total` are done.
+    pub(crate) fn position(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+    }
+}
+
+impl Drop for CountBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -129,10 +239,13 @@ mod tests {
     #[test]
     fn the_templates_are_well_formed() {
         for template in [
+            STEPS,
             "{spinner} {msg}",
             "{spinner} {msg}: layer {pos} of {len}",
             "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
             "{spinner} {msg} {decimal_bytes}",
+            COUNTING,
+            SAVING,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -57,6 +57,33 @@ pub fn candidates(words: &Words, before: usize) -> Vec<Candidate> {
     found
 }
 
+/// The words directly after a determiner ([`lists::DETERMINERS`]) before word `before`: `the dog`, `her brother`. A
+/// guess at nouns that takes an adjective where one stands between; whoever knows better names the candidates.
+#[must_use]
+pub fn after_determiners(words: &Words, before: usize) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for index in 1..before.min(words.len()) {
+        let (Some(determiner), Some(word)) = (words.get(index - 1), words.get(index)) else {
+            break;
+        };
+        let letters = word.text.chars().all(char::is_alphabetic);
+        if !letters
+            || !lists::is_determiner(&determiner.text)
+            || lists::is_function_word(&word.text)
+        {
+            continue;
+        }
+        match found.iter_mut().find(|known| known.text == word.text) {
+            Some(known) => known.words.push(index),
+            None => found.push(Candidate {
+                text: word.text.clone(),
+                words: vec![index],
+            }),
+        }
+    }
+    found
+}
+
 /// The candidates that a person named, each with its occurrences before word `before`; one that does not occur
 /// before it is left out.
 ///

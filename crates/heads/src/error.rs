@@ -8,6 +8,19 @@ use crate::Occurrence;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The question was taken back.
+    #[error("cancelled")]
+    Cancelled,
+    /// There is no such word or token.
+    #[error("there is no {unit} {index}: the text has {count}, from 0")]
+    NoSuchUnit {
+        /// `word` or `token`.
+        unit: &'static str,
+        /// The one asked for, from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A head's name is not written as one.
     #[error("{name:?} is not a head: write layer and head, both from 0, as 5.10 or L5H10")]
     MalformedHead {
@@ -80,6 +93,52 @@ pub enum Error {
         /// The words of interest.
         interest: Vec<String>,
     },
+    /// Fewer than two candidates stand before the word.
+    #[error(
+        "{word:?} has {} before it; a choice needs two: name them with their words in the text",
+        few(.found)
+    )]
+    FewCandidates {
+        /// The word asked about.
+        word: String,
+        /// Whom it may stand for, as far as anyone was found; at most one.
+        found: Vec<String>,
+    },
+    /// A cut edge is not written as one.
+    #[error(
+        "{text:?} is no edge: write WORD->WORD@HEADS, from a word to an earlier one, as he->Madd@14.8 or he->Madd@all"
+    )]
+    MalformedCut {
+        /// What was given.
+        text: String,
+    },
+    /// A set of questions could not be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    ReadSet {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A set holds no question that can be asked.
+    #[error("{} holds no question that can be asked{}", .path.display(), in_line(.first))]
+    EmptySet {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with its first line, where it has one.
+        first: Option<String>,
+    },
+    /// The text has no row that says anything.
+    #[error(
+        "{tokens} tokens are too few: what stands before the text is the sink, and at least one token must follow it"
+    )]
+    TooShort {
+        /// How many tokens there are, the prefix's included.
+        tokens: usize,
+    },
+    /// A number could not be computed.
+    #[error("{0}")]
+    Numeric(String),
     /// The text is too long to be walked through.
     #[error(
         "the text has {tokens} tokens, and the walk takes at most {limit}: it builds the N×N matrices that the fused \
@@ -99,6 +158,9 @@ pub enum Error {
         /// What it has.
         what: &'static str,
     },
+    /// The text could not be encoded.
+    #[error(transparent)]
+    Tokenizer(#[from] lookback_model::tokenizer::Error),
     /// The trace refused.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),
@@ -118,6 +180,20 @@ fn times(count: usize) -> String {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
         _ => format!("{count} times"),
+    }
+}
+
+fn few(found: &[String]) -> String {
+    match found {
+        [] => "no candidate".to_owned(),
+        names => format!("only the candidate {}", names.join(", ")),
+    }
+}
+
+fn in_line(line: &Option<String>) -> String {
+    match line {
+        None => ": it is empty".to_owned(),
+        Some(reason) => format!("; {reason}"),
     }
 }
 

@@ -4,6 +4,8 @@ use lookback_attention::{Mask, reference};
 use lookback_trace::{Layer, LayerMeta, Meta, Trace, TraceMask};
 use ndarray::{Array2, Array3, Axis};
 
+use crate::random::SplitMix;
+
 /// The sentence of the notes.
 pub const SENTENCE: &str = "Vatsal studies a lot, Madd does not. Yet he gets high scores in test.";
 
@@ -56,7 +58,7 @@ impl Example {
     pub fn trace(&self) -> Trace {
         let spans = self.spans();
         let n = spans.len();
-        let mut numbers = Numbers(self.seed);
+        let mut numbers = Numbers(SplitMix::new(self.seed));
         let layers: Vec<Layer> = (0..self.layers)
             .map(|_| self.layer(n, &mut numbers))
             .collect();
@@ -94,7 +96,7 @@ impl Example {
     }
 
     fn layer(&self, n: usize, numbers: &mut Numbers) -> Layer {
-        let kv_heads = if self.heads % 2 == 0 {
+        let kv_heads = if self.heads.is_multiple_of(2) {
             self.heads / 2
         } else {
             self.heads
@@ -132,16 +134,11 @@ fn log_sum_exp(q: &Array2<f64>, k: &Array2<f64>) -> ndarray::Array1<f32> {
     lse.mapv(|l| l as f32)
 }
 
-/// Numbers from −3 to 3 that follow from a seed (SplitMix64, Steele et al. 2014).
-struct Numbers(u64);
+/// Numbers from −3 to 3 that follow from a seed.
+struct Numbers(SplitMix);
 
 impl Numbers {
     fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let unit = ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32;
-        6.0 * unit - 3.0
+        6.0 * (self.0.next_u64() >> 40) as f32 / (1_u64 << 24) as f32 - 3.0
     }
 }

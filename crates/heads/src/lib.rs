@@ -4,10 +4,16 @@
 //! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
+//! - [`around`]: what any word or token gives and receives, over any choice of heads;
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
-//! - [`candidates`]: whom they may stand for;
+//! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
-//! - [`lists`]: the English word lists behind both.
+//! - [`lists`]: the English word lists behind both;
+//! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
+//! - [`passport`], [`probes`], [`copying`]: scores of every head, on a text, on random repeated tokens, and from its
+//!   weights alone;
+//! - [`importance`]: what the model loses without a head; [`edges`]: edges by name;
+//! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
 //! use lookback_heads::{Look, LookOptions};
@@ -23,18 +29,36 @@
 //! # Ok::<(), lookback_heads::Error>(())
 //! ```
 
+pub mod around;
 pub mod candidates;
+pub mod copying;
+pub mod edges;
 mod error;
 pub mod example;
 pub mod explain;
 pub mod head;
+pub mod importance;
 mod interest;
 pub mod lists;
+pub mod logits;
 pub mod look;
+pub mod passport;
+pub mod probes;
+mod random;
 mod select;
+pub mod who;
 
 pub use candidates::{Candidate, candidates};
 pub use error::Error;
 pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
 pub use select::{Occurrence, WordName, label};
+
+/// The text of the tokens that a prefix stands for.
+pub(crate) fn prefix_text(
+    model: &lookback_model::Model,
+    prefix: &lookback_model::Prefix,
+) -> Result<String, Error> {
+    let encoding = model.tokenizer().encode("", prefix)?;
+    Ok(model.tokenizer().decode(&encoding.ids, false))
+}

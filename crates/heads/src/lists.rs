@@ -78,6 +78,18 @@ pub const FUNCTION_WORDS: &[&str] = &[
     "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "madam", "lord", "lady", "st",
 ];
 
+/// Words that a noun, or an adjective before it, follows.
+pub const DETERMINERS: &[&str] = &[
+    "the", "a", "an", "this", "that", "these", "those", "my", "your", "his", "her", "its", "our",
+    "their", "every", "each", "some", "any", "no", "both", "another", "two", "three",
+];
+
+/// Whether a word is one of [`DETERMINERS`], whatever its case.
+#[must_use]
+pub fn is_determiner(word: &str) -> bool {
+    DETERMINERS.contains(&word.to_lowercase().as_str())
+}
+
 /// Whether a word is one of [`PRONOUNS`], alone or with a contracted verb (`he's`, `I'll`), in lower case or
 /// capitalised.
 ///

@@ -54,6 +54,14 @@ pub enum Error {
         /// Its name.
         architecture: String,
     },
+    /// Logits were asked for of a model that only attends.
+    #[error(
+        "the {architecture} model has no output head: it shows where words look and cannot write; ask it with look, who, map or explain"
+    )]
+    NoOutputHead {
+        /// The architecture.
+        architecture: &'static str,
+    },
     /// A cache of another model, or of another shape, was given.
     #[error("the key/value cache was made for another model: {what}")]
     Cache {
@@ -69,6 +77,12 @@ pub enum Error {
         value: f32,
         /// What it may be.
         expected: &'static str,
+    },
+    /// A run was to be changed in a way that its model or text does not allow.
+    #[error("the run cannot be changed so: {what}")]
+    Intervention {
+        /// What is wrong.
+        what: String,
     },
     /// Numbers stopped being finite.
     #[error(

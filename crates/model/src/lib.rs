@@ -12,13 +12,17 @@ pub mod families;
 pub mod generate;
 mod layers;
 mod model;
+mod printable;
 mod run;
 pub mod store;
+mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
-    Hooks, KvCache, LayerInternals, Logits, Prefill, PrefillOptions, TraceOptions, Traced,
+    Attended, AttentionWeights, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch,
+    Prefill, PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
+pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

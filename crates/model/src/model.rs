@@ -14,7 +14,8 @@ pub enum WeightsKind {
     /// Dequantised to f32: what traces, analyses and reference values are computed with.
     #[default]
     F32,
-    /// Quantised, for faster decoding; numbers differ slightly from f32's.
+    /// Quantised or 16-bit, for faster decoding. What is not fast as it is stored becomes Q8_0, so that numbers differ
+    /// slightly from f32's; f16 and bf16 stay, and give f32's but for rounding.
     Quantized,
 }
 
@@ -78,10 +79,25 @@ impl Model {
         self.options.weights
     }
 
-    /// Which numbers the products are computed on, in words, for example `f32 (dequantised from Q4_1)`.
+    /// Which numbers the products are computed on, in words: each type that weights are held in, and what the file
+    /// stores where that is another. For example `f32 (dequantised from Q4_1 and Q8_0)`, or
+    /// `Q8_0 (from Q4_1 and Q8_0)`.
     #[must_use]
     pub fn weights_description(&self) -> String {
         self.family.weights_description()
+    }
+
+    /// Whether the model can say what comes next; one without an output head only looks.
+    #[must_use]
+    pub fn has_output_head(&self) -> bool {
+        self.family.has_output_head()
+    }
+
+    /// The layers whose heads are the model's answer to where a word points: of a language model all of them, of the
+    /// `pronoun` model the last, the pointer, which was trained to be read.
+    #[must_use]
+    pub fn answering_layers(&self) -> std::ops::Range<usize> {
+        self.family.answering_layers()
     }
 
     pub(crate) fn family(&self) -> &dyn Family {

@@ -1,13 +1,40 @@
 //! Files that appear whole or not at all.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file beside `path` and renames it to `path` once all of it is on disk.
 ///
 /// Whoever opens `path` meanwhile sees what was there before. If anything fails, the half-written file is removed.
-pub(crate) fn write_aside(
+/// A link is followed: what it names is replaced, and the link stays. What is no regular file (a pipe, a device
+/// such as `/dev/stdout`) cannot be replaced and is written to as it is.
+///
+/// # Errors
+/// Those of the file system, and whatever `write` gives.
+pub fn write_aside(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let path = followed(path);
+    match fs::metadata(&path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            let file = File::options().write(true).open(&path)?;
+            buffered(&file, write)
+        }
+        _ => replace(&path, write),
+    }
+}
+
+/// The file that a link names in the end; any other path, and a link to nothing, as it is.
+fn followed(path: &Path) -> PathBuf {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => fs::canonicalize(path).unwrap_or_else(|_| path.into()),
+        _ => path.into(),
+    }
+}
+
+fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -21,16 +48,22 @@ pub(crate) fn write_aside(
     {
         // A temporary file is its owner's alone; this one is to be as any new file is, as the umask says.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let file = builder.tempfile_in(folder)?;
-    let mut writer = BufWriter::with_capacity(1 << 20, file.as_file());
-    write(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
+    buffered(file.as_file(), write)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
+}
+
+fn buffered(
+    file: &File,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut writer = BufWriter::with_capacity(1 << 20, file);
+    write(&mut writer)?;
+    writer.flush()
 }
 
 #[cfg(test)]
@@ -66,6 +99,35 @@ mod tests {
         write_aside(&path, |w| w.write_all(b"after")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"after");
         assert_eq!(names(folder.path()), ["x"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_names_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("x"), folder.path().join("link"));
+        std::fs::write(&path, "before").unwrap();
+        std::os::unix::fs::symlink("x", &link).unwrap();
+        write_aside(&link, |w| w.write_all(b"after")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"after");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_not_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || std::fs::read(pipe).unwrap())
+        };
+        write_aside(&pipe, |w| w.write_all(b"through")).unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
 
     #[cfg(unix)]

@@ -5,7 +5,7 @@
 
 use crate::layer::Stored;
 use crate::tensor::Tensor;
-use crate::{Dtype, Edits, Error, LayerMeta, Meta, TraceMask};
+use crate::{Dtype, Edits, Error, LayerMeta, Meta, Site, TraceMask};
 
 /// Refuses a trace whose parts contradict each other.
 pub(crate) fn all(meta: &Meta, layers: &[Stored]) -> Result<(), Error> {
@@ -203,8 +203,35 @@ fn edits(edits: &Edits, layers: &[Stored], n: usize) -> Result<(), Error> {
             format!("`edits` cuts the edge {} to {} of {n} tokens", cut.i, cut.j)
         })?;
     }
-    for ablated in &edits.ablated {
+    for ablated in edits.ablated.iter().chain(&edits.mean_ablated) {
         head("an ablation", ablated.layer, ablated.head)?;
+    }
+    for patched in &edits.patched {
+        let exists = layers.get(patched.layer).is_some_and(|l| {
+            let heads = match patched.site {
+                Site::Q | Site::Z => l.q.heads,
+                Site::K | Site::V => l.k.heads,
+            };
+            patched.head < heads
+        });
+        ensure(exists, || {
+            format!(
+                "`edits` has a patch in head {}.{}, which does not exist",
+                patched.layer, patched.head
+            )
+        })?;
+        ensure(
+            patched
+                .first
+                .checked_add(patched.rows)
+                .is_some_and(|end| end <= n),
+            || {
+                format!(
+                    "`edits` patches {} tokens from {} on, of {n}",
+                    patched.rows, patched.first
+                )
+            },
+        )?;
     }
     for scaled in &edits.scaled {
         head("a scaling", scaled.layer, scaled.head)?;

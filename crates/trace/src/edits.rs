@@ -15,6 +15,12 @@ pub struct Edits {
     /// Heads whose output was set to zero.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ablated: Vec<HeadId>,
+    /// Heads whose output was set to a constant, their mean over other texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mean_ablated: Vec<HeadId>,
+    /// Rows that came from another run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patched: Vec<Patched>,
     /// Heads whose output was multiplied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<Scaled>,
@@ -35,7 +41,7 @@ pub struct Cut {
 }
 
 /// One head of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 #[serde(deny_unknown_fields)]
 pub struct HeadId {
     /// Layer, from 0.
@@ -56,10 +62,46 @@ pub struct Scaled {
     pub factor: f32,
 }
 
+/// Rows of one head that came from another run.
+///
+/// Patched queries and keys are those that the trace holds, so that its weights follow from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patched {
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Head, from 0: a query head for `q` and `z`, a key/value head for `k` and `v`.
+    pub head: usize,
+    /// Which of the head's numbers.
+    pub site: Site,
+    /// Index of the first token.
+    pub first: usize,
+    /// How many tokens.
+    pub rows: usize,
+}
+
+/// Which of a head's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Site {
+    /// Queries.
+    Q,
+    /// Keys.
+    K,
+    /// Values.
+    V,
+    /// The head's output, before W_o.
+    Z,
+}
+
 impl Edits {
     /// Whether nothing was changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cut.is_empty() && self.ablated.is_empty() && self.scaled.is_empty()
+        self.cut.is_empty()
+            && self.ablated.is_empty()
+            && self.mean_ablated.is_empty()
+            && self.patched.is_empty()
+            && self.scaled.is_empty()
     }
 }

@@ -21,7 +21,8 @@ pub mod words;
 
 pub use lookback_attention::observe;
 
-pub use edits::{Cut, Edits, HeadId, Scaled};
+pub use aside::write_aside;
+pub use edits::{Cut, Edits, HeadId, Patched, Scaled, Site};
 pub use error::Error;
 pub use head::Head;
 pub use layer::Layer;

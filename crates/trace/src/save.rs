@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use half::f16;
@@ -50,13 +51,42 @@ impl Trace {
     /// [`Error::Write`]; [`Error::NoValues`]; [`Error::BadNumber`] where queries, keys or values are not finite;
     /// [`Error::TooLargeForF16`] and [`Error::ScoresTooLargeForF16`].
     pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved, Error> {
+        self.save_with(path, options, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// [`Trace::save`], calling `progress` with the bytes written and their total as it goes on; `Break` ends it,
+    /// and leaves at `path` what was there.
+    ///
+    /// # Errors
+    /// As [`Trace::save`], and [`Error::Cancelled`].
+    pub fn save_with(
+        &self,
+        path: impl AsRef<Path>,
+        options: &SaveOptions,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Saved, Error> {
         let path = path.as_ref();
         let file = TraceFile::new(self, options)?;
-        write_aside(path, |w| file.write(w)).map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(file.saved())
+        let mut cancelled = false;
+        let written = write_aside(path, |w| {
+            file.write(w, &mut |done, total| match progress(done, total) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => {
+                    cancelled = true;
+                    Err(io::Error::other("cancelled"))
+                }
+            })
+        });
+        match written {
+            Ok(()) => Ok(file.saved()),
+            Err(_) if cancelled => Err(Error::Cancelled {
+                path: path.to_owned(),
+            }),
+            Err(source) => Err(Error::Write {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 }
 
@@ -103,16 +133,29 @@ impl<'a> TraceFile<'a> {
         })
     }
 
-    /// Writes the whole file, widening or rounding one head at a time.
-    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+    /// Writes the whole file, widening or rounding one head at a time; `progress` hears of each.
+    fn write(
+        &self,
+        to: &mut impl Write,
+        progress: &mut dyn FnMut(u64, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let total = self.saved().bytes;
+        let mut done = self.header.len() as u64;
+        progress(0, total)?;
         to.write_all(&self.header)?;
         for (entry, part) in &self.parts {
+            let mut write = |numbers: &[f32]| {
+                write_numbers(to, numbers, entry.dtype)?;
+                done += (numbers.len() * entry.dtype.size()) as u64;
+                progress(done, total)
+            };
             match part {
-                Part::Stored(tensor) => (0..tensor.heads)
-                    .try_for_each(|head| write_numbers(to, &tensor.head(head), entry.dtype))?,
-                Part::Computed(heads) => heads
-                    .iter()
-                    .try_for_each(|head| write_numbers(to, &head.to_vec(), entry.dtype))?,
+                Part::Stored(tensor) => {
+                    (0..tensor.heads).try_for_each(|head| write(&tensor.head(head)))?;
+                }
+                Part::Computed(heads) => {
+                    heads.iter().try_for_each(|head| write(&head.to_vec()))?;
+                }
             }
         }
         Ok(())

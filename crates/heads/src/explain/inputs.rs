@@ -91,6 +91,28 @@ impl Inputs<'_> {
         excerpt(symbol, meaning, matrix, &cut)
     }
 
+    /// As [`by_token`](Self::by_token), of a matrix in which every head has `size` columns: the first columns, and the
+    /// first of the walk's head.
+    pub(super) fn by_token_and_head(
+        &self,
+        symbol: &str,
+        meaning: &str,
+        matrix: ArrayView2<f64>,
+        size: usize,
+    ) -> Excerpt {
+        let start = self.head.head * size;
+        let of_head = self.entries.div_ceil(2).min(size);
+        let mut columns = first(start, self.entries - self.entries.div_ceil(2));
+        columns.extend(start..start + of_head);
+        let cut = Cut {
+            rows: &self.first_and(matrix.nrows(), self.token()),
+            columns: &columns,
+            row_names: &self.token_names,
+            column_names: &[],
+        };
+        excerpt(symbol, meaning, matrix, &cut)
+    }
+
     /// An excerpt of a matrix of weights or scores: the first tokens, and those around the followed one, along both
     /// sides.
     pub(super) fn by_token_pair(

@@ -19,9 +19,6 @@ mod together;
 mod walk;
 mod weighing;
 
-#[cfg(test)]
-mod tests;
-
 use lookback_model::{Encoding, Model};
 use lookback_trace::{HeadId, Words};
 use ndarray::Array2;
@@ -85,13 +82,7 @@ pub fn explain(
 ) -> Result<Walk, Error> {
     let config = model.config();
     head::check(options.head, config.layers, config.heads)?;
-    let tokens = encoding.ids.len();
-    if tokens > MAX_TOKENS {
-        return Err(Error::TooLong {
-            tokens,
-            limit: MAX_TOKENS,
-        });
-    }
+    check_length(encoding)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let named: Vec<WordName> = options.word.iter().cloned().collect();
     // `interest` gives at least one word.
@@ -117,6 +108,21 @@ pub fn explain(
         entries: options.entries.max(1),
     };
     walk(&inputs, &options.model_name)
+}
+
+/// Refuses a text that is too long to be walked through.
+///
+/// # Errors
+/// [`Error::TooLong`].
+pub fn check_length(encoding: &Encoding) -> Result<(), Error> {
+    let tokens = encoding.ids.len();
+    if tokens > MAX_TOKENS {
+        return Err(Error::TooLong {
+            tokens,
+            limit: MAX_TOKENS,
+        });
+    }
+    Ok(())
 }
 
 /// All steps in order.

@@ -22,7 +22,15 @@ pub(super) fn projections(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {
 fn input_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let Dimensions { n, d, .. } = inputs.dimensions();
     let layer = inputs.internals.layer;
-    let mut step = step("input", &format!("What enters layer {layer}"), "X");
+    let formula = match layer {
+        0 => "X = the embeddings".to_owned(),
+        1 => "X = the embeddings + what layer 0 has added".to_owned(),
+        _ => format!(
+            "X = the embeddings + what layers 0 to {} have added",
+            layer - 1
+        ),
+    };
+    let mut step = step("input", &format!("What enters layer {layer}"), &formula);
     step.shapes = vec![shapes("N×d", format!("{n}×{d}"))];
     step.matrices = vec![inputs.by_token("X", "token × model dimension", exact.x.view())];
     step.departs = (layer > 0).then(|| {

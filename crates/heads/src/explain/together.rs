@@ -35,10 +35,11 @@ fn concat_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         head * d_v,
         (head + 1) * d_v - 1
     ));
-    step.matrices = vec![inputs.by_token(
+    step.matrices = vec![inputs.by_token_and_head(
         "concat",
         "token × (head, head dimension)",
         exact.concat.view(),
+        d_v,
     )];
     let model = side_by_side(&inputs.internals.z);
     step.checks = vec![check_matrix(
@@ -67,10 +68,11 @@ fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
             .to_owned(),
     );
     step.matrices = vec![
-        inputs.by_token(
+        inputs.by_token_and_head(
             "concat",
             "token × (head, head dimension)",
             exact.concat.view(),
+            d_v,
         ),
         inputs.corner(
             "W_o",

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// One head of a model on one text, step by step as the notes on self-attention take it.
 ///
-/// Serialised, it is what `lookback explain --json` prints; `docs/json.md` describes it.
+/// Serialised, it is what `lookback explain --json` prints; `docs/json/explain.md` describes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Walk {
     /// Name of this form.

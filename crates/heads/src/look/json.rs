@@ -1,4 +1,4 @@
-//! The JSON form of a [`Look`], described in `docs/json.md`: change both together.
+//! The JSON form of a [`Look`], described in `docs/json/look.md`: change both together.
 
 use lookback_trace::Word;
 use serde::ser::{Error as _, SerializeSeq, SerializeStruct};

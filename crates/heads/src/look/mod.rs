@@ -2,7 +2,7 @@
 //!
 //! [`Look::new`] settles what is asked (the words of interest, their candidates, the heads), and
 //! [`Look::focus`] answers for one word of interest. Serialised, a [`Look`] is what `lookback look --json`
-//! prints; `docs/json.md` describes it. One focus is computed at a time, so that a long text with hundreds of
+//! prints; `docs/json/look.md` describes it. One focus is computed at a time, so that a long text with hundreds of
 //! pronouns needs the memory of one.
 //!
 //! # What the numbers are
@@ -18,9 +18,11 @@
 mod focus;
 mod json;
 mod report;
+mod telling;
 
 pub use focus::{AllHeads, CandidateHead, CandidateHeads, Focus, HeadWeights, RankedWord};
 pub use report::{Look, LookOptions, Sink, TokenInfo};
+pub use telling::MostTelling;
 
 #[cfg(doc)]
 use lookback_trace::Trace;

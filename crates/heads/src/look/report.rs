@@ -138,6 +138,16 @@ impl<'t> Look<'t> {
             .collect()
     }
 
+    /// The words that name a candidate of any word of interest, as indices into the trace's words, in order.
+    #[must_use]
+    pub fn candidate_words(&self) -> Vec<usize> {
+        let all = self.candidates.iter().flatten();
+        let mut words: Vec<usize> = all.flat_map(|c| c.words.iter().copied()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+
     /// Where the weight goes that no word wants.
     #[must_use]
     pub fn sink(&self) -> Sink {

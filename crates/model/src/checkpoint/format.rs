@@ -43,6 +43,7 @@ pub(crate) struct TensorFormat {
     shape: fn(&Config) -> Vec<usize>,
     interleaved: bool,
     untied: bool,
+    not_in_last: bool,
 }
 
 impl TensorFormat {
@@ -57,6 +58,7 @@ impl TensorFormat {
             shape,
             interleaved: false,
             untied: false,
+            not_in_last: false,
         }
     }
 
@@ -73,6 +75,14 @@ impl TensorFormat {
     pub(crate) const fn untied(self) -> Self {
         Self {
             untied: true,
+            ..self
+        }
+    }
+
+    /// The last layer has none.
+    pub(crate) const fn not_in_last(self) -> Self {
+        Self {
+            not_in_last: true,
             ..self
         }
     }
@@ -118,7 +128,9 @@ impl Format {
             .filter(|tensor| !(tensor.untied && config.tied))
             .map(|tensor| (tensor.name.to_owned(), (tensor.shape)(config)));
         let layers = (0..config.layers).flat_map(move |layer| {
-            self.layer.iter().map(move |tensor| {
+            let last = layer + 1 == config.layers;
+            let there = move |tensor: &&TensorFormat| !(last && tensor.not_in_last);
+            self.layer.iter().filter(there).map(move |tensor| {
                 let name = format!("{}{layer}.{}", self.layer_prefix, tensor.name);
                 (name, (tensor.shape)(config))
             })

@@ -25,10 +25,10 @@ mod map;
 mod names;
 mod provenance;
 mod safetensors;
-mod settings;
+pub(crate) mod settings;
 mod stop;
 mod validate;
-mod weights;
+pub(crate) mod weights;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::path::Path;
 /// Models, by the beginning of their name in lower case, for which another token than the
 /// file's own bos does better before a text. SmolLM2 was trained on documents that
 /// `<|endoftext|>` separates; its file names `<|im_start|>`, which begins a turn of a chat.
-const DECLARED: &[(&str, &str)] = &[("smollm2", "<|endoftext|>")];
+const DECLARED: &[(&str, &str)] = &[("smollm2", "<|endoftext|>"), ("pronoun", "<|endoftext|>")];
 
 /// The prefix declared for the model of this name.
 pub(super) fn declared(name: &str) -> Option<&'static str> {

@@ -3,9 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::quantized::GgmlDType;
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
 
 use super::{Activations, Family, HeadsMut, Projection, Shape};
@@ -14,9 +13,9 @@ use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::{Activation, Checkpoint, Config};
 use crate::layers::{
     HeadColumns, Linear, OutputHead, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows,
-    from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
+    describe, from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
 };
-use crate::{Error, WeightsKind};
+use crate::{AttentionWeights, Error, WeightsKind};
 
 const EMBEDDINGS: &str = "model.embed_tokens.weight";
 const FINAL_NORM: &str = "model.norm.weight";
@@ -72,7 +71,6 @@ pub(crate) const FORMAT: Format = Format {
 pub(crate) struct Llama {
     checkpoint: Arc<Checkpoint>,
     shape: Shape,
-    kind: WeightsKind,
     frequencies: RopeFrequencies,
     layers: Vec<Layer>,
     final_norm: RmsNorm,
@@ -106,11 +104,10 @@ impl Llama {
         let head_name = if config.tied { EMBEDDINGS } else { OUTPUT_HEAD };
         Ok(Self {
             shape: shape(config),
-            kind,
             frequencies: RopeFrequencies::new(&config.rope, config.head_dim),
             layers,
             final_norm: RmsNorm::load(&checkpoint, FINAL_NORM, config.norm_eps)?,
-            output_head: OutputHead::new(checkpoint.clone(), head_name.to_owned(), kind),
+            output_head: OutputHead::new(checkpoint.clone(), head_name.to_owned(), kind)?,
             checkpoint,
         })
     }
@@ -306,31 +303,52 @@ impl Family for Llama {
             v: v.view_mut(),
         };
         self.project_with(layer, input.hidden.view(), None, out)?;
-        let weights = &self.layers[layer];
-        let norm = &weights.attention_norm;
+        let norm = &self.layers[layer].attention_norm;
         let x_norm = norm.apply(rows(&input.hidden.view(), 0..n));
-        let qkv = to_array(&weights.qkv.dense()?)?;
-        let (k_first, v_first) = (heads * d_k, (heads + kv_heads) * d_k);
         Ok(Projection {
-            norm_gain: Array1::from(norm.gain().to_vec()),
             x_norm: from_rows(x_norm, input.hidden.ncols()),
-            w_q: qkv.slice(s![.., ..k_first]).to_owned(),
-            w_k: qkv.slice(s![.., k_first..v_first]).to_owned(),
-            w_v: qkv.slice(s![.., v_first..]).to_owned(),
-            w_o: to_array(&weights.out.dense()?)?,
             q_plain,
             k_plain,
         })
     }
 
+    fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
+        let Shape {
+            heads,
+            kv_heads,
+            d_k,
+            ..
+        } = self.shape;
+        let weights = &self.layers[layer];
+        let qkv = to_array(&weights.qkv.dense()?)?;
+        let (k_first, v_first) = (heads * d_k, (heads + kv_heads) * d_k);
+        Ok(AttentionWeights {
+            norm_gain: Array1::from(weights.attention_norm.gain().to_vec()),
+            w_q: qkv.slice(s![.., ..k_first]).to_owned(),
+            w_k: qkv.slice(s![.., k_first..v_first]).to_owned(),
+            w_v: qkv.slice(s![.., v_first..]).to_owned(),
+            w_o: to_array(&weights.out.dense()?)?,
+        })
+    }
+
+    fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
+        let name = match self.checkpoint.config().tied {
+            true => EMBEDDINGS,
+            false => OUTPUT_HEAD,
+        };
+        let rows = to_array(&self.checkpoint.rows_f32(name, tokens)?)?;
+        Ok(rows * ArrayView1::from(self.final_norm.gain()))
+    }
+
+    fn final_norm_factor(&self, residual: ArrayView1<f32>) -> f64 {
+        self.final_norm.factor(residual)
+    }
+
     fn weights_description(&self) -> String {
-        let held = self
-            .layers
-            .first()
-            .map_or(GgmlDType::F32, |layer| layer.gate_up.dtype());
-        match self.kind {
-            WeightsKind::F32 => "f32".to_owned(),
-            WeightsKind::Quantized => format!("{held:?}"),
-        }
+        let layers = self.layers.iter();
+        let matrices = layers
+            .flat_map(|layer| [&layer.qkv, &layer.out, &layer.gate_up, &layer.down])
+            .map(Linear::held);
+        describe(matrices.chain([self.output_head.held()]))
     }
 }

@@ -5,23 +5,24 @@
 //! in [`SUPPORTED`] and in `FORMATS`, and an arm in `load`.
 
 mod llama;
+mod pronoun;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use lookback_trace::LayerMeta;
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::format::Format;
 use crate::layers::RopeTable;
-use crate::{Error, WeightsKind};
+use crate::{AttentionWeights, Error, WeightsKind};
 
 /// Architectures that this crate implements, by the names that checkpoints use.
-pub const SUPPORTED: &[&str] = &["llama"];
+pub const SUPPORTED: &[&str] = &["llama", "pronoun"];
 
 /// How the checkpoints of each are written.
-pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT];
+pub(crate) const FORMATS: &[&Format] = &[&llama::FORMAT, &pronoun::FORMAT];
 
 /// Loads the weights of a checkpoint of any supported family.
 pub(crate) fn load(
@@ -30,6 +31,7 @@ pub(crate) fn load(
 ) -> Result<Box<dyn Family>, Error> {
     match checkpoint.config().architecture {
         "llama" => Ok(Box::new(llama::Llama::load(checkpoint, kind)?)),
+        "pronoun" => Ok(Box::new(pronoun::Pronoun::load(checkpoint, kind)?)),
         other => Err(Error::Architecture {
             architecture: other.to_owned(),
         }),
@@ -70,8 +72,27 @@ pub(crate) trait Family: Send + Sync {
     /// Logits of rows that [`Family::finish`] gave: \[rows, vocabulary\].
     fn logits(&self, finished: ArrayView2<f32>) -> Result<Array2<f32>, Error>;
 
+    /// Whether there is an output head, without which [`Family::logits`] fails.
+    fn has_output_head(&self) -> bool {
+        true
+    }
+
+    /// The layers whose heads answer: all of them, unless the family has some that it was trained to be read by.
+    fn answering_layers(&self) -> Range<usize> {
+        0..self.shape().layers
+    }
+
     /// What [`Family::project`] computes on the way, step by step.
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error>;
+
+    /// The weights of a layer's attention.
+    fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error>;
+
+    /// Rows of the output head with the final norm's gain in them: \[tokens, d\].
+    fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error>;
+
+    /// What the final norm multiplies `residual` \[d\] by, beside its gain.
+    fn final_norm_factor(&self, residual: ArrayView1<f32>) -> f64;
 
     /// Which numbers the products are computed on, in words.
     fn weights_description(&self) -> String;
@@ -122,15 +143,10 @@ impl HeadsMut<'_> {
     }
 }
 
-/// The steps from a layer's input to its queries, keys and values; shapes as in
+/// The steps from a layer's input to its queries and keys; shapes as in
 /// [`LayerInternals`](crate::LayerInternals).
 pub(crate) struct Projection {
-    pub(crate) norm_gain: Array1<f32>,
     pub(crate) x_norm: Array2<f32>,
-    pub(crate) w_q: Array2<f32>,
-    pub(crate) w_k: Array2<f32>,
-    pub(crate) w_v: Array2<f32>,
-    pub(crate) w_o: Array2<f32>,
     pub(crate) q_plain: Array3<f32>,
     pub(crate) k_plain: Array3<f32>,
 }

@@ -60,7 +60,7 @@ pub struct Generation {
 
 impl Model {
     /// Continues `prompt`, calling `on_token` with each new token as it is chosen; `Break` ends the text after that
-    /// token. `hooks` hear of the prompt's progress.
+    /// token. `hooks` hear of the prompt's progress; their interventions hold for the whole text.
     ///
     /// # Errors
     /// As [`Model::prefill_with`], and [`Error::Sampling`] where a sampling parameter is out of range.
@@ -102,7 +102,12 @@ impl Model {
                 break End::ContextFull;
             }
             if tokens.len() < options.max_tokens {
-                logits = self.decode(token, &mut cache)?;
+                logits = match hooks.interventions() {
+                    None => self.decode(token, &mut cache)?,
+                    Some(changes) => self
+                        .extend_with(&[token], &Logits::Last, &mut cache, changes)?
+                        .index_axis_move(Axis(0), 0),
+                };
             }
         };
         Ok(Generation {

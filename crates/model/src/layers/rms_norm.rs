@@ -21,6 +21,12 @@ impl RmsNorm {
         &self.gain
     }
 
+    /// 1 / √(mean(x²) + ε) of one row, in f64.
+    pub(crate) fn factor(&self, x: ndarray::ArrayView1<f32>) -> f64 {
+        let squares: f64 = x.iter().map(|&x| f64::from(x).powi(2)).sum();
+        1.0 / (squares / x.len() as f64 + f64::from(self.eps)).sqrt()
+    }
+
     /// Norms of the rows of `x` \[rows, d\].
     pub(crate) fn apply(&self, x: &[f32]) -> Vec<f32> {
         let d = self.gain.len();

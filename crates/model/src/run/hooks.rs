@@ -1,8 +1,12 @@
-//! What a run reports to.
+//! What a run reports to, and is changed by.
 
 use std::ops::ControlFlow;
 
-/// What a run reports to while it computes. Every method does nothing unless it is overridden.
+use ndarray::{ArrayView2, ArrayView3};
+
+use super::Interventions;
+
+/// What a run reports to while it computes, and what changes it. Every method does nothing unless it is overridden.
 pub trait Hooks: Sync {
     /// Called before each layer with the number of layers done and their total; `Break` stops the run
     /// with [`Error::Cancelled`](crate::Error::Cancelled).
@@ -10,7 +14,42 @@ pub trait Hooks: Sync {
         let _ = (done, layers);
         ControlFlow::Continue(())
     }
+
+    /// What the run's attention is changed in.
+    fn interventions(&self) -> Option<&Interventions> {
+        None
+    }
+
+    /// Called with each layer's attention once it is computed, after all changes and before W_o.
+    fn attended(&self, layer: &Attended) {
+        let _ = layer;
+    }
+
+    /// Called with the last layer's output of the positions whose logits are computed, before the final norm:
+    /// \[positions, d\].
+    fn before_final_norm(&self, hidden: ArrayView2<f32>) {
+        let _ = hidden;
+    }
 }
 
 /// No hooks.
 impl Hooks for () {}
+
+/// One layer's attention, as it was computed: N new tokens, M tokens in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Attended<'a> {
+    /// The layer.
+    pub layer: usize,
+    /// The position of the first of the N tokens, M − N.
+    pub first: usize,
+    /// Queries as the scores use them: \[H, N, d_k\].
+    pub q: ArrayView3<'a, f32>,
+    /// Keys as the scores use them: \[H_kv, M, d_k\].
+    pub k: ArrayView3<'a, f32>,
+    /// Values: \[H_kv, M, d_v\].
+    pub v: ArrayView3<'a, f32>,
+    /// Natural log-sum-exps: \[H, N\].
+    pub lse: ArrayView2<'a, f32>,
+    /// The heads' outputs: \[H, N, d_v\].
+    pub z: ArrayView3<'a, f32>,
+}

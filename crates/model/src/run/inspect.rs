@@ -33,9 +33,10 @@ impl Model {
             )?;
         }
         let steps = self.family().projection(layer, pass.state())?;
+        let weights = self.family().attention_weights(layer)?;
         let scoring = self.family().scoring(layer);
         let computed = pass.project(layer)?;
-        let lse = pass.attend(&scoring, &computed)?;
+        let lse = pass.attend(layer, &scoring, &computed)?;
         let concatenated = pass.z().view();
         let z = concatenated
             .into_shape_with_order((tokens.len(), heads, d_v))
@@ -46,13 +47,13 @@ impl Model {
         Ok(LayerInternals {
             layer,
             x: pass.state().hidden.select(Axis(0), &all),
-            norm_gain: steps.norm_gain,
+            norm_gain: weights.norm_gain,
             x_norm: steps.x_norm,
-            attn_out: pass.z().dot(&steps.w_o),
-            w_q: steps.w_q,
-            w_k: steps.w_k,
-            w_v: steps.w_v,
-            w_o: steps.w_o,
+            attn_out: pass.z().dot(&weights.w_o),
+            w_q: weights.w_q,
+            w_k: weights.w_k,
+            w_v: weights.w_v,
+            w_o: weights.w_o,
             q_plain: steps.q_plain,
             k_plain: steps.k_plain,
             q: computed.q,

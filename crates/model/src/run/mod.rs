@@ -2,14 +2,19 @@
 
 mod attend;
 mod cache;
+mod change;
 mod hooks;
 mod inspect;
 mod internals;
+mod interventions;
 mod options;
 mod pass;
 mod prefill;
+mod weights;
 
 pub use cache::KvCache;
-pub use hooks::Hooks;
+pub use hooks::{Attended, Hooks};
 pub use internals::LayerInternals;
+pub use interventions::{Interventions, Patch, WithInterventions};
 pub use options::{Logits, Prefill, PrefillOptions, TraceOptions, Traced};
+pub use weights::AttentionWeights;

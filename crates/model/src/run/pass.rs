@@ -6,7 +6,7 @@ use lookback_trace::{Layer, LayerMeta};
 use ndarray::{Array2, Array3, Axis};
 
 use super::attend::{Attend, attend};
-use super::{Hooks, KvCache};
+use super::{Hooks, KvCache, change};
 use crate::Error;
 use crate::families::{Activations, Family, HeadsMut, Shape};
 
@@ -15,6 +15,8 @@ pub(super) struct Pass<'a> {
     family: &'a dyn Family,
     hooks: &'a dyn Hooks,
     state: Activations,
+    /// Position of the first of the new tokens.
+    first: usize,
     /// The heads' outputs of the layer at hand: \[N, H·d_v\].
     z: Array2<f32>,
     /// Rows that are needed after the last layer; the others are not carried through its feed-forward part.
@@ -53,6 +55,7 @@ impl<'a> Pass<'a> {
             family,
             hooks,
             state: family.begin(tokens, first)?,
+            first,
             z: Array2::zeros((tokens.len(), heads * d_v)),
             wanted,
         })
@@ -74,7 +77,10 @@ impl<'a> Pass<'a> {
         if let ControlFlow::Break(()) = self.hooks.before_layer(layer, shape.layers) {
             return Err(Error::Cancelled { layer });
         }
-        let heads = self.project(layer)?;
+        let mut heads = self.project(layer)?;
+        if let Some(changes) = self.hooks.interventions() {
+            change::patch_projections(changes, layer, self.first, &mut heads);
+        }
         let vnorm = match keep.trace {
             true => Some(self.family.value_norms(layer, heads.v.view())?),
             false => None,
@@ -82,7 +88,7 @@ impl<'a> Pass<'a> {
         let scoring = self.family.scoring(layer);
         let (lse, kept) = match cache {
             None => {
-                let lse = self.attend(&scoring, &heads)?;
+                let lse = self.attend(layer, &scoring, &heads)?;
                 (lse, heads)
             }
             Some(cache) => self.attend_cached(&scoring, layer, heads, keep, cache)?,
@@ -124,16 +130,18 @@ impl<'a> Pass<'a> {
     /// Attention among the new tokens alone; gives the log-sum-exps.
     pub(super) fn attend(
         &mut self,
+        layer: usize,
         scoring: &LayerMeta,
         heads: &Heads,
     ) -> Result<Array2<f32>, Error> {
         let call = Attend {
+            layer,
             scoring,
             q: heads.q.view(),
             k: heads.k.view(),
             v: heads.v.view(),
         };
-        attend(&call, self.hooks, self.z.view_mut())
+        attend(&call, self.hooks, self.z.view_mut(), None)
     }
 
     /// Attention to the cached tokens and the new ones, which join the cache. Gives back what the trace keeps.
@@ -153,14 +161,17 @@ impl<'a> Pass<'a> {
         let k = copy_if(keep.trace, &heads.k);
         let v = copy_if(keep.trace && keep.values, &heads.v);
         cache.append(layer, heads.k, heads.v);
+        let mut workspace = cache.take_workspace();
         let (all_k, all_v) = cache.layer(layer, cache.len() + n);
         let call = Attend {
+            layer,
             scoring,
             q: heads.q.view(),
             k: all_k,
             v: all_v,
         };
-        let lse = attend(&call, self.hooks, self.z.view_mut())?;
+        let lse = attend(&call, self.hooks, self.z.view_mut(), Some(&mut workspace))?;
+        cache.give_workspace(workspace);
         Ok((lse, Heads { q: heads.q, k, v }))
     }
 
@@ -189,6 +200,7 @@ impl<'a> Pass<'a> {
             let d = self.state.hidden.ncols();
             return Ok((Array2::zeros((0, d)), Array2::zeros((0, vocab))));
         }
+        self.hooks.before_final_norm(self.state.hidden.view());
         let hidden = self.family.finish(self.state.hidden.view());
         let logits = self.family.logits(hidden.view())?;
         for (row, &position) in logits.outer_iter().zip(self.wanted) {

@@ -4,7 +4,7 @@ use lookback_trace::{Meta, Trace};
 use ndarray::{Array1, Array2, Axis};
 
 use super::pass::{Keep, Pass};
-use super::{Hooks, KvCache, Logits, Prefill, PrefillOptions, TraceOptions, Traced};
+use super::{Hooks, Interventions, KvCache, Logits, Prefill, PrefillOptions, TraceOptions, Traced};
 use crate::families::Shape;
 use crate::{Encoding, Error, Model};
 
@@ -21,7 +21,7 @@ impl Model {
     /// [`Model::prefill`], reporting to `hooks`.
     ///
     /// # Errors
-    /// As [`Model::prefill`], and [`Error::Cancelled`] where a hook asks to stop.
+    /// As [`Model::prefill`], [`Error::Cancelled`] where a hook asks to stop, and [`Error::Intervention`].
     pub fn prefill_with(
         &self,
         tokens: &[u32],
@@ -29,6 +29,9 @@ impl Model {
         hooks: &dyn Hooks,
     ) -> Result<Prefill, Error> {
         self.check_tokens(tokens, 0)?;
+        if let Some(changes) = hooks.interventions() {
+            changes.check(self.shape(), Some(tokens.len()))?;
+        }
         let wanted = wanted_rows(&options.logits, tokens.len())?;
         let keep = Keep {
             trace: options.trace,
@@ -72,6 +75,24 @@ impl Model {
         logits: &Logits,
         cache: &mut KvCache,
     ) -> Result<Array2<f32>, Error> {
+        self.extend_with(tokens, logits, cache, &())
+    }
+
+    /// [`Model::extend`], reporting to `hooks`. Interventions name positions of the whole text, those of the cache
+    /// included; what they change in tokens that were read before changes nothing any more.
+    ///
+    /// # Errors
+    /// As [`Model::extend`], [`Error::Cancelled`] and [`Error::Intervention`].
+    pub fn extend_with(
+        &self,
+        tokens: &[u32],
+        logits: &Logits,
+        cache: &mut KvCache,
+        hooks: &dyn Hooks,
+    ) -> Result<Array2<f32>, Error> {
+        if let Some(changes) = hooks.interventions() {
+            changes.check(self.shape(), None)?;
+        }
         cache.check(self.shape())?;
         self.check_tokens(tokens, cache.len())?;
         let wanted = wanted_rows(logits, tokens.len())?;
@@ -79,7 +100,7 @@ impl Model {
             trace: false,
             values: false,
         };
-        let mut pass = Pass::begin(self.family(), &(), (tokens, cache.len()), &wanted)?;
+        let mut pass = Pass::begin(self.family(), hooks, (tokens, cache.len()), &wanted)?;
         for layer in 0..self.shape().layers {
             pass.layer(layer, keep, Some(&mut *cache))?;
         }
@@ -120,6 +141,10 @@ impl Model {
             layers: (0..self.shape().layers)
                 .map(|layer| self.family().scoring(layer))
                 .collect(),
+            edits: hooks
+                .interventions()
+                .map(Interventions::edits)
+                .unwrap_or_default(),
             ..Meta::default()
         };
         Ok(Traced {
@@ -152,7 +177,7 @@ impl Model {
         self.check_ids(tokens)
     }
 
-    fn check_ids(&self, tokens: &[u32]) -> Result<(), Error> {
+    pub(super) fn check_ids(&self, tokens: &[u32]) -> Result<(), Error> {
         let Shape { vocab, .. } = *self.shape();
         match tokens.iter().position(|&id| id as usize >= vocab) {
             None => Ok(()),

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::hub::{self, Receipt};
+use super::hub::{self, Addresses, ModelFiles, Receipt};
 use super::package::Place;
-use super::{DEFAULT_MODEL, Error, Settings};
+use super::{DEFAULT_MODEL, Error, PRONOUN, Settings};
 
 /// Where a model's files lie, or would lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,6 +14,8 @@ use super::{DEFAULT_MODEL, Error, Settings};
 pub enum Origin {
     /// A model known by its short name, in this program's cache.
     Known,
+    /// Built into the program; a file in its cache once it is used.
+    BuiltIn,
     /// Fetched from the Hugging Face hub into this program's cache.
     Hub,
     /// In the cache that Hugging Face's own tools share.
@@ -76,6 +78,16 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
             }
         })
         .collect();
+    entries.push(Entry {
+        name: PRONOUN.name.to_owned(),
+        default: false,
+        ready: true,
+        path: PRONOUN.file(settings),
+        bytes: PRONOUN.bytes.len() as u64,
+        origin: Origin::BuiltIn,
+        title: Some(PRONOUN.title),
+        license: Some(PRONOUN.license),
+    });
     let own = settings.cache.join("hub");
     for owner in folders(&own)? {
         for home in folders(&owner)? {
@@ -99,43 +111,20 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
 
 /// The folder model and the GGUF files of one repository in this program's cache.
 fn fetched(repository: &str, home: &Path) -> Vec<Entry> {
-    let Some((commit, receipt)) = hub::fetched(home) else {
-        return Vec::new();
-    };
-    let folder = home.join(commit);
-    let mut entries = Vec::new();
-    if receipt.folder && receipt.has_all(&folder) {
-        entries.push(Entry::on_hub(
-            repository,
-            folder.clone(),
-            folder_bytes(&receipt),
-            Origin::Hub,
-        ));
-    }
-    for (file, data) in receipt.files.iter().filter(|(file, _)| is_gguf(file)) {
-        if receipt.has(&folder, file) {
-            entries.push(Entry::on_hub(
-                &format!("{repository}/{file}"),
-                folder.join(file),
-                data.bytes,
-                Origin::Hub,
-            ));
-        }
-    }
-    entries
-}
-
-fn folder_bytes(receipt: &Receipt) -> u64 {
-    receipt
-        .files
-        .iter()
-        .filter(|(file, _)| !is_gguf(file))
-        .map(|(_, data)| data.bytes)
-        .sum()
-}
-
-fn is_gguf(file: &str) -> bool {
-    file.to_ascii_lowercase().ends_with(".gguf")
+    let addresses = Addresses::read(home);
+    let folder_model = addresses.unnamed.and_then(|unnamed| {
+        let bytes = unnamed.bytes(home)?;
+        let path = home.join(&unnamed.commit);
+        matches!(unnamed.model, ModelFiles::Folder(_))
+            .then(|| Entry::on_hub(repository, path, bytes, Origin::Hub))
+    });
+    let files = addresses.named.iter().filter_map(|(file, commit)| {
+        let folder = home.join(commit);
+        let bytes = Receipt::read(&folder)?.whole(&folder, file)?.bytes;
+        let name = format!("{repository}/{file}");
+        Some(Entry::on_hub(&name, folder.join(file), bytes, Origin::Hub))
+    });
+    folder_model.into_iter().chain(files).collect()
 }
 
 /// The folders in `folder`, by name; none where it does not exist.

@@ -12,14 +12,16 @@
 //! | below [`Settings::cache`] | what it is |
 //! | --- | --- |
 //! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
-//! | `hub/OWNER/NAME/main` | the commit of a model on the hub that was fetched last |
-//! | `hub/OWNER/NAME/COMMIT/` | its files, and `.receipt.json`, which says which of them are whole |
+//! | `pronoun/` | the model that is built into the program, as a file |
+//! | `hub/OWNER/NAME/COMMIT/` | files of a model on the hub, and `.receipt.json`, which says which of them are whole |
+//! | `hub/OWNER/NAME/addresses.json` | of which commit `hf:OWNER/NAME` is, and each `hf:OWNER/NAME/FILE` |
 //! | `.lock`, `.partial-*` | held, or written, by the process that is fetching |
 //!
 //! All of it can be deleted at any time; what is missing is fetched again.
 
 mod aside;
 mod digest;
+mod embedded;
 mod error;
 mod hub;
 mod installer;
@@ -33,6 +35,7 @@ mod spec;
 
 use std::path::{Path, PathBuf};
 
+pub use embedded::{EmbeddedModel, PRONOUN};
 pub use error::Error;
 pub use known::{DEFAULT_MODEL, KNOWN, KnownModel, Wheel};
 pub use list::{Entry, Origin};
@@ -93,7 +96,7 @@ impl Store {
 
     /// The model that `spec` names, fetched first if it has to be.
     ///
-    /// `spec` is a name in [`Settings::known`], `hf:OWNER/NAME` or `hf:OWNER/NAME/FILE` on the Hugging Face
+    /// `spec` is a name in [`Settings::known`], that of the model built in ([`PRONOUN`]), `hf:OWNER/NAME` or `hf:OWNER/NAME/FILE` on the Hugging Face
     /// hub, or the path of a folder or of a file.
     ///
     /// # Errors
@@ -113,6 +116,11 @@ impl Store {
                     path,
                     sha256: Some(model.sha256.to_owned()),
                 }),
+            Spec::Embedded(model) => model.ensure(&self.settings).map(|path| Resolved {
+                name: model.name.to_owned(),
+                path,
+                sha256: Some(model.sha256.to_owned()),
+            }),
             Spec::Hub(spec) => hub::ensure(&spec, &self.settings, progress),
         };
         progress.finish();

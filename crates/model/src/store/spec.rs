@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, KnownModel};
+use super::{EmbeddedModel, Error, KnownModel, PRONOUN};
 
 /// A model, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Spec {
     /// By its short name.
     Known(&'static KnownModel),
+    /// Built into the program.
+    Embedded(&'static EmbeddedModel),
     /// On the Hugging Face hub.
     Hub(HubSpec),
     /// A file or folder that exists.
@@ -47,6 +49,9 @@ pub(super) fn parse(spec: &str, known: &'static [KnownModel]) -> Result<Spec, Er
     if let Some(model) = known.iter().find(|model| model.name == spec) {
         return Ok(Spec::Known(model));
     }
+    if spec == PRONOUN.name {
+        return Ok(Spec::Embedded(&PRONOUN));
+    }
     if let Some(address) = spec.strip_prefix("hf:") {
         return parse_hub(address)
             .map(Spec::Hub)
@@ -74,7 +79,8 @@ fn hint(spec: &str, known: &[KnownModel]) -> String {
     if spec.contains(std::path::is_separator) || spec.ends_with(".gguf") {
         return "there is no such file or folder".to_owned();
     }
-    let names: Vec<_> = known.iter().map(|model| model.name).collect();
+    let known = known.iter().map(|model| model.name);
+    let names: Vec<_> = known.chain([PRONOUN.name]).collect();
     format!(
         "give {}, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]",
         names.join(", ")

@@ -14,6 +14,7 @@ mod library;
 mod pre_tokenizer;
 mod sentencepiece;
 mod special;
+mod steps;
 mod stream;
 
 pub use encoding::{Encoding, Prefix};
@@ -136,6 +137,16 @@ impl Tokenizer {
         (!(special && skip_special)).then(|| self.decoder.bytes(&text))
     }
 
+    /// Whether a token is a special one; none where there is no such token.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> Option<bool> {
+        let (_, special) = match &self.model {
+            Model::Library(library) => library.token(id)?,
+            Model::SentencePiece(model) => model.token(id)?,
+        };
+        Some(special)
+    }
+
     /// The text of one token, for display: bytes that are no whole character become U+FFFD.
     #[must_use]
     pub fn token_text(&self, id: u32) -> Option<String> {
@@ -176,8 +187,10 @@ impl Tokenizer {
         self.declared_prefix.as_deref()
     }
 
-    /// Declares what [`Prefix::Declared`] stands for.
-    pub(crate) fn declare_prefix(&mut self, text: Option<&str>) {
-        self.declared_prefix = text.map(str::to_owned);
+    /// Declares what [`Prefix::Declared`] stands for: a token of the vocabulary. Where it is none, as in a vocabulary
+    /// of another model with a similar name, nothing is declared; it would be spelt out letter by letter.
+    pub(crate) fn declare_prefix(&mut self, token: Option<&str>) {
+        let is_token = |token: &&str| matches!(self.pieces(token), Ok(pieces) if pieces.len() == 1);
+        self.declared_prefix = token.filter(is_token).map(str::to_owned);
     }
 }

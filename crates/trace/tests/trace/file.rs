@@ -1,7 +1,8 @@
 //! Files: what is written, and what comes back.
 
 use lookback_trace::{
-    Cut, Dtype, Edits, FORMAT, HeadId, LayerMeta, Meta, SaveOptions, Scaled, Trace, TraceMask,
+    Cut, Dtype, Edits, FORMAT, HeadId, LayerMeta, Meta, Patched, SaveOptions, Scaled, Site, Trace,
+    TraceMask,
 };
 use safetensors::SafeTensors;
 
@@ -55,6 +56,14 @@ fn rich() -> Trace {
             layer: 1,
             head: 2,
             factor: 0.3,
+        }],
+        mean_ablated: vec![HeadId { layer: 1, head: 0 }],
+        patched: vec![Patched {
+            layer: 0,
+            head: 0,
+            site: Site::V,
+            first: 1,
+            rows: 2,
         }],
     };
     let text = "« Née » \"\\ \u{7}\u{1F642}".to_owned();

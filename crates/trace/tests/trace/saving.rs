@@ -1,5 +1,6 @@
 //! Saving where it cannot be done: one error, and nothing left half-written.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use lookback_trace::{Error, SaveOptions};
@@ -38,6 +39,36 @@ fn a_folder_where_the_file_should_be() {
     std::fs::create_dir_all(folder.path().join("t/inner")).unwrap();
     refused(&folder.path().join("t"));
     assert_eq!(names(folder.path()), ["t"]);
+}
+
+#[test]
+fn progress_counts_the_files_bytes_and_may_stop_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.safetensors");
+    std::fs::write(&path, "before").unwrap();
+    let stopped = sound().save_with(
+        &path,
+        &SaveOptions::default(),
+        &mut |done, total| match done > total / 2 {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        },
+    );
+    assert!(
+        matches!(stopped, Err(Error::Cancelled { .. })),
+        "{stopped:?}"
+    );
+    assert_eq!(names(folder.path()), ["t.safetensors"]);
+    assert_eq!(std::fs::read(&path).unwrap(), b"before");
+
+    let mut last = (0, 0);
+    let saved = sound().save_with(&path, &SaveOptions::default(), &mut |done, total| {
+        last = (done, total);
+        ControlFlow::Continue(())
+    });
+    let bytes = saved.unwrap().bytes;
+    assert_eq!(last, (bytes, bytes));
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), bytes);
 }
 
 /// Permission bits do not hold the superuser back, who may run this; no one writes to `/proc`.

@@ -109,7 +109,10 @@ fn a_row_without_keys_has_no_statistics() {
     assert!(head.top_k(2, 3).unwrap().is_empty());
     assert!(head.entropy(2).unwrap().is_nan());
     assert!(head.entropy_rows().unwrap()[2].is_nan());
-    assert_eq!(head.span_mass(2, &[0..6]).unwrap(), [0.0]);
+    assert_eq!(
+        head.span_mass(2, std::slice::from_ref(&(0..6))).unwrap(),
+        [0.0]
+    );
 }
 
 #[test]
@@ -122,7 +125,9 @@ fn mass_on_spans() {
     assert!((mass[1] - expected).abs() < 1e-6);
     assert!((mass[2] - 1.0).abs() < 1e-5);
     assert_eq!(mass[3], 0.0);
-    let beyond = head.span_mass(150, &[190..201]).unwrap_err();
+    let beyond = head
+        .span_mass(150, std::slice::from_ref(&(190..201)))
+        .unwrap_err();
     assert_eq!(
         beyond.to_string(),
         "there are no keys 190..201: this trace has 200 tokens"

@@ -29,7 +29,9 @@ fn check(described: &[LayerMeta], cuts: &[Cut]) {
         let cuts: Vec<Cut> = cuts.iter().copied().filter(|c| c.layer == at).collect();
         for head in 0..trace.head_count(at) {
             let expected = weights(layer, described, head, &cuts);
-            let all = trace.weights(at, head, 0..n, 0..n).unwrap();
+            let all = trace
+                .weights(at, head, 0..n, 0..n)
+                .unwrap_or_else(|error| panic!("{described:?}: {error}"));
             let off = largest_difference(&all, &expected);
             assert!(
                 off < 2e-6,
@@ -180,7 +182,8 @@ fn what_is_not_there_is_refused_by_number() {
 
 #[test]
 fn damage_to_queries_keys_or_lse_never_passes_for_weights() {
-    let damage: [(&str, fn(&mut lookback_trace::Layer)); 4] = [
+    type Damage = (&'static str, fn(&mut lookback_trace::Layer));
+    let damage: [Damage; 4] = [
         ("a NaN query", |l| l.q[[0, 3, 0]] = f32::NAN),
         ("a NaN key", |l| l.k[[0, 1, 2]] = f32::NAN),
         ("an infinite query", |l| l.q[[0, 3, 0]] = f32::INFINITY),
@@ -203,6 +206,24 @@ fn damage_to_queries_keys_or_lse_never_passes_for_weights() {
             ),
             "{what}: {refused:?}"
         );
+    }
+}
+
+#[test]
+fn weights_that_do_not_sum_to_one_are_refused() {
+    for lse in [5.0, f32::INFINITY] {
+        let mut layers = layers(&[common::causal()], &[]);
+        match lse.is_finite() {
+            true => layers[0].lse[[0, 3]] += lse,
+            false => layers[0].lse[[0, 3]] = f32::NEG_INFINITY,
+        }
+        let trace = Trace::new(meta(vec![common::causal()]), layers).unwrap();
+        let refused = trace.row(0, 0, 3);
+        assert!(
+            matches!(refused, Err(Error::NotARow { i: 3, .. })),
+            "{refused:?}"
+        );
+        assert!(trace.row(0, 0, 2).is_ok());
     }
 }
 

@@ -112,6 +112,11 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
+    /// How many requests there were.
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
     /// The requests for paths that end so.
     pub(crate) fn requests_for(&self, end: &str) -> Vec<Request> {
         let mut requests = self.requests();

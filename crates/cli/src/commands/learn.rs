@@ -1,0 +1,177 @@
+//! `learn`: what heads can learn over frozen embeddings, as a study.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use lookback_learn::sentences::{Set, Split};
+use lookback_learn::study::{self, Cell, Embeddings, Event, Length, Study, Table};
+use lookback_learn::{Base, Error, evaluation};
+use lookback_model::store::{PRONOUN, Store};
+
+use crate::context::Context;
+use crate::interrupt::{self, Interrupted};
+use crate::output;
+use crate::progress::StepBar;
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback learn --quick
+  lookback learn --folder study --json
+  lookback learn --sentences held-out.jsonl --split held-out-templates
+
+The study is kept in its folder as it goes: interrupted, the same command goes on where it stopped.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
+
+/// Train attention heads over frozen embeddings to find whom a pronoun stands for, and say what each part is worth
+///
+/// Compares no trained matrices at all, one layer, several layers, one head and several, on names and on ways of
+/// speaking that training never shows.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LearnArgs {
+    /// The settings that differ most, one seed and few steps
+    #[arg(long)]
+    quick: bool,
+    /// Where the study is kept
+    #[arg(long, value_name = "FOLDER", default_value = "lookback-study")]
+    folder: PathBuf,
+    /// Write the sentences that models are judged by to a file, one JSON object a line, and train nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "folder"])]
+    sentences: Option<PathBuf>,
+    /// Which sentences
+    #[arg(
+        long,
+        value_enum,
+        default_value = "held-out-templates",
+        requires = "sentences"
+    )]
+    split: SplitArg,
+    /// How many draws of names, topic and template, of eight swapped sentences each
+    #[arg(long, value_name = "N", default_value = "100", requires = "sentences")]
+    draws: std::num::NonZeroU16,
+}
+
+/// A [`Split`] as it is written.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SplitArg {
+    /// Names, topics and templates of training
+    Training,
+    /// Names that training never shows
+    HeldOutNames,
+    /// Templates, topics and names that training never shows
+    HeldOutTemplates,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
+    if let Some(path) = &args.sentences {
+        return sentences(args, path);
+    }
+    let model = Store::from_env()?.resolve(PRONOUN.name, &lookback_model::store::Silent)?;
+    let base = Base::open(&model.path)?;
+    let embeddings = Embeddings {
+        tokenizer: base.tokenizer(),
+        values: base.values(),
+        d: base.d(),
+    };
+    let length = if args.quick {
+        Length::Quick
+    } else {
+        Length::Full
+    };
+    let study = Study {
+        folder: args.folder.clone(),
+        length,
+    };
+    let bar = StepBar::start();
+    let graceful = interrupt::graceful();
+    let ran = study::run(&study, &embeddings, &mut |event| {
+        match event {
+            Event::Begin {
+                setting,
+                seed,
+                done,
+                all,
+                steps,
+            } => {
+                bar.begin(
+                    &format!("{} of {all}: {}, seed {seed}", done + 1, setting.name),
+                    *steps,
+                );
+            }
+            Event::Step(record) => bar.step(record.step, record.loss),
+        }
+        if interrupt::requested() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    drop(graceful);
+    drop(bar);
+    let table = match ran {
+        Ok(table) => table,
+        Err(Error::Stopped { .. }) => return Err(Interrupted.into()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("the study in {}", args.folder.display()));
+        }
+    };
+    if context.json {
+        return output::print_json(&table);
+    }
+    let mut out = output::stdout();
+    print(&mut out, &table)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn sentences(args: &LearnArgs, path: &std::path::Path) -> anyhow::Result<()> {
+    let split = match args.split {
+        SplitArg::Training => Split::Training,
+        SplitArg::HeldOutNames => Split::HeldOutNames,
+        SplitArg::HeldOutTemplates => Split::HeldOutTemplates,
+    };
+    let items = evaluation::items(split, Set::Pronoun, args.draws.get().into());
+    evaluation::save(path, &items)?;
+    output::note(&format!("{} sentences in {}", items.len(), path.display()));
+    Ok(())
+}
+
+fn print(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "Accuracy in %, [95% interval], (least and most of a seed)"
+    )?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{:34} {:>9} {:>6}  {:28} held-out templates",
+        "", "trained", "s", "held-out names"
+    )?;
+    for row in &table.rows {
+        writeln!(
+            out,
+            "{:34} {:>9} {:>6.0}  {:28} {}",
+            row.setting,
+            row.parameters,
+            row.seconds,
+            cell(&row.held_out_names),
+            cell(&row.held_out_templates)
+        )?;
+    }
+    Ok(())
+}
+
+fn cell(cell: &Cell) -> String {
+    let percent = |share: f64| share * 100.0;
+    let [low, high] = cell.interval.map(percent);
+    let [least, most] = cell.seeds.map(percent);
+    format!(
+        "{:.1} [{low:.1}, {high:.1}] ({least:.1}–{most:.1})",
+        percent(cell.accuracy)
+    )
+}

@@ -1,0 +1,146 @@
+//! `trace`: keeps what one run leaves behind in a file, and says what such a file holds.
+
+mod info;
+mod summary;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, Subcommand, ValueEnum};
+use lookback_model::{Logits, Prefix, TraceOptions, WeightsKind};
+use lookback_trace::{Dtype, SaveOptions, Trace};
+
+use crate::args::{ModelArgs, TextArgs};
+use crate::context::{Context, Loaded};
+use crate::progress::{SaveBar, Spinner};
+use crate::{interrupt, output};
+use summary::Summary;
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback trace \"Tom thanked Ann because she helped.\" -o she.safetensors
+  lookback trace --file essay.txt -o essay.safetensors --dtype f16
+  lookback trace info essay.safetensors
+
+The file is one safetensors file in the format lookback-trace/1; the model is not needed to read it.
+
+Exit codes: 0 saved, 1 failed, 2 wrong usage, 130 interrupted (nothing is left half-written).";
+
+/// Save what a model's heads did on a text to a file
+///
+/// The file keeps every layer's queries, keys and log-sum-exps. Any attention weight is recomputed from them, so
+/// that the file grows with the text's length, not with its square.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub(crate) struct TraceArgs {
+    #[command(subcommand)]
+    command: Option<TraceCommand>,
+    #[command(flatten)]
+    text: TextArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", required = true)]
+    output: Option<PathBuf>,
+    /// How queries and keys are stored; f16 halves the file and says how much weights change
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = DtypeArg::F32)]
+    dtype: DtypeArg,
+    /// Keep the values (V) too, which weights do not need; the summary says what they take
+    #[arg(long)]
+    values: bool,
+    /// Replace the file if there is one
+    #[arg(long)]
+    force: bool,
+}
+
+/// What else can be done with trace files.
+#[derive(Debug, Clone, Subcommand)]
+enum TraceCommand {
+    Info(info::InfoArgs),
+}
+
+/// A [`Dtype`] as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DtypeArg {
+    F32,
+    F16,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(dtype: DtypeArg) -> Self {
+        match dtype {
+            DtypeArg::F32 => Self::F32,
+            DtypeArg::F16 => Self::F16,
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &TraceArgs, context: &Context) -> anyhow::Result<()> {
+    match (&args.command, &args.output) {
+        (Some(TraceCommand::Info(args)), _) => info::run(args, context),
+        (None, Some(file)) => save(args, file, context),
+        (None, None) => unreachable!("clap asks for --output"),
+    }
+}
+
+fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> {
+    // Before the work, not after it.
+    output::check_destination(file, args.force)?;
+    let text = context.text(&args.text)?;
+    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let start = Instant::now();
+    let trace = trace(args, &text, &loaded, context)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let options = SaveOptions {
+        qk_dtype: args.dtype.into(),
+        values: args.values,
+    };
+    write(&trace, file, &options)?;
+    // What is told is what a reader of the file finds.
+    let summary = Summary::open(file)?.after(seconds);
+    if context.json {
+        return output::print_json(&summary);
+    }
+    summary.print("saved")
+}
+
+fn trace(
+    args: &TraceArgs,
+    text: &str,
+    loaded: &Loaded,
+    context: &Context,
+) -> anyhow::Result<Trace> {
+    let Loaded { model, resolved } = loaded;
+    let encoding = context.encode(model, text, &args.model, Prefix::Tokenizer)?;
+    let sha256 = resolved.sha256.clone().unwrap_or_else(|| {
+        let _spinner = Spinner::start(format!("taking the SHA-256 of {}", resolved.name));
+        model.checkpoint().provenance().sha256()
+    });
+    let options = TraceOptions {
+        logits: Logits::None,
+        keep_v: args.values,
+        model_name: Some(resolved.name.clone()),
+        model_sha256: Some(sha256),
+    };
+    let reading = context.reading(encoding.ids.len());
+    Ok(model.trace(&encoding, &options, &reading)?.trace)
+}
+
+fn write(trace: &Trace, file: &Path, options: &SaveOptions) -> anyhow::Result<()> {
+    let _graceful = interrupt::graceful();
+    let bar = SaveBar::start(file);
+    trace.save_with(file, options, &mut |done, total| {
+        bar.position(done, total);
+        match interrupt::requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(())
+}

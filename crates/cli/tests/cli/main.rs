@@ -1,0 +1,9 @@
+//! The program itself: what it prints, what it refuses, and how it ends.
+#![cfg(unix)]
+
+mod bad_checkpoint;
+mod bad_text;
+mod commands;
+mod fetching;
+mod program;
+mod traces;

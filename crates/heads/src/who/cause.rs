@@ -1,0 +1,194 @@
+//! What changes in the model's answer when an edge is cut or a head taken out.
+
+use lookback_model::{
+    Encoding, Hooks, Interventions, Logits, Model, Prefill, PrefillOptions, Prefix,
+};
+use lookback_trace::{Cut, HeadId};
+use ndarray::ArrayView1;
+use serde::Serialize;
+
+use super::question::{Question, tokens_of};
+use super::read::{From, rows_of};
+use crate::Error;
+
+/// What was changed in the model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// The edges from the row to every place of one candidate were cut.
+    Cut {
+        /// In these heads; empty for all.
+        heads: Vec<HeadId>,
+        /// Which candidate.
+        candidate: usize,
+    },
+    /// These heads wrote nothing.
+    Ablated {
+        /// The heads.
+        heads: Vec<HeadId>,
+    },
+}
+
+/// What the model says of a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Log-probabilities of every next token after the text, in nats: \[vocabulary\].
+    next: Vec<f64>,
+    /// log P of each candidate's name behind text and probe, in nats, summed over its tokens; empty without a probe.
+    pub log_prob: Vec<f64>,
+}
+
+/// What one change did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    /// What was changed.
+    pub change: Change,
+    /// KL divergence, in nats, of the next-token distribution after the text from the unchanged one:
+    /// Σ p·ln(p/q), p unchanged.
+    pub kl: f64,
+    /// How much log P of each candidate's name changed, in nats; empty without a probe.
+    pub log_prob_change: Vec<f64>,
+}
+
+/// A model asked about one question, with and without changes.
+pub struct Asked<'a> {
+    model: &'a Model,
+    question: &'a Question,
+    from: From,
+    /// One text a candidate (text, probe and name) with a probe, else the text alone.
+    texts: Vec<(Encoding, usize)>,
+}
+
+impl<'a> Asked<'a> {
+    /// Encodes what is asked. Cuts are made in the rows of `from`.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn new(
+        model: &'a Model,
+        question: &'a Question,
+        prefix: &Prefix,
+        from: From,
+    ) -> Result<Self, Error> {
+        let asked = question.with_probe();
+        let encode = |text: &str| model.tokenizer().encode(text, prefix);
+        let mut texts = Vec::new();
+        if question.probe.is_some() {
+            for candidate in &question.candidates {
+                let encoding = encode(&format!("{asked} {}", candidate.name))?;
+                let name = tokens_of(&encoding, (asked.len() + 1, usize::MAX)).start;
+                texts.push((encoding, name));
+            }
+        } else {
+            let encoding = encode(&asked)?;
+            let end = encoding.ids.len();
+            texts.push((encoding, end));
+        }
+        Ok(Self {
+            model,
+            question,
+            from,
+            texts,
+        })
+    }
+
+    /// The unchanged answer.
+    ///
+    /// # Errors
+    /// The model's.
+    pub fn unchanged(&self, hooks: &dyn Hooks) -> Result<Answer, Error> {
+        self.answer(&|_| Interventions::default(), hooks)
+    }
+
+    /// What a change does to `unchanged`.
+    ///
+    /// # Errors
+    /// The model's.
+    pub fn effect(
+        &self,
+        change: Change,
+        unchanged: &Answer,
+        hooks: &dyn Hooks,
+    ) -> Result<Effect, Error> {
+        let answer = self.answer(&|encoding| self.interventions(&change, encoding), hooks)?;
+        let pairs = unchanged.next.iter().zip(&answer.next);
+        let kl: f64 = pairs.map(|(&p, &q)| p.exp() * (p - q)).sum();
+        let changes = answer.log_prob.iter().zip(&unchanged.log_prob);
+        Ok(Effect {
+            change,
+            kl: kl.max(0.0),
+            log_prob_change: changes.map(|(new, old)| new - old).collect(),
+        })
+    }
+
+    fn answer(
+        &self,
+        changes: &dyn Fn(&Encoding) -> Interventions,
+        hooks: &dyn Hooks,
+    ) -> Result<Answer, Error> {
+        let mut answer = Answer {
+            next: Vec::new(),
+            log_prob: Vec::new(),
+        };
+        for (encoding, name) in &self.texts {
+            let last = rows_of(encoding, self.question, From::Last).start;
+            // Logits after the token before each of the name's.
+            let mut at = vec![last];
+            at.extend((*name..encoding.ids.len()).map(|token| token - 1));
+            let options = PrefillOptions {
+                logits: Logits::At(at),
+                ..PrefillOptions::default()
+            };
+            let changes = changes(encoding);
+            let Prefill { logits, .. } =
+                self.model
+                    .prefill_with(&encoding.ids, &options, &changes.and(hooks))?;
+            answer.next = log_softmax(logits.row(0));
+            if self.question.probe.is_some() {
+                let of_name = logits.outer_iter().skip(1).zip(&encoding.ids[*name..]);
+                let log_prob = of_name.map(|(row, &id)| log_softmax(row)[id as usize]);
+                answer.log_prob.push(log_prob.sum());
+            }
+        }
+        Ok(answer)
+    }
+
+    fn interventions(&self, change: &Change, encoding: &Encoding) -> Interventions {
+        let mut interventions = Interventions::default();
+        match change {
+            Change::Ablated { heads } => heads.iter().for_each(|&head| interventions.ablate(head)),
+            Change::Cut { heads, candidate } => {
+                let config = self.model.config();
+                let all = || {
+                    let of_layer =
+                        |layer| (0..config.heads).map(move |head| HeadId { layer, head });
+                    (0..config.layers).flat_map(of_layer).collect()
+                };
+                let heads: Vec<HeadId> = match heads.as_slice() {
+                    [] => all(),
+                    some => some.to_vec(),
+                };
+                let rows = rows_of(encoding, self.question, self.from);
+                let places = &self.question.candidates[*candidate].places;
+                let keys: Vec<usize> = places
+                    .iter()
+                    .flat_map(|&p| tokens_of(encoding, p))
+                    .collect();
+                interventions.cut(heads.iter().flat_map(|&HeadId { layer, head }| {
+                    let keys = &keys;
+                    rows.clone()
+                        .flat_map(move |i| keys.iter().map(move |&j| Cut { layer, head, i, j }))
+                }));
+            }
+        }
+        interventions
+    }
+}
+
+/// Log-probabilities of one row of logits, in f64.
+pub(crate) fn log_softmax(logits: ArrayView1<f32>) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&l| f64::from(l - max).exp()).sum();
+    let log_sum = f64::from(max) + sum.ln();
+    logits.iter().map(|&l| f64::from(l) - log_sum).collect()
+}

@@ -1,0 +1,191 @@
+//! What a head's choice follows: the name, the place, or what decides between them.
+//!
+//! Four texts (names as they are and swapped, as it stands and turned) make a 2 × 2 factorial design, and a head's
+//! margin m = weight(A) − weight(B) in the four a sum of four contrasts (Yates 1937, "The Design and Analysis of
+//! Factorial Experiments"). With signs for (as is, swapped; the same two turned):
+//!
+//! | contrast | signs | the head … |
+//! | --- | --- | --- |
+//! | name | + + + + | keeps to one name, wherever it stands |
+//! | place | + − + − | keeps to one place (the first, the nearer), whoever stands there |
+//! | role | + − − + | changes place when the connective turns, and name when names are swapped |
+//! | agreement | + + − − | changes name when the pronoun turns, and keeps it when names are swapped |
+//!
+//! A connective can turn only the role, a pronoun's gender only the agreement; the other of the two should be nothing,
+//! and is what chance looks like in the same heads.
+
+use lookback_trace::HeadId;
+use serde::Serialize;
+
+use super::variants::Turn;
+
+/// The four contrasts of one head, each a mean of four margins in its sign pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Contrasts {
+    /// Which head.
+    #[serde(flatten)]
+    pub head: HeadId,
+    /// Keeps to the name of the first candidate (or, negative, of the second).
+    pub name: f64,
+    /// Keeps to the place of the first candidate (or of the second).
+    pub place: f64,
+    /// Follows what was turned.
+    pub meaning: f64,
+    /// What the turn should not change: the size of chance.
+    pub chance: f64,
+    /// Whether the sign is right in all four texts.
+    pub consistent: bool,
+}
+
+/// One turn of a question, and what each head makes of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Control {
+    /// What was turned.
+    pub turn: Turn,
+    /// The head that follows what was turned most: among those that tell the two apart where there are any.
+    pub best: Contrasts,
+    /// The head that follows it most the other way round: where `best` favours A, this one favours B.
+    pub other: Option<Contrasts>,
+    /// The largest chance contrast of any head.
+    pub chance: f64,
+    /// How many heads are right in all four texts.
+    pub consistent: usize,
+    /// How many heads there are.
+    pub heads: usize,
+    /// Whether the best head is right in all four texts, and by more than [`BEYOND_CHANCE`] times the largest chance
+    /// contrast.
+    pub tells_apart: bool,
+    /// All heads, in order.
+    #[serde(skip)]
+    pub all: Vec<Contrasts>,
+}
+
+/// How many times the largest chance contrast a head's must be: the largest of as many heads by luck alone is as
+/// large as that, give or take.
+pub const BEYOND_CHANCE: f64 = 2.0;
+
+/// The margins of one head in the four texts: as is, swapped, turned, swapped and turned.
+pub(super) type FourMargins = (HeadId, [f64; 4]);
+
+impl Contrasts {
+    fn new((head, [m00, m10, m01, m11]): FourMargins, turn: &Turn) -> Self {
+        let contrast = |signs: [f64; 4]| {
+            (signs[0] * m00 + signs[1] * m10 + signs[2] * m01 + signs[3] * m11) / 4.0
+        };
+        let role = [1.0, -1.0, -1.0, 1.0];
+        let agreement = [1.0, 1.0, -1.0, -1.0];
+        let (pattern, other) = match turn {
+            Turn::Connective { .. } => (role, agreement),
+            Turn::Pronoun { .. } => (agreement, role),
+        };
+        let margins = [m00, m10, m01, m11];
+        let signed: Vec<f64> = margins.iter().zip(pattern).map(|(m, s)| m * s).collect();
+        Self {
+            head,
+            name: contrast([1.0; 4]),
+            place: contrast([1.0, -1.0, 1.0, -1.0]),
+            meaning: contrast(pattern),
+            chance: contrast(other),
+            consistent: signed.iter().all(|&m| m > 0.0) || signed.iter().all(|&m| m < 0.0),
+        }
+    }
+}
+
+impl Control {
+    /// From every head's margins in the four texts; none without heads.
+    pub(super) fn new(turn: Turn, margins: impl Iterator<Item = FourMargins>) -> Option<Self> {
+        let all: Vec<Contrasts> = margins.map(|m| Contrasts::new(m, &turn)).collect();
+        let chance = all.iter().map(|c| c.chance.abs()).fold(0.0, f64::max);
+        let beyond = |c: &Contrasts| c.consistent && c.meaning.abs() > BEYOND_CHANCE * chance;
+        let best = *all.iter().max_by(|a, b| {
+            let larger = a.meaning.abs().total_cmp(&b.meaning.abs());
+            beyond(a).cmp(&beyond(b)).then(larger)
+        })?;
+        let other = all
+            .iter()
+            .filter(|c| beyond(c) && c.meaning * best.meaning < 0.0)
+            .max_by(|a, b| a.meaning.abs().total_cmp(&b.meaning.abs()));
+        Some(Self {
+            turn,
+            best,
+            other: other.copied(),
+            chance,
+            consistent: all.iter().filter(|c| c.consistent).count(),
+            heads: all.len(),
+            tells_apart: beyond(&best),
+            all,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: HeadId = HeadId { layer: 3, head: 1 };
+
+    fn turn(connective: bool) -> Turn {
+        let (from, to) = (String::from("a"), String::from("b"));
+        match connective {
+            true => Turn::Connective { from, to },
+            false => Turn::Pronoun { from, to },
+        }
+    }
+
+    #[test]
+    fn each_habit_shows_in_its_own_contrast() {
+        let of = |margins| Contrasts::new((HEAD, margins), &turn(true));
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12);
+        let name = of([0.1; 4]);
+        close(name.name, 0.1);
+        close(name.place, 0.0);
+        close(name.meaning, 0.0);
+        assert!(!name.consistent);
+        let place = of([-0.2, 0.2, -0.2, 0.2]);
+        close(place.place, -0.2);
+        close(place.meaning, 0.0);
+        let role = of([0.3, -0.3, -0.3, 0.3]);
+        close(role.meaning, 0.3);
+        close(role.chance, 0.0);
+        assert!(role.consistent);
+        let agreement = Contrasts::new((HEAD, [-0.3, -0.3, 0.3, 0.3]), &turn(false));
+        close(agreement.meaning, -0.3);
+        assert!(agreement.consistent);
+    }
+
+    #[test]
+    fn margins_are_the_sum_of_their_contrasts() {
+        let margins = [0.31, -0.12, 0.07, 0.55];
+        let c = Contrasts::new((HEAD, margins), &turn(true));
+        let back = [
+            c.name + c.place + c.meaning + c.chance,
+            c.name - c.place - c.meaning + c.chance,
+            c.name + c.place - c.meaning - c.chance,
+            c.name - c.place + c.meaning - c.chance,
+        ];
+        for (back, margin) in back.iter().zip(margins) {
+            assert!((back - margin).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_head_tells_apart_only_beyond_chance() {
+        let other = HeadId { layer: 0, head: 0 };
+        let strong = [
+            (HEAD, [0.3, -0.3, -0.3, 0.3]),
+            (other, [0.1, 0.1, -0.1, -0.1]),
+        ];
+        let control = Control::new(turn(true), strong.into_iter()).unwrap();
+        assert!(control.tells_apart && control.best.head == HEAD && control.consistent == 1);
+        assert_eq!(control.other, None);
+        let weak = [
+            (HEAD, [0.15, -0.15, -0.15, 0.15]),
+            (other, [0.1, 0.1, -0.1, -0.1]),
+        ];
+        assert!(
+            !Control::new(turn(true), weak.into_iter())
+                .unwrap()
+                .tells_apart
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! A whole set of questions with known answers, and what the best head's accuracy is worth.
+
+use std::ops::ControlFlow;
+
+use lookback_model::{Hooks, Model, Prefix};
+use lookback_trace::HeadId;
+use serde::Serialize;
+
+use super::baseline::embedding_similarity;
+use super::read::{From, Reading, read};
+use super::set::{Item, Set, Skipped};
+use super::significance::{Margins, SignFlip, accuracy};
+use crate::Error;
+
+/// How a set is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateOptions {
+    /// What stands before each text.
+    pub prefix: Prefix,
+    /// The row that is read.
+    pub from: From,
+    /// What all random draws follow from.
+    pub seed: u64,
+    /// How many random draws a test makes.
+    pub draws: usize,
+    /// Name of the model as a person would write it.
+    pub model_name: String,
+}
+
+/// What the heads of a model make of a set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SetReport {
+    /// Name of the model.
+    pub model: String,
+    /// Text of the prefix tokens.
+    pub prefix: String,
+    /// The row that was read.
+    pub from: From,
+    /// The seed of all draws.
+    pub seed: u64,
+    /// The groups, in the file's order.
+    pub groups: Vec<Group>,
+    /// Lines of the file that hold no question.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One group of questions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub group: String,
+    /// How many questions.
+    pub n: usize,
+    /// Of how many templates.
+    pub templates: usize,
+    /// Every head, in order.
+    pub heads: Vec<HeadAccuracy>,
+    /// The head of the greatest accuracy.
+    pub best: BestHead,
+    /// The sign-flip test over templates, of the best head among all.
+    #[serde(flatten)]
+    pub test: SignFlip,
+    /// The same with every sentence flipped for itself, which takes variants for independent.
+    pub by_sentence: SignFlip,
+    /// The head that looks most consistently at the *other* candidate, and the test of that.
+    pub opposite: Opposite,
+    /// Similarity of the raw embeddings alone.
+    pub baseline: Accuracy,
+    /// The answering heads' weights together: of a language model all, of the `pronoun` model the pointer's.
+    pub pooled: Accuracy,
+}
+
+/// One head's accuracy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HeadAccuracy {
+    /// Which head.
+    #[serde(flatten)]
+    pub head: HeadId,
+    /// Share of questions in which the intended candidate got more weight than any other; a tie counts one half.
+    pub accuracy: f64,
+    /// Mean of weight on the intended candidate − weight on the best other.
+    pub mean_diff: f64,
+}
+
+/// The best head, and how far it can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BestHead {
+    /// The head.
+    #[serde(flatten)]
+    pub head: HeadAccuracy,
+    /// The 95% interval of its accuracy by bootstrap over templates. It was chosen as the best, so that this is too
+    /// good: [`leave_one_template_out`](Self::leave_one_template_out) is not.
+    pub ci95: (f64, f64),
+    /// Accuracy where the best head is chosen on the other templates; none with one template.
+    pub leave_one_template_out: Option<f64>,
+}
+
+/// The head that is wrong most consistently.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Opposite {
+    /// The head.
+    #[serde(flatten)]
+    pub head: HeadAccuracy,
+    /// p of its being wrong so often, as in [`SignFlip::null_p`].
+    pub null_p: f64,
+}
+
+/// An accuracy and its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Share of questions answered as intended; a tie counts one half.
+    pub accuracy: f64,
+    /// The 95% interval by bootstrap over templates.
+    pub ci95: (f64, f64),
+    /// Mean of weight on the intended candidate − weight on the best other.
+    pub mean_diff: f64,
+}
+
+/// What one question gives: every head's margin, the mean over heads, the baseline's.
+struct Asked {
+    heads: Vec<f64>,
+    pooled: f64,
+    baseline: f64,
+}
+
+/// Asks every question of a set. `progress` hears of each question done, and may stop.
+///
+/// # Errors
+/// The model's, and [`lookback_model::Error::Cancelled`] where `hooks` or `progress` stop it.
+pub fn evaluate(
+    model: &Model,
+    set: &Set,
+    options: &EvaluateOptions,
+    hooks: &dyn Hooks,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<SetReport, Error> {
+    let mut ids = Vec::new();
+    let mut asked = Vec::with_capacity(set.items.len());
+    for (done, item) in set.items.iter().enumerate() {
+        if progress(done, set.items.len()).is_break() {
+            return Err(lookback_model::Error::Cancelled { layer: 0 }.into());
+        }
+        let readings = read(
+            model,
+            &item.question,
+            &options.prefix,
+            &[options.from],
+            hooks,
+        )?;
+        ids = readings[0].heads.iter().map(|h| h.head).collect();
+        asked.push(margins(
+            item,
+            &readings[0],
+            embedding_similarity(model, &item.question, &options.prefix)?,
+        ));
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for item in &set.items {
+        if !names.contains(&item.group.as_str()) {
+            names.push(&item.group);
+        }
+    }
+    let groups = names.into_iter().map(|name| {
+        let of_group = set
+            .items
+            .iter()
+            .zip(&asked)
+            .filter(|(item, _)| item.group == name);
+        group(name, &of_group.collect::<Vec<_>>(), &ids, options)
+    });
+    Ok(SetReport {
+        model: options.model_name.clone(),
+        prefix: crate::prefix_text(model, &options.prefix)?,
+        from: options.from,
+        seed: options.seed,
+        groups: groups.collect(),
+        skipped: set.skipped.clone(),
+    })
+}
+
+fn margins(item: &Item, reading: &Reading, baseline: Vec<f64>) -> Asked {
+    let others = baseline
+        .iter()
+        .enumerate()
+        .filter(|&(c, _)| c != item.answer);
+    let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
+    Asked {
+        heads: reading
+            .heads
+            .iter()
+            .map(|h| h.margin(item.answer))
+            .collect(),
+        pooled: reading.pooled().margin(item.answer),
+        baseline: baseline[item.answer] - best,
+    }
+}
+
+fn group(
+    name: &str,
+    asked: &[(&Item, &Asked)],
+    ids: &[HeadId],
+    options: &EvaluateOptions,
+) -> Group {
+    let templates: Vec<String> = asked
+        .iter()
+        .map(|(item, _)| item.template.clone())
+        .collect();
+    let by_head = |sign: f64| -> Vec<Vec<f64>> {
+        (0..ids.len())
+            .map(|h| asked.iter().map(|(_, a)| sign * a.heads[h]).collect())
+            .collect()
+    };
+    let margins = Margins::new(by_head(1.0), &templates);
+    let (accuracies, means) = (margins.accuracies(), margins.means());
+    let heads: Vec<HeadAccuracy> = (0..ids.len())
+        .map(|h| HeadAccuracy {
+            head: ids[h],
+            accuracy: accuracies[h],
+            mean_diff: means[h],
+        })
+        .collect();
+    let best = margins.best().unwrap_or(0);
+    let turned = Margins::new(by_head(-1.0), &templates);
+    let (seed, draws) = (options.seed, options.draws);
+    let alone = |of: fn(&Asked) -> f64| {
+        let margins: Vec<f64> = asked.iter().map(|(_, a)| of(a)).collect();
+        Accuracy {
+            accuracy: accuracy(&margins),
+            mean_diff: margins.iter().sum::<f64>() / margins.len().max(1) as f64,
+            ci95: Margins::new(vec![margins], &templates).interval(0, seed, draws),
+        }
+    };
+    Group {
+        group: name.to_owned(),
+        n: asked.len(),
+        templates: margins.templates(),
+        best: BestHead {
+            head: heads[best],
+            ci95: margins.interval(best, seed, draws),
+            leave_one_template_out: margins.leave_one_template_out(),
+        },
+        test: margins.sign_flip(seed, draws),
+        by_sentence: margins.by_sentence().sign_flip(seed, draws),
+        opposite: Opposite {
+            head: heads[turned.best().unwrap_or(0)],
+            null_p: turned.sign_flip(seed, draws).null_p,
+        },
+        baseline: alone(|a| a.baseline),
+        pooled: alone(|a| a.pooled),
+        heads,
+    }
+}

@@ -1,0 +1,307 @@
+//! Who a word stands for, as far as attention says anything about it.
+//!
+//! [`who`] asks one question: the weight from the word to each candidate ([`read`]), what each head's choice follows
+//! when names are swapped and what decides between them is turned ([`control`]), what cutting the edge does to the
+//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose ([`baseline`]), and a verdict in
+//! words. [`evaluate()`] asks a whole set of them ([`set`]) and says what the best head's accuracy is worth
+//! ([`significance`]).
+//!
+//! Attention is a hypothesis about what a model uses, not an explanation: hence the control and the cause.
+
+mod baseline;
+pub mod cause;
+pub mod control;
+pub mod evaluate;
+pub mod question;
+mod read;
+pub mod set;
+pub mod significance;
+mod variants;
+mod verdict;
+
+use lookback_model::{Hooks, Model, Prefix};
+use lookback_trace::HeadId;
+use serde::Serialize;
+
+pub use baseline::embedding_similarity;
+use cause::{Asked, Change, Effect};
+use control::Control;
+pub use evaluate::evaluate;
+pub use question::{Named, Question};
+pub use read::{From, HeadReading, Reading, read};
+pub use variants::{Turn, swapped, turned};
+
+use crate::Error;
+
+/// Name of the serialised form.
+const FORMAT: &str = "lookback-who/1";
+
+/// How a question is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhoOptions {
+    /// What stands before the text.
+    pub prefix: Prefix,
+    /// The row that is read, and whose edges are cut.
+    pub from: From,
+    /// The heads whose edges are cut one by one; where empty, the heads that favour one candidate most.
+    pub heads: Vec<HeadId>,
+    /// Heads that are ablated together.
+    pub ablate: Vec<HeadId>,
+    /// How many heads are listed, and cut where none is named.
+    pub top: usize,
+    /// Name of the model as a person would write it.
+    pub model_name: String,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Who {
+    /// `lookback-who/1`.
+    pub format: &'static str,
+    /// Name of the model.
+    pub model: String,
+    /// Text of the prefix tokens.
+    pub prefix: String,
+    /// What was asked.
+    #[serde(flatten)]
+    pub question: Question,
+    /// The two candidates that the controls are about: the two most looked at.
+    pub pair: (usize, usize),
+    /// What is read, the row asked for first.
+    pub rows: Vec<Row>,
+    /// What cuts and ablations change.
+    pub cause: CauseReport,
+    /// softmax(x_i·x_j/√d) of the raw embeddings, from the word on each candidate: \[candidates\].
+    pub baseline: Vec<f64>,
+    /// The verdict, a sentence each.
+    pub verdict: Vec<String>,
+}
+
+/// What is read from one row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Whose row.
+    pub from: From,
+    /// The mean over the heads that answer: of a language model all, of the `pronoun` model the pointer's.
+    pub pooled: HeadReading,
+    /// The heads that favour one of the pair most, as it stands and with the names swapped.
+    pub heads: Vec<HeadChoice>,
+    /// The head that keeps to one name most, by the smaller of its two margins.
+    pub name_head: Option<HeadChoice>,
+    /// The head that keeps to one place most, likewise.
+    pub place_head: Option<HeadChoice>,
+    /// What the choice follows, one for each way to turn the text.
+    pub controls: Vec<Control>,
+}
+
+/// One head's choice, and the same with the names swapped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadChoice {
+    /// As the text stands.
+    #[serde(flatten)]
+    pub reading: HeadReading,
+    /// Weight on each candidate (the same names) where they stand in each other's places: \[candidates\].
+    pub swapped: Vec<f64>,
+    /// What its choice between the pair keeps to.
+    pub keeps_to: Habit,
+}
+
+/// What a head's choice keeps to when the names are swapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Habit {
+    /// The same name, wherever it stands.
+    Name,
+    /// The same place, whoever stands there; a role that goes with the place is not told from it by the swap.
+    Place,
+}
+
+/// The model's own answer, and what changes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CauseReport {
+    /// log P of each candidate behind the probe, in nats; empty without a probe.
+    pub log_prob: Vec<f64>,
+    /// What was tried.
+    pub effects: Vec<Effect>,
+}
+
+/// Asks one question of a model.
+///
+/// # Errors
+/// [`Error::NoSuchHead`], and the model's.
+pub fn who(
+    model: &Model,
+    question: &Question,
+    options: &WhoOptions,
+    hooks: &dyn Hooks,
+) -> Result<Who, Error> {
+    let config = model.config();
+    for &head in options.heads.iter().chain(&options.ablate) {
+        crate::head::check(head, config.layers, config.heads)?;
+    }
+    let rows = rows_to_read(question, options.from);
+    let as_is = read(model, question, &options.prefix, &rows, hooks)?;
+    let pair = most_looked_at(&as_is[0]);
+    let read = |question: &Question| read(model, question, &options.prefix, &rows, hooks);
+    let swap = read(&swapped(question, pair))?;
+    let mut turns = Vec::new();
+    for (turn, variant) in turned(question) {
+        let both = read(&swapped(&variant, pair))?;
+        turns.push((turn, read(&variant)?, both));
+    }
+    let choices: Vec<Vec<HeadChoice>> = as_is
+        .iter()
+        .zip(&swap)
+        .map(|(as_is, swap)| choices(as_is, swap, pair))
+        .collect();
+    let rows: Vec<Row> = (0..rows.len())
+        .map(|row| Row {
+            from: rows[row],
+            pooled: as_is[row].pooled(),
+            heads: most(&choices[row], pair, options.top),
+            name_head: keeper(&choices[row], pair, Habit::Name),
+            place_head: keeper(&choices[row], pair, Habit::Place),
+            controls: turns
+                .iter()
+                .filter_map(|(turn, turned, both)| {
+                    let four = [&as_is[row], &swap[row], &turned[row], &both[row]];
+                    Control::new(turn.clone(), four_margins(four, pair))
+                })
+                .collect(),
+        })
+        .collect();
+    let cause = cause_of(model, question, options, (&rows[0], pair), hooks)?;
+    let mut answer = Who {
+        format: FORMAT,
+        model: options.model_name.clone(),
+        prefix: crate::prefix_text(model, &options.prefix)?,
+        question: question.clone(),
+        pair,
+        rows,
+        cause,
+        baseline: embedding_similarity(model, question, &options.prefix)?,
+        verdict: Vec::new(),
+    };
+    answer.verdict = verdict::verdict(&answer);
+    Ok(answer)
+}
+
+/// The row asked for first, then those that know more than it.
+fn rows_to_read(question: &Question, from: From) -> Vec<From> {
+    let mut rows = vec![from];
+    for other in [From::Word, From::Last, From::Probe] {
+        let there = other != From::Probe || question.probe.is_some();
+        if there && !rows.contains(&other) {
+            rows.push(other);
+        }
+    }
+    rows
+}
+
+/// The two candidates that all heads together look at most, in the text's order.
+fn most_looked_at(reading: &Reading) -> (usize, usize) {
+    let pooled = reading.pooled();
+    let mut order: Vec<usize> = (0..pooled.weights.len()).collect();
+    order.sort_by(|&a, &b| pooled.weights[b].total_cmp(&pooled.weights[a]));
+    (order[0].min(order[1]), order[0].max(order[1]))
+}
+
+fn margin(reading: &HeadReading, (a, b): (usize, usize)) -> f64 {
+    reading.weights[a] - reading.weights[b]
+}
+
+fn four_margins(
+    four: [&Reading; 4],
+    pair: (usize, usize),
+) -> impl Iterator<Item = (HeadId, [f64; 4])> {
+    let heads = four[0].heads.len();
+    (0..heads).map(move |at| {
+        let margins = four.map(|reading| margin(&reading.heads[at], pair));
+        (four[0].heads[at].head, margins)
+    })
+}
+
+/// Every head's choice, in order.
+fn choices(as_is: &Reading, swapped: &Reading, pair: (usize, usize)) -> Vec<HeadChoice> {
+    let each = as_is.heads.iter().zip(&swapped.heads);
+    each.map(|(plain, swap)| HeadChoice {
+        reading: plain.clone(),
+        swapped: swap.weights.clone(),
+        keeps_to: match margin(plain, pair) * margin(swap, pair) > 0.0 {
+            true => Habit::Name,
+            false => Habit::Place,
+        },
+    })
+    .collect()
+}
+
+/// The heads that favour one of the pair most.
+fn most(choices: &[HeadChoice], pair: (usize, usize), top: usize) -> Vec<HeadChoice> {
+    let mut order: Vec<&HeadChoice> = choices.iter().collect();
+    let size = |choice: &HeadChoice| margin(&choice.reading, pair).abs();
+    order.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    order.into_iter().take(top).cloned().collect()
+}
+
+/// The head that keeps to something most: whose smaller margin of the two is the largest.
+fn keeper(choices: &[HeadChoice], pair: (usize, usize), habit: Habit) -> Option<HeadChoice> {
+    let smaller = |choice: &HeadChoice| {
+        let swapped = choice.swapped[pair.0] - choice.swapped[pair.1];
+        margin(&choice.reading, pair).abs().min(swapped.abs())
+    };
+    let of_habit = choices.iter().filter(|choice| choice.keeps_to == habit);
+    of_habit
+        .max_by(|a, b| smaller(a).total_cmp(&smaller(b)))
+        .cloned()
+}
+
+fn cause_of(
+    model: &Model,
+    question: &Question,
+    options: &WhoOptions,
+    (row, pair): (&Row, (usize, usize)),
+    hooks: &dyn Hooks,
+) -> Result<CauseReport, Error> {
+    if !model.has_output_head() {
+        // It says nothing that a cut could change.
+        return Ok(CauseReport {
+            log_prob: Vec::new(),
+            effects: Vec::new(),
+        });
+    }
+    let asked = Asked::new(model, question, &options.prefix, row.from)?;
+    let unchanged = asked.unchanged(hooks)?;
+    let favourite = |head: &HeadChoice| match margin(&head.reading, pair) >= 0.0 {
+        true => pair.0,
+        false => pair.1,
+    };
+    let mut changes = Vec::new();
+    if options.heads.is_empty() {
+        changes.extend(row.heads.iter().map(|choice| Change::Cut {
+            heads: vec![choice.reading.head],
+            candidate: favourite(choice),
+        }));
+    }
+    for candidate in [pair.0, pair.1] {
+        let one = options.heads.iter().map(|&head| vec![head]);
+        let together = (options.heads.len() > 1).then(|| options.heads.clone());
+        changes.extend(
+            one.chain(together)
+                .chain([Vec::new()])
+                .map(|heads| Change::Cut { heads, candidate }),
+        );
+    }
+    if !options.ablate.is_empty() {
+        changes.push(Change::Ablated {
+            heads: options.ablate.clone(),
+        });
+    }
+    let effects = changes
+        .into_iter()
+        .map(|change| asked.effect(change, &unchanged, hooks))
+        .collect::<Result<_, _>>()?;
+    Ok(CauseReport {
+        log_prob: unchanged.log_prob,
+        effects,
+    })
+}

@@ -1,0 +1,263 @@
+//! The walk through one head: with the default model against published weights, and with tiny models of every kind.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use lookback_heads::explain::{ExplainOptions, Walk, explain};
+use lookback_heads::{Error, example, head};
+use lookback_model::store::{self, Silent};
+use lookback_model::{LoadOptions, Model, Prefix};
+
+const STEPS: [&str; 16] = [
+    "embeddings",
+    "similarity",
+    "input",
+    "norm",
+    "query",
+    "key",
+    "value",
+    "rope",
+    "scores",
+    "scale",
+    "mask",
+    "softmax",
+    "weighted_sum",
+    "concat",
+    "output",
+    "residual",
+];
+
+fn default_model() -> &'static Model {
+    static MODEL: LazyLock<Model> = LazyLock::new(|| {
+        let found = store::default_model(&Silent);
+        let path = found
+            .expect("the default model is in the cache or can be fetched")
+            .path;
+        Model::load(&path, &LoadOptions::default()).expect("the model loads")
+    });
+    &MODEL
+}
+
+fn tiny(name: &str) -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/tiny");
+    Model::load(&folder.join(name), &LoadOptions::default()).expect("the model loads")
+}
+
+fn options(head: &str, word: Option<&str>, entries: usize) -> ExplainOptions {
+    ExplainOptions {
+        head: head::parse(head).unwrap(),
+        word: word.map(|word| word.parse().unwrap()),
+        model_name: "a model".to_owned(),
+        entries,
+    }
+}
+
+fn walk(
+    model: &Model,
+    text: &str,
+    prefix: &Prefix,
+    options: &ExplainOptions,
+) -> Result<Walk, Error> {
+    explain(
+        model,
+        &model.tokenizer().encode(text, prefix).unwrap(),
+        options,
+    )
+}
+
+/// What holds of every walk.
+#[track_caller]
+fn assert_holds_together(walk: &Walk) {
+    let ids: Vec<_> = walk.steps.iter().map(|step| step.id).collect();
+    assert_eq!(ids, STEPS);
+    let n = walk.tokens.len();
+    for step in &walk.steps {
+        for check in &step.checks {
+            assert!(check.agrees && check.compared > 0, "{}: {check:?}", step.id);
+        }
+        for excerpt in &step.matrices {
+            assert_eq!(excerpt.values.len(), excerpt.rows.len());
+            assert!(excerpt.rows.is_sorted() && excerpt.columns.is_sorted());
+            assert!(excerpt.rows.iter().all(|&row| row < excerpt.shape[0]));
+            assert!(
+                excerpt
+                    .columns
+                    .iter()
+                    .all(|&column| column < excerpt.shape[1])
+            );
+            assert!(
+                excerpt
+                    .values
+                    .iter()
+                    .all(|row| row.len() == excerpt.columns.len())
+            );
+        }
+        assert!(step.row.iter().all(|column| column.values.len() == n));
+    }
+    let weights = walk.step("softmax").unwrap().row.last().unwrap();
+    let sum: f64 = weights.values.iter().flatten().sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    assert_eq!(
+        weights.values[walk.word.token],
+        Some(walk.outcome.self_weight)
+    );
+    // What was not read yet has no weight, and no score once the mask has been laid on.
+    for column in [weights, &walk.step("mask").unwrap().row[0]] {
+        let after = &column.values[walk.word.token + 1..];
+        assert!(after.iter().all(|value| value.is_none_or(|v| v == 0.0)));
+    }
+}
+
+#[test]
+fn the_sentence_of_the_notes_gives_the_published_weights() {
+    for (name, vatsal, madd) in [("9.4", 0.181, 0.078), ("13.8", 0.085, 0.317)] {
+        let walk = walk(
+            default_model(),
+            example::SENTENCE,
+            &Prefix::Declared,
+            &options(name, Some("he"), 6),
+        )
+        .unwrap();
+        assert_holds_together(&walk);
+        assert_eq!(walk.tokens[0], "<|endoftext|>");
+        assert_eq!(walk.tokens[walk.word.token], "he");
+        let outcome = &walk.outcome;
+        let given: Vec<_> = outcome
+            .candidates
+            .iter()
+            .map(|c| (c.text.as_str(), c.weight))
+            .collect();
+        assert_eq!((given[0].0, given[1].0), ("Vatsal", "Madd"));
+        assert!(
+            (given[0].1 - vatsal).abs() < 5e-4 && (given[1].1 - madd).abs() < 5e-4,
+            "{given:?}"
+        );
+        assert!(outcome.self_weight > 0.0 && outcome.self_weight < 1.0);
+    }
+}
+
+#[test]
+fn the_first_idea_is_the_softmax_of_the_embeddings_products() {
+    let model = default_model();
+    let walk = walk(
+        model,
+        example::SENTENCE,
+        &Prefix::Declared,
+        &options("9.4", None, 6),
+    )
+    .unwrap();
+    let encoding = model
+        .tokenizer()
+        .encode(example::SENTENCE, &Prefix::Declared)
+        .unwrap();
+    let x = model.embeddings(&encoding.ids).unwrap().mapv(f64::from);
+    let i = walk.word.token;
+    let exp: Vec<f64> = (0..i).map(|j| x.row(i).dot(&x.row(j)).exp()).collect();
+    let sum: f64 = exp.iter().sum();
+    let shown = &walk.step("similarity").unwrap().row;
+    for (j, exp) in exp.iter().enumerate() {
+        let dot = shown[0].values[j].unwrap();
+        assert!((dot - x.row(i).dot(&x.row(j))).abs() < 1e-9);
+        assert!((shown[1].values[j].unwrap() - exp / sum).abs() < 1e-12);
+    }
+    // The word itself is not among the tokens before it.
+    assert_eq!(shown[1].values[i], Some(0.0));
+    let vatsal = &walk.outcome.candidates[0];
+    let by_hand: f64 = vatsal.tokens.iter().map(|&t| exp[t] / sum).sum();
+    assert!((vatsal.similarity_weight - by_hand).abs() < 1e-12);
+}
+
+#[test]
+fn scores_are_scaled_and_the_head_has_its_columns_of_concat() {
+    let walk = walk(
+        default_model(),
+        example::SENTENCE,
+        &Prefix::Declared,
+        &options("9.4", None, 6),
+    )
+    .unwrap();
+    let row = &walk.step("scale").unwrap().row;
+    for (dot, scaled) in row[0].values.iter().zip(&row[1].values) {
+        assert!((dot.unwrap() / 8.0 - scaled.unwrap()).abs() < 1e-9);
+    }
+    // Head 4 of d_v = 64 begins at column 256; there concat holds the head's own output.
+    let concat = &walk.step("concat").unwrap().matrices[0];
+    let output = walk.step("weighted_sum").unwrap().matrices.last().unwrap();
+    let at = concat
+        .columns
+        .iter()
+        .position(|&column| column == 256)
+        .unwrap();
+    for (all, own) in concat.values.iter().zip(&output.values) {
+        assert_eq!(all[at], own[0]);
+    }
+}
+
+#[test]
+fn tiny_models_of_every_kind_agree_with_their_steps() {
+    for name in [
+        "tied",
+        "untied-bf16",
+        "grouped",
+        "head-dim-f16",
+        "sharded",
+        "rope-llama3",
+        "rope-linear",
+    ] {
+        let model = tiny(name);
+        let config = model.config();
+        let last = format!("{}.{}", config.layers - 1, config.heads - 1);
+        for head in ["0.0", last.as_str()] {
+            for entries in [1, 3, 200] {
+                let walk = walk(
+                    &model,
+                    "Ann met Bob. Then he left.",
+                    &Prefix::None,
+                    &options(head, None, entries),
+                )
+                .unwrap();
+                assert_holds_together(&walk);
+                assert_eq!(walk.word.label, "he", "{name}");
+                assert!(
+                    serde_json::to_string(&walk)
+                        .unwrap()
+                        .starts_with("{\"format\":\"lookback-walk/1\"")
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_token_of_all_has_only_itself() {
+    let walk = walk(
+        &tiny("tied"),
+        "He left.",
+        &Prefix::None,
+        &options("0.0", None, 4),
+    )
+    .unwrap();
+    assert_holds_together(&walk);
+    assert_eq!((walk.prefix_tokens, walk.outcome.sink_share), (0, 0.0));
+    if walk.word.token == 0 {
+        assert_eq!(walk.outcome.self_weight, 1.0);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let model = tiny("tied");
+    let ask = |head: &str, word: Option<&str>| {
+        walk(
+            &model,
+            "Ann saw him.",
+            &Prefix::None,
+            &options(head, word, 4),
+        )
+    };
+    assert!(matches!(ask("99.0", None), Err(Error::NoSuchHead { .. })));
+    assert!(matches!(
+        ask("0.0", Some("she")),
+        Err(Error::NoSuchWord { .. })
+    ));
+}

@@ -1,0 +1,55 @@
+//! The sentences that a model is judged by: drawn once, by fixed seeds, and the same for every model.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use lookback_model::tokenizer::Tokenizer;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use crate::Error;
+use crate::batch::Example;
+use crate::sentences::{Item, ReadFrom, Set, Split, draw};
+
+/// Sentences of a split, all swapped forms of `draws` draws.
+#[must_use]
+pub fn items(split: Split, set: Set, draws: usize) -> Vec<Item> {
+    let seed = match split {
+        Split::Training => 101,
+        Split::HeldOutNames => 102,
+        Split::HeldOutTemplates => 103,
+    };
+    let mut rng = StdRng::seed_from_u64(seed);
+    (0..draws)
+        .flat_map(|_| draw(split, &mut rng).forms(set))
+        .collect()
+}
+
+/// Writes sentences to a file, one JSON object a line; the file is written aside and renamed.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(path: &Path, items: &[Item]) -> Result<(), Error> {
+    crate::file::aside(path, |file| {
+        for item in items {
+            let written = serde_json::to_writer(&mut *file, item).map_err(std::io::Error::from);
+            written
+                .and_then(|()| file.write_all(b"\n"))
+                .map_err(Error::io(path))?;
+        }
+        Ok(())
+    })
+}
+
+/// The same, encoded.
+///
+/// # Errors
+/// As [`Example::new`].
+pub fn examples(
+    split: Split,
+    (set, read): (Set, ReadFrom),
+    draws: usize,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Example>, Error> {
+    Example::all(&items(split, set, draws), tokenizer, read)
+}

@@ -1,0 +1,32 @@
+//! Training: what can attention heads learn over frozen embeddings?
+//!
+//! [`attend()`](attention::attend) is the fused attention of [`lookback_attention`] as an operation of candle's
+//! autograd; [`Pointer`](model::Pointer) is the notes' stack of attention layers on top of it, whose last layer points from
+//! a pronoun to a name; [`sentences`] writes what it learns from.
+
+pub mod attention;
+mod base;
+pub mod batch;
+mod checkpoint;
+mod config;
+mod error;
+pub mod evaluate;
+pub mod evaluation;
+pub mod file;
+pub mod memory;
+mod metrics;
+pub mod model;
+pub mod optimizer;
+mod parameters;
+pub mod rotary;
+pub mod sentences;
+pub mod shipped;
+pub mod study;
+pub mod train;
+mod vocabulary;
+
+pub use base::{Base, vocabulary};
+pub use config::Config;
+pub use error::Error;
+pub use parameters::Parameters;
+pub use vocabulary::Vocabulary;

@@ -1,0 +1,115 @@
+//! Rotary position embedding as an operation with gradients (Su et al. 2021, <https://arxiv.org/abs/2104.09864>),
+//! half-split: entries c and c + d_k/2 of a head turn by the position times θ^(−2c/d_k).
+//!
+//! A rotation's gradient is the rotation back. candle's own fused form has none and would drop it silently.
+
+use std::ops::{Add, Mul, Sub};
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use lookback_model::checkpoint::{Rope, RopeScaling};
+
+use crate::Error;
+
+/// Angles of a list of positions.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Cosines and sines, \[positions, d_k / 2\].
+    angles: Arc<Vec<(f32, f32)>>,
+    half: usize,
+    /// −1 to turn back.
+    sign: f32,
+}
+
+impl Rotation {
+    /// Angles for tokens at `positions`, for heads of `d_k` entries.
+    #[must_use]
+    pub fn new(theta: f32, d_k: usize, positions: impl IntoIterator<Item = usize>) -> Self {
+        let rope = Rope {
+            theta,
+            scaling: RopeScaling::None,
+        };
+        let frequencies = rope.frequencies(d_k);
+        let angles = positions.into_iter().flat_map(|position| {
+            // Rounded to f32 as where the model is run.
+            let angle = move |frequency: &f32| f64::from(position as f32 * frequency);
+            frequencies
+                .iter()
+                .map(move |f| (angle(f).cos() as f32, angle(f).sin() as f32))
+                .collect::<Vec<_>>()
+        });
+        Self {
+            angles: Arc::new(angles.collect()),
+            half: d_k / 2,
+            sign: 1.0,
+        }
+    }
+
+    /// Turns the heads of `x`, \[tokens, H·d_k\] and contiguous, one row a position.
+    ///
+    /// # Errors
+    /// [`Error::Size`] where there are more or fewer rows than positions.
+    pub fn turn(&self, x: &Tensor) -> Result<Tensor, Error> {
+        let (rows, positions) = (x.dim(0)?, self.angles.len() / self.half);
+        if rows != positions {
+            return Err(Error::Size {
+                what: "the number of rows to turn",
+                found: rows,
+                expected: positions,
+            });
+        }
+        Ok(x.contiguous()?.apply_op1(self.clone())?)
+    }
+
+    fn apply<T>(&self, x: &[T], width: usize) -> Vec<T>
+    where
+        T: Copy + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
+    {
+        let mut out = x.to_vec();
+        let rows = out
+            .chunks_exact_mut(width)
+            .zip(self.angles.chunks_exact(self.half));
+        for (row, angles) in rows {
+            for head in row.chunks_exact_mut(2 * self.half) {
+                let (low, high) = head.split_at_mut(self.half);
+                for ((low, high), &(cos, sin)) in low.iter_mut().zip(high).zip(angles) {
+                    let (cos, sin) = (T::from(cos), T::from(self.sign * sin));
+                    (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
+                }
+            }
+        }
+        out
+    }
+}
+
+impl CustomOp1 for Rotation {
+    fn name(&self) -> &'static str {
+        "rotary position embedding"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("rotary position embedding takes contiguous rows")
+        };
+        let width = layout.shape().dims2()?.1;
+        let turned = match x {
+            CpuStorage::F32(x) => CpuStorage::F32(self.apply(&x[start..end], width)),
+            CpuStorage::F64(x) => CpuStorage::F64(self.apply(&x[start..end], width)),
+            _ => candle_core::bail!("rotary position embedding takes f32 or f64"),
+        };
+        Ok((turned, layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _x: &Tensor,
+        _turned: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<Option<Tensor>> {
+        let back = Self {
+            sign: -self.sign,
+            ..self.clone()
+        };
+        Ok(Some(gradient.contiguous()?.apply_op1(back)?))
+    }
+}

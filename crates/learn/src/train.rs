@@ -1,0 +1,409 @@
+//! Training, step by step, from a seed: the same seed gives the same model, whether or not it was interrupted.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use lookback_model::tokenizer::Tokenizer;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::{Example, Table};
+use crate::checkpoint::{self, FORMAT, Progress, State};
+use crate::evaluate::{Measured, validate};
+use crate::metrics::Metrics;
+use crate::model::{Pointer, loss};
+use crate::optimizer::{AdamW, Moments, norm, schedule};
+use crate::sentences::{ReadFrom, Set, Split, draw};
+use crate::{Config, Error, Parameters, memory};
+
+/// How a model is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What everything is drawn by.
+    pub seed: u64,
+    /// Steps at most.
+    pub steps: usize,
+    /// Families of swapped sentences a step.
+    pub draws: usize,
+    /// Steps over which one of the four kinds of sentences comes in, *Yet* with the second name doing it: at first it is
+    /// left out, and the connective and the negation each tell something by themselves. All four at once are an
+    /// exclusive or, in which neither does, and which gradients find slowly.
+    pub ramp: usize,
+    /// The largest learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises.
+    pub warmup: usize,
+    /// The longest gradient, in norm, that is taken as it is.
+    pub clip: f64,
+    /// How much the loss asks for the whole row's weight on the two candidates: see [`loss`].
+    pub coverage: f64,
+    /// What is added to a mass before its logarithm.
+    pub floor: f64,
+    /// Share of the embeddings' entries that are set to 0 in training.
+    pub dropout: f32,
+    /// The optimiser's constants.
+    pub optimizer: AdamW,
+    /// Whether sentences with bad outcomes are among them, and the last token is read.
+    pub from_the_end: bool,
+    /// Steps between validations, and between checkpoints.
+    pub interval: usize,
+    /// Validations without a smaller loss after which training ends.
+    pub patience: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            steps: 400,
+            draws: 8,
+            ramp: 300,
+            learning_rate: 4e-4,
+            warmup: 60,
+            clip: 1.0,
+            coverage: 0.2,
+            floor: 1e-6,
+            dropout: 0.1,
+            optimizer: AdamW::default(),
+            from_the_end: false,
+            interval: 50,
+            patience: 8,
+        }
+    }
+}
+
+impl Settings {
+    fn set(&self) -> (Set, ReadFrom) {
+        if self.from_the_end {
+            (Set::Outcome, ReadFrom::Last)
+        } else {
+            (Set::Pronoun, ReadFrom::Pronoun)
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |setting, value: String, expected| {
+            Err(Error::Setting {
+                setting,
+                value,
+                expected,
+            })
+        };
+        for (setting, size) in [
+            ("steps", self.steps),
+            ("draws", self.draws),
+            ("interval", self.interval),
+        ] {
+            if size == 0 {
+                return refuse(setting, size.to_string(), "at least 1");
+            }
+        }
+        if !(0.0..0.9).contains(&self.dropout) {
+            return refuse("dropout", self.dropout.to_string(), "from 0 to 0.9");
+        }
+        for (setting, value) in [
+            ("learning_rate", self.learning_rate),
+            ("clip", self.clip),
+            ("floor", self.floor),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return refuse(setting, value.to_string(), "positive");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a run keeps what it has reached; nothing is kept where there is none.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The checkpoint. Where it exists, the run goes on from it.
+    pub checkpoint: PathBuf,
+    /// The metrics, one JSON object a line.
+    pub metrics: PathBuf,
+}
+
+/// What one step, or a validation after it, found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The step, counted from 1.
+    pub step: usize,
+    /// Mean loss of the step's sentences.
+    pub loss: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Norm of the gradients before clipping.
+    pub gradient_norm: f64,
+    /// After every [`Settings::interval`] steps: loss and accuracy on fresh sentences of training's names and templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// Loss and accuracy on sentences that no step was taken on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Accuracy and weights.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
+/// A model in training.
+pub struct Trainer<'a> {
+    model: Pointer,
+    table: Table,
+    tokenizer: &'a Tokenizer,
+    settings: Settings,
+    validation: Vec<Example>,
+    state: State,
+    files: Option<Files>,
+    metrics: Metrics,
+}
+
+/// Families of sentences for validation.
+const VALIDATION_DRAWS: usize = 48;
+
+impl<'a> Trainer<'a> {
+    /// A fresh model, or where `files` has a checkpoint, the one it holds.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], [`Error::Memory`], [`Error::Checkpoint`], [`Error::Io`].
+    pub fn new(
+        config: Config,
+        settings: Settings,
+        (tokenizer, embeddings): (&'a Tokenizer, Table),
+        files: Option<Files>,
+    ) -> Result<Self, Error> {
+        settings.check()?;
+        let mut parameters = Parameters::new(&config, settings.seed)?;
+        if let Table::Free(table) = &embeddings {
+            parameters.insert("token_embd", table.clone());
+        }
+        let (set, read) = settings.set();
+        let mut rng = StdRng::seed_from_u64(settings.seed ^ 0x7661_6c69_6461_7465);
+        let items: Vec<_> = (0..VALIDATION_DRAWS)
+            .flat_map(|_| draw(Split::Training, &mut rng).forms(set))
+            .collect();
+        let validation = Example::all(&items, tokenizer, read)?;
+        let longest = validation
+            .iter()
+            .map(|example| example.ids.len())
+            .max()
+            .unwrap_or(0);
+        let batch = settings.draws * items.len() / VALIDATION_DRAWS;
+        memory::check(&config, parameters.count(), batch, longest)?;
+        let mut state = State {
+            progress: Progress {
+                format: FORMAT.to_owned(),
+                config: config.clone(),
+                settings: settings.clone(),
+                step: 0,
+                best: None,
+            },
+            moments: Moments::default(),
+            best: std::collections::BTreeMap::new(),
+        };
+        let mut metrics = Metrics::none();
+        if let Some(files) = &files {
+            if files.checkpoint.exists() {
+                state = checkpoint::load(&files.checkpoint, &config, &settings, &parameters)?;
+            }
+            metrics = Metrics::open(&files.metrics, state.progress.step)?;
+        }
+        let model = Pointer::new(config, parameters)?;
+        Ok(Self {
+            model,
+            table: embeddings,
+            tokenizer,
+            settings,
+            validation,
+            state,
+            files,
+            metrics,
+        })
+    }
+
+    /// [`Trainer::new`] that begins anew where the checkpoint is of another run.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`], without those of a checkpoint.
+    pub fn resume_or_new(
+        config: Config,
+        settings: Settings,
+        embeddings: (&'a Tokenizer, Table),
+        files: Files,
+    ) -> Result<Self, Error> {
+        match Self::new(
+            config.clone(),
+            settings.clone(),
+            embeddings.clone(),
+            Some(files.clone()),
+        ) {
+            Err(Error::Checkpoint { path, .. }) => {
+                std::fs::remove_file(&path).map_err(Error::io(&path))?;
+                Self::new(config, settings, embeddings, Some(files))
+            }
+            other => other,
+        }
+    }
+
+    /// Steps done so far.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.state.progress.step
+    }
+
+    /// Trains until the steps are done, the loss no longer falls, or `observe` breaks off after a step; then a
+    /// checkpoint is kept and [`Error::Stopped`] given. At the end the model has the parameters that did best.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where the loss is NaN or infinite; the last checkpoint stays as it is.
+    pub fn run(
+        &mut self,
+        mut observe: impl FnMut(&Record) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        while self.step() < self.settings.steps && !self.is_over() {
+            let mut record = self.one()?;
+            let due = record.step.is_multiple_of(self.settings.interval)
+                || record.step == self.settings.steps;
+            if due {
+                record.validation = Some(self.validate()?);
+            }
+            self.metrics.write(&record)?;
+            let stop = observe(&record).is_break();
+            if due || stop {
+                self.save()?;
+            }
+            if stop {
+                return Err(Error::Stopped { step: record.step });
+            }
+        }
+        self.model.parameters().restore(&self.state.best)
+    }
+
+    fn is_over(&self) -> bool {
+        let since = |best: usize| (self.step() - best) / self.settings.interval;
+        self.state
+            .progress
+            .best
+            .is_some_and(|(_, best)| since(best) >= self.settings.patience)
+    }
+
+    /// One step.
+    fn one(&mut self) -> Result<Record, Error> {
+        let settings = &self.settings;
+        let step = self.state.progress.step;
+        let seed = settings
+            .seed
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(step as u64 + 1);
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (set, read) = settings.set();
+        let mut items: Vec<_> = (0..settings.draws)
+            .flat_map(|_| draw(Split::Training, &mut rng).forms(set))
+            .collect();
+        let share = step as f64 / settings.ramp.max(1) as f64;
+        items.retain(|item| {
+            !(item.text.contains(". Yet ") && item.answer_index() == 0)
+                || rng.random_bool(share.min(1.0))
+        });
+        let examples = Example::all(&items, self.tokenizer, read)?;
+        let dropout = (settings.dropout > 0.0).then_some((settings.dropout, !seed));
+        let input = self.table.input(&examples, dropout)?;
+        let answers: Vec<u32> = examples.iter().map(|example| example.answer).collect();
+        let loss = loss(
+            &self.model.masses(&input)?,
+            &answers,
+            settings.coverage,
+            settings.floor,
+        )?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        self.check_finite("the loss", value)?;
+        let gradients = loss.backward()?;
+        let parameters = self.model.parameters();
+        let length = norm(parameters, &gradients)?;
+        self.check_finite("the norm of the gradients", length)?;
+        let learning_rate = schedule(
+            settings.learning_rate,
+            step,
+            settings.steps,
+            settings.warmup,
+        );
+        let factor = (settings.clip / length).min(1.0);
+        settings.optimizer.step(
+            parameters,
+            &gradients,
+            &mut self.state.moments,
+            (learning_rate, factor),
+        )?;
+        self.state.progress.step += 1;
+        Ok(Record {
+            step: step + 1,
+            loss: value,
+            learning_rate,
+            gradient_norm: length,
+            validation: None,
+        })
+    }
+
+    fn check_finite(&self, what: &'static str, value: f64) -> Result<(), Error> {
+        if value.is_finite() {
+            return Ok(());
+        }
+        let kept = match &self.files {
+            Some(files) if files.checkpoint.exists() => {
+                format!(
+                    "the last checkpoint, {}, is kept",
+                    files.checkpoint.display()
+                )
+            }
+            _ => "there was no checkpoint yet".to_owned(),
+        };
+        Err(Error::NotFinite {
+            what,
+            value,
+            step: self.step() + 1,
+            kept,
+        })
+    }
+
+    fn validate(&mut self) -> Result<Validation, Error> {
+        let settings = &self.settings;
+        let (loss, measured) = validate(
+            &self.model,
+            &self.table,
+            &self.validation,
+            (settings.coverage, settings.floor),
+        )?;
+        if self.state.progress.best.is_none_or(|(best, _)| loss < best) {
+            self.state.progress.best = Some((loss, self.step()));
+            self.state.best = self.model.parameters().snapshot()?;
+        }
+        Ok(Validation { loss, measured })
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
+        self.metrics.flush()?;
+        match &self.files {
+            Some(files) => {
+                checkpoint::save(&files.checkpoint, &self.state, self.model.parameters())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The model as it stands.
+    #[must_use]
+    pub fn model(&self) -> &Pointer {
+        &self.model
+    }
+
+    /// The embeddings that it reads.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}

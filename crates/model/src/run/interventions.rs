@@ -1,0 +1,264 @@
+//! What a run may be asked to change in its attention.
+
+use std::collections::BTreeMap;
+
+use lookback_trace::{Cut, Edits, HeadId, Patched, Scaled, Site};
+use ndarray::{Array1, Array2};
+
+use super::Hooks;
+use crate::Error;
+use crate::families::Shape;
+
+/// Changes to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
+/// and outputs that come from elsewhere. A run without interventions is not touched by any of this.
+///
+/// - A **cut edge** takes its key out of the query's softmax (score −∞): its weight is 0 and the rest of the row sums
+///   to 1. Only the rows that lose an edge are computed again; all others keep their bits.
+/// - An **ablated head** writes nothing into the residual stream, or a constant where it is ablated to a mean
+///   (Wang et al. 2022, "Interpretability in the Wild", <https://arxiv.org/abs/2211.00593>). Its weights stay as they
+///   are.
+/// - A **scaled head**'s output is multiplied by a factor.
+/// - A **patch** puts rows of Q, K, V or of a head's output from another run in the place of this run's
+///   (activation patching, Vig et al. 2020, <https://arxiv.org/abs/2004.12265>).
+///
+/// Patches of outputs come first, then ablations and scalings. Interventions are [`Hooks`]; [`Interventions::and`]
+/// joins them with hooks that report.
+///
+/// ```
+/// use lookback_model::Interventions;
+/// use lookback_trace::{Cut, HeadId};
+/// let mut changes = Interventions::default();
+/// changes.ablate(HeadId { layer: 5, head: 1 });
+/// changes.cut([Cut { layer: 14, head: 8, i: 11, j: 5 }]);
+/// assert_eq!(changes.edits().cut.len(), 1);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Interventions {
+    /// Sorted, each once.
+    cuts: Vec<Cut>,
+    outputs: BTreeMap<HeadId, Output>,
+    patches: Vec<Patch>,
+}
+
+/// What becomes of a head's output.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Output {
+    Zero,
+    /// \[d_v\]
+    Constant(Array1<f32>),
+    Scaled(f32),
+}
+
+/// Rows of one head's queries, keys, values or output that replace a run's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patch {
+    /// Which rows, of what.
+    pub at: Patched,
+    /// \[rows, d_k\] or \[rows, d_v\]: queries and keys as the scores use them (after any rotary embedding), outputs
+    /// before W_o.
+    pub values: Array2<f32>,
+}
+
+impl Interventions {
+    /// Cuts these edges.
+    pub fn cut(&mut self, edges: impl IntoIterator<Item = Cut>) {
+        self.cuts.extend(edges);
+        self.cuts.sort_unstable();
+        self.cuts.dedup();
+    }
+
+    /// Sets a head's output to zero.
+    pub fn ablate(&mut self, head: HeadId) {
+        self.outputs.insert(head, Output::Zero);
+    }
+
+    /// Sets a head's output at every position to `mean` \[d_v\], most often its mean over a reference set.
+    pub fn ablate_to(&mut self, head: HeadId, mean: Array1<f32>) {
+        self.outputs.insert(head, Output::Constant(mean));
+    }
+
+    /// Multiplies a head's output by `factor`.
+    pub fn scale(&mut self, head: HeadId, factor: f32) {
+        self.outputs.insert(head, Output::Scaled(factor));
+    }
+
+    /// Puts rows of another run in the place of this run's.
+    pub fn patch(&mut self, patch: Patch) {
+        self.patches.push(patch);
+    }
+
+    /// Whether nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cuts.is_empty() && self.outputs.is_empty() && self.patches.is_empty()
+    }
+
+    /// The record that a trace keeps of them.
+    #[must_use]
+    pub fn edits(&self) -> Edits {
+        let mut edits = Edits {
+            cut: self.cuts.clone(),
+            patched: self.patches.iter().map(|patch| patch.at).collect(),
+            ..Edits::default()
+        };
+        for (&HeadId { layer, head }, output) in &self.outputs {
+            match *output {
+                Output::Zero => edits.ablated.push(HeadId { layer, head }),
+                Output::Constant(_) => edits.mean_ablated.push(HeadId { layer, head }),
+                Output::Scaled(factor) => edits.scaled.push(Scaled {
+                    layer,
+                    head,
+                    factor,
+                }),
+            }
+        }
+        edits
+    }
+
+    /// These interventions, with `hooks` to hear of the run's progress and of what it computes.
+    pub fn and<'a>(&'a self, hooks: &'a dyn Hooks) -> WithInterventions<'a> {
+        WithInterventions {
+            interventions: self,
+            hooks,
+        }
+    }
+
+    /// The cut edges of one layer.
+    pub(super) fn cuts_of(&self, layer: usize) -> &[Cut] {
+        let from = self.cuts.partition_point(|cut| cut.layer < layer);
+        let to = self.cuts.partition_point(|cut| cut.layer <= layer);
+        &self.cuts[from..to]
+    }
+
+    /// What becomes of one layer's outputs, by head.
+    pub(super) fn outputs_of(&self, layer: usize) -> impl Iterator<Item = (usize, &Output)> {
+        self.outputs
+            .range(
+                HeadId { layer, head: 0 }..=HeadId {
+                    layer,
+                    head: usize::MAX,
+                },
+            )
+            .map(|(head, output)| (head.head, output))
+    }
+
+    /// The patches of one layer.
+    pub(super) fn patches_of(&self, layer: usize) -> impl Iterator<Item = &Patch> {
+        self.patches
+            .iter()
+            .filter(move |patch| patch.at.layer == layer)
+    }
+
+    /// Refuses what a model of this shape cannot be changed in; positions are checked where `tokens` is given.
+    pub(super) fn check(&self, shape: &Shape, tokens: Option<usize>) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::Intervention { what });
+        let unknown = |layer: usize, head: usize, heads: usize| {
+            format!(
+                "head L{layer}H{head} does not exist: there are {} layers with heads 0 to {}",
+                shape.layers,
+                heads.saturating_sub(1)
+            )
+        };
+        let exists = |layer: usize, head: usize, heads: usize| layer < shape.layers && head < heads;
+        let edges = self.cuts.iter().map(|cut| (cut.layer, cut.head));
+        let outputs = self.outputs.keys().map(|head| (head.layer, head.head));
+        if let Some((layer, head)) = edges
+            .chain(outputs)
+            .find(|&(layer, head)| !exists(layer, head, shape.heads))
+        {
+            return refuse(unknown(layer, head, shape.heads));
+        }
+        if let Some(n) = tokens
+            && let Some(cut) = self.cuts.iter().find(|cut| cut.i >= n || cut.j >= n)
+        {
+            return refuse(format!(
+                "the edge from token {} to token {} cannot be cut: there are {n} tokens",
+                cut.i, cut.j
+            ));
+        }
+        for (head, output) in &self.outputs {
+            match output {
+                Output::Constant(mean) if mean.len() != shape.d_v => {
+                    return refuse(format!(
+                        "the mean output of L{}H{} has {} numbers, and d_v is {}",
+                        head.layer,
+                        head.head,
+                        mean.len(),
+                        shape.d_v
+                    ));
+                }
+                Output::Scaled(factor) if !factor.is_finite() => {
+                    return refuse(format!(
+                        "L{}H{} cannot be scaled by {factor}",
+                        head.layer, head.head
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for Patch { at, values } in &self.patches {
+            let (heads, d) = match at.site {
+                Site::Q => (shape.heads, shape.d_k),
+                Site::K => (shape.kv_heads, shape.d_k),
+                Site::V => (shape.kv_heads, shape.d_v),
+                Site::Z => (shape.heads, shape.d_v),
+            };
+            if !exists(at.layer, at.head, heads) {
+                return refuse(unknown(at.layer, at.head, heads));
+            }
+            if values.dim() != (at.rows, d) {
+                return refuse(format!(
+                    "a patch of {} rows of {:?} in L{}H{} has {} × {} numbers, not {} × {d}",
+                    at.rows,
+                    at.site,
+                    at.layer,
+                    at.head,
+                    values.nrows(),
+                    values.ncols(),
+                    at.rows
+                ));
+            }
+            if let Some(n) = tokens
+                && at.first.saturating_add(at.rows) > n
+            {
+                return refuse(format!(
+                    "rows {} to {} cannot be patched: there are {n} tokens",
+                    at.first,
+                    at.first.saturating_add(at.rows)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Hooks for Interventions {
+    fn interventions(&self) -> Option<&Interventions> {
+        Some(self)
+    }
+}
+
+/// Interventions and the hooks of one run; made by [`Interventions::and`].
+#[derive(Clone, Copy)]
+pub struct WithInterventions<'a> {
+    interventions: &'a Interventions,
+    hooks: &'a dyn Hooks,
+}
+
+impl Hooks for WithInterventions<'_> {
+    fn before_layer(&self, done: usize, layers: usize) -> std::ops::ControlFlow<()> {
+        self.hooks.before_layer(done, layers)
+    }
+
+    fn interventions(&self) -> Option<&Interventions> {
+        Some(self.interventions)
+    }
+
+    fn attended(&self, layer: &super::Attended) {
+        self.hooks.attended(layer);
+    }
+
+    fn before_final_norm(&self, hidden: ndarray::ArrayView2<f32>) {
+        self.hooks.before_final_norm(hidden);
+    }
+}

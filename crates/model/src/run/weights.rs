@@ -1,0 +1,58 @@
+//! The weights around a model's attention, as matrices.
+
+use ndarray::{Array1, Array2, ArrayView1};
+
+use crate::{Error, Model};
+
+/// One layer's attention weights, as the notes write them: rows of X times W.
+#[derive(Debug, Clone)]
+pub struct AttentionWeights {
+    /// The gain of the norm before the projections: \[d\].
+    pub norm_gain: Array1<f32>,
+    /// W_q: \[d, H·d_k\]; head h owns columns h·d_k … (h+1)·d_k.
+    pub w_q: Array2<f32>,
+    /// W_k: \[d, H_kv·d_k\].
+    pub w_k: Array2<f32>,
+    /// W_v: \[d, H_kv·d_v\].
+    pub w_v: Array2<f32>,
+    /// W_o: \[H·d_v, d\]; head h owns rows h·d_v … (h+1)·d_v.
+    pub w_o: Array2<f32>,
+}
+
+impl Model {
+    /// The weights of one layer's attention, dequantised.
+    ///
+    /// # Errors
+    /// [`Error::LayerOutOfRange`], and those of the tensor library.
+    pub fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
+        let layers = self.shape().layers;
+        if layer >= layers {
+            return Err(Error::LayerOutOfRange { layer, layers });
+        }
+        self.family().attention_weights(layer)
+    }
+
+    /// Rows of the output head with the final norm's gain in them: u_t ⊙ g, \[tokens, d\].
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`].
+    pub fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
+        self.check_ids(tokens)?;
+        self.family().unembeddings(tokens)
+    }
+
+    /// The direction in the residual stream that adds to logit(a) − logit(b), with the final norm's factor held at what
+    /// it is for `residual` \[d\]: (u_a − u_b) ⊙ g / norm(residual), \[d\].
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`].
+    pub fn logit_direction(
+        &self,
+        (a, b): (u32, u32),
+        residual: ArrayView1<f32>,
+    ) -> Result<Array1<f64>, Error> {
+        let rows = self.unembeddings(&[a, b])?.mapv(f64::from);
+        let factor = self.family().final_norm_factor(residual);
+        Ok((&rows.row(0) - &rows.row(1)) * factor)
+    }
+}
