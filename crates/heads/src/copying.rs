@@ -89,17 +89,22 @@ fn unembedding_times_embedding(model: &Model) -> Result<Array2<f64>, Error> {
 /// Σ Re λ / Σ |λ| of a square matrix; 0 where all eigenvalues are 0.
 ///
 /// # Errors
-/// [`Error::Numeric`] where the QR iteration does not end.
+/// [`Error::Numeric`] where the matrix is not finite, or the QR iteration does not end.
 pub(crate) fn score(matrix: ArrayView2<f64>) -> Result<f64, Error> {
     let n = matrix.nrows();
-    let dense = DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]);
-    let schur = nalgebra::linalg::Schur::try_new(dense, f64::EPSILON, 10_000);
-    let schur = schur.ok_or_else(|| {
+    let unknown = || {
         Error::Numeric(
             "the eigenvalues of an OV circuit could not be found; are the weights finite?"
                 .to_owned(),
         )
-    })?;
+    };
+    // The iteration may take NaN for a result.
+    if matrix.iter().any(|x| !x.is_finite()) {
+        return Err(unknown());
+    }
+    let dense = DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]);
+    let schur = nalgebra::linalg::Schur::try_new(dense, f64::EPSILON, 10_000);
+    let schur = schur.ok_or_else(unknown)?;
     let (mut real, mut size) = (0.0, 0.0);
     for eigenvalue in schur.complex_eigenvalues().iter() {
         real += eigenvalue.re;

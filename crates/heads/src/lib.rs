@@ -10,9 +10,9 @@
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
-//! - [`passport`], [`probes`], [`copying`]: scores of every head, on a text, on random repeated tokens, and from its
+//! - [`passport`], [`probes`], [`mod@copying`]: scores of every head, on a text, on random repeated tokens, and from its
 //!   weights alone;
-//! - [`importance`]: what the model loses without a head; [`edges`]: edges by name;
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```

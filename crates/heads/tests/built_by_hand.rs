@@ -1,5 +1,6 @@
 //! Models without feed-forward parts whose heads are known by construction: they are recognised for what they are, and
 //! random weights are not.
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -72,12 +72,8 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
     }
     let sorted = table.sorted_by("size").unwrap_or(table).head(args.top);
     let mut out = output::stdout();
-    writeln!(
-        out,
-        "{} of each head, the greatest differences first",
-        args.by
-    )?;
-    write_table(&mut out, &sorted, context.width())?;
+    let heading = format!("{} of each head, the greatest differences first", args.by);
+    write_table(&mut out, &heading, &sorted, context.width())?;
     out.flush()?;
     Ok(())
 }

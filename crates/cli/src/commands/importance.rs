@@ -131,14 +131,13 @@ fn print(report: &Report, top: usize, context: &Context) -> anyhow::Result<()> {
     table.text("head", report.heads.iter().map(|h| head::name(h.head)));
     table.real("loss_change", report.heads.iter().map(|h| h.loss_change));
     let mut out = output::stdout();
-    writeln!(
-        out,
+    let heading = format!(
         "mean loss {:.4} nats a token over {} tokens; change without each of {} heads",
         report.loss,
         report.tokens,
         report.heads.len()
-    )?;
-    write_table(&mut out, &table.head(top), context.width())?;
+    );
+    write_table(&mut out, &heading, &table.head(top), context.width())?;
     out.flush()?;
     Ok(())
 }

@@ -76,6 +76,7 @@ fn rows(trace: &Trace, top: usize) -> anyhow::Result<Table> {
     let n = trace.n();
     let (mut names, mut layers, mut indices, mut queries) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // Adding 0 turns −0 into 0.
     let (mut entropies, mut distances) = (Vec::new(), Vec::new());
     let mut keys = vec![Vec::new(); top];
     let mut weights = vec![Vec::new(); top];
@@ -89,13 +90,18 @@ fn rows(trace: &Trace, top: usize) -> anyhow::Result<Table> {
             layers.extend(std::iter::repeat_n(layer, n));
             indices.extend(std::iter::repeat_n(h, n));
             queries.extend(0..n);
-            entropies.extend(entropy.slice(s![0, h, ..]).iter().map(|&e| f64::from(e)));
+            entropies.extend(
+                entropy
+                    .slice(s![0, h, ..])
+                    .iter()
+                    .map(|&e| f64::from(e) + 0.0),
+            );
             distances.extend(
                 distance
                     .mean
                     .slice(s![0, h, ..])
                     .iter()
-                    .map(|&d| f64::from(d)),
+                    .map(|&d| f64::from(d) + 0.0),
             );
             for i in 0..n {
                 let list = heaviest.list(0, h, i);

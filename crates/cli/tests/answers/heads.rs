@@ -48,6 +48,33 @@ fn an_ablated_head_changes_what_comes_after_it_and_nothing_before() {
 }
 
 #[test]
+fn look_and_generate_take_the_same_changes() {
+    let trace = |changes: &[&str]| {
+        let answer = json(
+            &[
+                &["look", SENTENCE, "--word", "he", "--head", "9.4"],
+                changes,
+            ]
+            .concat(),
+        );
+        answer["words_of_interest"][0]["heads"][0]["word_weights"].clone()
+    };
+    let madd = |weights: &serde_json::Value| {
+        let weights = weights.as_array().unwrap();
+        weights.iter().find(|pair| pair[0] == 5).unwrap()[1]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(madd(&trace(&[])) > 0.05);
+    assert_eq!(madd(&trace(&["--cut", "he->Madd@9.4"])), 0.0);
+    let written =
+        |changes: &[&str]| ok(&[&["generate", SENTENCE, "--tokens", "8"], changes].concat());
+    assert_eq!(written(&[]), written(&[]));
+    let heads: Vec<String> = (0..9).map(|h| format!("0.{h}")).collect();
+    assert_ne!(written(&[]), written(&["--ablate", &heads.join(",")]));
+}
+
+#[test]
 fn tables_are_saved_in_every_form() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

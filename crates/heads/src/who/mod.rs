@@ -1,8 +1,9 @@
 //! Who a word stands for, as far as attention says anything about it.
 //!
-//! [`who`] asks one question: the weight from the word to each candidate ([`read`]), what each head's choice follows
+//! [`who`] asks one question: the weight from the word to each candidate ([`read()`]), what each head's choice follows
 //! when names are swapped and what decides between them is turned ([`control`]), what cutting the edge does to the
-//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose ([`baseline`]), and a verdict in
+//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose
+//! ([`embedding_similarity`]), and a verdict in
 //! words. [`evaluate()`] asks a whole set of them ([`set`]) and says what the best head's accuracy is worth
 //! ([`significance`]).
 //!

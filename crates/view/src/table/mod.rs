@@ -163,6 +163,15 @@ impl Table {
         self.select(&rows)
     }
 
+    /// The columns of these names, in this order; those that it has not are left out.
+    #[must_use]
+    pub fn of_columns(&self, names: &[&str]) -> Self {
+        let find = |name: &&str| self.columns.iter().find(|column| column.name == *name);
+        Self {
+            columns: names.iter().filter_map(find).cloned().collect(),
+        }
+    }
+
     fn select(&self, rows: &[usize]) -> Self {
         let columns = self.columns.iter().map(|column| Column {
             name: column.name.clone(),
@@ -233,6 +242,9 @@ mod tests {
         assert_eq!(names(table.sorted_by("x").unwrap()), "acb");
         assert_eq!(names(table.sorted_by("n").unwrap().head(2)), "ca");
         assert!(table.sorted_by("y").is_none());
+        let order = table.of_columns(&["n", "y", "name"]);
+        let names: Vec<&str> = order.columns().iter().map(Column::name).collect();
+        assert_eq!(names, ["n", "name"]);
     }
 
     #[test]

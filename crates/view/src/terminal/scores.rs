@@ -11,12 +11,18 @@ use super::table::{Align, table};
 use super::{Error, NARROWEST};
 use crate::table::{Table, Values};
 
-/// Draws the rows of a table; columns that do not fit are left out and named.
+/// Draws a heading and the rows of a table; columns that do not fit are left out and named.
 ///
 /// # Errors
 /// [`Error::Write`].
-pub fn write_table(out: &mut impl Write, of: &Table, width: usize) -> Result<(), Error> {
+pub fn write_table(
+    out: &mut impl Write,
+    heading: &str,
+    of: &Table,
+    width: usize,
+) -> Result<(), Error> {
     let width = width.max(NARROWEST);
+    write_lines(out, paragraph(width, 0, PLAIN, heading), width)?;
     let columns: Vec<(Vec<String>, Align)> = of
         .columns()
         .iter()

@@ -144,17 +144,29 @@ fn print(
 ) -> anyhow::Result<()> {
     let mut out = output::stdout();
     let changes = args.changes.told().map(|told| format!(", {told}"));
-    writeln!(
-        out,
+    let heading = format!(
         "{} heads of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
         passports.len(),
         loaded.resolved.name,
         changes.unwrap_or_default(),
         100.0 * passport::sink_rate(passports)
-    )?;
-    write_table(&mut out, table, context.width())?;
+    );
+    write_table(&mut out, &heading, &drawn(args, table), context.width())?;
     out.flush()?;
     Ok(())
+}
+
+/// The columns as a terminal shows them: the one that is sorted by first; layer and index stand in the head's name.
+fn drawn(args: &HeadsArgs, table: &Table) -> Table {
+    let mut names = vec!["head"];
+    names.extend(args.sort.as_deref());
+    for column in table.columns() {
+        let name = column.name();
+        if !names.contains(&name) && !["layer", "index"].contains(&name) {
+            names.push(name);
+        }
+    }
+    table.of_columns(&names)
 }
 
 /// A text's trace under some hooks.
