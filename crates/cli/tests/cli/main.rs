@@ -5,5 +5,6 @@ mod bad_checkpoint;
 mod bad_text;
 mod commands;
 mod fetching;
+mod pictures;
 mod program;
 mod traces;

@@ -35,6 +35,10 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// A browser, or none with the reason printed.
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever runs the tests must see what they did not test"
+    )]
     pub(crate) fn start() -> Option<Self> {
         let Some(program) = program() else {
             assert!(
