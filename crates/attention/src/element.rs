@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::isa::Isa;
+use crate::isa::{Isa, Line};
 
 /// A storage type of keys and values: f32, f16 or bf16. All arithmetic is in f32.
 #[expect(
@@ -57,4 +57,23 @@ impl Widen for bf16 {
     fn load<I: Isa>(isa: I, src: &[bf16]) -> I::V {
         isa.load_bf16(src)
     }
+}
+
+/// The first sixteen values of `src` as f32; 0 beyond its end.
+#[inline(always)]
+pub(crate) fn widen<I: Isa, E: Element>(isa: I, src: &[E]) -> Line {
+    let mut line = Line::ZERO;
+    if src.len() >= Line::LEN {
+        for part in 0..Line::LEN / I::LANES {
+            isa.store(
+                E::load(isa, &src[part * I::LANES..]),
+                line.part_mut(part, I::LANES),
+            );
+        }
+    } else {
+        for (x, value) in line.0.iter_mut().zip(src) {
+            *x = value.to_f32();
+        }
+    }
+    line
 }

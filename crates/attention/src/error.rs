@@ -76,6 +76,12 @@ pub enum Error {
         /// The length of the dimension.
         len: usize,
     },
+    /// An operand has more positions, or a result more values, than can be counted or held.
+    #[error("{operand} is too large to be held in memory")]
+    TooLarge {
+        /// The operand or result.
+        operand: &'static str,
+    },
     /// The processor lacks the instruction set that was asked for.
     #[error(
         "this processor cannot run the {name} kernels; choose one of those that `InstructionSet::available` lists"

@@ -1,6 +1,7 @@
 //! Exact fused attention that can be asked what it attended to.
 
 pub mod backward;
+pub mod decode;
 pub mod forward;
 pub mod measure;
 pub mod observe;

@@ -94,3 +94,11 @@ pub(crate) fn same_dims(
     }
     Ok(())
 }
+
+/// Refuses f32 of so many dimensions that there is no memory for: a view that repeats a row by a stride of 0 may have
+/// more rows than anything can hold.
+pub(crate) fn room(operand: &'static str, dims: &[usize]) -> Result<(), Error> {
+    let len = dims.iter().try_fold(1usize, |len, &d| len.checked_mul(d));
+    let fits = len.is_some_and(|len| Vec::<f32>::new().try_reserve_exact(len).is_ok());
+    fits.then_some(()).ok_or(Error::TooLarge { operand })
+}

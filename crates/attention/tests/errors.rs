@@ -326,3 +326,18 @@ fn steps_of_the_reference() {
         "H·d_v is 2 in the concatenated heads but 3 in w_o; they must be equal"
     );
 }
+
+/// Views that repeat one row beyond what any memory holds.
+#[test]
+fn more_rows_than_memory() {
+    let row = Array4::<f32>::zeros((1, 1, 1, 4));
+    for rows in [1usize << 44, (isize::MAX as usize) / 64] {
+        let many = row.broadcast((1, 1, rows, 4)).expect("broadcast");
+        let scoring = Scoring::default();
+        let found = forward(many, row.view(), row.view(), &scoring).expect_err("too many queries");
+        assert_eq!(found, Error::TooLarge { operand: "o" });
+        let found = forward(row.view(), many, many, &scoring).expect_err("too many keys");
+        let operand = "the packed keys and values";
+        assert_eq!(found, Error::TooLarge { operand });
+    }
+}

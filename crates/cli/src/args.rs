@@ -19,6 +19,8 @@ Examples:
   lookback --file essay.txt --json
   echo \"The dog chased the cat because it was angry.\" | lookback -
   lookback explain \"Tom thanked Ann because she helped.\" --head 9.4 --token she
+  lookback serve
+  lookback map \"A text of some length.\" --head 5.1 -o map.svg
   lookback models
 
 A text that is itself the name of a command is read with `lookback look TEXT`.
@@ -95,8 +97,16 @@ pub(crate) enum Command {
     Look(commands::look::LookArgs),
     Explain(commands::explain::ExplainArgs),
     Learn(commands::learn::LearnArgs),
+    Heads(commands::heads::HeadsArgs),
+    Who(commands::who::WhoArgs),
+    Stats(commands::stats::StatsArgs),
+    Importance(commands::importance::ImportanceArgs),
+    Compare(commands::compare::CompareArgs),
     Trace(commands::trace::TraceArgs),
     Generate(commands::generate::GenerateArgs),
+    Serve(commands::serve::ServeArgs),
+    Map(commands::map::MapArgs),
+    Export(commands::export::ExportArgs),
     Models(commands::models::ModelsArgs),
     #[command(subcommand)]
     Bench(commands::bench::BenchCommand),

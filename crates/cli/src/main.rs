@@ -5,6 +5,7 @@ mod commands;
 mod context;
 mod failure;
 mod interrupt;
+mod interventions;
 mod output;
 mod progress;
 mod text;

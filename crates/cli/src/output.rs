@@ -1,7 +1,10 @@
 //! What is printed, and how.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
+use anyhow::{Context as _, bail};
+use lookback_trace::write_aside;
 use serde::Serialize;
 
 /// Standard output, buffered, with colours left out where they are not wanted.
@@ -14,6 +17,48 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Refuses a destination that cannot be written, or holds something.
+pub(crate) fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> {
+    let name = file.display();
+    if file.is_dir() {
+        bail!("{name} is a folder; give the name of a file");
+    }
+    if file.try_exists().unwrap_or(false) && !force {
+        bail!("{name} is there already; replace it with --force, or give another name");
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        bail!(
+            "{name} cannot be written: there is no folder {}",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Writes a file aside and renames it once it is whole, so that it is never seen half-written.
+pub(crate) fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    write_aside(path, |out| write(out).map_err(io::Error::other))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Says what was written, as JSON or in a line.
+pub(crate) fn wrote(json: bool, value: &impl Serialize, line: &str) -> anyhow::Result<()> {
+    if json {
+        return print_json(value);
+    }
+    let mut out = stdout();
+    writeln!(out, "{}", one_line(line))?;
     out.flush()?;
     Ok(())
 }

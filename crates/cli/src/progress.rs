@@ -11,6 +11,7 @@ use lookback_model::store::{Progress, Stage};
 use crate::interrupt;
 
 const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
+const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
 const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.
@@ -126,6 +127,37 @@ impl Drop for SaveBar {
     }
 }
 
+/// Shows how many of some things are done; it is gone once this is dropped.
+pub(crate) struct CountBar {
+    bar: ProgressBar,
+}
+
+impl CountBar {
+    pub(crate) fn start(message: &'static str) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        bar.set_style(style(COUNTING));
+        bar.set_message(message);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { bar }
+    }
+
+    /// Shows that `done` of `total` are done.
+    pub(crate) fn position(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+    }
+}
+
+impl Drop for CountBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// Shows how far a fetch is, and stops it when the person asks to.
 pub(crate) struct FetchBar {
     bar: Mutex<Option<ProgressBar>>,
@@ -212,6 +244,7 @@ mod tests {
             "{spinner} {msg}: layer {pos} of {len}",
             "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
             "{spinner} {msg} {decimal_bytes}",
+            COUNTING,
             SAVING,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");

@@ -5,14 +5,17 @@
 //! logits, V×V, the norms' gains g folded in and their per-token factor left out. Where its eigenvalues have positive
 //! real parts, looking at a token raises that token's own logit. The score is Σ Re λ / Σ |λ|, from −1 to 1.
 //!
+//! U is taken without its mean row: what adds the same to every logit changes no probability, and would otherwise be the
+//! largest eigenvalue of all.
+//!
 //! The V×V matrix has rank d_v at most, and its eigenvalues other than 0 are those of the d_v×d_v matrix
 //! W_o·diag(g_f)·U·E·diag(g)·W_v (the eigenvalues of AB and of BA are the same).
 
 use lookback_model::Model;
 use lookback_trace::HeadId;
 use nalgebra::DMatrix;
-use ndarray::{Array2, ArrayView2, s};
-use serde::Serialize;
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -20,7 +23,7 @@ use crate::Error;
 const CHUNK: usize = 2048;
 
 /// One head's copying score.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Copying {
     /// The head.
     #[serde(flatten)]
@@ -54,11 +57,8 @@ pub fn copying(
                 .slice(s![.., head / group * d_v..(head / group + 1) * d_v]);
             let w_o = weights.w_o.slice(s![head * d_v..(head + 1) * d_v, ..]);
             // diag(g)·W_v
-            let values = &w_v.mapv(f64::from)
-                * &weights
-                    .norm_gain
-                    .mapv(f64::from)
-                    .insert_axis(ndarray::Axis(1));
+            let values =
+                &w_v.mapv(f64::from) * &weights.norm_gain.mapv(f64::from).insert_axis(Axis(1));
             let small = w_o.mapv(f64::from).dot(&through).dot(&values);
             scores.push(Copying {
                 head: HeadId { layer, head },
@@ -69,36 +69,42 @@ pub fn copying(
     Ok(Some(scores))
 }
 
-/// diag(g_f)·Uᵀ·E: \[d, d\] in f64, from rows of U and E at a time.
+/// diag(g_f)·Ūᵀ·E: \[d, d\] in f64, Ū being U without its mean row, from rows of U and E at a time.
 fn unembedding_times_embedding(model: &Model) -> Result<Array2<f64>, Error> {
     let vocab = model.config().vocab as u32;
-    let mut sum: Option<Array2<f64>> = None;
+    let d = model.embeddings(&[0])?.ncols();
+    let mut sum = Array2::<f64>::zeros((d, d));
+    let (mut all_u, mut all_e) = (Array1::<f64>::zeros(d), Array1::<f64>::zeros(d));
     for first in (0..vocab).step_by(CHUNK) {
         let ids: Vec<u32> = (first..vocab.min(first + CHUNK as u32)).collect();
         let (u, e) = (model.unembeddings(&ids)?, model.embeddings(&ids)?);
-        let part = u.t().dot(&e).mapv(f64::from);
-        match &mut sum {
-            None => sum = Some(part),
-            Some(sum) => *sum += &part,
-        }
+        sum += &u.t().dot(&e).mapv(f64::from);
+        all_u += &u.mapv(f64::from).sum_axis(Axis(0));
+        all_e += &e.mapv(f64::from).sum_axis(Axis(0));
     }
-    sum.ok_or_else(|| Error::Numeric("the vocabulary is empty".to_owned()))
+    let mean_u = all_u.insert_axis(Axis(1)) / f64::from(vocab);
+    Ok(sum - mean_u.dot(&all_e.insert_axis(Axis(0))))
 }
 
 /// Σ Re λ / Σ |λ| of a square matrix; 0 where all eigenvalues are 0.
 ///
 /// # Errors
-/// [`Error::Numeric`] where the QR iteration does not end.
+/// [`Error::Numeric`] where the matrix is not finite, or the QR iteration does not end.
 pub(crate) fn score(matrix: ArrayView2<f64>) -> Result<f64, Error> {
     let n = matrix.nrows();
-    let dense = DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]);
-    let schur = nalgebra::linalg::Schur::try_new(dense, f64::EPSILON, 10_000);
-    let schur = schur.ok_or_else(|| {
+    let unknown = || {
         Error::Numeric(
             "the eigenvalues of an OV circuit could not be found; are the weights finite?"
                 .to_owned(),
         )
-    })?;
+    };
+    // The iteration may take NaN for a result.
+    if matrix.iter().any(|x| !x.is_finite()) {
+        return Err(unknown());
+    }
+    let dense = DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]);
+    let schur = nalgebra::linalg::Schur::try_new(dense, f64::EPSILON, 10_000);
+    let schur = schur.ok_or_else(unknown)?;
     let (mut real, mut size) = (0.0, 0.0);
     for eigenvalue in schur.complex_eigenvalues().iter() {
         real += eigenvalue.re;

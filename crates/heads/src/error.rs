@@ -8,6 +8,19 @@ use crate::Occurrence;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The question was taken back.
+    #[error("cancelled")]
+    Cancelled,
+    /// There is no such word or token.
+    #[error("there is no {unit} {index}: the text has {count}, from 0")]
+    NoSuchUnit {
+        /// `word` or `token`.
+        unit: &'static str,
+        /// The one asked for, from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A head's name is not written as one.
     #[error("{name:?} is not a head: write layer and head, both from 0, as 5.10 or L5H10")]
     MalformedHead {

@@ -4,13 +4,15 @@
 //! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
+//! - [`around`]: what any word or token gives and receives, over any choice of heads;
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
 //! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
-//! - [`passport`], [`probes`], [`copying`]: scores of every head, on a text, on random repeated tokens, and from its
+//! - [`passport`], [`probes`], [`mod@copying`]: scores of every head, on a text, on random repeated tokens, and from its
 //!   weights alone;
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
@@ -27,12 +29,15 @@
 //! # Ok::<(), lookback_heads::Error>(())
 //! ```
 
+pub mod around;
 pub mod candidates;
 pub mod copying;
+pub mod edges;
 mod error;
 pub mod example;
 pub mod explain;
 pub mod head;
+pub mod importance;
 mod interest;
 pub mod lists;
 pub mod logits;

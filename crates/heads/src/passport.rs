@@ -3,12 +3,9 @@
 //! All figures are means over the text's own rows: those behind the prefix, or, without a prefix, all but the first,
 //! which sees nothing but itself. Definitions, sources, and how each misleads: `docs/heads.md`.
 
-use lookback_attention::observe::{
-    DistanceMass, Edge, Entropy, Observer, Received, Span, SpanMass, observe_on,
-};
-use lookback_attention::{InstructionSet, Scoring};
-use lookback_trace::{Cut, Head, HeadId, Trace};
-use ndarray::{ArrayView1, Axis, s};
+use lookback_trace::observe::{DistanceMass, Distances, Entropy, Received, Span, SpanMass};
+use lookback_trace::{HeadId, Trace};
+use ndarray::{Array3, Array4, ArrayView1, Axis, s};
 use serde::Serialize;
 
 use crate::Error;
@@ -57,8 +54,9 @@ pub fn passports(trace: &Trace, special: &[bool]) -> Result<Vec<Passport>, Error
     let rows = Rows::new(trace, special)?;
     let mut all = Vec::new();
     for layer in 0..trace.layer_count() {
+        let seen = Seen::new(trace.observe(layer, &rows.observers())?);
         for head in 0..trace.head_count(layer) {
-            all.push(rows.passport(trace, HeadId { layer, head })?);
+            all.push(rows.passport(trace, &seen, HeadId { layer, head })?);
         }
     }
     Ok(all)
@@ -72,34 +70,6 @@ pub fn sink_rate(passports: &[Passport]) -> f64 {
         .iter()
         .filter(|p| p.sink_share > f64::from(SINK_THRESHOLD));
     sinks.count() as f64 / passports.len().max(1) as f64
-}
-
-/// Shows a head's weights to observers, its cut edges with weight 0.
-fn observe_head<O: Observer>(
-    trace: &Trace,
-    head: &Head,
-    id: HeadId,
-    observer: &O,
-) -> Result<O::Output, Error> {
-    let scoring = trace.meta().layers[id.layer].scoring();
-    let scoring: Scoring = scoring.for_head(0, id.head);
-    let of_head = |cut: &&Cut| (cut.layer, cut.head) == (id.layer, id.head);
-    let edge = |cut: &Cut| Edge {
-        batch: 0,
-        head: 0,
-        query: cut.i,
-        key: cut.j,
-    };
-    let cut: Vec<Edge> = (trace.meta().edits.cut.iter().filter(of_head).map(edge)).collect();
-    let (q, k, lse) = (head.q(), head.k(), head.lse());
-    let one = Axis(0);
-    let operands = (
-        q.insert_axis(one).insert_axis(one),
-        k.insert_axis(one).insert_axis(one),
-        lse.insert_axis(one).insert_axis(one),
-    );
-    let set = InstructionSet::best();
-    Ok(observe_on(set, operands, &scoring, &cut, observer)?)
 }
 
 /// What of a text is looked at.
@@ -146,57 +116,83 @@ impl Rows {
         })
     }
 
-    fn passport(&self, trace: &Trace, id: HeadId) -> Result<Passport, Error> {
-        let head = trace.head(id.layer, id.head)?;
-        let observers = (&self.spans, Entropy, DistanceMass, Received);
-        let (mass, entropy, distances, received) = observe_head(trace, &head, id, &observers)?;
-        let mass = mass.slice_move(s![0, 0, self.first.., ..]);
-        let mean = |column: usize| mean(mass.column(column).iter().copied());
-        let learned_sink = trace.meta().layers[id.layer].sinks.is_some();
-        let share_of_keys = learned_sink.then(|| {
-            let distances = distances.mass.slice(s![0, 0, self.first.., ..]);
-            distances.sum_axis(Axis(1)).to_vec()
-        });
-        let on_sink: Vec<f32> = (mass.column(0).iter().enumerate())
-            .map(|(row, &keys)| match &share_of_keys {
-                None => keys,
-                Some(share) => keys + (1.0 - share[row]).max(0.0),
-            })
-            .collect();
+    fn observers(&self) -> (&SpanMass, Entropy, DistanceMass, Received) {
+        (&self.spans, Entropy, DistanceMass, Received)
+    }
+
+    fn passport(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Result<Passport, Error> {
+        let (h, rows) = (id.head, s![0, id.head, self.first..]);
+        let mass = seen.mass.slice(s![0, h, self.first.., ..]);
+        let mean_of = |column: usize| mean(mass.column(column).iter().copied());
+        let on_sink = self.on_sink(trace, seen, id);
         let above = on_sink.iter().filter(|&&w| w > SINK_THRESHOLD).count();
         let moved = Moved {
             first: self.first,
-            vnorm: head.vnorm(),
-            received: received.slice_move(s![0, 0, ..]),
-            before: self.before(trace, &head, id)?,
+            vnorm: trace.vnorm(id.layer, h)?,
+            received: seen.received.slice(s![0, h, ..]),
+            before: self.before(trace, id)?,
         };
-        let rows = entropy.slice_move(s![0, 0, self.first..]);
-        let distance = distances.mean.slice_move(s![0, 0, self.first..]);
+        let distance = seen.distances.mean.slice(rows);
         Ok(Passport {
             head: id,
-            sink_share: self::mean(on_sink.iter().copied()),
+            sink_share: mean(on_sink.iter().copied()),
             sink_rate: above as f64 / on_sink.len() as f64,
-            entropy: self::mean(rows.iter().copied()),
-            mean_distance: self::mean(distance.iter().copied()),
-            self_share: mean(1),
-            previous_share: mean(2),
-            local_share: mean(3),
-            special_share: (4..4 + self.special_runs).map(mean).sum(),
+            entropy: mean(seen.entropy.slice(rows).iter().copied()),
+            mean_distance: mean(distance.iter().copied()),
+            self_share: mean_of(1),
+            previous_share: mean_of(2),
+            local_share: mean_of(3),
+            special_share: (4..4 + self.special_runs).map(mean_of).sum(),
             value_sink_share: moved.by_sink(self.sink),
             value_self_share: moved.by_distance(mass.column(1), 0),
             value_previous_share: moved.by_distance(mass.column(2), 1),
         })
     }
 
-    /// The weight that each key receives from the rows that do not count: \[first\] entries, the rest is 0.
-    fn before(&self, trace: &Trace, head: &Head, id: HeadId) -> Result<Vec<f64>, Error> {
-        let _ = (trace, id);
-        let weights = head.weights(0..self.first, 0..self.first)?;
-        Ok(weights
-            .columns()
-            .into_iter()
+    /// Each row's weight on the sink; a learned sink takes what the keys' weights lack to 1.
+    fn on_sink(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Vec<f32> {
+        let mass = seen.mass.slice(s![0, id.head, self.first.., 0]);
+        if trace.meta().layers[id.layer].sinks.is_none() {
+            return mass.to_vec();
+        }
+        let by_distance = seen.distances.mass.slice(s![0, id.head, self.first.., ..]);
+        let on_keys = by_distance.sum_axis(Axis(1));
+        let each = mass.iter().zip(&on_keys);
+        each.map(|(mass, keys)| mass + (1.0 - keys).max(0.0))
+            .collect()
+    }
+
+    /// The weight that each key receives from the rows that do not count: \[first\]; later keys receive none.
+    fn before(&self, trace: &Trace, id: HeadId) -> Result<Vec<f64>, Error> {
+        let weights = trace.weights(id.layer, id.head, 0..self.first, 0..self.first)?;
+        let columns = weights.columns().into_iter();
+        Ok(columns
             .map(|column| column.iter().map(|&w| f64::from(w)).sum())
             .collect())
+    }
+}
+
+/// What one walk over a layer's weights finds.
+struct Seen {
+    /// \[1, H, N, spans\]
+    mass: Array4<f32>,
+    /// \[1, H, N\]
+    entropy: Array3<f32>,
+    distances: Distances,
+    /// \[1, H, N\]
+    received: Array3<f64>,
+}
+
+impl Seen {
+    fn new(
+        (mass, entropy, distances, received): (Array4<f32>, Array3<f32>, Distances, Array3<f64>),
+    ) -> Self {
+        Self {
+            mass,
+            entropy,
+            distances,
+            received,
+        }
     }
 }
 
@@ -206,7 +202,7 @@ struct Moved<'a> {
     /// ‖f(x_j)‖: \[N\].
     vnorm: ArrayView1<'a, f32>,
     /// Weight received from all rows: \[N\].
-    received: ndarray::Array1<f64>,
+    received: ArrayView1<'a, f64>,
     /// Weight received from the rows before the first that counts.
     before: Vec<f64>,
 }

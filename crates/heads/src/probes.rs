@@ -16,7 +16,7 @@
 
 use lookback_model::{Hooks, Logits, Model, Prefix, TraceOptions};
 use lookback_trace::{HeadId, Trace};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::random::SplitMix;
@@ -31,7 +31,7 @@ pub struct Repeated {
 }
 
 /// What one head does on them: mean weights, from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ProbeScores {
     /// The head.
     #[serde(flatten)]
@@ -80,15 +80,21 @@ impl Repeated {
         })
     }
 
-    /// Reads the sequences and scores every head on them, in order.
+    /// Reads the sequences and scores every head on them, in order; `done` hears of each sequence that is read.
     ///
     /// # Errors
     /// The model's.
-    pub fn scores(&self, model: &Model, hooks: &dyn Hooks) -> Result<Vec<ProbeScores>, Error> {
+    pub fn scores(
+        &self,
+        model: &Model,
+        hooks: &dyn Hooks,
+        done: &mut dyn FnMut(),
+    ) -> Result<Vec<ProbeScores>, Error> {
         let mut sums: Vec<ProbeScores> = Vec::new();
         for ids in &self.sequences {
             let trace = trace_of(model, ids, hooks)?;
             let scores = on_trace(&trace, self.period)?;
+            done();
             match sums.is_empty() {
                 true => sums = scores,
                 false => sums

@@ -12,6 +12,7 @@ pub mod families;
 pub mod generate;
 mod layers;
 mod model;
+mod printable;
 mod run;
 pub mod store;
 mod threads;

@@ -14,7 +14,8 @@ pub enum WeightsKind {
     /// Dequantised to f32: what traces, analyses and reference values are computed with.
     #[default]
     F32,
-    /// Quantised, for faster decoding; numbers differ slightly from f32's.
+    /// Quantised or 16-bit, for faster decoding. What is not fast as it is stored becomes Q8_0, so that numbers differ
+    /// slightly from f32's; f16 and bf16 stay, and give f32's but for rounding.
     Quantized,
 }
 
@@ -78,7 +79,9 @@ impl Model {
         self.options.weights
     }
 
-    /// Which numbers the products are computed on, in words, for example `f32 (dequantised from Q4_1)`.
+    /// Which numbers the products are computed on, in words: each type that weights are held in, and what the file
+    /// stores where that is another. For example `f32 (dequantised from Q4_1 and Q8_0)`, or
+    /// `Q8_0 (from Q4_1 and Q8_0)`.
     #[must_use]
     pub fn weights_description(&self) -> String {
         self.family.weights_description()

@@ -6,10 +6,10 @@ mod common;
 
 use std::sync::LazyLock;
 
-use common::{Tensors, data, default_model, max_difference};
+use common::{Tensors, argmax, data, default_model, log_sum_exp, max_difference, mean_nll};
 use lookback_model::generate::{End, GenerateOptions};
 use lookback_model::{Encoding, Logits, PrefillOptions, Prefix, TraceOptions, Traced};
-use ndarray::{Array2, ArrayView1, Axis, s};
+use ndarray::{Axis, s};
 use serde_json::Value;
 
 /// How far weights and log-sum-exps may be off.
@@ -50,32 +50,6 @@ fn traced(encoding: &Encoding, logits: Logits) -> Traced {
     default_model()
         .trace(encoding, &options, &())
         .expect("the text can be traced")
-}
-
-/// log Σ exp, in f64.
-fn log_sum_exp(row: ArrayView1<f32>) -> f64 {
-    let largest = f64::from(row.fold(f32::NEG_INFINITY, |a, &b| a.max(b)));
-    largest
-        + row
-            .iter()
-            .map(|&x| (f64::from(x) - largest).exp())
-            .sum::<f64>()
-            .ln()
-}
-
-fn argmax(row: ArrayView1<f32>) -> usize {
-    (0..row.len())
-        .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-        .expect("not empty")
-}
-
-/// Mean negative log-likelihood of each token given those before it.
-fn mean_nll(logits: &Array2<f32>, tokens: &[u32]) -> f64 {
-    let losses = tokens[1..].iter().zip(logits.outer_iter());
-    let total: f64 = losses
-        .map(|(&token, row)| log_sum_exp(row) - f64::from(row[token as usize]))
-        .sum();
-    total / (tokens.len() - 1) as f64
 }
 
 #[test]
@@ -161,7 +135,7 @@ fn long_text_predictions_agree() {
         .map(|row| log_sum_exp(row) as f32)
         .collect();
     let sums_off = max_difference(&sums, &reference.get("logsumexp_all"));
-    let nll = mean_nll(&logits, &encoding.ids);
+    let nll = mean_nll(logits.outer_iter(), &encoding.ids);
     println!("long: logsumexp off by at most {sums_off:.1e}, mean NLL {nll:.6}");
     assert!(sums_off < LOGITS_WITHIN);
     let expected = GOLDEN["long"]["nll"].as_f64().unwrap();
@@ -180,7 +154,7 @@ fn seed_mean_nll_agrees() {
         .unwrap()
         .logits;
     let (nll, expected) = (
-        mean_nll(&logits, &encoding.ids),
+        mean_nll(logits.outer_iter(), &encoding.ids),
         GOLDEN["seed"]["nll"].as_f64().unwrap(),
     );
     assert!((nll - expected).abs() < 1e-4, "{nll} {expected}");

@@ -9,6 +9,7 @@ use lookback_model::Prefix;
 use lookback_model::checkpoint::{Checkpoint, Error};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::{Value, json};
 
 /// The system's allocator, keeping the largest request that was ever made of it.
 struct Watching;
@@ -162,6 +163,67 @@ fn gguf_header(bytes: &[u8]) -> usize {
     found.expect("every model has this tensor") + 256
 }
 
+/// A step that a tokenizer.json may name, with whatever settings.
+fn step() -> impl Strategy<Value = Value> {
+    let text = || "[a-z▁ ()|*+?.\\\\\\[\\]]{0,5}";
+    let pattern = || {
+        (any::<bool>(), text()).prop_map(|(regex, text)| match regex {
+            true => json!({ "Regex": text }),
+            false => json!({ "String": text }),
+        })
+    };
+    let behavior = prop_oneof![
+        Just("Isolated"),
+        Just("Removed"),
+        Just("MergedWithPrevious"),
+        Just("MergedWithNext"),
+        Just("Contiguous"),
+    ];
+    prop_oneof![
+        Just(Value::Null),
+        Just(json!({"type": "NFC"})),
+        Just(json!({"type": "Whitespace"})),
+        (pattern(), text()).prop_map(|(pattern, content)| json!({"type": "Replace", "pattern": pattern, "content": content})),
+        Just(json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"})),
+        text().prop_map(|text| json!({"type": "Prepend", "prepend": text})),
+        Just(json!({"type": "Prepend", "prepend": "▁"})),
+        "[A-Za-z/+=]{0,12}".prop_map(|map| json!({"type": "Precompiled", "precompiled_charsmap": map})),
+        (0..3_u8).prop_map(|length| json!({"type": "FixedLength", "length": length})),
+        any::<bool>().prop_map(|each| json!({"type": "Digits", "individual_digits": each})),
+        (any::<bool>(), any::<bool>()).prop_map(|(space, regex)| {
+            json!({"type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": regex})
+        }),
+        (prop_oneof![Just("▁"), Just("_")], prop_oneof![Just("first"), Just("always"), Just("never")], any::<bool>())
+            .prop_map(|(replacement, scheme, split)| {
+                json!({"type": "Metaspace", "replacement": replacement, "prepend_scheme": scheme, "split": split})
+            }),
+        (pattern(), behavior, any::<bool>()).prop_map(|(pattern, behavior, invert)| {
+            json!({"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert})
+        }),
+    ]
+}
+
+/// One step, or several in sequence under `key`.
+fn steps(key: &'static str) -> impl Strategy<Value = Value> {
+    let several = proptest::collection::vec(step(), 0..4)
+        .prop_map(move |steps| json!({"type": "Sequence", key: steps}));
+    prop_oneof![step(), several]
+}
+
+/// Whatever a tokenizer does, it says so: every byte of the text has a token, or there is an error.
+fn nothing_is_lost(checkpoint: &Checkpoint) {
+    let text = "  The 2 lamps’ é日\n\t x";
+    let Ok(encoding) = checkpoint.tokenizer().encode(text, &Prefix::None) else {
+        return;
+    };
+    let mut end = 0;
+    for (from, to) in &encoding.spans {
+        assert!(*from <= end, "{:?}", encoding.spans);
+        end = end.max(*to);
+    }
+    assert_eq!(end, text.len(), "{:?}", encoding.spans);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -239,5 +301,27 @@ proptest! {
         }
         std::fs::write(folder.path().join("tokenizer.json"), text).unwrap();
         open_and_use(folder.path());
+    }
+
+    /// The steps of a tokenizer.json, of whatever kind, in whatever order.
+    #[test]
+    fn steps_of_a_tokenizer(
+        normalizer in steps("normalizers"),
+        pre_tokenizer in steps("pretokenizers"),
+        source in prop_oneof![Just("tied"), Just("mistral")],
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["config.json", "model.safetensors"] {
+            std::fs::copy(tiny(source).join(file), folder.path().join(file)).unwrap();
+        }
+        let text = std::fs::read_to_string(tiny(source).join("tokenizer.json")).unwrap();
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        json["normalizer"] = normalizer;
+        json["pre_tokenizer"] = pre_tokenizer;
+        std::fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+        open_and_use(folder.path());
+        if let Ok(checkpoint) = Checkpoint::open(folder.path()) {
+            nothing_is_lost(&checkpoint);
+        }
     }
 }

@@ -1,20 +1,19 @@
-//! Tiny checkpoints, run: logits and attention weights against those that the transformers library computes.
+//! Tiny checkpoints, run: logits and attention weights against those that the transformers library computed
+//! (`scripts/make_tiny_checkpoints.py`), for every option of the family and every type that GGUF files store
+//! weights in.
 
 #![allow(clippy::print_stdout, reason = "what is measured is printed")]
 
 mod common;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use common::{Tensors, data, load, max_difference};
-use lookback_model::{Encoding, Logits, TraceOptions, Traced, WeightsKind};
-use ndarray::s;
+use lookback_model::{Encoding, Logits, Model, PrefillOptions, TraceOptions, WeightsKind};
+use ndarray::{Array2, ArrayD, s};
 
-/// How far logits and weights may be off.
-const WITHIN: f32 = 1e-4;
-
-/// Folders, each with the same checkpoint as a GGUF file in it.
-const BOTH_FORMATS: [&str; 8] = [
+/// In both formats.
+const PAIRS: [&str; 8] = [
     "tied",
     "untied-bf16",
     "grouped",
@@ -25,88 +24,109 @@ const BOTH_FORMATS: [&str; 8] = [
     "mistral",
 ];
 
-/// GGUF files alone, in quantised types.
+/// As GGUF files alone: between them every type that is read.
 const QUANTISED: [&str; 2] = ["quantised", "k-quants"];
 
-/// The largest differences of a run of the checkpoint at `path` from `expected`: logits, and weights.
-fn differences(path: &Path, expected: &Tensors) -> (f32, f32) {
-    let model = load(path, WeightsKind::F32);
-    let ids = expected.ids("input_ids");
+/// How far logits and weights may be off in f32. Logits are below 2 in size, and a dozen products of at most 256
+/// terms lie behind each: 1e-5 is what f32's rounding comes to, and a mistake in the mathematics is of order 1.
+const WITHIN: f32 = 1e-4;
+
+fn files(name: &str) -> Vec<PathBuf> {
+    let folder = data("tiny").join(name);
+    let gguf = folder.join("model.gguf");
+    if PAIRS.contains(&name) {
+        vec![folder, gguf]
+    } else {
+        vec![gguf]
+    }
+}
+
+/// Logits after every token, \[N, vocabulary\].
+fn prefill(model: &Model, ids: &[u32]) -> Array2<f32> {
+    let options = PrefillOptions {
+        logits: Logits::All,
+        ..PrefillOptions::default()
+    };
+    let read = model.prefill(ids, &options);
+    read.expect("the tokens can be read").logits
+}
+
+/// The largest difference between the traced attention weights and `expected` \[layers, heads, N, N\].
+fn weights_off(model: &Model, ids: &[u32], expected: &ArrayD<f32>) -> f32 {
     let encoding = Encoding {
+        ids: ids.to_vec(),
         spans: vec![(0, 0); ids.len()],
-        ids,
-        prefix_tokens: 0,
+        prefix_tokens: ids.len(),
         text: String::new(),
     };
-    let options = TraceOptions {
+    let traced = model.trace(&encoding, &TraceOptions::default(), &());
+    let trace = traced.expect("the tokens can be traced").trace;
+    let n = trace.n();
+    let heads = |layer| (0..trace.head_count(layer)).map(move |head| (layer, head));
+    (0..trace.layer_count())
+        .flat_map(heads)
+        .map(|(layer, head)| {
+            let weights = trace.weights(layer, head, 0..n, 0..n).expect("a head");
+            max_difference(&weights, expected.slice(s![layer, head, .., ..]))
+        })
+        .fold(0.0, f32::max)
+}
+
+/// Logits after every token, read from a cache that is filled one token at a time after the first half.
+fn decoded(model: &Model, ids: &[u32]) -> Array2<f32> {
+    let options = PrefillOptions {
         logits: Logits::All,
-        ..TraceOptions::default()
+        cache: true,
+        ..PrefillOptions::default()
     };
-    let Traced { trace, logits } = model.trace(&encoding, &options, &()).expect("it runs");
-    let attentions = expected.get("attentions");
-    assert_eq!(
-        attentions.shape()[..2],
-        [trace.layer_count(), trace.head_count(0)]
-    );
-    let mut weights_off = 0.0_f32;
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            let weights = trace
-                .weights(layer, head, 0..trace.n(), 0..trace.n())
-                .expect("sound weights");
-            let expected = attentions.slice(s![layer, head, .., ..]);
-            weights_off = weights_off.max(max_difference(&weights, expected));
-        }
+    let half = ids.len() / 2;
+    let read = model.prefill(&ids[..half], &options).expect("the half");
+    let (mut logits, mut cache) = (read.logits, read.cache.expect("it was asked for"));
+    for &id in &ids[half..] {
+        let row = model.decode(id, &mut cache).expect("one token more");
+        logits.push_row(row.view()).expect("one row of logits");
     }
-    (
-        max_difference(&logits, &expected.get("logits")),
-        weights_off,
-    )
+    logits
 }
 
-#[test]
-fn folders_and_gguf_files_compute_what_transformers_does() {
-    let folders = BOTH_FORMATS.map(|name| (name, true));
-    let files = BOTH_FORMATS
-        .iter()
-        .chain(&QUANTISED)
-        .map(|&name| (name, false));
-    for (name, is_folder) in folders.into_iter().chain(files) {
-        let folder = data("tiny").join(name);
-        let path = match is_folder {
-            true => folder.clone(),
-            false => folder.join("model.gguf"),
-        };
-        let expected = Tensors::open(&folder.join("expected.safetensors"));
-        let (logits, weights) = differences(&path, &expected);
-        let format = if is_folder { "folder" } else { "gguf" };
-        println!("{name} ({format}): logits off by at most {logits:.1e}, weights {weights:.1e}");
-        assert!(logits < WITHIN && weights < WITHIN, "{name} ({format})");
+fn agrees(name: &str, kind: WeightsKind) {
+    let reference = Tensors::open(&data("tiny").join(name).join("expected.safetensors"));
+    let ids = reference.ids("input_ids");
+    let (logits, attentions) = (reference.get("logits"), reference.get("attentions"));
+    for path in files(name) {
+        let model = load(&path, kind);
+        let off = [
+            max_difference(&prefill(&model, &ids), &logits),
+            max_difference(&decoded(&model, &ids), &logits),
+            weights_off(&model, &ids, &attentions),
+        ];
+        let [at_once, one_by_one, weights] = off;
+        let format = if path.is_dir() { "folder" } else { "GGUF" };
+        println!(
+            "{name} ({format}): off by at most {at_once:.1e} (logits at once), {one_by_one:.1e} (one by one), {weights:.1e} (weights)"
+        );
+        assert!(off.iter().all(|&off| off < WITHIN), "{name}: {off:?}");
     }
 }
 
 #[test]
-fn a_text_read_in_pieces_is_the_text_read_at_once() {
-    for name in ["grouped", "head-dim-f16", "rope-llama3"] {
-        let folder = data("tiny").join(name);
-        let expected = Tensors::open(&folder.join("expected.safetensors"));
-        let model = load(&folder, WeightsKind::F32);
-        let ids = expected.ids("input_ids");
-        let options = lookback_model::PrefillOptions {
-            logits: Logits::All,
-            cache: true,
-            ..lookback_model::PrefillOptions::default()
-        };
-        let first = model.prefill(&ids[..5], &options).unwrap();
-        let mut cache = first.cache.expect("it was asked for");
-        let mut rows = vec![first.logits];
-        rows.push(model.extend(&ids[5..8], &Logits::All, &mut cache).unwrap());
-        for &id in &ids[8..] {
-            rows.push(model.extend(&[id], &Logits::All, &mut cache).unwrap());
-        }
-        let views: Vec<_> = rows.iter().map(|rows| rows.view()).collect();
-        let logits = ndarray::concatenate(ndarray::Axis(0), &views).unwrap();
-        let off = max_difference(&logits, &expected.get("logits"));
-        assert!(off < WITHIN, "{name}: {off:e}");
+fn folders_and_their_gguf_files_agree_with_transformers() {
+    for name in PAIRS {
+        agrees(name, WeightsKind::F32);
+    }
+}
+
+#[test]
+fn every_quantised_type_agrees_with_transformers_on_its_dequantised_weights() {
+    for name in QUANTISED {
+        agrees(name, WeightsKind::F32);
+    }
+}
+
+/// 16-bit weights are widened without loss where they are multiplied by.
+#[test]
+fn weights_kept_in_sixteen_bits_agree_with_transformers() {
+    for name in ["untied-bf16", "head-dim-f16", "rope-linear", "mistral"] {
+        agrees(name, WeightsKind::Quantized);
     }
 }

@@ -44,6 +44,21 @@ pub enum Error {
         /// What came out.
         value: f32,
     },
+    /// The weights of a query do not sum to 1.
+    #[error(
+        "head {layer}.{head}: the weights of query {i} sum to {sum}, not 1: the log-sum-exp does not belong to \
+         these queries and keys; make the trace again"
+    )]
+    NotARow {
+        /// Layer, from 0.
+        layer: usize,
+        /// Query head, from 0.
+        head: usize,
+        /// Index of the query.
+        i: usize,
+        /// What they sum to.
+        sum: f64,
+    },
     /// There is no such layer.
     #[error("there is no layer {layer}: this trace has layers 0 to {}", .layers - 1)]
     NoSuchLayer {

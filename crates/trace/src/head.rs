@@ -8,6 +8,7 @@ use lookback_attention::weights::weights;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::layer::Stored;
+use crate::statistics::sum;
 use crate::{Cut, Error, Trace};
 
 /// How many rows of weights are held at a time where all of a head's are looked through: 64·N numbers, and enough
@@ -100,25 +101,50 @@ impl<'a> Head<'a> {
     /// The weights of some queries on some keys: \[rows, cols\], exp(score − lse), and 0 where an edge was cut.
     ///
     /// # Errors
-    /// [`Error::NoSuchTokens`], and [`Error::NotAWeight`] where the trace is damaged.
+    /// [`Error::NoSuchTokens`], and [`Error::NotAWeight`] or, for whole rows, [`Error::NotARow`] where the trace is
+    /// damaged.
     pub fn weights(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
         let weights = self.weights_under(self.lse(), rows.clone(), cols.clone())?;
-        let lse = self.lse();
+        let whole = cols == (0..self.n()) && self.sink().is_none();
         for (i, row) in rows.zip(weights.outer_iter()) {
-            let sound = 0.0..=highest_weight(lse[i]);
-            if let Some(col) = row.iter().position(|w| !sound.contains(w)) {
-                let (layer, head) = (self.layer, self.head);
-                let (j, value) = (cols.start + col, row[col]);
-                return Err(Error::NotAWeight {
-                    layer,
-                    head,
-                    i,
-                    j,
-                    value,
-                });
+            self.refuse_unsound(i, cols.start, row)?;
+            if whole {
+                self.refuse_sum(i, row)?;
             }
         }
         Ok(weights)
+    }
+
+    /// Refuses weights of query `i`, on keys from `first` on, of which one can come from no softmax.
+    fn refuse_unsound(&self, i: usize, first: usize, row: ArrayView1<f32>) -> Result<(), Error> {
+        let sound = 0.0..=highest_weight(self.lse()[i]);
+        match row.iter().position(|w| !sound.contains(w)) {
+            None => Ok(()),
+            Some(col) => Err(Error::NotAWeight {
+                layer: self.layer,
+                head: self.head,
+                i,
+                j: first + col,
+                value: row[col],
+            }),
+        }
+    }
+
+    /// Refuses all weights of query `i`, of a head without a sink, where they do not sum to 1 though it sees a key.
+    fn refuse_sum(&self, i: usize, row: ArrayView1<f32>) -> Result<(), Error> {
+        let seen = self.scoring().mask.visible(i, self.n()).len();
+        let cut = self.cuts.iter().filter(|cut| cut.i == i).count();
+        let sum = sum(row.iter().copied());
+        let slack = f64::from(highest_weight(self.lse()[i]) - 1.0).max(0.0);
+        if seen == cut || (sum - 1.0).abs() <= slack {
+            return Ok(());
+        }
+        Err(Error::NotARow {
+            layer: self.layer,
+            head: self.head,
+            i,
+            sum,
+        })
     }
 
     /// exp(score − lse) for another LSE than the trace's, and whatever comes out; 0 where an edge was cut.

@@ -14,7 +14,8 @@ pub struct WordWeights {
     pub words: Vec<f32>,
     /// Weight on the prefix tokens, which most often act as the sink.
     pub prefix: f32,
-    /// Weight on tokens that belong to no word: white space, and special tokens within or after the text.
+    /// Weight on tokens that belong to no word: white space, and tokens that stand for no byte of the text. A special
+    /// token that the text spells out is a word.
     pub other: f32,
 }
 

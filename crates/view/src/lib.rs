@@ -1,7 +1,12 @@
 //! Pictures of what heads look back at, without a server.
 //!
-//! [`terminal`] draws a [`Look`](lookback_heads::Look) and a [`Walk`](lookback_heads::explain::Walk) as lines of text
-//! for a terminal of any width, with colours that a pipe can do without.
+//! - [`terminal`] draws a [`Look`](lookback_heads::Look) and a [`Walk`](lookback_heads::explain::Walk) as lines of text
+//!   for a terminal of any width, with colours that a pipe can do without;
+//! - [`table`] holds tables of numbers, and writes them as JSON, CSV, Parquet and npy;
+//! - [`svg`] draws one head's map, and the text with what a word gives and receives, for a paper;
+//! - [`png`] gives the same drawings as pixels;
+//! - [`page`] writes one HTML file that keeps the text view and the map of all heads;
+//! - [`pooled`] and [`grid`] are what pictures of the map are made of.
 //!
 //! ```
 //! use lookback_heads::{Look, LookOptions};
@@ -15,4 +20,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
+pub mod grid;
+pub mod labels;
+pub mod page;
+pub mod png;
+pub mod pooled;
+pub mod svg;
+pub mod table;
 pub mod terminal;
+
+pub use error::Error;

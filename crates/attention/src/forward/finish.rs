@@ -4,6 +4,7 @@ use ndarray::{ArrayViewMut1, ArrayViewMut2};
 
 use super::strip::State;
 use crate::isa::{Isa, Line, Tile};
+use crate::score::normaliser;
 
 /// Writes O \[rows, d_v\] and the LSE \[rows\] of a strip: sums over the softmax's denominator, and that
 /// denominator's logarithm. `sink` is an extra logit, in log₂ units like the state; −∞ for none.
@@ -35,20 +36,4 @@ pub(super) fn finish<I: Isa>(
             }
         }
     }
-}
-
-/// What a row's sums are multiplied by, and its LSE in natural units.
-///
-/// The denominator is `sum · 2^reference + 2^sink`; a row without any key has factor 0, and without a sink LSE −∞.
-fn normaliser(reference: f64, sum: f64, sink: f64) -> (f32, f32) {
-    if sum == 0.0 {
-        return (0.0, (sink * std::f64::consts::LN_2) as f32);
-    }
-    let top = reference.max(sink);
-    let denominator = sum * (reference - top).exp2() + (sink - top).exp2();
-    let factor = (reference - top).exp2() / denominator;
-    (
-        factor as f32,
-        ((top + denominator.log2()) * std::f64::consts::LN_2) as f32,
-    )
 }

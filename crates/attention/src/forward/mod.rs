@@ -1,4 +1,48 @@
 //! Fused attention: O and the log-sum-exp, without the N×M weights.
+//!
+//! ```
+//! use lookback_attention::{Scoring, forward::forward};
+//! use ndarray::Array4;
+//!
+//! // B 1, H 4, H_kv 2, N = M = 10, d_k 8, d_v 6.
+//! let numbers = |h, d| Array4::from_shape_fn((1, h, 10, d), |(_, h, i, c)| ((h * 5 + i * 7 + c * 3) % 11) as f32 / 11.0);
+//! let (q, k, v) = (numbers(4, 8), numbers(2, 8), numbers(2, 6));
+//! let out = forward(q.view(), k.view(), v.view(), &Scoring::default())?;
+//! assert_eq!(out.o.dim(), (1, 4, 10, 6));
+//! // The first query sees the first key alone.
+//! assert!((out.o[[0, 0, 0, 2]] - v[[0, 0, 0, 2]]).abs() < 1e-6);
+//! # Ok::<(), lookback_attention::Error>(())
+//! ```
+//!
+//! # How it works
+//!
+//! The online softmax over blocks of keys (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al.,
+//! "FlashAttention", 2022), with queries in the outer loop as in FlashAttention-2 (Dao, 2023):
+//!
+//! ```text
+//! on all threads: pack each block of 256 keys of each key/value head, K and V                  once, for all queries
+//! for each task (a head and about 96 of its queries), on any thread:
+//!     pack the queries in strips, times scale · log₂e
+//!     for each block that some of them see, and each strip:
+//!         for each tile of the strip's rows × 16 or 32 keys:   S = Q·Kᵀ; P = exp2(S − reference)
+//!         O += P·V
+//!     O / Σ P, and the LSE
+//! ```
+//!
+//! * **One microkernel.** Both products are a strip of rows times panels of sixteen columns with the sums in registers: 6×16 on
+//!   AVX2, 14×32 on AVX-512. Panels are cache lines in the order in which they are read.
+//! * **Exponentials stay with their tile**: scores never leave the registers, weights are written once, 6 or 14 KB a
+//!   strip and block. Units are log₂, so that 2ˣ needs no multiplication: a polynomial of degree five and an addition to the exponent.
+//! * **The reference lags.** It is raised only where a score passes it by more than 8 (a factor of 256), and what was
+//!   summed is rescaled then. After a row's first keys that hardly happens.
+//! * **Masks by the tile.** A query's visible keys are one range: blocks and panels that no query of a strip sees are
+//!   skipped, and only tiles on a border are masked.
+//! * **The same bits on any number of threads.** Tasks are cut by the shape alone, each row is summed in one task, block
+//!   after block.
+//! * **Memory** is O(N + M): K and V packed, and for each thread a task's queries and sums.
+//!
+//! `cargo run --release -p lookback-attention --example forward_speed -- avx2 1` measures it against the multiply-add peak
+//! of the same run; [`measure`](crate::measure) describes how.
 
 mod finish;
 mod plan;
@@ -10,7 +54,7 @@ mod tests;
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
 use crate::isa::InstructionSet;
-use crate::shape::{Shape, same};
+use crate::shape::{Shape, room, same};
 use crate::{Element, Error, Scoring};
 
 /// What the forward pass leaves behind.
@@ -26,7 +70,8 @@ pub struct Output {
 /// Attention of q \[B, H, N, d_k\] over k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\]; any strides.
 ///
 /// # Errors
-/// Shapes that do not fit, zero sizes and meaningless options, each as its own [`Error`] variant.
+/// Shapes that do not fit, zero sizes, meaningless options, and results that there is no memory for, each as its own
+/// [`Error`] variant.
 pub fn forward<E: Element>(
     q: ArrayView4<f32>,
     k: ArrayView4<E>,
@@ -49,17 +94,10 @@ pub fn forward_on<E: Element>(
 ) -> Result<Output, Error> {
     let shape = Shape::new(q.dim(), k.dim(), v.dim())?;
     scoring.validate(&shape)?;
+    room("o", &[shape.b, shape.h, shape.n, shape.d_v.max(shape.d_k)])?;
     let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
     let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
-    set.run(plan::Forward {
-        shape,
-        q,
-        k,
-        v,
-        scoring,
-        o: o.view_mut(),
-        lse: lse.view_mut(),
-    })?;
+    forward_into_on(set, q, (k, v), scoring, (o.view_mut(), lse.view_mut()))?;
     Ok(Output { o, lse })
 }
 
@@ -75,18 +113,29 @@ pub fn forward_into<E: Element>(
     o: ArrayViewMut4<f32>,
     lse: ArrayViewMut3<f32>,
 ) -> Result<(), Error> {
+    forward_into_on(InstructionSet::best(), q, (k, v), scoring, (o, lse))
+}
+
+/// [`forward_into`] on a chosen instruction set, keys with values and o with lse: for tests and measurements.
+///
+/// # Errors
+/// As [`forward_into`].
+pub fn forward_into_on<E: Element>(
+    set: InstructionSet,
+    q: ArrayView4<f32>,
+    (k, v): (ArrayView4<E>, ArrayView4<E>),
+    scoring: &Scoring,
+    (o, lse): (ArrayViewMut4<f32>, ArrayViewMut3<f32>),
+) -> Result<(), Error> {
     let shape = Shape::new(q.dim(), k.dim(), v.dim())?;
     scoring.validate(&shape)?;
-    let (b, h, n, d_v) = o.dim();
-    for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
-        same(dimension, ("o", found), ("q", expected))?;
-    }
-    same("d_v", ("o", d_v), ("v", shape.d_v))?;
-    let (b, h, n) = lse.dim();
-    for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
-        same(dimension, ("lse", found), ("q", expected))?;
-    }
-    InstructionSet::best().run(plan::Forward {
+    same_output(&shape, o.dim(), lse.dim())?;
+    let packed = shape.d_k.saturating_add(shape.d_v);
+    room(
+        "the packed keys and values",
+        &[shape.b, shape.h_kv, shape.m, packed],
+    )?;
+    set.run(plan::Forward {
         shape,
         q,
         k,
@@ -95,4 +144,19 @@ pub fn forward_into<E: Element>(
         o,
         lse,
     })
+}
+
+/// Refuses o or lse of another shape than the call's.
+pub(crate) fn same_output(
+    shape: &Shape,
+    o: (usize, usize, usize, usize),
+    lse: (usize, usize, usize),
+) -> Result<(), Error> {
+    let expected = [("B", shape.b), ("H", shape.h), ("N", shape.n)];
+    for (name, found) in [("o", [o.0, o.1, o.2]), ("lse", [lse.0, lse.1, lse.2])] {
+        for ((dimension, expected), found) in expected.into_iter().zip(found) {
+            same(dimension, (name, found), ("q", expected))?;
+        }
+    }
+    same("d_v", ("o", o.3), ("v", shape.d_v))
 }

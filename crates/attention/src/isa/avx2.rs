@@ -153,6 +153,15 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch<T>(self, row: &[T]) {
+        for offset in (0..size_of_val(row)).step_by(size_of::<Line>()) {
+            // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing that the program could see, and an
+            // address that cannot be read is ignored.
+            unsafe { _mm_prefetch::<_MM_HINT_NTA>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
+        }
+    }
+
+    #[inline(always)]
     fn bits(self, mask: __m256) -> u32 {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_movemask_ps(mask) as u32 }
@@ -169,6 +178,19 @@ impl Isa for Avx2 {
         let (upper, lower) = (self.transpose_8(upper), self.transpose_8(lower));
         self.put_corner(block, 8, 0, upper);
         self.put_corner(block, 0, 8, lower);
+    }
+
+    #[inline(always)]
+    fn sum_each(self, vectors: &[__m256; 16]) -> Line {
+        let mut line = Line::ZERO;
+        for half in 0..2 {
+            let mut v = [self.splat(0.0); 8];
+            for i in 0..8 {
+                v[i] = vectors[8 * half + i];
+            }
+            self.store(self.sum_8(v), &mut line.0[8 * half..]);
+        }
+        line
     }
 }
 
@@ -188,6 +210,33 @@ impl Avx2 {
     fn put_corner(self, block: &mut [Line; 16], row: usize, col: usize, rows: [__m256; 8]) {
         for i in 0..8 {
             self.store(rows[i], &mut block[row + i].0[col..]);
+        }
+    }
+
+    /// Lane i is the sum of the lanes of v\[i\]: a transposition that adds as it goes.
+    #[inline(always)]
+    fn sum_8(self, v: [__m256; 8]) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe {
+            let mut pairs = [v[0]; 4];
+            for i in 0..4 {
+                pairs[i] = _mm256_add_ps(
+                    _mm256_unpacklo_ps(v[2 * i], v[2 * i + 1]),
+                    _mm256_unpackhi_ps(v[2 * i], v[2 * i + 1]),
+                );
+            }
+            let mut fours = [v[0]; 2];
+            for i in 0..2 {
+                let [a, b] = [pairs[2 * i], pairs[2 * i + 1]];
+                fours[i] = _mm256_add_ps(
+                    _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
+                    _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
+                );
+            }
+            _mm256_add_ps(
+                _mm256_permute2f128_ps::<0x20>(fours[0], fours[1]),
+                _mm256_permute2f128_ps::<0x31>(fours[0], fours[1]),
+            )
         }
     }
 

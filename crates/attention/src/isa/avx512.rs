@@ -150,6 +150,15 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch<T>(self, row: &[T]) {
+        for offset in (0..size_of_val(row)).step_by(size_of::<Line>()) {
+            // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing that the program could see, and an
+            // address that cannot be read is ignored.
+            unsafe { _mm_prefetch::<_MM_HINT_NTA>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
+        }
+    }
+
+    #[inline(always)]
     fn bits(self, mask: __mmask16) -> u32 {
         mask.into()
     }
@@ -165,9 +174,48 @@ impl Isa for Avx512 {
             self.store(r[i], &mut block[i].0);
         }
     }
+
+    #[inline(always)]
+    fn sum_each(self, vectors: &[__m512; 16]) -> Line {
+        let mut line = Line::ZERO;
+        self.store(self.sum_16(vectors), &mut line.0);
+        line
+    }
 }
 
 impl Avx512 {
+    /// Lane i is the sum of the lanes of v\[i\]: a transposition that adds as it goes.
+    #[inline(always)]
+    fn sum_16(self, v: &[__m512; 16]) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let mut fours = [v[0]; 4];
+            for i in 0..4 {
+                let mut pairs = [v[0]; 2];
+                for half in 0..2 {
+                    let [a, b] = [v[4 * i + 2 * half], v[4 * i + 2 * half + 1]];
+                    pairs[half] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                }
+                fours[i] = _mm512_add_ps(
+                    _mm512_shuffle_ps::<0b01_00_01_00>(pairs[0], pairs[1]),
+                    _mm512_shuffle_ps::<0b11_10_11_10>(pairs[0], pairs[1]),
+                );
+            }
+            let mut eights = [v[0]; 2];
+            for i in 0..2 {
+                let [a, b] = [fours[2 * i], fours[2 * i + 1]];
+                eights[i] = _mm512_add_ps(
+                    _mm512_shuffle_f32x4::<0x44>(a, b),
+                    _mm512_shuffle_f32x4::<0xee>(a, b),
+                );
+            }
+            _mm512_add_ps(
+                _mm512_shuffle_f32x4::<0x88>(eights[0], eights[1]),
+                _mm512_shuffle_f32x4::<0xdd>(eights[0], eights[1]),
+            )
+        }
+    }
+
     /// Transposes 16×16: pairs of rows, pairs of pairs, then the quarters of the registers twice.
     #[inline(always)]
     fn transpose_16(self, r: [__m512; 16]) -> [__m512; 16] {

@@ -111,6 +111,10 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Bit `i` is set where `mask` holds in lane `i`.
     fn bits(self, mask: Self::Mask) -> u32;
 
+    /// Asks for `row`, which is read once, to be brought into the nearest cache; does nothing where that cannot be asked.
+    #[inline(always)]
+    fn prefetch<T>(self, _row: &[T]) {}
+
     /// Transposes a 16×16 block in place.
     #[inline(always)]
     fn transpose(self, block: &mut [Line; 16]) {
@@ -152,6 +156,16 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
             }
         }
         line.0[0]
+    }
+
+    /// Sum of the lanes of each of sixteen vectors, each in an order that the instruction set fixes.
+    #[inline(always)]
+    fn sum_each(self, vectors: &[Self::V; 16]) -> Line {
+        let mut line = Line::ZERO;
+        for i in 0..16 {
+            line.0[i] = self.sum(vectors[i]);
+        }
+        line
     }
 
     /// 0, 1, 2, … plus `start`.

@@ -141,7 +141,7 @@ impl Kernel for AddColumns<'_, '_> {
             for part in 0..Line::LEN / I::LANES {
                 let mut sum = isa.load(out.part(part, I::LANES));
                 for r in self.rows.clone() {
-                    sum = isa.add(sum, isa.load(self.tile.lines(r)[l].part(part, I::LANES)));
+                    sum = isa.add(sum, isa.load(self.tile.line(r, l).part(part, I::LANES)));
                 }
                 isa.store(sum, out.part_mut(part, I::LANES));
             }
@@ -167,7 +167,7 @@ impl Kernel for RaiseColumns<'_, '_> {
             for part in 0..Line::LEN / I::LANES {
                 let mut max = isa.load(out.part(part, I::LANES));
                 for r in self.rows.clone() {
-                    max = isa.max(max, isa.load(self.tile.lines(r)[l].part(part, I::LANES)));
+                    max = isa.max(max, isa.load(self.tile.line(r, l).part(part, I::LANES)));
                 }
                 isa.store(max, out.part_mut(part, I::LANES));
             }

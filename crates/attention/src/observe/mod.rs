@@ -1,4 +1,82 @@
 //! Statistics of the weights, without the N×M weights: each tile computed once, and shown to all observers.
+//!
+//! [`observe()`] computes the weights again from Q, K and the forward pass's LSE, w_ij = exp(score_ij − lse_i), a tile of a few
+//! queries by up to 256 keys at a time, and hands each tile to an [`Observer`]. Several observers share a walk as a tuple, so
+//! that the weights are computed once for all of them. One's own observer is a page: see the trait, and
+//! `examples/observe_own.rs`.
+//!
+//! | observer | finds | shape |
+//! | --- | --- | --- |
+//! | [`TopK`] | the k heaviest keys, by weight or by weight times a factor of the key | \[B, H, N, k\] |
+//! | [`Entropy`] | −Σ w·ln w in nats | \[B, H, N\] |
+//! | [`SpanMass`] | weight on spans of keys, absolute or counted from the query | \[B, H, N, spans\] |
+//! | [`DistanceMass`] | weight by distance in buckets of doubling width, and the mean distance | \[B, H, N, buckets\], \[B, H, N\] |
+//! | [`Received`] | the weight that each key receives | \[B, H, M\] |
+//! | [`RowMax`] | the largest weight | \[B, H, N\] |
+//! | [`Rows`] | all weights of chosen queries | \[B, H, queries, M\] |
+//! | [`PooledTile`] | any rectangle of the weights at any zoom, by maximum or mean | \[B, H, height, width\] |
+//! | [`Within`] | what another observer finds of some queries alone | its own |
+//!
+//! ```
+//! use lookback_attention::Scoring;
+//! use lookback_attention::forward::forward;
+//! use lookback_attention::observe::{Entropy, Received, TopK, observe};
+//! use ndarray::Array4;
+//!
+//! let x = Array4::from_shape_fn((1, 2, 50, 8), |(_, h, i, c)| ((h * 3 + i * 5 + c * 7) % 11) as f32 / 5.0);
+//! let scoring = Scoring::default();
+//! let lse = forward(x.view(), x.view(), x.view(), &scoring)?.lse;
+//! let observer = (TopK::by_weight(3), Entropy, Received);
+//! let (top, entropy, received) = observe(x.view(), x.view(), lse.view(), &scoring, &observer)?;
+//! assert_eq!(top.list(0, 1, 49).count(), 3);
+//! assert!(entropy[[0, 1, 49]] < 50f32.ln());
+//! // Each of 50 queries gives away a weight of 1.
+//! assert!((received.slice(ndarray::s![0, 0, ..]).sum() - 50.0).abs() < 1e-4);
+//! # Ok::<(), lookback_attention::Error>(())
+//! ```
+//!
+//! A query that sees no key has no statistics: sums over its weights are 0, its lists are empty, and what is then undefined
+//! (entropy, maximum, mean distance) is NaN. Where a query or key is NaN, so is what is found of it.
+//!
+//! # How it works
+//!
+//! ```text
+//! for each block of about 96 queries of a head, on any thread:
+//!     for each 256 keys that some query of the block sees and some observer wants:
+//!         for each strip of the block:        weights = exp2(Q·Kᵀ · scale · log₂e − LSE · log₂e), into 16 KB    (1)
+//!                                             each observer looks at them                                      (2)
+//!     each observer ends the block
+//!     merge it, when all blocks before it have been
+//! ```
+//!
+//! * **(1) knows of no observer**, so that it is compiled once for each instruction set; observers' own loops ((2)) enter the
+//!   instruction set once a tile.
+//! * **What several observers need is computed once**: each row's sum and maximum in a tile ([`Tile::row_sums`],
+//!   [`Tile::row_maxima`]). A row's sum also tells whether there is a NaN in it, which vector maxima would lose.
+//! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
+//! * **The same bits on any number of threads**: blocks are cut by the shape alone, each is one thread's, and they are merged in
+//!   their order.
+//! * **Memory** is that of the outputs, the packed keys, and the states of about as many blocks as there are threads.
+//!
+//! # The ladder
+//!
+//! Time as a part of the forward pass's in the same round, causal, H 12, d 64, N 4,096, f32, one thread of an AMD EPYC with
+//! Zen 5 cores that was shared with much other work, so that the second digit is not certain:
+//! `cargo run --release -p lookback-attention --example observe_speed -- avx2 1 6 4096` (and `avx512`).
+//!
+//! | version | all observers of the example together, AVX2 | AVX-512 |
+//! | --- | --- | --- |
+//! | every candidate of a top-k list put in at once | 2.46 (two threads) | 3.71 (two threads) |
+//! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.38 | 2.13 |
+//!
+//! Of the last, the walk (1) itself is 0.54 and 0.56, each top-16 0.25 and 0.45 on top of it, a 256×256 picture of everything
+//! 0.1, distances 0.1, and entropy, spans, weight received, maxima and chosen rows within 0.06 each.
+//!
+//! What is left is the top-k lists: a list of 16 over keys in no order takes in about 16·(1 + ln(M/16)) of them, some fifty
+//! cycles each, nearly as many as a whole tile's row takes to compute with AVX-512.
+//!
+//! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
+//! knows only when a row is done; the walk, half a forward pass, is what that costs.
 
 #![expect(
     clippy::needless_range_loop,
@@ -19,8 +97,11 @@ mod row_max;
 mod rows;
 mod span;
 mod strip;
+#[cfg(test)]
+mod tests;
 mod tile;
 mod top_k;
+mod weigh;
 mod within;
 
 pub use area::{Area, QueryBlock, Walk};
@@ -120,7 +201,7 @@ pub fn observe_on<E: Element, O: Observer>(
         one_of("queries", edge.query, shape.n)?;
         one_of("keys", edge.key, shape.m)?;
     }
-    set.run(plan::Observe {
+    let call = plan::Observe {
         set,
         walk: &Walk::new(shape, scoring),
         q,
@@ -129,7 +210,8 @@ pub fn observe_on<E: Element, O: Observer>(
         scoring,
         cut: &cut,
         observer,
-    })
+    };
+    call.run()
 }
 
 /// Refuses an index that is not below `len`.

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{ArrayView2, ArrayView4, s};
+use ndarray::{ArrayView4, s};
 use rayon::prelude::*;
 
 use super::merge::Merger;
 use super::strip::{Job, Workspace};
+use super::weigh::{Height, PackKeys};
 use super::{Edge, Observer, QueryBlock, Walk};
-use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
-use crate::pack::pack_keys;
+use crate::isa::Line;
 use crate::score::HeadScoring;
 use crate::shape::Shape;
 use crate::{Element, Error, InstructionSet, Scoring};
@@ -21,7 +21,6 @@ const BLOCK_ROWS: usize = 96;
 
 /// A validated call.
 pub(super) struct Observe<'a, 's, E, O> {
-    /// What the observers' own loops run on.
     pub(super) set: InstructionSet,
     pub(super) walk: &'a Walk,
     pub(super) q: ArrayView4<'a, f32>,
@@ -34,45 +33,60 @@ pub(super) struct Observe<'a, 's, E, O> {
     pub(super) observer: &'a O,
 }
 
-impl<E: Element, O: Observer> Kernel for Observe<'_, '_, E, O> {
-    type Output = Result<O::Output, Error>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Result<O::Output, Error> {
+impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
+    /// Walks.
+    pub(super) fn run(&self) -> Result<O::Output, Error> {
         let Shape { b, h, .. } = self.walk.shape;
         let heads = (0..b * h)
             .map(|at| HeadScoring::new(self.scoring, &self.walk.shape, at / h, at % h))
             .collect::<Result<Vec<_>, Error>>()?;
-        let blocks = self.blocks(I::Tile::ROWS);
+        let blocks = self.blocks(self.set.run(Height));
         let merger = Merger::new(self.observer, &blocks)?;
-        let keys = self.pack(isa);
+        let keys = self.pack();
         let next = AtomicUsize::new(0);
-        let work = || {
-            isa.run(Worker {
-                call: &self,
-                heads: &heads,
-                keys: &keys,
-                blocks: &blocks,
-                next: &next,
-                merger: &merger,
-            });
-        };
+        let work = || self.work(&heads, &keys, &blocks, (&next, &merger));
         match rayon::current_num_threads().min(blocks.len()) {
             0 | 1 => work(),
             threads => rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
         }
         Ok(merger.finish())
     }
-}
 
-impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
+    /// Takes blocks until there are none.
+    fn work(
+        &self,
+        heads: &[HeadScoring],
+        keys: &[Vec<Line>],
+        blocks: &[QueryBlock],
+        (next, merger): (&AtomicUsize, &Merger<O>),
+    ) {
+        let shape = &self.walk.shape;
+        let logs = self.observer.wants_log2_weights();
+        let mut workspace = Workspace::new(self.set, shape.d_k, logs);
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(block) = blocks.get(at)
+        {
+            let head = block.batch * shape.h + block.head;
+            let job = Job {
+                set: self.set,
+                block,
+                q: self.q.slice(s![block.batch, block.head, .., ..]),
+                keys: &keys[head / shape.group()],
+                scoring: &heads[head],
+                cut: self.cut_in(block),
+                observer: self.observer,
+            };
+            merger.add(at, job.observe(&mut workspace));
+        }
+    }
+
     /// The real keys of every key/value head, `[B][H_kv]`, each `[keys/16][d_k][16]`.
-    fn pack<I: Isa>(&self, isa: I) -> Vec<Vec<Line>> {
+    fn pack(&self) -> Vec<Vec<Line>> {
         let Shape { b, h_kv, m, .. } = self.walk.shape;
         let pack = |at: usize| {
             let keys = self.scoring.key_length(at / h_kv, m);
             let keys = self.k.slice(s![at / h_kv, at % h_kv, ..keys, ..]);
-            isa.run(PackKeys(keys))
+            self.set.run(PackKeys(keys))
         };
         (0..b * h_kv).into_par_iter().map(pack).collect()
     }
@@ -108,59 +122,6 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
                 .partition_point(|e| (e.batch, e.head, e.query) < place)
         };
         &self.cut[at(block.rows.start)..at(block.rows.end)]
-    }
-}
-
-/// Packs the keys of one head.
-struct PackKeys<'a, E>(ArrayView2<'a, E>);
-
-impl<E: Element> Kernel for PackKeys<'_, E> {
-    type Output = Vec<Line>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
-        let (keys, d_k) = self.0.dim();
-        let mut lines = Vec::with_capacity(lines_for(keys) * d_k);
-        pack_keys(isa, self.0, &mut lines);
-        lines
-    }
-}
-
-/// Takes blocks until there are none.
-struct Worker<'w, 'a, 's, E, O: Observer> {
-    call: &'w Observe<'a, 's, E, O>,
-    heads: &'w [HeadScoring<'a>],
-    keys: &'w [Vec<Line>],
-    blocks: &'w [QueryBlock<'a>],
-    next: &'w AtomicUsize,
-    merger: &'w Merger<'w, O>,
-}
-
-impl<E: Element, O: Observer> Kernel for Worker<'_, '_, '_, E, O> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let call = self.call;
-        let shape = &call.walk.shape;
-        let mut workspace = Workspace::new::<I>(shape.d_k, call.observer.wants_log2_weights());
-        loop {
-            let at = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(block) = self.blocks.get(at) else {
-                break;
-            };
-            let head = block.batch * shape.h + block.head;
-            let job = Job {
-                set: call.set,
-                block,
-                q: call.q.slice(s![block.batch, block.head, .., ..]),
-                keys: &self.keys[head / shape.group()],
-                scoring: &self.heads[head],
-                cut: call.cut_in(block),
-                observer: call.observer,
-            };
-            self.merger.add(at, job.observe(isa, &mut workspace));
-        }
     }
 }
 

@@ -59,13 +59,12 @@ impl Cells {
 
     /// Where cell `a` begins.
     fn start(&self, a: usize) -> usize {
-        let part = a as u128 * self.range.len() as u128 / self.count as u128;
-        self.range.start + part as usize
+        self.range.start + scaled(a, self.range.len(), self.count)
     }
 
     /// The cell of a place within the range.
     fn of(&self, at: usize) -> usize {
-        // The last cell that starts no later: ⌊a·R/c⌋ ≤ x, so a·R < (x + 1)·c.
+        // The last cell that starts no later: ⌊a·R/c⌋ ≤ x, so a·R < (x + 1)·c, and so a < ⌈(x + 1)·c / R⌉.
         let x = (at - self.range.start) as u128;
         let (len, count) = (self.range.len() as u128, self.count as u128);
         (((x + 1) * count - 1) / len) as usize
@@ -74,15 +73,24 @@ impl Cells {
     /// The parts of `range` in each cell, as (cell, part).
     fn cut(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<'_> {
         let mut at = range.start;
+        let mut next = if range.is_empty() { 0 } else { self.of(at) };
         std::iter::from_fn(move || {
             (at < range.end).then(|| {
-                let cell = self.of(at);
-                let part = at..self.start(cell + 1).min(range.end);
+                let cell = next;
+                next += 1;
+                let part = at..self.start(next).min(range.end);
                 at = part.end;
                 (cell, part)
             })
         })
     }
+}
+
+/// ⌊a·b/c⌋ for a ≤ c.
+fn scaled(a: usize, b: usize, c: usize) -> usize {
+    // Products of 128 bits take several times as long, and are hardly ever needed.
+    a.checked_mul(b)
+        .map_or_else(|| (a as u128 * b as u128 / c as u128) as usize, |ab| ab / c)
 }
 
 impl PooledTile {
@@ -238,13 +246,13 @@ fn repeat(mut cells: ArrayViewMut2<f32>, height: usize, width: usize) {
     if cols > width {
         for mut row in cells.rows_mut().into_iter().take(height) {
             for b in (0..cols).rev() {
-                row[b] = row[(b as u128 * width as u128 / cols as u128) as usize];
+                row[b] = row[scaled(b, width, cols)];
             }
         }
     }
     if rows > height {
         for a in (0..rows).rev() {
-            let from = (a as u128 * height as u128 / rows as u128) as usize;
+            let from = scaled(a, height, rows);
             if from != a {
                 let (source, mut to) = cells.multi_slice_mut((s![from, ..], s![a, ..]));
                 to.assign(&source);

@@ -140,6 +140,12 @@ impl<'a> Tile<'a> {
         &self.weights[r * LINES..][..self.width()]
     }
 
+    /// Line `l` of row `r`.
+    #[inline(always)]
+    pub(super) fn line(&self, r: usize, l: usize) -> &'a Line {
+        &self.weights[r * LINES + l]
+    }
+
     /// As [`lines`](Self::lines), of the logarithms.
     #[inline(always)]
     pub(super) fn log2_lines(&self, r: usize) -> &'a [Line] {

@@ -199,61 +199,138 @@ impl Kernel for Offer<'_, '_> {
             let row = self.tile.first_in_block() + r;
             let list = &mut self.lists.entries[row * self.lists.k..][..self.lists.k];
             let least = &mut self.lists.bars[row];
-            let mut values = [Line::ZERO; LINES];
-            let lines = match self.factors {
-                Some(factors) => {
-                    times(isa, self.tile.lines(r), factors, &mut values);
-                    &values[..self.tile.width()]
-                }
-                None => self.tile.lines(r),
+            let values = Values {
+                weights: self.tile.lines(r),
+                factors: self.factors,
+                first,
             };
-            let mut words = above(isa, lines, *least);
-            for (w, word) in words.iter_mut().enumerate() {
-                while *word != 0 {
-                    let at = w * 64 + word.trailing_zeros() as usize;
-                    *word &= *word - 1;
-                    let value = lines[at / Line::LEN].0[at % Line::LEN];
-                    insert(list, entry(value, first + at));
+            let mut found = values.above(isa, *least);
+            if count(&found) > MANY && list.len() <= Line::LEN {
+                found = values.above(isa, least.max(values.sixteenth_at_least(isa)));
+            }
+            match count(&found) {
+                0 => continue,
+                few if few * list.len() <= STEPS => {
+                    each(&found, |at| insert(list, values.entry(at)));
                 }
+                _ => merge_many(list, &values, &found),
             }
             *least = bar(list[list.len() - 1]);
         }
     }
 }
 
-/// `out = a · b`
-#[inline(always)]
-fn times<I: Isa>(isa: I, a: &[Line], b: &[Line; LINES], out: &mut [Line; LINES]) {
-    for ((a, b), out) in a.iter().zip(b).zip(out) {
+/// What a row of a tile is ranked by.
+struct Values<'t> {
+    weights: &'t [Line],
+    /// One line for each of the weights', or 1.
+    factors: Option<&'t [Line; LINES]>,
+    /// The first key.
+    first: usize,
+}
+
+/// A bit for each value of a tile's row.
+type Candidates = [u64; LINES / 4];
+
+impl Values<'_> {
+    /// One vector of values.
+    #[inline(always)]
+    fn load<I: Isa>(&self, isa: I, line: usize, part: usize) -> I::V {
+        let weights = isa.load(self.weights[line].part(part, I::LANES));
+        match self.factors {
+            Some(factors) => isa.mul(weights, isa.load(factors[line].part(part, I::LANES))),
+            None => weights,
+        }
+    }
+
+    /// The value and key at a place of the row.
+    #[inline(always)]
+    fn entry(&self, at: usize) -> Entry {
+        let (line, lane) = (at / Line::LEN, at % Line::LEN);
+        let factor = self.factors.map_or(1.0, |factors| factors[line].0[lane]);
+        entry(self.weights[line].0[lane] * factor, self.first + at)
+    }
+
+    /// A bit for each value that is not below `bar`, NaN included.
+    #[inline(always)]
+    fn above<I: Isa>(&self, isa: I, bar: f32) -> Candidates {
+        let bar = isa.splat(bar);
+        let mut words = [0; LINES / 4];
+        for (w, word) in words.iter_mut().enumerate() {
+            let mut bits = 0;
+            for line in w * 4..self.weights.len().min(w * 4 + 4) {
+                let mut below = 0;
+                for part in 0..Line::LEN / I::LANES {
+                    let value = self.load(isa, line, part);
+                    below |= isa.bits(isa.less(value, bar)) << (part * I::LANES);
+                }
+                bits |= u64::from(!below as u16) << (line % 4 * Line::LEN);
+            }
+            *word = bits;
+        }
+        words
+    }
+
+    /// A number that at least sixteen of the values reach: the least of the lanes' maxima. NaN may be passed over.
+    #[inline(always)]
+    fn sixteenth_at_least<I: Isa>(&self, isa: I) -> f32 {
+        let mut maxima = Line::ZERO;
         for part in 0..Line::LEN / I::LANES {
-            let (a, b) = (a.part(part, I::LANES), b.part(part, I::LANES));
-            isa.store(
-                isa.mul(isa.load(a), isa.load(b)),
-                out.part_mut(part, I::LANES),
-            );
+            let mut max = isa.splat(0.0);
+            for line in 0..self.weights.len() {
+                max = isa.max(max, self.load(isa, line, part));
+            }
+            isa.store(max, maxima.part_mut(part, I::LANES));
+        }
+        maxima.0.into_iter().fold(f32::INFINITY, f32::min)
+    }
+}
+
+/// Candidates of a row for which a higher bar is looked for.
+const MANY: usize = 12;
+
+/// Candidates times length of the list up to which they are put in one by one, which takes so many steps, vectors of them
+/// at a time; beyond it they are selected from together.
+const STEPS: usize = 1024;
+
+/// How many bits are set.
+#[inline(always)]
+fn count(words: &Candidates) -> usize {
+    words.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+/// Calls `take` with the place of each set bit, in order.
+#[inline(always)]
+fn each(words: &Candidates, mut take: impl FnMut(usize)) {
+    for (w, &word) in words.iter().enumerate() {
+        let mut word = word;
+        while word != 0 {
+            take(w * 64 + word.trailing_zeros() as usize);
+            word &= word - 1;
         }
     }
 }
 
-/// A bit for each value that is not below `bar`, NaN included.
-#[inline(always)]
-fn above<I: Isa>(isa: I, lines: &[Line], bar: f32) -> [u64; LINES / 4] {
-    let bar = isa.splat(bar);
-    let mut words = [0; LINES / 4];
-    for (l, line) in lines.iter().enumerate() {
-        let mut below = 0;
-        for part in 0..Line::LEN / I::LANES {
-            let value = isa.load(line.part(part, I::LANES));
-            below |= isa.bits(isa.less(value, bar)) << (part * I::LANES);
-        }
-        words[l / 4] |= u64::from(!below as u16) << (l % 4 * Line::LEN);
+/// Puts many entries in their places at once.
+#[inline(never)]
+fn merge_many(list: &mut [Entry], values: &Values, found: &Candidates) {
+    let mut all = Vec::with_capacity(list.len() + LINES * Line::LEN);
+    all.extend(list.iter().copied().take_while(|&entry| entry != 0));
+    each(found, |at| all.push(values.entry(at)));
+    if all.len() > list.len() {
+        all.select_nth_unstable_by(list.len() - 1, |a, b| b.cmp(a));
+        all.truncate(list.len());
     }
-    words
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    list[..all.len()].copy_from_slice(&all);
 }
 
 /// Puts an entry in its place, and drops the last.
 #[inline(always)]
 fn insert(list: &mut [Entry], entry: Entry) {
+    if entry < list[list.len() - 1] {
+        return;
+    }
     for i in (1..list.len()).rev() {
         list[i] = list[i].max(list[i - 1].min(entry));
     }

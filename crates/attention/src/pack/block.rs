@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 
 use super::rows::Rows;
 use crate::Element;
+use crate::element::widen;
 use crate::isa::{Isa, Line, lines_for};
 
 /// Keys of a block. With d = 64 its K and V panels take 128 KB, which a second-level cache of 512 KB
@@ -106,23 +107,4 @@ pub(crate) fn pack_values<I: Isa, E: Element>(
         }
     }
     isa.sum(zeros) == 0.0
-}
-
-/// The first sixteen values of `src` as f32; 0 beyond its end.
-#[inline(always)]
-fn widen<I: Isa, E: Element>(isa: I, src: &[E]) -> Line {
-    let mut line = Line::ZERO;
-    if src.len() >= Line::LEN {
-        for part in 0..Line::LEN / I::LANES {
-            isa.store(
-                E::load(isa, &src[part * I::LANES..]),
-                line.part_mut(part, I::LANES),
-            );
-        }
-    } else {
-        for (x, value) in line.0.iter_mut().zip(src) {
-            *x = value.to_f32();
-        }
-    }
-    line
 }

@@ -3,12 +3,14 @@
 //! Kernels work in log₂ units: scores are multiplied by log₂e, so that a weight is `2^(s − lse₂)` and the
 //! exponential needs no multiplication. The factor `scale · log₂e` is multiplied into the queries when they are
 //! packed. [`HeadScoring`] holds a head's options in these units, [`Bounds`] the keys that a strip's queries see, and
-//! [`score_tile`] makes one tile of scores.
+//! [`score_tile`] makes one tile of scores; [`normaliser`] ends a softmax.
 
 mod bounds;
 mod head;
+mod normalise;
 mod tile;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use head::HeadScoring;
-pub(crate) use tile::{TileAt, score_tile};
+pub(crate) use normalise::normaliser;
+pub(crate) use tile::{TileAt, apply_options_to_row, hide_in_row, score_tile};

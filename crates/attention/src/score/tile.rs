@@ -1,6 +1,7 @@
 //! One tile of scores.
 
 use std::f32::consts::LOG2_E;
+use std::ops::Range;
 
 use super::{Bounds, HeadScoring};
 use crate::isa::math::tanh;
@@ -34,29 +35,43 @@ pub(crate) fn score_tile<I: Isa, T: Tile<I::V>>(
     tile
 }
 
-/// Soft cap, distance penalty and bias, in the order that [`Scoring`](crate::Scoring) documents.
+/// [`apply_options_to_row`] for every row of a tile.
 #[inline(always)]
 fn apply_options<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, at: TileAt, head: &HeadScoring) {
     for r in 0..T::ROWS {
-        let row = tile.row_mut(r).as_mut();
-        if let Some(cap) = head.cap {
-            for v in 0..T::VECTORS {
-                row[v] = isa.mul(tanh(isa, row[v]), isa.splat(cap));
-            }
+        let at = TileAt {
+            query: at.query + r,
+            key: at.key,
+        };
+        apply_options_to_row(isa, tile.row_mut(r).as_mut(), at, head);
+    }
+}
+
+/// Soft cap, distance penalty and bias of one query's scores for consecutive keys, in the order that
+/// [`Scoring`](crate::Scoring) documents.
+#[inline(always)]
+pub(crate) fn apply_options_to_row<I: Isa>(
+    isa: I,
+    row: &mut [I::V],
+    at: TileAt,
+    head: &HeadScoring,
+) {
+    if let Some(cap) = head.cap {
+        for v in 0..row.len() {
+            row[v] = isa.mul(tanh(isa, row[v]), isa.splat(cap));
         }
-        if let Some(slope) = head.slope {
-            for v in 0..T::VECTORS {
-                let distance = isa.ramp(head.distance(at.query + r, at.key + v * I::LANES));
-                let distance = isa.max(distance, isa.sub(isa.splat(0.0), distance));
-                row[v] = isa.mul_add(distance, isa.splat(-slope), row[v]);
-            }
+    }
+    if let Some(slope) = head.slope {
+        for v in 0..row.len() {
+            let distance = isa.ramp(head.distance(at.query, at.key + v * I::LANES));
+            let distance = isa.max(distance, isa.sub(isa.splat(0.0), distance));
+            row[v] = isa.mul_add(distance, isa.splat(-slope), row[v]);
         }
-        if head.bias.is_some() {
-            for v in 0..T::VECTORS {
-                let j = at.key + v * I::LANES;
-                let line = head.bias_line(at.query + r, j);
-                row[v] = isa.mul_add(isa.load(&line.0), isa.splat(LOG2_E), row[v]);
-            }
+    }
+    if head.bias.is_some() {
+        for v in 0..row.len() {
+            let line = head.bias_line(at.query, at.key + v * I::LANES);
+            row[v] = isa.mul_add(isa.load(&line.0), isa.splat(LOG2_E), row[v]);
         }
     }
 }
@@ -64,17 +79,21 @@ fn apply_options<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, at: TileAt, head: 
 /// −∞ at the keys that a row does not see.
 #[inline(always)]
 fn hide<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, key: usize, bounds: &Bounds) {
-    let hidden = isa.splat(f32::NEG_INFINITY);
-    let width = T::VECTORS * I::LANES;
     for r in 0..T::ROWS {
-        let visible = bounds.row(r);
-        let start = isa.splat(visible.start.saturating_sub(key).min(width) as f32);
-        let end = isa.splat(visible.end.saturating_sub(key).min(width) as f32);
-        let row = tile.row_mut(r).as_mut();
-        for v in 0..T::VECTORS {
-            let index = isa.ramp((v * I::LANES) as f32);
-            row[v] = isa.select(isa.less(index, end), row[v], hidden);
-            row[v] = isa.select(isa.less(index, start), hidden, row[v]);
-        }
+        hide_in_row(isa, tile.row_mut(r).as_mut(), key, bounds.row(r));
+    }
+}
+
+/// −∞ at the keys outside `visible`, of one query's scores for the keys from `key` on.
+#[inline(always)]
+pub(crate) fn hide_in_row<I: Isa>(isa: I, row: &mut [I::V], key: usize, visible: Range<usize>) {
+    let hidden = isa.splat(f32::NEG_INFINITY);
+    let width = row.len() * I::LANES;
+    let start = isa.splat(visible.start.saturating_sub(key).min(width) as f32);
+    let end = isa.splat(visible.end.saturating_sub(key).min(width) as f32);
+    for v in 0..row.len() {
+        let index = isa.ramp((v * I::LANES) as f32);
+        row[v] = isa.select(isa.less(index, end), row[v], hidden);
+        row[v] = isa.select(isa.less(index, start), hidden, row[v]);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::Args;
 use lookback_heads::explain::{ExplainOptions, explain};
 use lookback_heads::{Look, LookOptions, WordName, head};
-use lookback_model::{Encoding, Prefix, WeightsKind};
+use lookback_model::{Encoding, Interventions, Prefix, WeightsKind};
 use lookback_trace::HeadId;
 use lookback_view::terminal::{WalkPicture, write_walk};
 
@@ -85,7 +85,7 @@ fn choose(
     encoding: &Encoding,
 ) -> anyhow::Result<HeadId> {
     lookback_heads::explain::check_length(encoding)?;
-    let trace = look::trace(context, loaded, encoding)?;
+    let trace = look::trace(context, loaded, encoding, &Interventions::default())?;
     let options = LookOptions {
         words: args.token.iter().cloned().collect(),
         ..LookOptions::default()

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::args::{ModelArgs, TextArgs};
 use crate::context::Context;
+use crate::interventions::InterventionArgs;
 use crate::{interrupt, output};
 
 const EXAMPLES: &str = "\
@@ -34,6 +35,8 @@ pub(crate) struct GenerateArgs {
     text: TextArgs,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    changes: InterventionArgs,
     /// The most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 128)]
     tokens: usize,
@@ -109,6 +112,10 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let loaded = context.load(&args.model.model, args.weights.into())?;
     let model = &loaded.model;
     let prompt = prompt(args, &text, model, context)?;
+    let changes = args.changes.on(model, &prompt)?;
+    if let Some(told) = args.changes.told() {
+        output::note(&format!("the model writes {told}"));
+    }
     if model.weights() == WeightsKind::Quantized {
         output::note(&format!(
             "computing on {} weights: numbers differ slightly from those on f32 weights, which looks and traces are computed on",
@@ -129,10 +136,15 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     };
     let prompt_tokens = prompt.ids.len();
     let reading = context.reading(prompt_tokens);
-    let generation = model.generate(&prompt.ids, &options, &reading, &mut |token| {
-        reading.finish();
-        stream.push(token)
-    })?;
+    let generation = model.generate(
+        &prompt.ids,
+        &options,
+        &changes.and(&reading),
+        &mut |token| {
+            reading.finish();
+            stream.push(token)
+        },
+    )?;
     let text = stream.finish()?;
     if context.json {
         output::print_json(&Generated {

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use lookback_heads::{Look, LookOptions, WordName, head};
-use lookback_model::{Encoding, Model, Prefix, TraceOptions, WeightsKind};
+use lookback_model::{Encoding, Interventions, Model, Prefix, TraceOptions, WeightsKind};
 use lookback_trace::{HeadId, Trace};
 use lookback_view::terminal::{LookPicture, write_look};
 
 use crate::args::{ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
+use crate::interventions::InterventionArgs;
 use crate::output;
 
 const EXAMPLES: &str = "\
@@ -35,7 +36,7 @@ pub(crate) struct LookArgs {
     #[command(flatten)]
     pub(crate) text: TextArgs,
     /// Look into a trace file instead of reading a text: no model is needed
-    #[arg(long, value_name = "FILE", group = "TextArgs", conflicts_with_all = ["model", "prefix", "truncate"])]
+    #[arg(long, value_name = "FILE", group = "TextArgs", conflicts_with_all = ["model", "prefix", "truncate", "ablate", "cut"])]
     pub(crate) trace: Option<PathBuf>,
     /// A word to ask about, or WORD#n for its nth occurrence; may be repeated [default: the pronouns, else the last
     /// word]
@@ -54,6 +55,8 @@ pub(crate) struct LookArgs {
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) width: Option<usize>,
     #[command(flatten)]
+    pub(crate) changes: InterventionArgs,
+    #[command(flatten)]
     pub(crate) model: ModelArgs,
 }
 
@@ -69,7 +72,11 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
             let text = context.text(&args.text)?;
             let loaded = context.load_or_built_in(&args.model.model, WeightsKind::F32)?;
             let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-            let trace = trace(context, &loaded, &encoding)?;
+            let changes = args.changes.on(&loaded.model, &encoding)?;
+            if let Some(told) = args.changes.told() {
+                output::note(&format!("the model reads {told}"));
+            }
+            let trace = trace(context, &loaded, &encoding, &changes)?;
             print(
                 args,
                 context,
@@ -89,6 +96,7 @@ pub(super) fn trace(
     context: &Context,
     loaded: &Loaded,
     encoding: &Encoding,
+    changes: &Interventions,
 ) -> anyhow::Result<Trace> {
     let options = TraceOptions {
         logits: lookback_model::Logits::None,
@@ -97,7 +105,10 @@ pub(super) fn trace(
         ..TraceOptions::default()
     };
     let reading = context.reading(encoding.ids.len());
-    Ok(loaded.model.trace(encoding, &options, &reading)?.trace)
+    Ok(loaded
+        .model
+        .trace(encoding, &options, &changes.and(&reading))?
+        .trace)
 }
 
 /// What the tokens before the text are called: a trace knows only their numbers.

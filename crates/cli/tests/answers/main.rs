@@ -1,5 +1,7 @@
 //! What `look` and `explain` answer, with the default model and with the program itself.
 
 mod explain;
+mod heads;
 mod look;
 mod program;
+mod who;

@@ -65,7 +65,8 @@ fn quantised_weights_say_so() {
         "{}",
         run.stderr
     );
-    assert_eq!(run.json()["weights"], "Q8_0");
+    let weights = "BF16 and Q8_0 (from F16, Q4_0, Q4_1, Q5_0 and Q5_1)";
+    assert_eq!(run.json()["weights"], weights);
 }
 
 #[test]

@@ -81,7 +81,11 @@ pub struct CandidateHead {
     /// Which head.
     #[serde(flatten)]
     pub head: HeadId,
-    /// Its weight on each candidate, in the order of [`Focus::candidates`].
+    /// Its weight on the candidate that it is listed for.
+    pub weight: f32,
+    /// Its weight on each candidate, in the order of [`Focus::candidates`]. Not part of the JSON, which would grow
+    /// with the square of the candidates and holds every head's weight on every word anyway.
+    #[serde(skip)]
     pub weights: Vec<f32>,
     /// Its weight on the prefix and on a learned sink.
     pub sink_share: f32,
@@ -165,6 +169,7 @@ impl CandidateHead {
         let on = |c: &Candidate| c.words.iter().map(|&w| weights.word_weights[w]).sum();
         Self {
             head: weights.head,
+            weight: 0.0,
             weights: candidates.iter().map(on).collect(),
             sink_share: weights.sink_share,
         }
@@ -175,7 +180,11 @@ impl CandidateHead {
 fn best(heads: &[CandidateHead], index: usize, count: usize) -> Vec<CandidateHead> {
     let mut order: Vec<&CandidateHead> = heads.iter().collect();
     order.sort_by(|a, b| b.weights[index].total_cmp(&a.weights[index]));
-    order.into_iter().take(count).cloned().collect()
+    let listed = |head: &CandidateHead| CandidateHead {
+        weight: head.weights[index],
+        ..head.clone()
+    };
+    order.into_iter().take(count).map(listed).collect()
 }
 
 impl CandidateHeads {

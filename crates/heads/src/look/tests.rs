@@ -247,7 +247,7 @@ fn the_json_form_is_the_documented_one() {
     assert_eq!(keys(&he["candidates"][0]), "heads share text weight words");
     assert_eq!(
         keys(&he["candidates"][0]["heads"][0]),
-        "head layer sink_share weights"
+        "head layer sink_share weight"
     );
     let head = &he["heads"][1];
     assert_eq!(keys(head), "head layer other_share sink_share word_weights");

@@ -42,20 +42,27 @@ pub struct Contrasts {
 pub struct Control {
     /// What was turned.
     pub turn: Turn,
-    /// The head that follows what was turned most: among those right in all four texts where there are any.
+    /// The head that follows what was turned most: among those that tell the two apart where there are any.
     pub best: Contrasts,
+    /// The head that follows it most the other way round: where `best` favours A, this one favours B.
+    pub other: Option<Contrasts>,
     /// The largest chance contrast of any head.
     pub chance: f64,
     /// How many heads are right in all four texts.
     pub consistent: usize,
-    /// How many heads there are: one in eight is right in all four by luck.
+    /// How many heads there are.
     pub heads: usize,
-    /// Whether the best head is right in all four texts, and by more than the largest chance contrast.
+    /// Whether the best head is right in all four texts, and by more than [`BEYOND_CHANCE`] times the largest chance
+    /// contrast.
     pub tells_apart: bool,
     /// All heads, in order.
     #[serde(skip)]
     pub all: Vec<Contrasts>,
 }
+
+/// How many times the largest chance contrast a head's must be: the largest of as many heads by luck alone is as
+/// large as that, give or take.
+pub const BEYOND_CHANCE: f64 = 2.0;
 
 /// The margins of one head in the four texts: as is, swapped, turned, swapped and turned.
 pub(super) type FourMargins = (HeadId, [f64; 4]);
@@ -89,18 +96,23 @@ impl Control {
     pub(super) fn new(turn: Turn, margins: impl Iterator<Item = FourMargins>) -> Option<Self> {
         let all: Vec<Contrasts> = margins.map(|m| Contrasts::new(m, &turn)).collect();
         let chance = all.iter().map(|c| c.chance.abs()).fold(0.0, f64::max);
+        let beyond = |c: &Contrasts| c.consistent && c.meaning.abs() > BEYOND_CHANCE * chance;
         let best = *all.iter().max_by(|a, b| {
-            let key = |c: &Contrasts| (c.consistent, c.meaning.abs());
-            let (a, b) = (key(a), key(b));
-            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+            let larger = a.meaning.abs().total_cmp(&b.meaning.abs());
+            beyond(a).cmp(&beyond(b)).then(larger)
         })?;
+        let other = all
+            .iter()
+            .filter(|c| beyond(c) && c.meaning * best.meaning < 0.0)
+            .max_by(|a, b| a.meaning.abs().total_cmp(&b.meaning.abs()));
         Some(Self {
             turn,
             best,
+            other: other.copied(),
             chance,
             consistent: all.iter().filter(|c| c.consistent).count(),
             heads: all.len(),
-            tells_apart: best.consistent && best.meaning.abs() > chance,
+            tells_apart: beyond(&best),
             all,
         })
     }
@@ -165,8 +177,9 @@ mod tests {
         ];
         let control = Control::new(turn(true), strong.into_iter()).unwrap();
         assert!(control.tells_apart && control.best.head == HEAD && control.consistent == 1);
+        assert_eq!(control.other, None);
         let weak = [
-            (HEAD, [0.05, -0.05, -0.05, 0.05]),
+            (HEAD, [0.15, -0.15, -0.15, 0.15]),
             (other, [0.1, 0.1, -0.1, -0.1]),
         ];
         assert!(

@@ -1,8 +1,9 @@
 //! Who a word stands for, as far as attention says anything about it.
 //!
-//! [`who`] asks one question: the weight from the word to each candidate ([`read`]), what each head's choice follows
+//! [`who`] asks one question: the weight from the word to each candidate ([`read()`]), what each head's choice follows
 //! when names are swapped and what decides between them is turned ([`control`]), what cutting the edge does to the
-//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose ([`baseline`]), and a verdict in
+//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose
+//! ([`embedding_similarity`]), and a verdict in
 //! words. [`evaluate()`] asks a whole set of them ([`set`]) and says what the best head's accuracy is worth
 //! ([`significance`]).
 //!
@@ -86,6 +87,10 @@ pub struct Row {
     pub pooled: HeadReading,
     /// The heads that favour one of the pair most, as it stands and with the names swapped.
     pub heads: Vec<HeadChoice>,
+    /// The head that keeps to one name most, by the smaller of its two margins.
+    pub name_head: Option<HeadChoice>,
+    /// The head that keeps to one place most, likewise.
+    pub place_head: Option<HeadChoice>,
     /// What the choice follows, one for each way to turn the text.
     pub controls: Vec<Control>,
 }
@@ -145,11 +150,18 @@ pub fn who(
         let both = read(&swapped(&variant, pair))?;
         turns.push((turn, read(&variant)?, both));
     }
+    let choices: Vec<Vec<HeadChoice>> = as_is
+        .iter()
+        .zip(&swap)
+        .map(|(as_is, swap)| choices(as_is, swap, pair))
+        .collect();
     let rows: Vec<Row> = (0..rows.len())
         .map(|row| Row {
             from: rows[row],
             pooled: as_is[row].pooled(),
-            heads: choices(&as_is[row], &swap[row], pair, options.top),
+            heads: most(&choices[row], pair, options.top),
+            name_head: keeper(&choices[row], pair, Habit::Name),
+            place_head: keeper(&choices[row], pair, Habit::Place),
             controls: turns
                 .iter()
                 .filter_map(|(turn, turned, both)| {
@@ -210,33 +222,38 @@ fn four_margins(
     })
 }
 
+/// Every head's choice, in order.
+fn choices(as_is: &Reading, swapped: &Reading, pair: (usize, usize)) -> Vec<HeadChoice> {
+    let each = as_is.heads.iter().zip(&swapped.heads);
+    each.map(|(plain, swap)| HeadChoice {
+        reading: plain.clone(),
+        swapped: swap.weights.clone(),
+        keeps_to: match margin(plain, pair) * margin(swap, pair) > 0.0 {
+            true => Habit::Name,
+            false => Habit::Place,
+        },
+    })
+    .collect()
+}
+
 /// The heads that favour one of the pair most.
-fn choices(
-    as_is: &Reading,
-    swapped: &Reading,
-    pair: (usize, usize),
-    top: usize,
-) -> Vec<HeadChoice> {
-    let mut order: Vec<usize> = (0..as_is.heads.len()).collect();
-    let size = |at: usize| margin(&as_is.heads[at], pair).abs();
-    order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
-    order
-        .into_iter()
-        .take(top)
-        .map(|at| {
-            let (plain, swap) = (&as_is.heads[at], &swapped.heads[at]);
-            let (m, s) = (margin(plain, pair), margin(swap, pair));
-            HeadChoice {
-                reading: plain.clone(),
-                swapped: swap.weights.clone(),
-                keeps_to: if (m + s).abs() > (m - s).abs() {
-                    Habit::Name
-                } else {
-                    Habit::Place
-                },
-            }
-        })
-        .collect()
+fn most(choices: &[HeadChoice], pair: (usize, usize), top: usize) -> Vec<HeadChoice> {
+    let mut order: Vec<&HeadChoice> = choices.iter().collect();
+    let size = |choice: &HeadChoice| margin(&choice.reading, pair).abs();
+    order.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    order.into_iter().take(top).cloned().collect()
+}
+
+/// The head that keeps to something most: whose smaller margin of the two is the largest.
+fn keeper(choices: &[HeadChoice], pair: (usize, usize), habit: Habit) -> Option<HeadChoice> {
+    let smaller = |choice: &HeadChoice| {
+        let swapped = choice.swapped[pair.0] - choice.swapped[pair.1];
+        margin(&choice.reading, pair).abs().min(swapped.abs())
+    };
+    let of_habit = choices.iter().filter(|choice| choice.keeps_to == habit);
+    of_habit
+        .max_by(|a, b| smaller(a).total_cmp(&smaller(b)))
+        .cloned()
 }
 
 fn cause_of(

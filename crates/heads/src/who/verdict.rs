@@ -1,9 +1,9 @@
 //! The answer in words.
 
 use super::cause::{Change, Effect};
-use super::control::Control;
+use super::control::{Contrasts, Control};
 use super::variants::Turn;
-use super::{From, Habit, HeadChoice, Row, Who};
+use super::{From, HeadChoice, Row, Who};
 use crate::head;
 
 /// A sentence or two on each of: what is read, what that row could not know, what the later rows say, what cutting
@@ -70,20 +70,11 @@ fn of_row(who: &Who, row: &Row) -> String {
              heads favour.",
         ),
     };
-    let habit = |habit: Habit| row.heads.iter().find(|h| h.keeps_to == habit);
-    if let Some(choice) = habit(Habit::Name) {
-        said += &format!(
-            " {} keeps to a name: {}.",
-            head::name(choice.reading.head),
-            both(who, choice)
-        );
-    }
-    if let Some(choice) = habit(Habit::Place) {
-        said += &format!(
-            " {} keeps to a place: {}.",
-            head::name(choice.reading.head),
-            both(who, choice)
-        );
+    for (choice, what) in [(&row.name_head, "name"), (&row.place_head, "place")] {
+        if let Some(choice) = choice {
+            let head = head::name(choice.reading.head);
+            said += &format!(" {head} keeps to a {what}: {}.", both(who, choice));
+        }
     }
     said
 }
@@ -96,10 +87,7 @@ fn strongest(controls: &[Control]) -> Option<&Control> {
 
 fn tells_apart(who: &Who, row: &Row, control: &Control) -> String {
     let best = control.best;
-    let favoured = match best.name + best.place + best.meaning + best.chance >= 0.0 {
-        true => who.pair.0,
-        false => who.pair.1,
-    };
+    let favoured = favoured(who, &best);
     let effect = who.cause.effects.iter().find(|effect| {
         matches!(&effect.change, Change::Cut { heads, candidate }
             if *heads == [best.head] && *candidate == favoured)
@@ -115,7 +103,7 @@ fn tells_apart(who: &Who, row: &Row, control: &Control) -> String {
         Turn::Connective { .. } => "survives the swap of the names as the other role would",
         Turn::Pronoun { .. } => "survives the swap of the names",
     };
-    format!(
+    let mut said = format!(
         "{} favours {} from {}, {what}, and changes its choice with {}: by {:.3} of weight, where chance alone gives \
          {:.3}{cutting}.",
         head::name(best.head),
@@ -124,7 +112,27 @@ fn tells_apart(who: &Who, row: &Row, control: &Control) -> String {
         control.turn.label(),
         best.meaning.abs(),
         control.chance,
-    )
+    );
+    if let Some(other) = &control.other {
+        said += &format!(
+            " {} tells them apart too, by {:.3}, and favours {}: heads may look at the one meant or at the other, and \
+             which is which only the text's reader knows.",
+            head::name(other.head),
+            other.meaning.abs(),
+            name(who, self::favoured(who, other)),
+        );
+    }
+    said
+}
+
+/// Whom a head favours in the text as it stands.
+fn favoured(who: &Who, contrasts: &Contrasts) -> usize {
+    let margin = contrasts.name + contrasts.place + contrasts.meaning + contrasts.chance;
+    if margin >= 0.0 {
+        who.pair.0
+    } else {
+        who.pair.1
+    }
 }
 
 /// `Vatsal .181 and Madd .078; swapped, Vatsal .176 and Madd .078`

@@ -37,7 +37,7 @@ fn scores_are_those_of_the_reference() {
         period: 50,
         sequences: reference.ids,
     };
-    let scores = repeated.scores(model(), &()).unwrap();
+    let scores = repeated.scores(model(), &(), &mut || ()).unwrap();
     let mut largest = 0.0_f64;
     for s in &scores {
         let of = |scores: &Scores| scores[s.head.layer][s.head.head];
@@ -71,7 +71,7 @@ fn other_random_sequences_find_the_same_heads() {
         repeated,
         Repeated::random(model(), &Prefix::Declared, (4, 50), 2).unwrap()
     );
-    let scores = repeated.scores(model(), &()).unwrap();
+    let scores = repeated.scores(model(), &(), &mut || ()).unwrap();
     let named: Vec<_> = scores
         .iter()
         .map(|s| (head::name(s.head), s.induction))

@@ -18,7 +18,20 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use crate::tokenizer::{Error, one_line};
 
 /// Steps that a template may take. Real ones take a few dozen a message.
-const STEPS: u64 = 1_000_000;
+const STEPS: u64 = 500_000;
+
+/// The longest template, in bytes. Those that describe tools at length have 20 kB.
+const MAX_TEMPLATE: usize = 64 << 10;
+
+/// The most joins (`~`) in a template. A chain of them takes the engine time that grows with the square of its length,
+/// up to a minute for [`MAX_TEMPLATE`] bytes, before it counts steps. Real templates have a few dozen.
+const MAX_JOINS: usize = 1000;
+
+/// Stack of the thread that renders. The template engine takes nested expressions, and the values that they make,
+/// by recursion, with no limit of its own on some: `1+1+1…`, or a list put into a list in a loop. The deepest that
+/// [`MAX_TEMPLATE`] bytes can write, and [`STEPS`] steps can make, took less than 48 MB in an optimised build; pages
+/// of a stack that are not reached take no memory.
+const STACK: usize = 256 << 20;
 
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -44,6 +57,46 @@ pub struct Message {
 /// # Errors
 /// [`Error::Template`] where the template does not parse, or refuses the messages.
 pub fn render(template: &str, messages: &[Message], bos: &str, eos: &str) -> Result<String, Error> {
+    let failed = |detail: String| Error::Template { detail };
+    check_size(template).map_err(failed)?;
+    std::thread::scope(|scope| {
+        let render = || render_here(template, messages, bos, eos);
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let running = thread
+            .spawn_scoped(scope, render)
+            .map_err(|error| failed(format!("there is no memory for its stack: {error}")))?;
+        // A panic would be a defect of the template engine, on a template that may be hostile.
+        let rendered = running
+            .join()
+            .unwrap_or_else(|_| Err("the template engine failed".to_owned()));
+        rendered.map_err(failed)
+    })
+}
+
+/// Refuses what would keep the template engine busy before it counts its steps.
+fn check_size(template: &str) -> Result<(), String> {
+    let length = template.len();
+    if length > MAX_TEMPLATE {
+        return Err(format!(
+            "it has {length} bytes; more than {MAX_TEMPLATE} are not read"
+        ));
+    }
+    let joins = template.bytes().filter(|&byte| byte == b'~').count();
+    if joins > MAX_JOINS {
+        return Err(format!(
+            "it joins texts with ~ in {joins} places; more than {MAX_JOINS} are not read"
+        ));
+    }
+    Ok(())
+}
+
+/// [`render`] on the stack of the current thread; fails with a description.
+fn render_here(
+    template: &str,
+    messages: &[Message],
+    bos: &str,
+    eos: &str,
+) -> Result<String, String> {
     let template = without_generation_marks(template);
     let rendered = environment()
         .template_from_str(&template)
@@ -57,9 +110,7 @@ pub fn render(template: &str, messages: &[Message], bos: &str, eos: &str) -> Res
                 eos_token => eos,
             })
         });
-    rendered.map_err(|error| Error::Template {
-        detail: describe(&error),
-    })
+    rendered.map_err(|error| describe(&error))
 }
 
 fn environment() -> Environment<'static> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::gguf::GgufError;
+use crate::printable::{printable, printable_message};
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +50,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file that is not JSON, or not the JSON it should be.
-    #[error("{path}: {detail}", path = path.display())]
+    #[error("{path}: {detail}", path = path.display(), detail = printable_message(detail))]
     Json {
         /// The file.
         path: PathBuf,
@@ -65,7 +66,7 @@ pub enum Error {
         source: GgufError,
     },
     /// A damaged safetensors file.
-    #[error("{path} is no valid safetensors file: {detail}", path = path.display())]
+    #[error("{path} is no valid safetensors file: {detail}", path = path.display(), detail = printable_message(detail))]
     Safetensors {
         /// The file.
         path: PathBuf,
@@ -73,7 +74,7 @@ pub enum Error {
         detail: String,
     },
     /// An index of shards that cannot be followed.
-    #[error("{path}: {detail}", path = path.display())]
+    #[error("{path}: {detail}", path = path.display(), detail = printable_message(detail))]
     Index {
         /// The index.
         path: PathBuf,
@@ -81,7 +82,12 @@ pub enum Error {
         detail: String,
     },
     /// A safetensors tensor of a type that cannot be read.
-    #[error("{path}: tensor {name} is of type {found}; supported are {supported}", path = path.display())]
+    #[error(
+        "{path}: tensor {name} is of type {found}; supported are {supported}",
+        path = path.display(),
+        name = printable(name),
+        found = printable(found)
+    )]
     TensorType {
         /// The file.
         path: PathBuf,
@@ -93,7 +99,11 @@ pub enum Error {
         supported: &'static str,
     },
     /// An architecture that is not implemented.
-    #[error("{path} is of architecture {found}; supported are {supported}", path = path.display())]
+    #[error(
+        "{path} is of architecture {found}; supported are {supported}",
+        path = path.display(),
+        found = printable(found)
+    )]
     Architecture {
         /// The file that says so.
         path: PathBuf,
@@ -103,7 +113,7 @@ pub enum Error {
         supported: String,
     },
     /// A setting that must be there and is not.
-    #[error("{source_name} has no {key}")]
+    #[error("{source_name} has no {key}", key = printable(key))]
     MissingSetting {
         /// The file.
         source_name: String,
@@ -111,7 +121,7 @@ pub enum Error {
         key: String,
     },
     /// A setting that makes no sense.
-    #[error("{source_name}: {key} is {value}, and must be {expected}")]
+    #[error("{source_name}: {key} is {value}, and must be {expected}", key = printable(key), value = printable(value))]
     InvalidSetting {
         /// The file.
         source_name: String,
@@ -123,7 +133,11 @@ pub enum Error {
         expected: String,
     },
     /// A setting that changes the mathematics in a way that is not implemented.
-    #[error("{source_name}: {key} = {value} is not supported; supported is {supported}")]
+    #[error(
+        "{source_name}: {key} = {value} is not supported; supported is {supported}",
+        key = printable(key),
+        value = printable(value)
+    )]
     UnsupportedSetting {
         /// The file.
         source_name: String,
@@ -136,7 +150,9 @@ pub enum Error {
     },
     /// A setting that is neither implemented nor known to leave the mathematics alone.
     #[error(
-        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there"
+        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there",
+        key = printable(key),
+        value = printable(value)
     )]
     UnknownSetting {
         /// The file.
@@ -147,14 +163,15 @@ pub enum Error {
         value: String,
     },
     /// The checkpoint lacks a tensor.
-    #[error("the checkpoint has no tensor {name}")]
+    #[error("the checkpoint has no tensor {name}", name = printable(name))]
     MissingTensor {
         /// Its name.
         name: String,
     },
     /// The checkpoint has a tensor that the model has no use for.
     #[error(
-        "the checkpoint has a tensor {name}, which the {architecture} model implemented here does not use"
+        "the checkpoint has a tensor {name}, which the {architecture} model implemented here does not use",
+        name = printable(name)
     )]
     UnknownTensor {
         /// Its name, as the file spells it.
@@ -163,7 +180,11 @@ pub enum Error {
         architecture: &'static str,
     },
     /// A tensor's shape contradicts the configuration.
-    #[error("tensor {name} has the shape {found:?}; the configuration asks for {expected:?}")]
+    #[error(
+        "tensor {name} has the shape {found}; the configuration asks for {expected:?}",
+        name = printable(name),
+        found = printable(&format!("{found:?}"))
+    )]
     Shape {
         /// The tensor.
         name: String,
@@ -174,7 +195,8 @@ pub enum Error {
     },
     /// A weight is NaN or infinite.
     #[error(
-        "tensor {name} holds {value} at entry {index}: the file is damaged, or its training diverged"
+        "tensor {name} holds {value} at entry {index}: the file is damaged, or its training diverged",
+        name = printable(name)
     )]
     NotFinite {
         /// The tensor.
@@ -185,7 +207,7 @@ pub enum Error {
         index: usize,
     },
     /// A divisor of a rotary frequency that is not positive.
-    #[error("tensor {name} holds {value} at entry {index}; rotary factors must be positive")]
+    #[error("tensor {name} holds {value} at entry {index}; rotary factors must be positive", name = printable(name))]
     RopeFactor {
         /// The tensor.
         name: String,
@@ -195,7 +217,7 @@ pub enum Error {
         index: usize,
     },
     /// A row was asked for that the matrix does not have.
-    #[error("row {row} was asked for, but {name} has {rows} rows")]
+    #[error("row {row} was asked for, but {name} has {rows} rows", name = printable(name))]
     RowOutOfRange {
         /// The tensor.
         name: String,

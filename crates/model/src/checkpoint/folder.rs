@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::validate::check_tensors;
 use super::weights::{StoredTensor, Weights};
 use super::{Checkpoint, Error, Provenance};
+use crate::printable::printable;
 use crate::tokenizer::{JsonOptions, Tokenizer};
 
 /// Far beyond any real config.json, index or template.
@@ -149,7 +150,10 @@ fn read_shards(folder: &Path, index_path: &Path) -> Result<Weights, Error> {
         for name in names {
             let tensor = found.remove(&name).ok_or_else(|| Error::Index {
                 path: index_path.to_owned(),
-                detail: format!("tensor {name} is said to be in {shard}, and is not"),
+                detail: format!(
+                    "tensor {} is said to be in {shard}, and is not",
+                    printable(&name)
+                ),
             })?;
             tensors.insert(name, tensor);
         }
@@ -157,7 +161,8 @@ fn read_shards(folder: &Path, index_path: &Path) -> Result<Weights, Error> {
             return Err(Error::Index {
                 path: index_path.to_owned(),
                 detail: format!(
-                    "{shard} holds a tensor {name}, which the index does not name there"
+                    "{shard} holds a tensor {}, which the index does not name there",
+                    printable(name)
                 ),
             });
         }

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::Error;
 use super::map::MappedFile;
 use super::weights::{RowOrder, StoredTensor};
+use crate::printable::printable;
 
 /// Reads the header of `file`, which will be file `index` of the checkpoint. The safetensors
 /// library checks that the tensors lie in the file, in order, without gaps or overlaps, and
@@ -34,8 +35,9 @@ pub(crate) fn read_header(
         })?;
         if info.shape.is_empty() || info.shape.contains(&0) {
             return Err(bad(format!(
-                "tensor {name} has the shape {:?}, which holds no matrix or vector",
-                info.shape
+                "tensor {} has the shape {}, which holds no matrix or vector",
+                printable(&name),
+                printable(&format!("{:?}", info.shape))
             )));
         }
         let (start, end) = info.data_offsets;
@@ -75,14 +77,20 @@ pub(crate) fn read_index(
         .ok_or_else(|| bad("it has no weight_map".to_owned()))?;
     map.iter()
         .map(|(name, file)| {
-            let file = file
-                .as_str()
-                .ok_or_else(|| bad(format!("the file of tensor {name} is not a text")))?;
+            let file = file.as_str().ok_or_else(|| {
+                bad(format!(
+                    "the file of tensor {} is not a text",
+                    printable(name)
+                ))
+            })?;
             // A name only: the index may not point out of the folder.
-            let plain = Path::new(file).file_name().is_some_and(|name| name == file);
+            let plain = Path::new(file).file_name().is_some_and(|name| name == file)
+                && !file.contains(char::is_control);
             if !plain {
                 return Err(bad(format!(
-                    "tensor {name} is said to be in {file:?}, which is not the name of a file beside it"
+                    "tensor {} is said to be in {}, which is not the name of a file beside it",
+                    printable(name),
+                    printable(&format!("{file:?}"))
                 )));
             }
             Ok((name.clone(), file.to_owned()))

@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::quantized::GgmlDType;
 use lookback_trace::{LayerMeta, TraceMask};
 use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use rayon::prelude::*;
@@ -14,7 +13,7 @@ use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::{Activation, Checkpoint, Config};
 use crate::layers::{
     HeadColumns, Linear, OutputHead, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows,
-    from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
+    describe, from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
 };
 use crate::{AttentionWeights, Error, WeightsKind};
 
@@ -72,7 +71,6 @@ pub(crate) const FORMAT: Format = Format {
 pub(crate) struct Llama {
     checkpoint: Arc<Checkpoint>,
     shape: Shape,
-    kind: WeightsKind,
     frequencies: RopeFrequencies,
     layers: Vec<Layer>,
     final_norm: RmsNorm,
@@ -106,11 +104,10 @@ impl Llama {
         let head_name = if config.tied { EMBEDDINGS } else { OUTPUT_HEAD };
         Ok(Self {
             shape: shape(config),
-            kind,
             frequencies: RopeFrequencies::new(&config.rope, config.head_dim),
             layers,
             final_norm: RmsNorm::load(&checkpoint, FINAL_NORM, config.norm_eps)?,
-            output_head: OutputHead::new(checkpoint.clone(), head_name.to_owned(), kind),
+            output_head: OutputHead::new(checkpoint.clone(), head_name.to_owned(), kind)?,
             checkpoint,
         })
     }
@@ -348,13 +345,10 @@ impl Family for Llama {
     }
 
     fn weights_description(&self) -> String {
-        let held = self
-            .layers
-            .first()
-            .map_or(GgmlDType::F32, |layer| layer.gate_up.dtype());
-        match self.kind {
-            WeightsKind::F32 => "f32".to_owned(),
-            WeightsKind::Quantized => format!("{held:?}"),
-        }
+        let layers = self.layers.iter();
+        let matrices = layers
+            .flat_map(|layer| [&layer.qkv, &layer.out, &layer.gate_up, &layer.down])
+            .map(Linear::held);
+        describe(matrices.chain([self.output_head.held()]))
     }
 }

@@ -97,27 +97,46 @@ impl Sampler {
         candidates.last().map_or(0, |&(token, _)| token)
     }
 
-    /// The likeliest tokens that together reach `top_p`, likeliest first, with their unnormalised probabilities.
+    /// The likeliest tokens that together reach `top_p`, with their unnormalised probabilities.
     fn nucleus(&self, logits: ArrayView1<f32>) -> Vec<(u32, f64)> {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let temperature = f64::from(self.sampling.temperature);
         let weight = |logit: f32| ((f64::from(logit) - f64::from(largest)) / temperature).exp();
-        let mut candidates: Vec<(u32, f64)> = (0..)
+        let candidates: Vec<(u32, f64)> = (0..)
             .zip(logits.iter().map(|&logit| weight(logit)))
             .collect();
-        candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
+        if self.sampling.top_p == 1.0 {
+            return candidates;
+        }
         let total: f64 = candidates.iter().map(|&(_, weight)| weight).sum();
-        let mut reached = 0.0;
-        let kept = candidates
-            .iter()
-            .position(|&(_, weight)| {
-                reached += weight;
-                reached >= f64::from(self.sampling.top_p) * total
-            })
-            .map_or(candidates.len(), |last| last + 1);
-        candidates.truncate(kept);
-        candidates
+        likeliest(candidates, f64::from(self.sampling.top_p) * total)
     }
+}
+
+/// The fewest of `candidates` that together reach `mass`, the likeliest first. A nucleus is small beside the
+/// vocabulary, so what is in it is selected before it is sorted.
+fn likeliest(mut candidates: Vec<(u32, f64)>, mass: f64) -> Vec<(u32, f64)> {
+    let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    let mut selected = 64;
+    while selected < candidates.len() {
+        candidates.select_nth_unstable_by(selected, order);
+        let first = &candidates[..selected];
+        if first.iter().map(|&(_, weight)| weight).sum::<f64>() >= mass {
+            candidates.truncate(selected);
+            break;
+        }
+        selected *= 4;
+    }
+    candidates.sort_unstable_by(order);
+    let mut reached = 0.0;
+    let last = candidates.iter().position(|&(_, weight)| {
+        reached += weight;
+        reached >= mass
+    });
+    if let Some(last) = last {
+        candidates.truncate(last + 1);
+    }
+    candidates
 }
 
 /// The likeliest token.
@@ -180,6 +199,37 @@ mod tests {
         assert_eq!(seen(0.7), [1, 2]);
         assert_eq!(seen(0.85), [0, 1, 2]);
         assert_eq!(seen(1.0), [0, 1, 2, 3]);
+    }
+
+    /// Selecting gives what sorting the whole vocabulary gives, also among equals.
+    #[test]
+    fn selected_candidates_are_those_of_a_full_sort() {
+        let mut random = StdRng::seed_from_u64(4);
+        for n in [1_u32, 63, 64, 65, 300, 5000] {
+            for spread in [0.0, 1.0, 30.0] {
+                // Rounded, so that many are equal.
+                let weight = |r: f64| (spread * r).round().exp();
+                let candidates: Vec<_> = (0..n)
+                    .map(|token| (token, weight(random.random())))
+                    .collect();
+                let total: f64 = candidates.iter().map(|&(_, weight)| weight).sum();
+                let mut sorted = candidates.clone();
+                sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
+                for top_p in [0.01, 0.5, 0.9, 0.999] {
+                    let mut reached = 0.0;
+                    let expected: Vec<_> = sorted
+                        .iter()
+                        .copied()
+                        .take_while(|&(_, weight)| {
+                            let goes_on = reached < top_p * total;
+                            reached += weight;
+                            goes_on
+                        })
+                        .collect();
+                    assert_eq!(likeliest(candidates.clone(), top_p * total), expected);
+                }
+            }
+        }
     }
 
     #[test]

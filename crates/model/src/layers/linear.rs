@@ -5,6 +5,8 @@ use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
 use rayon::prelude::*;
 
 use super::eight_bit::EightBit;
+use super::held::Held;
+use super::sixteen_bit::SixteenBit;
 use crate::checkpoint::Checkpoint;
 use crate::{Error, WeightsKind};
 
@@ -15,6 +17,7 @@ const DEQUANTISE_ROWS: usize = 16;
 /// A matrix W that activations are multiplied by: y = x·W, \[rows, inputs\] · \[inputs, outputs\].
 pub(crate) struct Linear {
     form: Form,
+    held: Held,
     outputs: usize,
 }
 
@@ -23,6 +26,8 @@ enum Form {
     F32(Tensor),
     /// \[outputs, inputs\] in Q8_0, which products of few rows are computed on here.
     EightBit(EightBit),
+    /// \[outputs, inputs\] in F16 or BF16, likewise.
+    SixteenBit(SixteenBit),
     /// \[outputs, inputs\] in another type, which candle multiplies by.
     Quantized {
         product: QMatMul,
@@ -42,11 +47,12 @@ impl Linear {
         names: WeightNames,
         kind: WeightsKind,
     ) -> Result<Self, Error> {
+        let held = Held::new(checkpoint, names, kind)?;
         let form = match kind {
             WeightsKind::F32 => Form::F32(transposed(checkpoint, names)?),
-            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, names)?)?,
+            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, names, held.dtype)?)?,
         };
-        Ok(Self::new(form))
+        Ok(Self::new(form, held))
     }
 
     /// Loads one matrix and keeps it in f32 as it is stored, `[outputs, inputs]`: for matrices that are too large
@@ -56,20 +62,30 @@ impl Linear {
         name: &str,
         kind: WeightsKind,
     ) -> Result<Self, Error> {
-        let form = match kind {
-            WeightsKind::F32 => Form::F32(checkpoint.tensor_f32(name)?.t()?),
-            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, &[name.to_owned()])?)?,
-        };
-        Ok(Self::new(form))
+        match kind {
+            WeightsKind::F32 => {
+                let held = Held::new(checkpoint, &[name.to_owned()], kind)?;
+                Ok(Self::new(
+                    Form::F32(checkpoint.tensor_f32(name)?.t()?),
+                    held,
+                ))
+            }
+            WeightsKind::Quantized => Self::load(checkpoint, &[name.to_owned()], kind),
+        }
     }
 
-    fn new(form: Form) -> Self {
+    fn new(form: Form, held: Held) -> Self {
         let outputs = match &form {
             Form::F32(w) => w.dims()[1],
             Form::EightBit(w) => w.outputs(),
+            Form::SixteenBit(w) => w.outputs(),
             Form::Quantized { stored, .. } => stored.shape().dims()[0],
         };
-        Self { form, outputs }
+        Self {
+            form,
+            held,
+            outputs,
+        }
     }
 
     /// Columns of the product.
@@ -83,6 +99,8 @@ impl Linear {
             Form::F32(w) => Multiplier::Dense(w.clone()),
             Form::EightBit(w) if rows >= DEQUANTISE_ROWS => Multiplier::Dense(w.dense()?),
             Form::EightBit(w) => Multiplier::EightBit(w),
+            Form::SixteenBit(w) if rows >= DEQUANTISE_ROWS => Multiplier::Dense(w.dense()?),
+            Form::SixteenBit(w) => Multiplier::SixteenBit(w),
             Form::Quantized { stored, .. } if rows >= DEQUANTISE_ROWS => {
                 Multiplier::Dense(stored.dequantize(&Device::Cpu)?.t()?)
             }
@@ -95,28 +113,28 @@ impl Linear {
         Ok(match &self.form {
             Form::F32(w) => w.clone(),
             Form::EightBit(w) => w.dense()?,
+            Form::SixteenBit(w) => w.dense()?,
             Form::Quantized { stored, .. } => stored.dequantize(&Device::Cpu)?.t()?,
         })
     }
 
-    /// Name of the type that the weights are held in.
-    pub(crate) fn dtype(&self) -> GgmlDType {
-        match &self.form {
-            Form::F32(_) => GgmlDType::F32,
-            Form::EightBit(_) => GgmlDType::Q8_0,
-            Form::Quantized { stored, .. } => stored.dtype(),
-        }
+    /// The type that the weights are held in, and those that they are stored in.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 }
 
 impl Form {
     fn quantized(tensor: QTensor) -> Result<Self, Error> {
-        if tensor.dtype() == GgmlDType::Q8_0 {
-            return Ok(Form::EightBit(EightBit::new(&tensor)?));
+        match tensor.dtype() {
+            GgmlDType::Q8_0 => Ok(Form::EightBit(EightBit::new(&tensor)?)),
+            GgmlDType::F16 | GgmlDType::BF16 => Ok(Form::SixteenBit(SixteenBit::new(&tensor)?)),
+            _ => {
+                let stored = std::sync::Arc::new(tensor);
+                let product = QMatMul::from_arc(stored.clone())?;
+                Ok(Form::Quantized { product, stored })
+            }
         }
-        let stored = std::sync::Arc::new(tensor);
-        let product = QMatMul::from_arc(stored.clone())?;
-        Ok(Form::Quantized { product, stored })
     }
 }
 
@@ -124,6 +142,7 @@ impl Form {
 pub(crate) enum Multiplier<'a> {
     Dense(Tensor),
     EightBit(&'a EightBit),
+    SixteenBit(&'a SixteenBit),
     Quantized(&'a QMatMul),
 }
 
@@ -135,6 +154,7 @@ impl Multiplier<'_> {
         Ok(match self {
             Multiplier::Dense(w) => Product::Tensor(tensor(x)?.matmul(w)?),
             Multiplier::EightBit(w) => Product::Rows(w.times(&x, rows)),
+            Multiplier::SixteenBit(w) => Product::Rows(w.times(&x, rows)),
             Multiplier::Quantized(w) => Product::Tensor(w.forward(&tensor(x)?)?),
         })
     }
@@ -208,10 +228,12 @@ fn transpose_into(from: &[f32], columns: usize, to: &mut [f32], width: usize, fi
         });
 }
 
-/// The named weights as one quantised matrix \[Σ outputs, inputs\]. Types that candle multiplies by fast are kept
-/// as they are stored; all else is requantised to Q8_0, whose error (at most 1/254 of a block's largest weight) is
-/// small beside that of the 4-bit types.
-fn quantized(checkpoint: &Checkpoint, names: WeightNames) -> Result<QTensor, Error> {
+/// The named weights as one matrix \[Σ outputs, inputs\] of the type `dtype`: those of another type are requantised.
+fn quantized(
+    checkpoint: &Checkpoint,
+    names: WeightNames,
+    dtype: GgmlDType,
+) -> Result<QTensor, Error> {
     let mut parts = Vec::with_capacity(names.len());
     for name in names {
         parts.push(checkpoint.quantized(name)?);
@@ -223,7 +245,6 @@ fn quantized(checkpoint: &Checkpoint, names: WeightNames) -> Result<QTensor, Err
             .sum::<usize>(),
         parts.first().map_or(0, |part| part.shape().dims()[1]),
     );
-    let dtype = kept_type(&parts, inputs);
     let mut bytes = Vec::new();
     for part in parts {
         let part = if part.dtype() == dtype {
@@ -235,21 +256,6 @@ fn quantized(checkpoint: &Checkpoint, names: WeightNames) -> Result<QTensor, Err
     }
     let storage = QStorage::from_data(bytes.into(), &Device::Cpu, dtype)?;
     Ok(QTensor::new(storage, (outputs, inputs))?)
-}
-
-/// The type that `parts` are held in together: their own, where it is one and fast, else Q8_0; f32 where rows are
-/// no whole number of blocks.
-fn kept_type(parts: &[QTensor], inputs: usize) -> GgmlDType {
-    use GgmlDType::{F32, Q4K, Q5K, Q6K, Q8_0};
-    match parts.first().map(QTensor::dtype) {
-        Some(dtype @ (Q8_0 | Q4K | Q5K | Q6K))
-            if parts.iter().all(|part| part.dtype() == dtype) =>
-        {
-            dtype
-        }
-        _ if inputs.is_multiple_of(Q8_0.block_size()) => Q8_0,
-        _ => F32,
-    }
 }
 
 #[cfg(test)]

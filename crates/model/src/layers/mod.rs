@@ -2,14 +2,17 @@
 //! weights, and what happens between two products is a loop over rows.
 
 mod eight_bit;
+mod held;
 mod linear;
 mod output_head;
 mod rms_norm;
 mod rope;
 mod rows;
+mod sixteen_bit;
 mod swiglu;
 mod value_norms;
 
+pub(crate) use held::describe;
 pub(crate) use linear::Linear;
 pub(crate) use output_head::OutputHead;
 pub(crate) use rms_norm::RmsNorm;

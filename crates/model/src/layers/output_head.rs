@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array2, ArrayView2};
 
+use super::held::Held;
 use super::{Linear, row_chunks};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, WeightsKind};
@@ -14,17 +15,28 @@ pub(crate) struct OutputHead {
     checkpoint: Arc<Checkpoint>,
     name: String,
     kind: WeightsKind,
+    held: Held,
     weights: OnceLock<Linear>,
 }
 
 impl OutputHead {
-    pub(crate) fn new(checkpoint: Arc<Checkpoint>, name: String, kind: WeightsKind) -> Self {
-        Self {
+    pub(crate) fn new(
+        checkpoint: Arc<Checkpoint>,
+        name: String,
+        kind: WeightsKind,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            held: Held::new(&checkpoint, std::slice::from_ref(&name), kind)?,
             checkpoint,
             name,
             kind,
             weights: OnceLock::new(),
-        }
+        })
+    }
+
+    /// The type that the weights will be held in, and that they are stored in.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     fn weights(&self) -> Result<&Linear, Error> {

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayViewMut2, ArrayViewMut3};
 use rayon::prelude::*;
 
 use super::rows::{SEQUENTIAL_ROWS, vectorised};
-use crate::checkpoint::{Rope, RopeScaling};
+use crate::checkpoint::Rope;
 
 /// Angle by which each pair of a head turns from one position to the next.
 pub(crate) struct RopeFrequencies {
@@ -13,15 +13,11 @@ pub(crate) struct RopeFrequencies {
 }
 
 impl RopeFrequencies {
-    /// Frequencies of a head of `head_dim` entries.
+    /// Frequencies of a head of `head_dim` entries: [`Rope::frequencies`].
     pub(crate) fn new(rope: &Rope, head_dim: usize) -> Self {
-        let plain = (0..head_dim / 2)
-            .map(|c| f64::from(rope.theta).powf(-2.0 * c as f64 / head_dim as f64));
-        let per_position = plain
-            .enumerate()
-            .map(|(c, frequency)| scaled(frequency, c, &rope.scaling) as f32)
-            .collect();
-        Self { per_position }
+        Self {
+            per_position: rope.frequencies(head_dim),
+        }
     }
 
     /// Cosines and sines for `rows` positions from `first` on.
@@ -32,31 +28,6 @@ impl RopeFrequencies {
         RopeTable {
             cos: Array2::from_shape_fn(shape, |at| f64::from(angle(at)).cos() as f32),
             sin: Array2::from_shape_fn(shape, |at| f64::from(angle(at)).sin() as f32),
-        }
-    }
-}
-
-/// Frequency `c` after the checkpoint's change for longer contexts.
-fn scaled(frequency: f64, c: usize, scaling: &RopeScaling) -> f64 {
-    match scaling {
-        RopeScaling::None => frequency,
-        RopeScaling::Linear { factor } => frequency / f64::from(*factor),
-        RopeScaling::Factors(factors) => frequency / f64::from(factors[c]),
-        RopeScaling::Llama3 {
-            factor,
-            low_freq_factor,
-            high_freq_factor,
-            original_context_length,
-        } => {
-            let (factor, low, high) = (
-                f64::from(*factor),
-                f64::from(*low_freq_factor),
-                f64::from(*high_freq_factor),
-            );
-            // How often the pair turns round within the original context.
-            let turns = *original_context_length as f64 * frequency / std::f64::consts::TAU;
-            let kept = ((turns - low) / (high - low)).clamp(0.0, 1.0);
-            frequency * (kept + (1.0 - kept) / factor)
         }
     }
 }
@@ -130,6 +101,7 @@ pub(crate) fn split_heads(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::RopeScaling;
 
     fn rope(scaling: RopeScaling) -> Rope {
         Rope {

@@ -1,5 +1,6 @@
 //! Keys and values of what was read, for decoding.
 
+use lookback_attention::decode::Workspace;
 use ndarray::{Array3, ArrayView3, Axis, s};
 
 use crate::Error;
@@ -15,6 +16,8 @@ const MIN_GROWTH: usize = 64;
 pub struct KvCache {
     layers: Vec<LayerCache>,
     tokens: usize,
+    /// What decoding from it needs beside it.
+    workspace: Workspace,
 }
 
 /// One layer's keys and values, with room to grow.
@@ -36,6 +39,7 @@ impl KvCache {
         Self {
             layers: vec![layer; shape.layers],
             tokens: 0,
+            workspace: Workspace::new(),
         }
     }
 
@@ -105,6 +109,16 @@ impl KvCache {
         let layer = &self.layers[layer];
         let first = s![.., ..tokens, ..];
         (layer.k.slice(first), layer.v.slice(first))
+    }
+
+    /// Lends the memory that decoding works in, while the cache is being read.
+    pub(super) fn take_workspace(&mut self) -> Workspace {
+        std::mem::take(&mut self.workspace)
+    }
+
+    /// Takes it back, to use again.
+    pub(super) fn give_workspace(&mut self, workspace: Workspace) {
+        self.workspace = workspace;
     }
 
     /// Counts tokens whose keys and values every layer has been given.

@@ -141,7 +141,7 @@ impl<'a> Pass<'a> {
             k: heads.k.view(),
             v: heads.v.view(),
         };
-        attend(&call, self.hooks, self.z.view_mut())
+        attend(&call, self.hooks, self.z.view_mut(), None)
     }
 
     /// Attention to the cached tokens and the new ones, which join the cache. Gives back what the trace keeps.
@@ -161,6 +161,7 @@ impl<'a> Pass<'a> {
         let k = copy_if(keep.trace, &heads.k);
         let v = copy_if(keep.trace && keep.values, &heads.v);
         cache.append(layer, heads.k, heads.v);
+        let mut workspace = cache.take_workspace();
         let (all_k, all_v) = cache.layer(layer, cache.len() + n);
         let call = Attend {
             layer,
@@ -169,7 +170,8 @@ impl<'a> Pass<'a> {
             k: all_k,
             v: all_v,
         };
-        let lse = attend(&call, self.hooks, self.z.view_mut())?;
+        let lse = attend(&call, self.hooks, self.z.view_mut(), Some(&mut workspace))?;
+        cache.give_workspace(workspace);
         Ok((lse, Heads { q: heads.q, k, v }))
     }
 

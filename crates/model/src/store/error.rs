@@ -166,11 +166,13 @@ pub enum Error {
     },
     /// The model is not on disk, and nothing may be fetched.
     #[error(
-        "hf:{repository} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it; unset that to fetch it"
+        "{model} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it; unset that to fetch it{hint}"
     )]
     Offline {
-        /// OWNER/NAME, and the file if one was named.
-        repository: String,
+        /// What was asked for.
+        model: String,
+        /// What is there instead, or nothing.
+        hint: String,
     },
     /// The caller asked to stop.
     #[error("interrupted; nothing half-fetched is in use")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::hub::{self, Receipt};
+use super::hub::{self, Addresses, ModelFiles, Receipt};
 use super::package::Place;
 use super::{DEFAULT_MODEL, Error, PRONOUN, Settings};
 
@@ -111,43 +111,20 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
 
 /// The folder model and the GGUF files of one repository in this program's cache.
 fn fetched(repository: &str, home: &Path) -> Vec<Entry> {
-    let Some((commit, receipt)) = hub::fetched(home) else {
-        return Vec::new();
-    };
-    let folder = home.join(commit);
-    let mut entries = Vec::new();
-    if receipt.folder && receipt.has_all(&folder) {
-        entries.push(Entry::on_hub(
-            repository,
-            folder.clone(),
-            folder_bytes(&receipt),
-            Origin::Hub,
-        ));
-    }
-    for (file, data) in receipt.files.iter().filter(|(file, _)| is_gguf(file)) {
-        if receipt.has(&folder, file) {
-            entries.push(Entry::on_hub(
-                &format!("{repository}/{file}"),
-                folder.join(file),
-                data.bytes,
-                Origin::Hub,
-            ));
-        }
-    }
-    entries
-}
-
-fn folder_bytes(receipt: &Receipt) -> u64 {
-    receipt
-        .files
-        .iter()
-        .filter(|(file, _)| !is_gguf(file))
-        .map(|(_, data)| data.bytes)
-        .sum()
-}
-
-fn is_gguf(file: &str) -> bool {
-    file.to_ascii_lowercase().ends_with(".gguf")
+    let addresses = Addresses::read(home);
+    let folder_model = addresses.unnamed.and_then(|unnamed| {
+        let bytes = unnamed.bytes(home)?;
+        let path = home.join(&unnamed.commit);
+        matches!(unnamed.model, ModelFiles::Folder(_))
+            .then(|| Entry::on_hub(repository, path, bytes, Origin::Hub))
+    });
+    let files = addresses.named.iter().filter_map(|(file, commit)| {
+        let folder = home.join(commit);
+        let bytes = Receipt::read(&folder)?.whole(&folder, file)?.bytes;
+        let name = format!("{repository}/{file}");
+        Some(Entry::on_hub(&name, folder.join(file), bytes, Origin::Hub))
+    });
+    folder_model.into_iter().chain(files).collect()
 }
 
 /// The folders in `folder`, by name; none where it does not exist.

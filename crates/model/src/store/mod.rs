@@ -13,8 +13,8 @@
 //! | --- | --- |
 //! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
 //! | `pronoun/` | the model that is built into the program, as a file |
-//! | `hub/OWNER/NAME/main` | the commit of a model on the hub that was fetched last |
-//! | `hub/OWNER/NAME/COMMIT/` | its files, and `.receipt.json`, which says which of them are whole |
+//! | `hub/OWNER/NAME/COMMIT/` | files of a model on the hub, and `.receipt.json`, which says which of them are whole |
+//! | `hub/OWNER/NAME/addresses.json` | of which commit `hf:OWNER/NAME` is, and each `hf:OWNER/NAME/FILE` |
 //! | `.lock`, `.partial-*` | held, or written, by the process that is fetching |
 //!
 //! All of it can be deleted at any time; what is missing is fetched again.

@@ -31,6 +31,14 @@ impl Decoder {
         }
     }
 
+    /// How the vocabulary writes a space.
+    pub(super) fn space(self) -> &'static str {
+        match self {
+            Decoder::ByteLevel => "Ġ",
+            Decoder::Spaces { .. } => "▁",
+        }
+    }
+
     /// The text of a whole sequence's bytes.
     pub(super) fn text(self, bytes: &[u8]) -> String {
         let strip = match self {

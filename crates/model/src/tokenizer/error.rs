@@ -1,11 +1,12 @@
 //! What can be wrong with a tokenizer or its input.
 
 use crate::checkpoint::GgufError;
+use crate::printable::{printable, printable_message};
 
 /// A library's message in one line: some draw pictures of a pattern.
 pub(crate) fn one_line(error: impl std::fmt::Display) -> String {
     let text = error.to_string();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable_message(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Why a tokenizer cannot be built, a text not be encoded, or a chat not be rendered.
@@ -18,7 +19,7 @@ pub enum Error {
     )]
     NoBos,
     /// A kind of tokenizer that is not implemented.
-    #[error("the tokenizer's {part} {found} is not supported; supported are {supported}")]
+    #[error("the tokenizer's {part} {found} is not supported; supported are {supported}", found = printable(found))]
     Unsupported {
         /// Which part of the tokenizer.
         part: &'static str,
@@ -28,13 +29,13 @@ pub enum Error {
         supported: String,
     },
     /// A vocabulary that is damaged or contradicts itself.
-    #[error("the tokenizer's vocabulary is damaged: {detail}")]
+    #[error("the tokenizer's vocabulary is damaged: {detail}", detail = printable_message(detail))]
     Vocabulary {
         /// What is wrong.
         detail: String,
     },
     /// A file that is not JSON, or not the JSON it should be.
-    #[error("{detail}")]
+    #[error("{detail}", detail = printable_message(detail))]
     Json {
         /// What is wrong.
         detail: String,
@@ -49,7 +50,7 @@ pub enum Error {
         detail: String,
     },
     /// A chat template that is damaged, or that refuses the messages.
-    #[error("the chat template cannot be rendered: {detail}")]
+    #[error("the chat template cannot be rendered: {detail}", detail = printable_message(detail))]
     Template {
         /// What is wrong.
         detail: String,

@@ -11,6 +11,7 @@ use super::sentencepiece::{PieceKind, SentencePiece, VocabularyEntry};
 use super::{Error, Model, Specials, Tokenizer};
 use crate::checkpoint::GgufError;
 use crate::checkpoint::gguf::GgufFile;
+use crate::printable::printable;
 
 impl Tokenizer {
     /// The tokenizer of a GGUF file.
@@ -165,7 +166,7 @@ fn merges(file: &GgufFile, vocabulary: &Vocab) -> Result<Vec<(String, String)>, 
         .into_iter()
         .map(|line| {
             let (left, right) = line.split_once(' ').ok_or_else(|| Error::Vocabulary {
-                detail: format!("the merge {line:?} is no pair"),
+                detail: format!("the merge {} is no pair", printable(&format!("{line:?}"))),
             })?;
             merged.clear();
             merged.push_str(left);
@@ -173,7 +174,11 @@ fn merges(file: &GgufFile, vocabulary: &Vocab) -> Result<Vec<(String, String)>, 
             for part in [left, right, &merged] {
                 if !vocabulary.contains_key(part) {
                     return Err(Error::Vocabulary {
-                        detail: format!("the merge {line:?} needs {part:?}, which is no token"),
+                        detail: format!(
+                            "the merge {} needs {}, which is no token",
+                            printable(&format!("{line:?}")),
+                            printable(&format!("{part:?}"))
+                        ),
                     });
                 }
             }

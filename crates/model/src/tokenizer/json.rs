@@ -6,7 +6,8 @@ use tokenizers::Tokenizer as LibraryTokenizer;
 use super::decoder::Decoder;
 use super::error::one_line;
 use super::library::Library;
-use super::{Error, Model, Specials, Tokenizer};
+use super::{Error, Model, Specials, Tokenizer, steps};
+use crate::printable::printable;
 
 /// What other files say about a tokenizer.json.
 #[derive(Debug, Default)]
@@ -32,6 +33,9 @@ impl Tokenizer {
         }
         check_model(&value["model"])?;
         let decoder = decoder(&value["decoder"])?;
+        steps::check_normalizer(&value["normalizer"], decoder)?;
+        steps::check_pre_tokenizer(&value["pre_tokenizer"], decoder)?;
+        steps::check_unknown(&value["model"], decoder)?;
         let put_before = first_of_template(&value["post_processor"]).map(str::to_owned);
         // Cutting short and filling up are for training, and what stands around a text is up
         // to the caller. The library takes a template's tokens on trust.
@@ -83,7 +87,7 @@ fn check_model(model: &Value) -> Result<(), Error> {
         Some("Unigram") => Ok(()),
         found => Err(Error::Unsupported {
             part: "model",
-            found: found.unwrap_or("(unknown)").to_owned(),
+            found: printable(found.unwrap_or("(unknown)")),
             supported: "BPE, Unigram".to_owned(),
         }),
     }
@@ -97,7 +101,7 @@ fn check_bpe(model: &Value) -> Result<(), Error> {
         if !absent {
             return Err(Error::Unsupported {
                 part: "model",
-                found: format!("{key} = {value}"),
+                found: printable(&format!("{key} = {value}")),
                 supported: "its absence".to_owned(),
             });
         }
@@ -117,14 +121,21 @@ fn check_bpe(model: &Value) -> Result<(), Error> {
             },
             _ => None,
         };
-        let (left, right) = pair.ok_or_else(|| damaged(format!("the merge {merge} is no pair")))?;
+        let (left, right) = pair.ok_or_else(|| {
+            damaged(format!(
+                "the merge {} is no pair",
+                printable(&merge.to_string())
+            ))
+        })?;
         merged.clear();
         merged.push_str(left);
         merged.push_str(right);
         for part in [left, right, &merged] {
             if !vocabulary.contains_key(part) {
                 return Err(damaged(format!(
-                    "the merge {merge} needs {part:?}, which is no token"
+                    "the merge {} needs {}, which is no token",
+                    printable(&merge.to_string()),
+                    printable(&format!("{part:?}"))
                 )));
             }
         }
@@ -136,7 +147,7 @@ fn check_bpe(model: &Value) -> Result<(), Error> {
 fn decoder(value: &Value) -> Result<Decoder, Error> {
     let unsupported = || Error::Unsupported {
         part: "decoder",
-        found: value.to_string().chars().take(200).collect(),
+        found: printable(&value.to_string()),
         supported: "ByteLevel, Metaspace, and Replace, ByteFallback, Fuse and Strip in sequence"
             .to_owned(),
     };

@@ -12,6 +12,7 @@ use super::error::one_line;
 /// a text is known to [`super::Specials`].
 pub(super) struct Library {
     tokenizer: Box<Tokenizer>,
+    decoder: Decoder,
     /// Bytes that a byte-level vocabulary has no token for. The library would leave them out
     /// without a word.
     missing: Vec<u8>,
@@ -30,6 +31,7 @@ impl Library {
         };
         Self {
             tokenizer: Box::new(tokenizer),
+            decoder,
             missing,
         }
     }
@@ -62,14 +64,15 @@ impl Library {
             // The space that is put before a text is said to stand for its first character,
             // which the next token stands for.
             let next = offsets.get(index + 1);
-            let added = token == "▁" && next.is_some_and(|next| next.0 == start);
+            let added = token == self.decoder.space() && next.is_some_and(|next| next.0 == start);
             let end = if added { start } else { end };
             Piece { id, start, end }
         };
         let tokens = encoding.get_ids().iter().zip(encoding.get_tokens());
         let mut pieces: Vec<Piece> = tokens.enumerate().map(piece).collect();
-        if self.tokenizer.get_normalizer().is_some() {
-            close_gaps(&mut pieces, text.len());
+        match self.tokenizer.get_normalizer() {
+            Some(_) => close_gaps(&mut pieces, text.len()),
+            None => check_whole(&pieces, text)?,
         }
         Ok(pieces)
     }
@@ -88,6 +91,23 @@ impl Library {
     pub(super) fn token_id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
+}
+
+/// Refuses to give tokens that leave out a part of the text.
+fn check_whole(pieces: &[Piece], text: &str) -> Result<(), Error> {
+    let mut end = 0;
+    for piece in pieces {
+        if piece.start > end {
+            break;
+        }
+        end = end.max(piece.end);
+    }
+    if end == text.len() {
+        return Ok(());
+    }
+    Err(Error::Encode {
+        detail: format!("it has no token for what stands after byte {end}"),
+    })
 }
 
 /// Lets what normalisation took into the token before it, such as the accent that became part

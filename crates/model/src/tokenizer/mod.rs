@@ -14,6 +14,7 @@ mod library;
 mod pre_tokenizer;
 mod sentencepiece;
 mod special;
+mod steps;
 mod stream;
 
 pub use encoding::{Encoding, Prefix};
@@ -186,8 +187,10 @@ impl Tokenizer {
         self.declared_prefix.as_deref()
     }
 
-    /// Declares what [`Prefix::Declared`] stands for.
-    pub(crate) fn declare_prefix(&mut self, text: Option<&str>) {
-        self.declared_prefix = text.map(str::to_owned);
+    /// Declares what [`Prefix::Declared`] stands for: a token of the vocabulary. Where it is none, as in a vocabulary
+    /// of another model with a similar name, nothing is declared; it would be spelt out letter by letter.
+    pub(crate) fn declare_prefix(&mut self, token: Option<&str>) {
+        let is_token = |token: &&str| matches!(self.pieces(token), Ok(pieces) if pieces.len() == 1);
+        self.declared_prefix = token.filter(is_token).map(str::to_owned);
     }
 }

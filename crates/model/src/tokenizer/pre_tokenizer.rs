@@ -26,58 +26,24 @@ pub(super) enum PreTokenizer {
     Qwen2,
 }
 
-/// The names that llama.cpp's converter gives to each. Names of pre-tokenizers that only
-/// resemble one of these are not among them.
-const NAMES: &[(PreTokenizer, &[&str])] = &[
-    (PreTokenizer::SmolLm, &["smollm"]),
-    (
-        PreTokenizer::Llama3,
-        &[
-            "llama-bpe",
-            "llama3",
-            "llama-v3",
-            "falcon3",
-            "falcon-h1",
-            "pixtral",
-            "midm-2.0",
-            "lfm2",
-            "jina-v5-nano",
-        ],
-    ),
-    (
-        PreTokenizer::Qwen2,
-        &["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2"],
-    ),
-    (
-        PreTokenizer::Gpt2,
-        &[
-            "gpt-2",
-            "phi-2",
-            "jina-es",
-            "jina-de",
-            "jina-v2-es",
-            "jina-v2-de",
-            "gigachat",
-            "a.x-4.0",
-            "mellum",
-            "modern-bert",
-        ],
-    ),
+/// The names that llama.cpp's converter gives to each. It has further names for some that only resemble one of these,
+/// and none is taken for another before its tokens have been compared.
+const NAMES: [(&str, PreTokenizer); 4] = [
+    ("smollm", PreTokenizer::SmolLm),
+    ("llama-bpe", PreTokenizer::Llama3),
+    ("qwen2", PreTokenizer::Qwen2),
+    ("gpt-2", PreTokenizer::Gpt2),
 ];
 
 impl PreTokenizer {
     pub(super) fn from_name(name: &str) -> Result<Self, Error> {
-        NAMES
-            .iter()
-            .find(|(_, names)| names.contains(&name))
-            .map(|(pre_tokenizer, _)| *pre_tokenizer)
-            .ok_or_else(|| {
-                let names: Vec<&str> = NAMES.iter().flat_map(|entry| entry.1).copied().collect();
-                Error::Unsupported {
-                    part: "pre-tokenizer (tokenizer.ggml.pre)",
-                    found: name.to_owned(),
-                    supported: names.join(", "),
-                }
+        let found = NAMES.iter().find(|(known, _)| *known == name);
+        found
+            .map(|(_, pre_tokenizer)| *pre_tokenizer)
+            .ok_or_else(|| Error::Unsupported {
+                part: "pre-tokenizer (tokenizer.ggml.pre)",
+                found: name.to_owned(),
+                supported: NAMES.map(|(known, _)| known).join(", "),
             })
     }
 

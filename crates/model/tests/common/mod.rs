@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use lookback_model::store::{self, Silent};
 use lookback_model::{LoadOptions, Model, WeightsKind};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayView1};
 use safetensors::{Dtype, SafeTensors};
 
 /// The default model's file, fetched on first use.
@@ -102,4 +102,34 @@ pub(crate) fn max_difference<'a>(
             _ => panic!("one side is longer"),
         }
     }
+}
+
+/// log Σ exp, in f64.
+pub(crate) fn log_sum_exp(row: ArrayView1<f32>) -> f64 {
+    let largest = f64::from(row.fold(f32::NEG_INFINITY, |a, &b| a.max(b)));
+    largest
+        + row
+            .iter()
+            .map(|&x| (f64::from(x) - largest).exp())
+            .sum::<f64>()
+            .ln()
+}
+
+/// Where the largest number stands.
+pub(crate) fn argmax(row: ArrayView1<f32>) -> usize {
+    (0..row.len())
+        .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+        .expect("not empty")
+}
+
+/// Mean negative log-likelihood of each token given those before it, from the rows of logits after each.
+pub(crate) fn mean_nll<'a>(
+    logits: impl IntoIterator<Item = ArrayView1<'a, f32>>,
+    tokens: &[u32],
+) -> f64 {
+    let losses = tokens[1..].iter().zip(logits);
+    let total: f64 = losses
+        .map(|(&token, row)| log_sum_exp(row) - f64::from(row[token as usize]))
+        .sum();
+    total / (tokens.len() - 1) as f64
 }

@@ -114,3 +114,73 @@ fn templates_that_never_end_are_stopped() {
     refusal("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
     refusal("{{ 'x' * 1000000000000 }}");
 }
+
+/// The engine goes down expressions by recursion: these used to overflow the stack.
+#[test]
+fn templates_that_nest_deeply_end_in_an_answer() {
+    /// The longest template that is read.
+    const LONGEST: usize = 64 << 10;
+    let repeated = |start: &str, part: &str, end: &str| {
+        let times = (LONGEST - start.len() - end.len()) / part.len();
+        format!("{start}{}{end}", part.repeat(times))
+    };
+    // Most are refused or fail for what they say; the answer is that this thread is still there.
+    for template in [
+        repeated("{{ 1", "+1", " }}"),
+        repeated("{{ ", "-", "1 }}"),
+        repeated("{{ ", "not ", "1 }}"),
+        repeated("{{ a", ".a", " }}"),
+        repeated("{{ [1]", "[0]", " }}"),
+        repeated("{{ 1", "|a", " }}"),
+        repeated("{{ 1", "()", " }}"),
+        format!("{{{{ 1{} }}}}", "~1".repeat(1000)),
+        repeated("{{ 2", "**1", " }}"),
+        repeated("{{ 1", " if 1", " }}"),
+        repeated("{{ 1", " is a", " }}"),
+        repeated("{{ 1", " and 1", " }}"),
+        repeated("{{ 1", "<1", " }}"),
+        repeated("{{ ", "(", ")"),
+        repeated("{{ ", "[", "]"),
+        repeated("{{ ", "{1:", "}"),
+        repeated("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+        repeated("", "{% if 1 %}", ""),
+        repeated("", "{% for a in a %}", ""),
+        repeated("", "{% macro m() %}", ""),
+    ] {
+        let _ = render(&template, &conversation(), "", "");
+    }
+    let sum = repeated("{{ 1", "+1", " }}");
+    assert_eq!(rendered(&sum), ((sum.len() - 7) / 2 + 1).to_string());
+    let longer = refusal(&" ".repeat(LONGEST + 1));
+    assert!(longer.contains("65537 bytes"), "{longer}");
+    let joined = refusal(&repeated("{{ 1", "~1", " }}"));
+    assert!(joined.contains("more than 1000"), "{joined}");
+}
+
+/// Values that a short template makes deep: writing, comparing and dropping them goes down by recursion too.
+#[test]
+fn values_that_nest_deeply_end_in_an_answer() {
+    let made = "{% set ns = namespace(x=[], y=[]) %}{% for i in range(99999) %}";
+    for (step, last) in [
+        ("{% set ns.x = [ns.x] %}", "{{ ns.x }}"),
+        ("{% set ns.x = [ns.x] %}", "{{ ns.x | tojson }}"),
+        ("{% set ns.x = [ns.x] %}", "{{ 1 }}"),
+        ("{% set ns.x = {'a': ns.x} %}", "{{ ns.x | string }}"),
+        (
+            "{% set ns.x = [ns.x] %}{% set ns.y = [ns.y] %}",
+            "{{ ns.x == ns.y }}",
+        ),
+        (
+            "{% set ns.x = [ns.x] %}{% set ns.y = [ns.y] %}",
+            "{{ [ns.x, ns.y] | sort }}",
+        ),
+        ("{% set ns.x = ns.x ~ [1] %}", "{{ ns.x }}"),
+        ("{% set ns.x = ns.x + [1] %}", "{{ ns.x }}"),
+    ] {
+        for rounds in [1000, 10_000, 30_000, 99_999] {
+            let made = made.replace("99999", &rounds.to_string());
+            let template = format!("{made}{step}{{% endfor %}}{last}");
+            let _ = render(&template, &conversation(), "", "");
+        }
+    }
+}

@@ -7,8 +7,13 @@ use crate::common::data;
 use crate::gguf_bytes::{Entry, File, llama};
 
 /// A copy of the folder `tied` with its tokenizer.json changed.
-fn open(change: impl FnOnce(&mut Value)) -> Result<Checkpoint, String> {
-    let source = data("tiny").join("tied");
+pub(crate) fn open(change: impl FnOnce(&mut Value)) -> Result<Checkpoint, String> {
+    open_as("tied", change)
+}
+
+/// A copy of the folder `name` with its tokenizer.json changed.
+pub(crate) fn open_as(name: &str, change: impl FnOnce(&mut Value)) -> Result<Checkpoint, String> {
+    let source = data("tiny").join(name);
     let folder = tempfile::tempdir().expect("a temporary folder");
     for file in ["config.json", "model.safetensors", "tokenizer_config.json"] {
         std::fs::copy(source.join(file), folder.path().join(file)).expect("room for a copy");
@@ -20,7 +25,7 @@ fn open(change: impl FnOnce(&mut Value)) -> Result<Checkpoint, String> {
     Checkpoint::open(folder.path()).map_err(|error| error.to_string())
 }
 
-fn refusal(change: impl FnOnce(&mut Value)) -> String {
+pub(crate) fn refusal(change: impl FnOnce(&mut Value)) -> String {
     open(change).err().expect("a refusal")
 }
 
@@ -131,7 +136,14 @@ fn other_gguf_tokenizers_are_refused_by_name() {
     assert_refused(&file, &["tokenizer.ggml.model", "missing"]);
     file.set("tokenizer.ggml.model", Entry::Text("gpt2"));
     assert_refused(&file, &["tokenizer.ggml.pre", "missing"]);
-    for name in ["default", "tekken", "deepseek-llm", "gpt-4o"] {
+    for name in [
+        "default",
+        "tekken",
+        "deepseek-llm",
+        "gpt-4o",
+        "llama3",
+        "phi-2",
+    ] {
         file.set("tokenizer.ggml.pre", Entry::Text(name));
         assert_refused(&file, &[name, "smollm", "llama-bpe", "qwen2", "gpt-2"]);
     }

@@ -10,6 +10,8 @@ mod hostile_config;
 mod hostile_folder;
 mod hostile_gguf;
 mod hostile_tokenizer;
+mod messages;
 mod probes;
 mod properties;
 mod tiny;
+mod tokenizer_steps;

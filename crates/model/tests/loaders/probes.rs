@@ -8,19 +8,19 @@ use crate::common::data;
 use crate::tiny::{folder, gguf};
 
 #[derive(serde::Deserialize)]
-struct Probe {
-    text: String,
-    ids: Vec<u32>,
+pub(crate) struct Probe {
+    pub(crate) text: String,
+    pub(crate) ids: Vec<u32>,
 }
 
-fn probes(name: &str) -> Vec<Probe> {
+pub(crate) fn probes(name: &str) -> Vec<Probe> {
     let file = std::fs::read(data("tiny").join(name).join("probes.json")).expect("the probes");
     let probes: Vec<Probe> = serde_json::from_slice(&file).expect("a list of probes");
     assert!(probes.len() >= 40);
     probes
 }
 
-fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+pub(crate) fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
     tokenizer.encode(text, &Prefix::None).expect("any text").ids
 }
 
@@ -309,4 +309,40 @@ fn a_tokenizer_without_bos_says_so() {
     ));
     let declared = tokenizer.encode("a", &Prefix::Declared).unwrap();
     assert_eq!(declared.prefix_tokens, 0);
+}
+
+/// A model of a known name with another vocabulary: a prefix that is no token there would be spelt out in letters.
+#[test]
+fn a_declared_prefix_is_a_token() {
+    let named = |source: &str, name: &str| {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        for file in [
+            "config.json",
+            "model.safetensors",
+            "tokenizer_config.json",
+            "tokenizer.json",
+        ] {
+            std::fs::copy(data("tiny").join(source).join(file), folder.join(file)).unwrap();
+        }
+        Checkpoint::open(&folder).unwrap()
+    };
+    let declared = |source, name| {
+        let checkpoint = named(source, name);
+        let tokenizer = checkpoint.tokenizer();
+        let declared = tokenizer.declared_prefix().map(str::to_owned);
+        let ids = tokenizer.encode("he", &Prefix::Declared).unwrap().ids;
+        (declared, ids[0], ids.len(), tokenizer.bos())
+    };
+    let end = folder("tied")
+        .tokenizer()
+        .token_id("<|endoftext|>")
+        .unwrap();
+    let (text, first, _, bos) = declared("tied", "SmolLM2-tiny");
+    assert_eq!((text.as_deref(), first), (Some("<|endoftext|>"), end));
+    assert_ne!(bos, Some(end));
+    assert_eq!(declared("tied", "other").0, None);
+    let (text, first, _, bos) = declared("head-dim-f16", "SmolLM2-tiny");
+    assert_eq!((text, Some(first)), (None, bos));
 }

@@ -1,225 +1,235 @@
-//! Models on the hub, served here.
+//! Models fetched from a hub: what is asked for, what comes, and how a broken-off file goes on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lookback_model::store::{Error, Origin, Settings, Silent, Store};
+use lookback_model::store::{Error, Settings, Silent, Stage, Store};
+use tempfile::TempDir;
 
 use super::support::repository::{COMMIT, Repository};
-use super::support::server::{Reply, Server, Then};
+use super::support::server::{Server, Then};
 use super::support::{Watcher, files, noise, settings, sha256};
 
-/// A hub with one repository, its files served by the same server.
-struct Hub {
-    server: Server,
-    folder: tempfile::TempDir,
+/// A store whose hub is at `url`.
+pub(crate) fn store(folder: &TempDir, url: &str) -> Store {
+    Store::new(hub_settings(folder, url))
 }
 
-impl Hub {
-    /// `change` may put another answer in place of the usual one: it is given the path and the usual answer.
-    fn new(
-        files: &[(&'static str, &[u8])],
-        change: impl Fn(&str, Reply) -> Reply + Send + Sync + 'static,
-    ) -> Self {
-        let repository = Repository::new(files);
-        let server = Server::start(move |request| {
-            // Redirects lead back here.
-            let mut repository = repository.clone();
-            let host = request.header("host").unwrap_or_default();
-            repository.content_url = Some(format!("http://{host}"));
-            change(&request.path, repository.answer(request))
-        });
-        let folder = tempfile::tempdir().unwrap();
-        Self { server, folder }
-    }
-
-    fn settings(&self) -> Settings {
-        let mut settings = settings(self.folder.path());
-        settings.hub.endpoint = self.server.url.clone();
-        settings
-    }
-
-    fn resolve(&self, spec: &str) -> Result<lookback_model::store::Resolved, Error> {
-        Store::new(self.settings()).resolve(spec, &Silent)
-    }
-
-    fn cached(&self) -> Vec<String> {
-        files(&self.folder.path().join("cache"))
-    }
-}
-
-fn as_it_is(_: &str, reply: Reply) -> Reply {
-    reply
-}
-
-#[test]
-fn a_folder_is_fetched_once() {
-    let weights = noise(300_000, 1);
-    let repository: &[(&str, &[u8])] = &[
-        ("README.md", b"# A model"),
-        ("config.json", b"{}"),
-        ("tokenizer.json", b"{\"version\": \"1.0\"}"),
-        ("model.safetensors", &weights),
-    ];
-    let hub = Hub::new(repository, as_it_is);
-    let found = hub.resolve("hf:someone/model").unwrap();
-    assert_eq!(found.name, "hf:someone/model");
-    assert!(found.path.ends_with(COMMIT));
-    assert_eq!(
-        std::fs::read(found.path.join("model.safetensors")).unwrap(),
-        weights
-    );
-    assert!(!found.path.join("README.md").exists());
-    let asked = hub.server.requests().len();
-    assert_eq!(hub.resolve("hf:someone/model").unwrap(), found);
-    assert_eq!(hub.server.requests().len(), asked);
-    let list = Store::new(hub.settings()).list().unwrap();
-    assert!(
-        list.iter()
-            .any(|entry| entry.name == found.name && entry.ready && entry.origin == Origin::Hub)
-    );
-}
-
-#[test]
-fn one_file_is_fetched_and_its_checksum_known() {
-    let bytes = noise(100_000, 2);
-    let hub = Hub::new(&[("m.gguf", &bytes), ("other.gguf", b"x")], as_it_is);
-    let found = hub.resolve("hf:someone/model/m.gguf").unwrap();
-    assert_eq!(std::fs::read(&found.path).unwrap(), bytes);
-    assert_eq!(found.sha256, Some(sha256(&bytes)));
-    assert!(hub.server.requests_for("other.gguf?signature=1").is_empty());
-}
-
-#[test]
-fn a_broken_download_goes_on_where_it_broke() {
-    let bytes = noise(400_000, 3);
-    let tries = AtomicUsize::new(0);
-    let hub = Hub::new(&[("m.gguf", &bytes)], move |path, reply| {
-        let content = path.starts_with("/content/");
-        match content && tries.fetch_add(1, Ordering::SeqCst) == 0 {
-            true => reply.cut_after(150_000),
-            false => reply,
-        }
-    });
-    let found = hub.resolve("hf:someone/model/m.gguf").unwrap();
-    assert_eq!(std::fs::read(&found.path).unwrap(), bytes);
-    let asked = hub.server.requests_for("m.gguf?signature=1");
-    assert!(
-        asked[1..]
-            .iter()
-            .any(|request| request.range_start().is_some_and(|start| start > 0))
-    );
-}
-
-#[test]
-fn a_file_that_is_another_is_not_used() {
-    let bytes = noise(50_000, 4);
-    let hub = Hub::new(&[("m.gguf", &bytes)], |path, mut reply| {
-        if path.starts_with("/content/") {
-            reply.body[10] ^= 1;
-        }
-        reply
-    });
-    let error = hub.resolve("hf:someone/model/m.gguf").unwrap_err();
-    assert!(matches!(error, Error::Checksum { .. }), "{error:?}");
-    assert!(
-        !hub.cached().iter().any(|file| file.ends_with("/m.gguf")),
-        "{:?}",
-        hub.cached()
-    );
-}
-
-#[test]
-fn what_is_refused_or_not_there_is_told_apart() {
-    let status = |status: u16| Hub::new(&[("m.gguf", b"x")], move |_, _| Reply::new(status, ""));
-    let error = |hub: &Hub| hub.resolve("hf:someone/model").unwrap_err();
-    assert!(matches!(error(&status(404)), Error::NotFound { .. }));
-    for code in [401, 403] {
-        let found = error(&status(code));
-        assert!(
-            matches!(found, Error::Access { .. } | Error::NotFound { .. }),
-            "{found:?}"
-        );
-    }
-    let hub = Hub::new(&[("README.md", b"words")], as_it_is);
-    let found = error(&hub);
-    assert!(matches!(found, Error::NotAModel { .. }), "{found:?}");
-}
-
-/// As long as a try brings bytes there is another; one that brings none, again and again, ends it.
-#[test]
-fn silence_is_not_waited_for_for_ever() {
-    let tries = AtomicUsize::new(0);
-    let bytes = noise(50_000, 5);
-    let hub = Hub::new(&[("m.gguf", &bytes)], move |path, reply| {
-        if !path.starts_with("/content/") {
-            return reply;
-        }
-        let first = tries.fetch_add(1, Ordering::SeqCst) == 0;
-        reply
-            .cut_after(if first { 1000 } else { 0 })
-            .then(Then::Silence)
-    });
-    let mut settings = hub.settings();
-    settings.stall = Duration::from_millis(200);
-    let error = Store::new(settings).resolve("hf:someone/model/m.gguf", &Silent);
-    assert!(matches!(error, Err(Error::Hub { .. })), "{error:?}");
-}
-
-#[test]
-fn without_a_network_the_host_is_named_and_offline_asks_nobody() {
-    let folder = tempfile::tempdir().unwrap();
+pub(crate) fn hub_settings(folder: &TempDir, url: &str) -> Settings {
     let mut settings = settings(folder.path());
-    let error = Store::new(settings.clone())
-        .resolve("hf:someone/model", &Silent)
-        .unwrap_err();
-    assert!(matches!(error, Error::Hub { .. }), "{error:?}");
-    assert!(error.to_string().contains("127.0.0.1"));
-    settings.hub.offline = true;
-    let error = Store::new(settings)
-        .resolve("hf:someone/model", &Silent)
-        .unwrap_err();
-    assert!(matches!(error, Error::Offline { .. }), "{error:?}");
+    settings.hub.endpoint = url.to_owned();
+    settings
+}
+
+/// Where the files of a commit lie.
+pub(crate) fn commit_folder(folder: &TempDir, commit: &str) -> std::path::PathBuf {
+    folder.path().join("cache/hub/someone/model").join(commit)
 }
 
 #[test]
-fn two_at_once_fetch_once() {
-    let bytes = noise(200_000, 6);
-    let hub = Arc::new(Hub::new(&[("m.gguf", &bytes)], as_it_is));
+fn a_folder_model_is_fetched_once() {
+    let weights = noise(900_000, 3);
+    let (server, _) = Repository::folder(&weights).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
+    let watcher = Watcher::new();
+    let resolved = store.resolve("hf:someone/model", &watcher).unwrap();
+    assert_eq!(resolved.path, commit_folder(&folder, COMMIT));
+    assert_eq!(resolved.name, "hf:someone/model");
+    assert_eq!(
+        files(&resolved.path),
+        [
+            ".partial",
+            ".receipt.json",
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json"
+        ]
+    );
+    assert!(files(&resolved.path.join(".partial")).is_empty());
+    let found = std::fs::read(resolved.path.join("model.safetensors")).unwrap();
+    assert!(found == weights);
+    let last = watcher.stages.into_inner().unwrap().pop().unwrap();
+    let name = "model/model.safetensors (3 of 3)".to_owned();
+    assert_eq!(last, (Stage::Downloading { name }, Some(900_000)));
+
+    let asked = server.count();
+    assert_eq!(
+        store.resolve("hf:someone/model", &Silent).unwrap(),
+        resolved
+    );
+    assert_eq!(
+        server.count(),
+        asked,
+        "what is there is not asked for again"
+    );
+}
+
+#[test]
+fn a_single_gguf_is_fetched_with_and_without_its_name() {
+    let weights = noise(300_000, 4);
+    for spec in ["hf:someone/model", "hf:someone/model/sub/x.Q4_0.gguf"] {
+        let (server, _) = Repository::new(&[("sub/x.Q4_0.gguf", &weights)]).serve();
+        let folder = tempfile::tempdir().unwrap();
+        let resolved = store(&folder, &server.url).resolve(spec, &Silent).unwrap();
+        assert_eq!(
+            resolved.path,
+            commit_folder(&folder, COMMIT).join("sub/x.Q4_0.gguf")
+        );
+        assert_eq!(resolved.sha256.as_deref(), Some(&*sha256(&weights)));
+        assert!(std::fs::read(resolved.path).unwrap() == weights);
+    }
+}
+
+#[test]
+fn shards_are_those_that_the_index_names() {
+    let (one, two) = (noise(50_000, 5), noise(60_000, 6));
+    let index = br#"{"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}"#;
+    let (server, _) = Repository::new(&[
+        ("config.json", b"{}"),
+        ("tokenizer.json", b"{}"),
+        ("model.safetensors.index.json", index),
+        ("m-1.safetensors", &one),
+        ("m-2.safetensors", &two),
+        ("m-3.safetensors", b"of another model"),
+    ])
+    .serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
+    let path = store.resolve("hf:someone/model", &Silent).unwrap().path;
+    assert!(std::fs::read(path.join("m-1.safetensors")).unwrap() == one);
+    assert!(std::fs::read(path.join("m-2.safetensors")).unwrap() == two);
+    assert!(!path.join("m-3.safetensors").exists());
+    // A shard that is lost is fetched again, and nothing else.
+    std::fs::remove_file(path.join("m-1.safetensors")).unwrap();
+    let asked = server.count();
+    store.resolve("hf:someone/model", &Silent).unwrap();
+    // The list of files, the shard at the hub, and its content.
+    assert_eq!(server.count() - asked, 3);
+    assert!(std::fs::read(path.join("m-1.safetensors")).unwrap() == one);
+}
+
+/// Large files lie elsewhere; what the hub's redirect says of them is what they are checked against.
+#[test]
+fn redirects_lead_to_another_host_without_the_token() {
+    let weights = noise(80_000, 7);
+    let mut repository = Repository::folder(&weights);
+    let elsewhere = repository.clone();
+    let content = Server::start(move |request| elsewhere.content(request));
+    repository.content_url = Some(content.url.clone());
+    let (hub, _) = repository.serve();
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = hub_settings(&folder, &hub.url);
+    settings.hub.token = Some("secret".to_owned());
+    Store::new(settings)
+        .resolve("hf:someone/model", &Silent)
+        .unwrap();
+    let sent = |server: &Server| -> Vec<Option<String>> {
+        let requests = server.requests();
+        let token = requests
+            .iter()
+            .map(|request| request.header("authorization").map(str::to_owned));
+        token.collect()
+    };
+    assert_eq!(sent(&hub), vec![Some("Bearer secret".to_owned()); 4]);
+    assert_eq!(sent(&content), [None]);
+}
+
+#[test]
+fn a_file_that_breaks_off_goes_on_where_it_did() {
+    let weights = noise(700_000, 8);
+    let repository = Repository::folder(&weights);
+    let cuts = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let reply = repository.answer(request);
+        let is_content = request.path.starts_with("/content/");
+        if is_content && cuts.fetch_add(1, Ordering::SeqCst) < 2 {
+            return reply.cut_after(200_000);
+        }
+        reply
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = store(&folder, &server.url)
+        .resolve("hf:someone/model", &Silent)
+        .unwrap()
+        .path;
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == weights);
+    let asked = server.requests_for("model.safetensors?signature=1");
+    let starts: Vec<_> = asked.iter().map(|request| request.range_start()).collect();
+    assert_eq!(starts, [None, Some(200_000), Some(400_000)]);
+}
+
+#[test]
+fn a_stopped_fetch_goes_on_in_the_next_run() {
+    let weights = noise(2_000_000, 9);
+    let (server, _) = Repository::folder(&weights).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
+    let stopped = store.resolve("hf:someone/model", &Watcher::stopping_at(500_000));
+    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    assert!(store.list().unwrap().is_empty());
+    let partial = commit_folder(&folder, COMMIT).join(".partial/model.safetensors");
+    let there = std::fs::metadata(&partial).unwrap().len();
+    assert!((500_000..2_000_000).contains(&there), "{there}");
+
+    let path = store.resolve("hf:someone/model", &Silent).unwrap().path;
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == weights);
+    let last = server.requests().pop().unwrap();
+    assert_eq!(last.range_start(), Some(there as usize));
+}
+
+/// A partial file of another content: its bytes are not those of the file that the hub has now.
+#[test]
+fn a_wrong_beginning_is_thrown_away() {
+    let weights = noise(400_000, 10);
+    let (server, _) = Repository::folder(&weights).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let partial = commit_folder(&folder, COMMIT).join(".partial");
+    std::fs::create_dir_all(&partial).unwrap();
+    std::fs::write(partial.join("model.safetensors"), noise(100_000, 11)).unwrap();
+    let path = store(&folder, &server.url)
+        .resolve("hf:someone/model", &Silent)
+        .unwrap()
+        .path;
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == weights);
+}
+
+/// The limit is on standing still, so that a slow connection is not given up.
+#[test]
+fn a_server_that_stops_sending_is_asked_again() {
+    let weights = noise(300_000, 12);
+    let repository = Repository::folder(&weights);
+    let silences = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let reply = repository.answer(request);
+        let is_content = request.path.starts_with("/content/");
+        if is_content && silences.fetch_add(1, Ordering::SeqCst) == 0 {
+            return reply.cut_after(100_000).then(Then::Silence);
+        }
+        reply
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = hub_settings(&folder, &server.url);
+    settings.stall = Duration::from_secs(3);
+    let path = Store::new(settings)
+        .resolve("hf:someone/model", &Silent)
+        .unwrap()
+        .path;
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == weights);
+    let last = server.requests().pop().unwrap();
+    assert_eq!(last.range_start(), Some(100_000));
+}
+
+#[test]
+fn threads_that_ask_at_once_fetch_once() {
+    let weights = noise(200_000, 13);
+    let (server, _) = Repository::new(&[("x.gguf", &weights)]).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| hub.resolve("hf:someone/model/m.gguf").unwrap());
+            scope.spawn(|| store.resolve("hf:someone/model/x.gguf", &Silent).unwrap());
         }
     });
-    assert_eq!(hub.server.requests_for("m.gguf?signature=1").len(), 1);
-}
-
-#[test]
-fn a_stopped_fetch_is_not_in_use() {
-    let bytes = noise(2_000_000, 7);
-    let hub = Hub::new(&[("m.gguf", &bytes)], as_it_is);
-    let stopped =
-        Store::new(hub.settings()).resolve("hf:someone/model/m.gguf", &Watcher::stopping_at(1));
-    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
-    assert!(
-        !hub.cached()
-            .iter()
-            .any(|file| file.ends_with(&format!("{COMMIT}/m.gguf")))
-    );
-}
-
-#[test]
-fn the_cache_of_the_hubs_own_tools_is_looked_into() {
-    let folder = tempfile::tempdir().unwrap();
-    let shared = folder.path().join("shared");
-    let snapshot = shared.join("models--someone--model/snapshots").join(COMMIT);
-    std::fs::create_dir_all(&snapshot).unwrap();
-    std::fs::write(snapshot.join("m.gguf"), "x").unwrap();
-    let mut settings = settings(folder.path());
-    settings.hub.shared_cache = Some(shared);
-    let found = Store::new(settings)
-        .resolve("hf:someone/model/m.gguf", &Silent)
-        .unwrap();
-    assert_eq!(found.path, snapshot.join("m.gguf"));
+    assert_eq!(server.requests_for("x.gguf?signature=1").len(), 1);
 }

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 
 mod hub;
+mod hub_addresses;
+mod hub_failures;
 mod package;
 mod package_failures;
 mod support;

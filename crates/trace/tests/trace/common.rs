@@ -62,7 +62,8 @@ pub(crate) fn scores(
             TraceMask::None => (true, p - k),
             TraceMask::Causal { offset } => (k <= p + offset, p + offset - k),
             TraceMask::Window { window, offset } => (
-                p + offset - (window as isize) < k && k <= p + offset,
+                // In i128, where no window wraps around.
+                (p + offset) as i128 - (window as i128) < k as i128 && k <= p + offset,
                 p + offset - k,
             ),
         };

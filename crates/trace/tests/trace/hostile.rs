@@ -622,8 +622,8 @@ fn edits_of_what_does_not_exist() {
         &["scales head 1.0 by inf"],
     );
     says(
-        &with_json("edits", &json!({"patched": []})),
-        &["`edits`", "patched"],
+        &with_json("edits", &json!({"moved": []})),
+        &["`edits`", "moved"],
     );
 }
 

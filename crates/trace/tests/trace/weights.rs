@@ -29,7 +29,9 @@ fn check(described: &[LayerMeta], cuts: &[Cut]) {
         let cuts: Vec<Cut> = cuts.iter().copied().filter(|c| c.layer == at).collect();
         for head in 0..trace.head_count(at) {
             let expected = weights(layer, described, head, &cuts);
-            let all = trace.weights(at, head, 0..n, 0..n).unwrap();
+            let all = trace
+                .weights(at, head, 0..n, 0..n)
+                .unwrap_or_else(|error| panic!("{described:?}: {error}"));
             let off = largest_difference(&all, &expected);
             assert!(
                 off < 2e-6,
@@ -204,6 +206,24 @@ fn damage_to_queries_keys_or_lse_never_passes_for_weights() {
             ),
             "{what}: {refused:?}"
         );
+    }
+}
+
+#[test]
+fn weights_that_do_not_sum_to_one_are_refused() {
+    for lse in [5.0, f32::INFINITY] {
+        let mut layers = layers(&[common::causal()], &[]);
+        match lse.is_finite() {
+            true => layers[0].lse[[0, 3]] += lse,
+            false => layers[0].lse[[0, 3]] = f32::NEG_INFINITY,
+        }
+        let trace = Trace::new(meta(vec![common::causal()]), layers).unwrap();
+        let refused = trace.row(0, 0, 3);
+        assert!(
+            matches!(refused, Err(Error::NotARow { i: 3, .. })),
+            "{refused:?}"
+        );
+        assert!(trace.row(0, 0, 2).is_ok());
     }
 }
 

@@ -20,14 +20,18 @@ mod matrix;
 mod number;
 mod palette;
 mod row;
+mod scores;
 mod step;
 mod table;
 mod tokens;
 mod walk;
+mod who;
 
 pub use error::Error;
 pub use look::{LookPicture, write_look};
+pub use scores::write_table;
 pub use walk::{WalkPicture, write_walk};
+pub use who::{write_set, write_who};
 
 /// The narrowest picture, in columns; asked for fewer, it takes this many.
 pub const NARROWEST: usize = 20;

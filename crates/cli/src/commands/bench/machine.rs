@@ -49,7 +49,7 @@ impl Machine {
 }
 
 /// The processor's name.
-fn processor() -> Option<String> {
+pub(super) fn processor() -> Option<String> {
     let name = match std::env::consts::OS {
         "linux" => {
             let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;

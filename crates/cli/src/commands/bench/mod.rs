@@ -3,6 +3,7 @@
 //! Each length is measured in a process of its own, so that the peak memory that it reports is that length's, with
 //! the model in it. The parent asks for one after another and puts the answers together.
 
+mod attention;
 mod child;
 mod machine;
 mod measure;
@@ -41,6 +42,7 @@ const QUICK_LENGTHS: [usize; 2] = [128, 512];
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     Model(BenchModelArgs),
+    Attention(attention::BenchAttentionArgs),
 }
 
 /// Measure prefill and decode speed, and peak memory, of a model at several depths
@@ -74,7 +76,10 @@ pub(crate) struct BenchModelArgs {
 
 /// Runs the command.
 pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<()> {
-    let BenchCommand::Model(args) = command;
+    let args = match command {
+        BenchCommand::Model(args) => args,
+        BenchCommand::Attention(args) => return attention::run(args, context),
+    };
     match (args.measure, args.length) {
         (Some(kind), Some(length)) => {
             let task = Task {

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use lookback_model::{Logits, Prefix, TraceOptions, WeightsKind};
 use lookback_trace::{Dtype, SaveOptions, Trace};
@@ -92,7 +91,7 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> anyhow::Result<()> {
 
 fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> {
     // Before the work, not after it.
-    check_destination(file, args.force)?;
+    output::check_destination(file, args.force)?;
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let start = Instant::now();
@@ -109,28 +108,6 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
         return output::print_json(&summary);
     }
     summary.print("saved")
-}
-
-/// Refuses a destination that cannot be written, or holds something.
-fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> {
-    let name = file.display();
-    if file.is_dir() {
-        bail!("{name} is a folder; give the name of a file");
-    }
-    if file.try_exists().unwrap_or(false) && !force {
-        bail!("{name} is there already; replace it with --force, or give another name");
-    }
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        bail!(
-            "{name} cannot be written: there is no folder {}",
-            folder.display()
-        );
-    }
-    Ok(())
 }
 
 fn trace(

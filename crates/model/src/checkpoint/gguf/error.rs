@@ -1,5 +1,7 @@
 //! What can be wrong with a GGUF file.
 
+use crate::printable::printable;
+
 /// Why a GGUF file cannot be read. Offsets are bytes from the beginning of the file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -49,7 +51,7 @@ pub enum GgufError {
         offset: usize,
     },
     /// A metadata value of a type that the format does not define.
-    #[error("metadata key {key} has a value of unknown type {kind}")]
+    #[error("metadata key {key} has a value of unknown type {kind}", key = printable(key))]
     ValueType {
         /// The key.
         key: String,
@@ -57,7 +59,7 @@ pub enum GgufError {
         kind: u32,
     },
     /// A truth value that is neither 0 nor 1.
-    #[error("metadata key {key} is neither true nor false but {found}")]
+    #[error("metadata key {key} is neither true nor false but {found}", key = printable(key))]
     Bool {
         /// The key.
         key: String,
@@ -65,25 +67,25 @@ pub enum GgufError {
         found: u8,
     },
     /// Arrays of arrays, which no known key uses.
-    #[error("metadata key {key} is an array of arrays, which is not supported")]
+    #[error("metadata key {key} is an array of arrays, which is not supported", key = printable(key))]
     NestedArray {
         /// The key.
         key: String,
     },
     /// A key that stands twice.
-    #[error("metadata key {key} stands there twice")]
+    #[error("metadata key {key} stands there twice", key = printable(key))]
     DuplicateKey {
         /// The key.
         key: String,
     },
     /// A tensor that stands twice.
-    #[error("tensor {name} stands there twice")]
+    #[error("tensor {name} stands there twice", name = printable(name))]
     DuplicateTensor {
         /// Its name.
         name: String,
     },
     /// A key whose value has another type than the one it must have.
-    #[error("metadata key {key} must be {expected}, and is {found}")]
+    #[error("metadata key {key} must be {expected}, and is {found}", key = printable(key), found = printable(found))]
     WrongType {
         /// The key.
         key: String,
@@ -93,7 +95,7 @@ pub enum GgufError {
         found: String,
     },
     /// A key that must be there and is not.
-    #[error("metadata key {key} is missing")]
+    #[error("metadata key {key} is missing", key = printable(key))]
     MissingKey {
         /// The key.
         key: String,
@@ -106,7 +108,9 @@ pub enum GgufError {
     },
     /// A tensor with no, too many or zero dimensions, or too large ones.
     #[error(
-        "tensor {name} has dimensions {dimensions:?}: 1 to 4 non-zero ones are possible, and their product must fit"
+        "tensor {name} has dimensions {dimensions}: 1 to 4 non-zero ones are possible, and their product must fit",
+        name = printable(name),
+        dimensions = printable(&format!("{dimensions:?}"))
     )]
     Dimensions {
         /// The tensor.
@@ -116,7 +120,8 @@ pub enum GgufError {
     },
     /// A tensor whose rows are no whole number of blocks.
     #[error(
-        "tensor {name} has rows of {columns} entries, not a multiple of {dtype}'s block of {block}"
+        "tensor {name} has rows of {columns} entries, not a multiple of {dtype}'s block of {block}",
+        name = printable(name)
     )]
     PartialBlock {
         /// The tensor.
@@ -130,7 +135,8 @@ pub enum GgufError {
     },
     /// A tensor that begins where none may.
     #[error(
-        "tensor {name} is at offset {offset} of the data, not a multiple of the alignment {alignment}"
+        "tensor {name} is at offset {offset} of the data, not a multiple of the alignment {alignment}",
+        name = printable(name)
     )]
     Misaligned {
         /// The tensor.
@@ -142,7 +148,8 @@ pub enum GgufError {
     },
     /// A tensor that reaches past the end of the file.
     #[error(
-        "tensor {name} has {size} bytes at offset {offset} of the data, which has {data} bytes; the file is cut off or damaged"
+        "tensor {name} has {size} bytes at offset {offset} of the data, which has {data} bytes; the file is cut off or damaged",
+        name = printable(name)
     )]
     OutOfFile {
         /// The tensor.
@@ -155,7 +162,7 @@ pub enum GgufError {
         data: usize,
     },
     /// Two tensors that share bytes.
-    #[error("tensors {first} and {second} overlap")]
+    #[error("tensors {first} and {second} overlap", first = printable(first), second = printable(second))]
     Overlap {
         /// The one that begins first.
         first: String,
@@ -163,7 +170,11 @@ pub enum GgufError {
         second: String,
     },
     /// A tensor of a type that cannot be read.
-    #[error("tensor {name} is of type {found}; supported are {supported}")]
+    #[error(
+        "tensor {name} is of type {found}; supported are {supported}",
+        name = printable(name),
+        found = printable(found)
+    )]
     TensorType {
         /// The tensor.
         name: String,

@@ -15,6 +15,7 @@ use std::path::Path;
 
 pub use error::GgufError;
 pub(crate) use header::TensorInfo;
+pub(crate) use types::type_name;
 pub(crate) use value::{Array, Value};
 
 use super::Error;

@@ -8,7 +8,7 @@ mod shared;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use receipt::{Receipt, fetched};
+pub(super) use receipt::{Addresses, ModelFiles, Receipt};
 pub(super) use shared::models as shared_models;
 
 use super::lock::Lock;
@@ -17,6 +17,7 @@ use super::{Error, Progress, Resolved, Settings};
 use client::Client;
 use download::Download;
 use files::{Listing, Plan};
+use receipt::Unnamed;
 
 /// The model that `spec` names: from this program's cache, else from the shared one, else from the hub.
 pub(super) fn ensure(
@@ -37,8 +38,7 @@ pub(super) fn ensure(
         return Ok(found);
     }
     if settings.hub.offline {
-        let repository = spec.to_string().trim_start_matches("hf:").to_owned();
-        return Err(Error::Offline { repository });
+        return Err(offline(spec, &home, settings));
     }
     let _lock = Lock::acquire(&home, &spec.to_string(), progress)?;
     // Another process may have fetched it while this one waited.
@@ -47,11 +47,38 @@ pub(super) fn ensure(
     }
     Fetch {
         spec,
+        settings,
         home: &home,
         client: Client::new(settings),
         progress,
     }
     .run()
+}
+
+/// What to say where nothing may be fetched, with the files of the repository that are here and could be named.
+fn offline(spec: &HubSpec, home: &Path, settings: &Settings) -> Error {
+    let repository = spec.repository();
+    let own = Addresses::read(home).named.into_keys();
+    let shared = settings.hub.shared_cache.iter().flat_map(|cache| {
+        let models = shared::models(cache).into_iter();
+        models.filter_map(|(name, _)| {
+            name.strip_prefix(&repository)?
+                .strip_prefix('/')
+                .map(str::to_owned)
+        })
+    });
+    let here: Vec<_> = own
+        .chain(shared)
+        .map(|file| format!("hf:{repository}/{file}"))
+        .collect();
+    let hint = match here.as_slice() {
+        [] => String::new(),
+        here => format!(", or use what is here: {}", here.join(", ")),
+    };
+    Error::Offline {
+        model: spec.to_string(),
+        hint,
+    }
 }
 
 /// Where a repository's files lie in this program's cache.
@@ -66,6 +93,7 @@ fn home(spec: &HubSpec, settings: &Settings) -> PathBuf {
 /// One fetch, under the lock.
 struct Fetch<'a> {
     spec: &'a HubSpec,
+    settings: &'a Settings,
     home: &'a Path,
     client: Client<'a>,
     progress: &'a dyn Progress,
@@ -80,40 +108,60 @@ impl Fetch<'_> {
         receipt::drop_partial(self.home, &commit)?;
         let folder = self.home.join(&commit);
         let mut receipt = Receipt::read(&folder).unwrap_or_default();
-        let path = match plan {
+        let model = match plan {
             Plan::File(file) => {
+                if let Some(found) = self.in_shared_cache(&commit, &file) {
+                    return Ok(found);
+                }
                 self.fetch(&commit, std::slice::from_ref(&file), &mut receipt)?;
-                folder.join(file)
+                ModelFiles::File(file)
             }
-            Plan::Folder { files, sharded } => {
+            Plan::Folder { mut files, sharded } => {
                 self.fetch(&commit, &files, &mut receipt)?;
                 if sharded {
                     let shards = files::shards(&folder).map_err(|why| self.not_a_model(why))?;
                     self.fetch(&commit, &shards, &mut receipt)?;
+                    files.extend(shards);
                 }
-                receipt.folder = true;
-                receipt.write(&folder)?;
-                folder
+                ModelFiles::Folder(files)
             }
         };
-        receipt::write_main(self.home, &commit)?;
-        // A repository with a single .gguf file is asked for without naming it.
-        let sha256 = path
-            .strip_prefix(self.home.join(&commit))
-            .ok()
-            .and_then(|file| receipt.files.get(file.to_str()?)?.sha256.clone());
-        Ok(Resolved {
-            name: self.spec.to_string(),
-            path,
-            sha256,
-        })
+        self.remember(commit, model)?;
+        receipt::find(self.spec, self.home).ok_or_else(|| self.vanished())
+    }
+
+    /// A GGUF file of this commit that Hugging Face's own tools have fetched.
+    fn in_shared_cache(&self, commit: &str, file: &str) -> Option<Resolved> {
+        let cache = self.settings.hub.shared_cache.as_deref()?;
+        shared::find_file(self.spec, cache, commit, file)
+    }
+
+    /// Remembers what the address stands for from now on; other addresses stay.
+    fn remember(&self, commit: String, model: ModelFiles) -> Result<(), Error> {
+        let mut addresses = Addresses::read(self.home);
+        if let ModelFiles::File(file) = &model {
+            let known = addresses.named.contains_key(file);
+            if self.spec.file.is_some() || !known {
+                addresses.name(file, &commit);
+            }
+        }
+        if self.spec.file.is_none() {
+            addresses.unnamed = Some(Unnamed { commit, model });
+        }
+        addresses.write(self.home)
+    }
+
+    /// Files that were there a moment ago are not.
+    fn vanished(&self) -> Error {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        Error::read(self.home)(missing)
     }
 
     /// Fetches those of `files` that the receipt does not have.
     fn fetch(&self, commit: &str, files: &[String], receipt: &mut Receipt) -> Result<(), Error> {
         let folder = self.home.join(commit);
         for (index, file) in files.iter().enumerate() {
-            if receipt.has(&folder, file) {
+            if receipt.whole(&folder, file).is_some() {
                 continue;
             }
             let of = if files.len() > 1 {

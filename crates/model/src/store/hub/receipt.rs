@@ -1,8 +1,13 @@
-//! What has been fetched from the hub whole: one receipt a commit, beside the files.
+//! What has been fetched from the hub: one receipt a commit, beside its files, says which of them are whole, and one
+//! file a repository says what each form of its address stands for.
+//!
+//! `hf:OWNER/NAME` stands for what the repository offered when it was asked for in that form, and `hf:OWNER/NAME/FILE`
+//! for that file when it was; neither moves when the other is fetched from a newer commit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::is_commit;
@@ -14,13 +19,11 @@ use crate::store::{Error, Resolved};
 pub(super) const PARTIAL: &str = ".partial";
 
 const RECEIPT: &str = ".receipt.json";
-const MAIN: &str = "main";
+const ADDRESSES: &str = "addresses.json";
 
 /// The files of one commit that are here.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::store) struct Receipt {
-    /// Whether all files of a folder model are among them.
-    pub(in crate::store) folder: bool,
     /// By path inside the repository.
     pub(in crate::store) files: BTreeMap<String, FileReceipt>,
 }
@@ -34,9 +37,8 @@ pub(in crate::store) struct FileReceipt {
 
 impl Receipt {
     /// The receipt in `folder`, if there is one that can be read.
-    pub(super) fn read(folder: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(folder.join(RECEIPT)).ok()?;
-        let receipt: Self = serde_json::from_str(&text).ok()?;
+    pub(in crate::store) fn read(folder: &Path) -> Option<Self> {
+        let receipt: Self = read(&folder.join(RECEIPT))?;
         receipt
             .files
             .keys()
@@ -45,73 +47,119 @@ impl Receipt {
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
-        let path = folder.join(RECEIPT);
-        let text = serde_json::to_string(self)
-            .map_err(std::io::Error::from)
-            .map_err(Error::write(&path))?;
-        aside::write(&path, &text)
+        write(&folder.join(RECEIPT), self)
     }
 
-    /// Whether `file` is in `folder`, whole.
-    pub(in crate::store) fn has(&self, folder: &Path, file: &str) -> bool {
-        let size = std::fs::metadata(folder.join(file))
-            .map(|data| data.len())
-            .ok();
-        self.files
-            .get(file)
-            .is_some_and(|receipt| Some(receipt.bytes) == size)
-    }
-
-    /// Whether all of its files are in `folder`, whole.
-    pub(in crate::store) fn has_all(&self, folder: &Path) -> bool {
-        self.files.keys().all(|file| self.has(folder, file))
-    }
-
-    /// The file of a model that is one file, if it was fetched without being named.
-    fn only_gguf(&self) -> Option<&str> {
-        let mut files = self
-            .files
-            .keys()
-            .filter(|file| file.to_ascii_lowercase().ends_with(".gguf"));
-        let first = files.next()?;
-        (!self.folder && files.next().is_none()).then_some(first)
+    /// What is known of `file`, if it is in `folder`, whole.
+    pub(in crate::store) fn whole(&self, folder: &Path, file: &str) -> Option<&FileReceipt> {
+        let size = std::fs::metadata(folder.join(file)).ok()?.len();
+        self.files.get(file).filter(|receipt| receipt.bytes == size)
     }
 }
 
-/// The commit of `home` that was fetched last, and its receipt.
-pub(in crate::store) fn fetched(home: &Path) -> Option<(String, Receipt)> {
-    let commit = std::fs::read_to_string(home.join(MAIN))
-        .ok()?
-        .trim()
-        .to_owned();
-    let receipt = is_commit(&commit).then(|| Receipt::read(&home.join(&commit)))??;
-    Some((commit, receipt))
+/// What the addresses of one repository stand for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(in crate::store) struct Addresses {
+    /// `hf:OWNER/NAME`.
+    pub(in crate::store) unnamed: Option<Unnamed>,
+    /// The commit of `hf:OWNER/NAME/FILE`, by FILE.
+    pub(in crate::store) named: BTreeMap<String, String>,
+}
+
+/// What a repository was found to be when it was asked for without a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::store) struct Unnamed {
+    pub(in crate::store) commit: String,
+    pub(in crate::store) model: ModelFiles,
+}
+
+/// The files of a model, of either kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::store) enum ModelFiles {
+    /// One GGUF file.
+    File(String),
+    /// These files.
+    Folder(Vec<String>),
+}
+
+impl Addresses {
+    /// Those of the repository in `home`; none where it was never fetched, or they cannot be read.
+    pub(in crate::store) fn read(home: &Path) -> Self {
+        let found: Self = read(&home.join(ADDRESSES)).unwrap_or_default();
+        let commits = found
+            .named
+            .values()
+            .chain(found.unnamed.iter().map(|unnamed| &unnamed.commit));
+        let safe = commits.into_iter().all(|commit| is_commit(commit));
+        if safe { found } else { Self::default() }
+    }
+
+    /// Remembers that `file` of `commit` is what its name stands for.
+    pub(super) fn name(&mut self, file: &str, commit: &str) {
+        self.named.insert(file.to_owned(), commit.to_owned());
+    }
+
+    pub(super) fn write(&self, home: &Path) -> Result<(), Error> {
+        write(&home.join(ADDRESSES), self)
+    }
+}
+
+impl Unnamed {
+    /// Bytes of the model, if all of it is in `home`.
+    pub(in crate::store) fn bytes(&self, home: &Path) -> Option<u64> {
+        let folder = home.join(&self.commit);
+        let receipt = Receipt::read(&folder)?;
+        let files = match &self.model {
+            ModelFiles::File(file) => std::slice::from_ref(file),
+            ModelFiles::Folder(files) => files,
+        };
+        files
+            .iter()
+            .map(|file| Some(receipt.whole(&folder, file)?.bytes))
+            .sum()
+    }
 }
 
 /// The model in `home`, if all of it is there.
 pub(super) fn find(spec: &HubSpec, home: &Path) -> Option<Resolved> {
-    let (commit, receipt) = fetched(home)?;
+    let addresses = Addresses::read(home);
+    let (commit, file) = match &spec.file {
+        Some(file) => (addresses.named.get(file)?.clone(), file.clone()),
+        None => {
+            let unnamed = addresses.unnamed?;
+            unnamed.bytes(home)?;
+            match unnamed.model {
+                ModelFiles::File(file) => (unnamed.commit, file),
+                ModelFiles::Folder(_) => {
+                    return Some(Resolved {
+                        name: spec.to_string(),
+                        path: home.join(unnamed.commit),
+                        sha256: None,
+                    });
+                }
+            }
+        }
+    };
     let folder = home.join(commit);
-    let name = spec.to_string();
-    if spec.file.is_none() && receipt.folder {
-        return receipt.has_all(&folder).then_some(Resolved {
-            name,
-            path: folder,
-            sha256: None,
-        });
-    }
-    let file = spec.file.as_deref().or_else(|| receipt.only_gguf())?;
-    let sha256 = receipt.files.get(file)?.sha256.clone();
-    receipt.has(&folder, file).then(|| Resolved {
-        name,
+    let receipt = Receipt::read(&folder)?;
+    let sha256 = receipt.whole(&folder, &file)?.sha256.clone();
+    Some(Resolved {
+        name: spec.to_string(),
         path: folder.join(file),
         sha256,
     })
 }
 
-/// Remembers `commit` as the one that was fetched last.
-pub(super) fn write_main(home: &Path, commit: &str) -> Result<(), Error> {
-    aside::write(&home.join(MAIN), commit)
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(value)
+        .map_err(std::io::Error::from)
+        .map_err(Error::write(path))?;
+    aside::write(path, &text)
 }
 
 /// Removes the broken-off files of all commits of `home` but this one: nobody will go on with them.

@@ -6,22 +6,41 @@ use super::files::{self, INDEX, REQUIRED, WEIGHTS, is_commit};
 use crate::store::Resolved;
 use crate::store::spec::{HubSpec, is_repository_part};
 
-/// The model in `cache`, if all of it is there.
+/// The model in `cache`, if all of it is there. Without a name only a folder model is found: whether a single GGUF
+/// file there is the repository's only one, the hub alone knows.
 pub(super) fn find(spec: &HubSpec, cache: &Path) -> Option<Resolved> {
-    let snapshot = snapshot(&cache.join(format!("models--{}--{}", spec.owner, spec.name)))?;
+    let snapshot = snapshot(&repository(spec, cache))?;
     let path = match &spec.file {
         Some(file) => Some(snapshot.join(file)).filter(|path| path.is_file()),
-        None if is_whole(&snapshot) => Some(snapshot),
-        None => match ggufs(&snapshot).as_slice() {
-            [only] => Some(only.clone()),
-            _ => None,
-        },
+        None => is_whole(&snapshot).then_some(snapshot),
     }?;
-    Some(Resolved {
+    Some(resolved(spec, path))
+}
+
+/// One file of one commit.
+pub(super) fn find_file(
+    spec: &HubSpec,
+    cache: &Path,
+    commit: &str,
+    file: &str,
+) -> Option<Resolved> {
+    let path = repository(spec, cache)
+        .join("snapshots")
+        .join(commit)
+        .join(file);
+    path.is_file().then(|| resolved(spec, path))
+}
+
+fn repository(spec: &HubSpec, cache: &Path) -> PathBuf {
+    cache.join(format!("models--{}--{}", spec.owner, spec.name))
+}
+
+fn resolved(spec: &HubSpec, path: PathBuf) -> Resolved {
+    Resolved {
         name: spec.to_string(),
         path,
         sha256: None,
-    })
+    }
 }
 
 /// The snapshot that `refs/main` names, or else the only one.

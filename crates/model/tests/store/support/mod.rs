@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lookback_model::store::{HubSettings, Progress, Settings, Stage};
 use sha2::{Digest as _, Sha256};
@@ -73,39 +73,71 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Remembers the stages, and stops once so many bytes of a stage are done.
+/// Remembers the stages, and stops once so many bytes of a stage of the kind given are done.
 pub(crate) struct Watcher {
     pub(crate) stages: Mutex<Vec<(Stage, Option<u64>)>>,
-    pub(crate) stop_at: u64,
+    stop_in: fn(&Stage) -> bool,
+    stop_at: u64,
+    /// Bytes of the stage at hand, where it is of the kind to stop in.
     done: AtomicU64,
 }
 
 impl Watcher {
     pub(crate) fn new() -> Self {
-        Self::stopping_at(u64::MAX)
+        Self::stopping_in(|_| false, u64::MAX)
     }
 
     pub(crate) fn stopping_at(stop_at: u64) -> Self {
+        Self::stopping_in(|_| true, stop_at)
+    }
+
+    pub(crate) fn stopping_in(stop_in: fn(&Stage) -> bool, stop_at: u64) -> Self {
         Self {
             stages: Mutex::default(),
+            stop_in,
             stop_at,
             done: AtomicU64::new(0),
         }
+    }
+
+    /// Whether it was told that another process or thread is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        let stages = self.stages.lock().unwrap();
+        matches!(stages[..], [.., (Stage::Waiting { .. }, None)])
     }
 }
 
 impl Progress for Watcher {
     fn begin(&self, stage: &Stage, total: Option<u64>) {
         self.stages.lock().unwrap().push((stage.clone(), total));
+        self.done.store(0, Ordering::SeqCst);
     }
 
     fn advance(&self, done: u64) {
-        self.done.fetch_max(done, Ordering::SeqCst);
+        let stages = self.stages.lock().unwrap();
+        let counts = stages
+            .last()
+            .is_some_and(|(stage, _)| (self.stop_in)(stage));
+        if counts {
+            self.done.fetch_max(done, Ordering::SeqCst);
+        }
     }
 
     fn finish(&self) {}
 
     fn cancelled(&self) -> bool {
         self.done.load(Ordering::SeqCst) >= self.stop_at
+    }
+}
+
+/// Waits for what another thread or process is to do, a minute at most: then it never will.
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited in vain until {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,17 +1,22 @@
 //! A repository as the hub serves it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use super::server::{Reply, Request};
+use super::server::{Reply, Request, Server};
 use super::sha256;
 
-/// The commit that all repositories here are at.
+/// The commit that a repository is at first.
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// A commit that it may move to.
+pub(crate) const NEXT_COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+
 /// Files of `hf:someone/model`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Repository {
     files: BTreeMap<&'static str, Vec<u8>>,
+    pub(crate) commit: &'static str,
     /// Where large files are kept; else the hub itself serves them.
     pub(crate) content_url: Option<String>,
 }
@@ -24,8 +29,34 @@ impl Repository {
             .collect();
         Self {
             files,
+            commit: COMMIT,
             content_url: None,
         }
+    }
+
+    /// A folder model with these weights.
+    pub(crate) fn folder(weights: &[u8]) -> Self {
+        Self::new(&[
+            ("README.md", b"# A model"),
+            ("config.json", b"{}"),
+            ("tokenizer.json", b"{\"version\": \"1.0\"}"),
+            ("model.safetensors", weights),
+        ])
+    }
+
+    /// Adds files, or changes them, in a new commit.
+    pub(crate) fn move_on(&mut self, files: &[(&'static str, &[u8])]) {
+        self.commit = NEXT_COMMIT;
+        let files = files.iter().map(|(name, bytes)| (*name, bytes.to_vec()));
+        self.files.extend(files);
+    }
+
+    /// A server of it, and what it holds from now on.
+    pub(crate) fn serve(self) -> (Server, Arc<Mutex<Self>>) {
+        let repository = Arc::new(Mutex::new(self));
+        let served = Arc::clone(&repository);
+        let server = Server::start(move |request| served.lock().unwrap().answer(request));
+        (server, repository)
     }
 
     /// What the hub answers: the list of files, a redirect for a large file, or the file.
@@ -37,12 +68,12 @@ impl Repository {
                 .map(|name| serde_json::json!({ "rfilename": name }))
                 .collect();
             let listing =
-                serde_json::json!({ "sha": COMMIT, "siblings": siblings, "downloads": 1 });
+                serde_json::json!({ "sha": self.commit, "siblings": siblings, "downloads": 1 });
             return Reply::new(200, listing.to_string());
         }
         if let Some(name) = request
             .path
-            .strip_prefix(&format!("/someone/model/resolve/{COMMIT}/"))
+            .strip_prefix(&format!("/someone/model/resolve/{}/", self.commit))
         {
             let Some(bytes) = self.files.get(name) else {
                 return Reply::new(404, "no such file");

@@ -73,6 +73,11 @@ impl Reply {
         self.then = then;
         self
     }
+
+    /// No answer at all: the connection is open, and silent.
+    pub(crate) fn silence() -> Self {
+        Self::new(0, []).then(Then::Silence)
+    }
 }
 
 /// A running server; its threads end with the test program.
@@ -105,6 +110,11 @@ impl Server {
     /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// How many requests there were.
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().unwrap().len()
     }
 
     /// The requests for paths that end so.

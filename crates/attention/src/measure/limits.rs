@@ -1,9 +1,10 @@
-//! What this processor can do, to hold results against: measured, in the same run.
+//! What this processor can do, to hold results against.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::Mask;
+use rayon::prelude::*;
+
 use crate::isa::{InstructionSet, Isa, Kernel, Line, Tile};
 
 /// Floating-point operations a second, in units of 10⁹, of independent multiply-adds in registers on this thread: what no
@@ -52,14 +53,31 @@ impl Kernel for Peak {
     }
 }
 
-/// Floating-point operations that a forward pass needs: 2·(d_k + d_v) for each visible pair of query and key. The
-/// exponentials are not counted.
-pub fn forward_flops(
-    heads: usize,
-    (n, m): (usize, usize),
-    (d_k, d_v): (usize, usize),
-    mask: &Mask,
-) -> f64 {
-    let pairs: usize = (0..n).map(|i| mask.visible(i, m).len()).sum();
-    (heads * 2 * (d_k + d_v)) as f64 * pairs as f64
+/// Bytes a second, in units of 10⁹, at which the current threads read `memory` once from beginning to end and add it up:
+/// what nothing that reads as much can pass, if `memory` is larger than the caches.
+pub fn read_gbs(set: InstructionSet, memory: &[f32]) -> f64 {
+    /// 1 MiB: small enough to share out evenly, large enough for the prefetchers to run.
+    const PIECE: usize = 1 << 18;
+    let start = Instant::now();
+    let pieces = memory.par_chunks(PIECE).map(|memory| set.run(Read(memory)));
+    black_box(pieces.sum::<f32>());
+    size_of_val(memory) as f64 / start.elapsed().as_secs_f64() / 1e9
+}
+
+/// The sum of some memory, in several chains.
+struct Read<'a>(&'a [f32]);
+
+impl Kernel for Read<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        let mut sums = [isa.splat(0.0); 8];
+        for part in self.0.chunks_exact(8 * I::LANES) {
+            for i in 0..8 {
+                sums[i] = isa.add(sums[i], isa.load(&part[i * I::LANES..]));
+            }
+        }
+        sums.into_iter().map(|sum| isa.sum(sum)).sum()
+    }
 }

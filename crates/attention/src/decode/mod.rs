@@ -1,0 +1,158 @@
+//! Few queries against a long cache: what generating a token needs.
+//!
+//! ```
+//! use lookback_attention::Scoring;
+//! use lookback_attention::decode::{Cache, Workspace, decode_into};
+//! use lookback_attention::Mask;
+//! use ndarray::{Array3, Array4, s};
+//!
+//! // Room for 100 positions, 40 of them filled: B 1, H 4, H_kv 2, d_k = d_v = 8.
+//! let numbers = |h, n| Array4::from_shape_fn((1, h, n, 8), |(_, h, i, c)| ((h * 5 + i * 7 + c * 3) % 11) as f32 / 11.0);
+//! let (q, k, v) = (numbers(4, 1), numbers(2, 100), numbers(2, 100));
+//! let cache = Cache::Contiguous {
+//!     k: k.slice(s![.., .., ..40, ..]),
+//!     v: v.slice(s![.., .., ..40, ..]),
+//! };
+//! // The one query is the last of the 40 tokens.
+//! let scoring = Scoring::default().with_mask(Mask::causal_at_end(1, 40));
+//!
+//! let mut workspace = Workspace::new(); // kept from token to token
+//! let (mut o, mut lse) = (Array4::zeros((1, 4, 1, 8)), Array3::zeros((1, 4, 1)));
+//! decode_into(q.view(), &cache, &scoring, &mut workspace, o.view_mut(), lse.view_mut())?;
+//! assert!(o.iter().all(|&x| (0.0..1.0).contains(&x)));
+//! # Ok::<(), lookback_attention::Error>(())
+//! ```
+//!
+//! # How it works
+//!
+//! With one query a head, each key and value is used once for each query head of its group: the time is that of reading the
+//! cache. So keys and values are not packed, as the [forward pass](crate::forward) does, but read where they lie, once.
+//!
+//! * **Split along the keys** (Dao, Haziza, Massa and Sizov, "Flash-Decoding for long-context inference", 2023): each chunk of
+//!   256 keys of a key/value head is a task that leaves a reference, a sum of weights and a weighted sum of values for each
+//!   query. The tasks are cut by the shape alone and put together in their order, in f64 where it is scalars: the same bits
+//!   on any number of threads.
+//! * **A group's heads share one reading.** The N queries of all query heads of a group are the rows of a task. They go
+//!   through a block of 32 keys together, up to four in registers, the others from the nearest cache.
+//! * **Scores are sums along the rows of K**, whose partial sums of sixteen keys are added while they are transposed; values are
+//!   added to the weighted sums row by row. Both read the cache in the order of memory, and while one block is worked on the next
+//!   is asked for.
+//! * **The online softmax** is the forward pass's, with its lagging reference, looked at every 32 keys.
+//! * **No allocation** in the steady state: partial results live in a [`Workspace`], and halves of the work are handed over by
+//!   `rayon::join`. (A call from outside the pool enters it through rayon's queue, which takes a block now and then: begin in
+//!   the pool to avoid that.) A cache of less than 256 KiB is read by the calling thread alone.
+//!
+//! f16 and bf16 are widened as they are read, exactly; all arithmetic is in f32. More than about eight queries a head are
+//! faster with the forward pass, which uses each key for more of them.
+
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops over a tile have constant bounds, so that they unroll"
+)]
+
+mod cache;
+mod chunk;
+mod merge;
+mod plan;
+mod products;
+#[cfg(test)]
+mod tests;
+mod workspace;
+
+pub use cache::Cache;
+pub use workspace::Workspace;
+
+use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
+
+use crate::forward::{Output, same_output};
+use crate::isa::InstructionSet;
+use crate::shape::room;
+use crate::{Element, Error, Scoring};
+
+/// Attention of q \[B, H, N, d_k\] over a cache, into o \[B, H, N, d_v\] and lse \[B, H, N\], as
+/// [`forward_into`](crate::forward::forward_into) gives them.
+///
+/// # Errors
+/// As [`forward_into`](crate::forward::forward_into); also [`Error::RangeOutOfBounds`] if a page that is needed does not
+/// exist, and [`Error::TooLarge`] if a table covers more positions than can be counted.
+pub fn decode_into<E: Element>(
+    q: ArrayView4<f32>,
+    cache: &Cache<E>,
+    scoring: &Scoring,
+    workspace: &mut Workspace,
+    o: ArrayViewMut4<f32>,
+    lse: ArrayViewMut3<f32>,
+) -> Result<(), Error> {
+    decode_into_on(InstructionSet::best(), q, cache, scoring, workspace, o, lse)
+}
+
+/// [`decode_into`] on a chosen instruction set: for tests and measurements.
+///
+/// # Errors
+/// As [`decode_into`].
+pub fn decode_into_on<E: Element>(
+    set: InstructionSet,
+    q: ArrayView4<f32>,
+    cache: &Cache<E>,
+    scoring: &Scoring,
+    workspace: &mut Workspace,
+    o: ArrayViewMut4<f32>,
+    lse: ArrayViewMut3<f32>,
+) -> Result<(), Error> {
+    let shape = cache.validate(q.raw_dim(), scoring)?;
+    same_output(&shape, o.dim(), lse.dim())?;
+    if !cache.rows_are_slices() {
+        let wide = |x: &ArrayView4<E>| {
+            let values = x.iter().map(|x| x.to_f32()).collect();
+            Array4::from_shape_vec(x.raw_dim(), values).expect("as many as the shape says")
+        };
+        let (Cache::Contiguous { k, v } | Cache::Paged { k, v, .. }) = cache;
+        let (k, v) = (wide(k), wide(v));
+        let (k, v) = (k.view(), v.view());
+        let cache = match *cache {
+            Cache::Contiguous { .. } => Cache::Contiguous { k, v },
+            Cache::Paged { table, .. } => Cache::Paged { k, v, table },
+        };
+        return decode_into_on(set, q, &cache, scoring, workspace, o, lse);
+    }
+    set.run(plan::Decode {
+        shape,
+        q,
+        cache: *cache,
+        scoring,
+        workspace,
+        o,
+        lse,
+    })
+}
+
+/// [`decode_into`] new arrays, with a workspace of its own.
+///
+/// # Errors
+/// As [`decode_into`].
+pub fn decode<E: Element>(
+    q: ArrayView4<f32>,
+    cache: &Cache<E>,
+    scoring: &Scoring,
+) -> Result<Output, Error> {
+    decode_on(InstructionSet::best(), q, cache, scoring)
+}
+
+/// [`decode`] on a chosen instruction set: for tests and measurements.
+///
+/// # Errors
+/// As [`decode_into`].
+pub fn decode_on<E: Element>(
+    set: InstructionSet,
+    q: ArrayView4<f32>,
+    cache: &Cache<E>,
+    scoring: &Scoring,
+) -> Result<Output, Error> {
+    let shape = cache.validate(q.raw_dim(), scoring)?;
+    room("o", &[shape.b, shape.h, shape.n, shape.d_v])?;
+    let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
+    let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
+    let (workspace, views) = (&mut Workspace::new(), (o.view_mut(), lse.view_mut()));
+    decode_into_on(set, q, cache, scoring, workspace, views.0, views.1)?;
+    Ok(Output { o, lse })
+}

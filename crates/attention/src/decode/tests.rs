@@ -1,0 +1,80 @@
+//! What needs the inside: the generic code at lane widths that this machine lacks.
+
+use ndarray::{Array3, Array4, ArrayView4};
+
+use super::{Cache, Workspace, plan};
+use crate::forward::Output;
+use crate::isa::{Isa, Shaped};
+use crate::{Mask, Scoring, reference};
+
+/// Decoding on `isa`.
+fn on<I: Isa>(isa: I, q: ArrayView4<f32>, cache: Cache<f32>, scoring: &Scoring) -> Output {
+    let shape = cache.validate(q.raw_dim(), scoring).expect("valid");
+    let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
+    let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
+    let call = plan::Decode {
+        shape,
+        q,
+        cache,
+        scoring,
+        workspace: &mut Workspace::new(),
+        o: o.view_mut(),
+        lse: lse.view_mut(),
+    };
+    isa.run(call).expect("valid");
+    Output { o, lse }
+}
+
+/// Values without a pattern in [−1, 1].
+fn array(h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
+    let mut state = salt;
+    Array4::from_shape_simple_fn((1, h, n, d), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+#[test]
+fn every_lane_width() {
+    for (group, n) in [(1, 1), (2, 1), (3, 1), (5, 2)] {
+        for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
+            let (q, k, v) = (
+                array(2 * group, n, d_k, 1),
+                array(2, 300, d_k, 2),
+                array(2, 300, d_v, 3),
+            );
+            let bias = array(2 * group, n, 300, 4);
+            let plain = Scoring::default().with_mask(Mask::causal_at_end(n, 300));
+            for scoring in [
+                plain.clone(),
+                plain.with_soft_cap(1.3).with_bias(bias.view()),
+            ] {
+                let wide = |x: &Array4<f32>| x.mapv(f64::from);
+                let exact = reference::attention(
+                    wide(&q).view(),
+                    wide(&k).view(),
+                    wide(&v).view(),
+                    &scoring,
+                )
+                .expect("valid");
+                let cache = Cache::Contiguous {
+                    k: k.view(),
+                    v: v.view(),
+                };
+                let check = |name: &str, found: Output| {
+                    for (x, y) in found.o.iter().zip(&exact.o) {
+                        assert!((f64::from(*x) - y).abs() < 1e-5, "{name}: {x} {y}");
+                    }
+                    for (x, y) in found.lse.iter().zip(&exact.lse) {
+                        assert!((f64::from(*x) - y).abs() < 1e-5, "{name}: lse {x} {y}");
+                    }
+                };
+                let q = q.view();
+                check("1 lane", on(Shaped::<1, 3, 16, 16>, q, cache, &scoring));
+                check("2 lanes", on(Shaped::<2, 5, 8, 8>, q, cache, &scoring));
+                check("8 lanes", on(Shaped::<8, 6, 2, 2>, q, cache, &scoring));
+                check("16 lanes", on(Shaped::<16, 14, 2, 1>, q, cache, &scoring));
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A case's operands, and what runs it.
+
+use half::f16;
+use ndarray::{Array3, Array4, Axis};
+
+use super::{Case, Operation, Storage};
+use crate::backward::{Gradients, GradientsMut, Inputs, Options, backward_into_on};
+use crate::decode::{Cache, Workspace, decode_into_on};
+use crate::forward::forward_into_on;
+use crate::observe::{
+    DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
+    observe_on,
+};
+use crate::{Element, Error, InstructionSet, Scoring};
+
+/// Bytes of the caches that decoding takes in turn, at least.
+const RING: usize = 256 << 20;
+
+/// Makes the operands of a case, of unit variance; what is given runs it once, into arrays that are kept.
+pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    match (case.operation, case.storage) {
+        (Operation::Forward, _) => forward(set, *case),
+        (Operation::ForwardBackward, _) => forward_backward(set, *case),
+        (Operation::Observe, _) => observe(set, *case),
+        (Operation::Decode, Storage::F32) => decode(set, *case, |x| x),
+        (Operation::Decode, Storage::F16) => decode(set, *case, f16::from_f32),
+    }
+}
+
+/// Numbers without a pattern, of mean 0 and variance 1, uniform.
+fn numbers<E>(dim: (usize, usize, usize, usize), salt: u32, of: impl Fn(f32) -> E) -> Array4<E> {
+    let mut state = salt;
+    Array4::from_shape_simple_fn(dim, || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        of(((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * 3f32.sqrt())
+    })
+}
+
+/// q, k and v.
+fn operands(case: &Case) -> [Array4<f32>; 3] {
+    let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt, |x| x);
+    [
+        numbers((case.b, case.h, case.n, case.d_k), 1, |x| x),
+        keys(case.d_k, 2),
+        keys(case.d_v, 3),
+    ]
+}
+
+/// O and LSE.
+fn results(case: &Case) -> (Array4<f32>, Array3<f32>) {
+    (
+        Array4::zeros((case.b, case.h, case.n, case.d_v)),
+        Array3::zeros((case.b, case.h, case.n)),
+    )
+}
+
+fn forward(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let [q, k, v] = operands(&case);
+    let (mut o, mut lse) = results(&case);
+    Box::new(move || {
+        let scoring = Scoring::default().with_mask(case.mask());
+        let out = (o.view_mut(), lse.view_mut());
+        forward_into_on(set, q.view(), (k.view(), v.view()), &scoring, out)
+    })
+}
+
+fn forward_backward(
+    set: InstructionSet,
+    case: Case,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let [q, k, v] = operands(&case);
+    let (mut o, mut lse) = results(&case);
+    let d_o = numbers(o.dim(), 4, |x| x);
+    let mut gradients = Gradients {
+        dq: Array4::zeros(q.dim()),
+        dk: Array4::zeros(k.dim()),
+        dv: Array4::zeros(v.dim()),
+        d_bias: None,
+        d_sinks: None,
+    };
+    Box::new(move || {
+        let scoring = Scoring::default().with_mask(case.mask());
+        let out = (o.view_mut(), lse.view_mut());
+        forward_into_on(set, q.view(), (k.view(), v.view()), &scoring, out)?;
+        let inputs = Inputs {
+            q: q.view(),
+            k: k.view(),
+            v: v.view(),
+            o: o.view(),
+            lse: lse.view(),
+            d_o: d_o.view(),
+        };
+        let out: GradientsMut = gradients.view_mut();
+        backward_into_on(set, &inputs, &Options::default(), &scoring, out)
+    })
+}
+
+fn decode<E: Element>(
+    set: InstructionSet,
+    case: Case,
+    of: fn(f32) -> E,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let q = numbers((case.b, case.h, case.n, case.d_k), 1, |x| x);
+    let count = RING.div_ceil(case.cache_bytes().max(1));
+    let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt, of);
+    let ring: Vec<_> = (0..count as u32)
+        .map(|at| (keys(case.d_k, 2 * at + 2), keys(case.d_v, 2 * at + 3)))
+        .collect();
+    let (mut o, mut lse) = results(&case);
+    let (mut workspace, mut at) = (Workspace::new(), 0);
+    Box::new(move || {
+        let (k, v) = &ring[at];
+        at = (at + 1) % ring.len();
+        let cache = Cache::Contiguous {
+            k: k.view(),
+            v: v.view(),
+        };
+        let scoring = Scoring::default().with_mask(case.mask());
+        let (o, lse) = (o.view_mut(), lse.view_mut());
+        decode_into_on(set, q.view(), &cache, &scoring, &mut workspace, o, lse)
+    })
+}
+
+fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let [q, k, v] = operands(&case);
+    let (mut o, mut lse) = results(&case);
+    let factors = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
+    let (n, m) = (case.n, case.m);
+    let mut spans: Vec<Span> = (0..5)
+        .map(|part| Span::Keys(part * m / 5..(part + 1) * m / 5))
+        .collect();
+    spans.extend([Span::first(), Span::own(), Span::previous()]);
+    let spans = SpanMass::new(spans);
+    let rows = Rows::new((0..16).map(|row| row * n / 16).collect::<Vec<_>>());
+    let picture = PooledTile {
+        rows: 0..n,
+        cols: 0..m,
+        height: n.min(256),
+        width: m.min(256),
+        pool: Pool::Max,
+    };
+    let mut known = false;
+    Box::new(move || {
+        let scoring = Scoring::default().with_mask(case.mask());
+        if !known {
+            let out = (o.view_mut(), lse.view_mut());
+            forward_into_on(set, q.view(), (k.view(), v.view()), &scoring, out)?;
+            known = true;
+        }
+        let (weight, product) = (TopK::by_weight(16), TopK::by_product(16, factors.view()));
+        let all = (
+            (&weight, &product),
+            Entropy,
+            (&spans, DistanceMass),
+            (Received, RowMax),
+            (&rows, &picture),
+        );
+        let call = (q.view(), k.view(), lse.view());
+        std::hint::black_box(observe_on(set, call, &scoring, &[], &all)?);
+        Ok(())
+    })
+}

@@ -1,0 +1,99 @@
+//! What needs the inside: the kernels at lane widths and tile shapes that this machine lacks.
+
+use ndarray::{Array2, s};
+
+use super::tile::{LINES, MAX_ROWS};
+use super::weigh::{Height, PackKeys, PackStrip, Weigh};
+use crate::isa::{Isa, Line, Shaped, lines_for};
+use crate::reference;
+use crate::score::HeadScoring;
+use crate::shape::Shape;
+use crate::{Mask, Scoring};
+
+/// Values without a pattern in [−1, 1].
+fn array(n: usize, d: usize, salt: u32) -> Array2<f32> {
+    let mut state = salt;
+    Array2::from_shape_simple_fn((n, d), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    })
+}
+
+/// The weights of all strips for the first 256 keys on `isa`, against the reference.
+fn check<I: Isa>(isa: I, mask: Mask) {
+    let (n, m, d) = (37, 200, 9);
+    let (q, k) = (array(n, d, 1), array(m, d, 2));
+    let scoring = Scoring::default().with_mask(mask);
+    let dim = |n| (1, 1, n, d);
+    let shape = Shape::new(dim(n), dim(m), dim(m)).expect("valid");
+    let wide = |x: &Array2<f32>| {
+        let wide = x.mapv(f64::from);
+        wide.into_shape_with_order(dim(x.nrows())).expect("as many")
+    };
+    let exact = reference::attention(wide(&q).view(), wide(&k).view(), wide(&k).view(), &scoring);
+    let exact = exact.expect("valid");
+    let lse: Vec<f32> = exact.lse.iter().map(|&lse| lse as f32).collect();
+    let head = HeadScoring::new(&scoring, &shape, 0, 0).expect("valid");
+    let keys = isa.run(PackKeys(k.view()));
+    let height = isa.run(Height);
+    assert!(height <= MAX_ROWS);
+    for first in (0..n).step_by(height) {
+        let rows = first..(first + height).min(n);
+        let mut packed = vec![Line::ZERO; lines_for(d) * height];
+        let strip = isa.run(PackStrip {
+            q: q.view(),
+            lse: &lse[rows.clone()],
+            rows: rows.clone(),
+            scoring: &head,
+            to: &mut packed,
+        });
+        let mut weights = vec![Line::ZERO; height * LINES];
+        let mut logs = weights.clone();
+        isa.run(Weigh {
+            strip: &strip,
+            q: &packed,
+            keys: &keys,
+            d_k: d,
+            scoring: &head,
+            first: 0,
+            panels: lines_for(m),
+            weights: &mut weights,
+            logs: &mut logs,
+        });
+        for (r, i) in rows.enumerate() {
+            let exact = exact.weights.slice(s![0, 0, i, ..]);
+            for j in 0..lines_for(m) * Line::LEN {
+                let at = (r * LINES + j / Line::LEN, j % Line::LEN);
+                let (found, log) = (weights[at.0].0[at.1], logs[at.0].0[at.1]);
+                let exact = exact.get(j).copied().unwrap_or(0.0);
+                assert!(
+                    (f64::from(found) - exact).abs() < 2e-6,
+                    "{i} {j}: {found} {exact}"
+                );
+                let same = match exact {
+                    0.0 => log == f32::MIN,
+                    _ => (f64::from(log) - exact.log2()).abs() < 1e-5,
+                };
+                assert!(same, "{i} {j}: {log}, of {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_lane_width_and_tile_shape() {
+    for mask in [
+        Mask::None,
+        Mask::causal_at_end(37, 200),
+        Mask::Window {
+            window: 40,
+            offset: 3,
+        },
+    ] {
+        check(Shaped::<1, 3, 16, 16>, mask);
+        check(Shaped::<2, 5, 8, 8>, mask);
+        check(Shaped::<8, 6, 2, 2>, mask);
+        check(Shaped::<16, 14, 2, 1>, mask);
+        check(Shaped::<16, 16, 2, 1>, mask);
+    }
+}

@@ -1,0 +1,153 @@
+//! The weights of one strip of queries, in vectors. Nothing here knows of observers, so that it is compiled once for each
+//! instruction set, whoever looks, and keeps its accumulators in registers.
+
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use super::tile::LINES;
+use crate::Element;
+use crate::isa::math::exp2;
+use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
+use crate::pack::{pack_keys, pack_queries};
+use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
+
+/// The least logarithm that is shown: of weight 0, whose product with it is 0.
+pub(super) const LEAST: f32 = f32::MIN;
+
+/// Rows of a strip.
+pub(super) struct Height;
+
+impl Kernel for Height {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> usize {
+        I::Tile::ROWS
+    }
+}
+
+/// Packs the keys of one head, `[keys/16][d_k][16]`.
+pub(super) struct PackKeys<'a, E>(pub(super) ArrayView2<'a, E>);
+
+impl<E: Element> Kernel for PackKeys<'_, E> {
+    type Output = Vec<Line>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
+        let (keys, d_k) = self.0.dim();
+        let mut lines = Vec::with_capacity(lines_for(keys) * d_k);
+        pack_keys(isa, self.0, &mut lines);
+        lines
+    }
+}
+
+/// Some rows of a block, as many as a microkernel is high.
+#[derive(Debug)]
+pub(super) struct Strip {
+    pub(super) rows: Range<usize>,
+    pub(super) bounds: Bounds,
+    /// LSE · log₂e; +∞ for a row that sees no key, whose weights are then 0.
+    lse: [f32; 16],
+}
+
+/// Packs queries \[N, d_k\] of a head, `rows` of them, as one strip, `[d_k/16][ROWS][16]`.
+pub(super) struct PackStrip<'w, 'a> {
+    pub(super) q: ArrayView2<'w, f32>,
+    pub(super) rows: Range<usize>,
+    /// Of the rows.
+    pub(super) lse: &'w [f32],
+    pub(super) scoring: &'w HeadScoring<'a>,
+    pub(super) to: &'w mut [Line],
+}
+
+impl Kernel for PackStrip<'_, '_> {
+    type Output = Strip;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> Strip {
+        let (rows, head, height) = (self.rows, self.scoring, I::Tile::ROWS);
+        pack_queries(self.to, self.q, rows.clone(), height, head.factor);
+        let mut lse = [f32::INFINITY; 16];
+        for (to, from) in lse.iter_mut().zip(self.lse) {
+            if *from != f32::NEG_INFINITY {
+                *to = from * LOG2_E;
+            }
+        }
+        let bounds = Bounds::new(&head.mask, rows.start, height, self.q.nrows(), head.keys);
+        Strip { rows, bounds, lse }
+    }
+}
+
+/// Computes the weights of a strip for some keys.
+pub(super) struct Weigh<'w, 'a> {
+    pub(super) strip: &'w Strip,
+    /// The strip packed, `[d_k/16][ROWS][16]`.
+    pub(super) q: &'w [Line],
+    /// `[keys/16][d_k][16]`: all real keys of the head.
+    pub(super) keys: &'w [Line],
+    pub(super) d_k: usize,
+    pub(super) scoring: &'w HeadScoring<'a>,
+    /// The first key, a multiple of 16, and how many panels of 16 from there on.
+    pub(super) first: usize,
+    pub(super) panels: usize,
+    /// `[ROWS][LINES]`
+    pub(super) weights: &'w mut [Line],
+    /// As `weights`; empty where nobody wants the logarithms.
+    pub(super) logs: &'w mut [Line],
+}
+
+impl Kernel for Weigh<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(mut self, isa: I) {
+        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let mut panel = 0;
+        while panel < self.panels {
+            if panel + wide <= self.panels {
+                self.tile::<I, I::Tile>(isa, panel);
+                panel += wide;
+            } else {
+                self.tile::<I, I::Narrow>(isa, panel);
+                panel += 1;
+            }
+        }
+    }
+}
+
+impl Weigh<'_, '_> {
+    /// One microkernel's tile, from `panel` on.
+    #[inline(always)]
+    fn tile<I: Isa, T: Tile<I::V>>(&mut self, isa: I, panel: usize) {
+        let per_line = Line::LEN / I::LANES;
+        let key = self.first + panel * Line::LEN;
+        let keys = |panel: usize| &self.keys[panel * self.d_k..][..self.d_k];
+        let last = key / Line::LEN + T::VECTORS / per_line - 1;
+        let panels = [keys(key / Line::LEN), keys(last)];
+        let at = TileAt {
+            query: self.strip.rows.start,
+            key,
+        };
+        let context = (self.scoring, &self.strip.bounds);
+        let tile = score_tile::<I, T>(isa, self.q, panels, at, context);
+        let least = isa.splat(LEAST);
+        for r in 0..T::ROWS {
+            let lse = isa.splat(self.strip.lse[r]);
+            let row = tile.row(r).as_ref();
+            for v in 0..T::VECTORS {
+                // Where the LSE is NaN, a key that is not seen still has weight 0.
+                let hidden = isa.less(row[v], least);
+                let log = isa.sub(row[v], lse);
+                let weight = isa.select(hidden, isa.splat(0.0), exp2(isa, log));
+                let to = r * LINES + panel + v / per_line;
+                isa.store(weight, self.weights[to].part_mut(v % per_line, I::LANES));
+                if !self.logs.is_empty() {
+                    let log = isa.select(hidden, least, isa.max(least, log));
+                    isa.store(log, self.logs[to].part_mut(v % per_line, I::LANES));
+                }
+            }
+        }
+    }
+}

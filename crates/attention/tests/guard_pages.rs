@@ -1,0 +1,164 @@
+//! No access beyond any operand: each ends, or begins, at a page that faults when it is touched.
+#![cfg(unix)]
+
+mod common;
+
+use common::Random;
+use half::f16;
+use lookback_attention::backward::{GradientsMut, Inputs, Options, backward_into_on};
+use lookback_attention::decode::{Cache, Workspace, decode_into_on};
+use lookback_attention::forward::forward_into_on;
+use lookback_attention::weights::weights_on;
+use lookback_attention::{InstructionSet, Mask, Scoring};
+use ndarray::{ArrayView, ArrayViewMut, Dimension, Ix3, Ix4, s};
+
+/// Values in pages of their own, between two pages that cannot be touched.
+struct Guarded<T> {
+    map: *mut u8,
+    bytes: usize,
+    values: *mut T,
+    len: usize,
+}
+
+impl<T: Copy> Guarded<T> {
+    /// `len` values that end (or, with `low`, begin) where the pages do.
+    fn new(len: usize, low: bool, mut value: impl FnMut() -> T) -> Guarded<T> {
+        // SAFETY: asks for a number, and has no requirement.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let inner = (len * size_of::<T>()).next_multiple_of(page);
+        let bytes = inner + 2 * page;
+        let (none, private) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new anonymous mapping, placed by the system; it overlaps nothing.
+        let map = unsafe { libc::mmap(std::ptr::null_mut(), bytes, none, private, -1, 0) };
+        assert!(map != libc::MAP_FAILED, "no memory for the test");
+        let map = map.cast::<u8>();
+        // SAFETY: the pages between the first and the last of the mapping that was just made.
+        let opened = unsafe {
+            let start = map.add(page).cast();
+            libc::mprotect(start, inner, libc::PROT_READ | libc::PROT_WRITE)
+        };
+        assert_eq!(opened, 0);
+        let skip = if low { 0 } else { inner - len * size_of::<T>() };
+        // SAFETY: within the mapping, and aligned: pages are, and `skip` is a multiple of the size where it is not 0.
+        let values = unsafe { map.add(page + skip) }.cast::<T>();
+        for at in 0..len {
+            // SAFETY: `len` values fit from `values` to the end of the pages that may be written.
+            unsafe { values.add(at).write(value()) };
+        }
+        Guarded {
+            map,
+            bytes,
+            values,
+            len,
+        }
+    }
+
+    fn view<D: Dimension>(&self, dim: D) -> ArrayView<'_, T, D> {
+        // SAFETY: all `len` values were written, and live as long as the mapping that `self` owns.
+        let values = unsafe { std::slice::from_raw_parts(self.values, self.len) };
+        ArrayView::from_shape(dim, values).expect("as many as the shape says")
+    }
+
+    fn view_mut<D: Dimension>(&mut self, dim: D) -> ArrayViewMut<'_, T, D> {
+        // SAFETY: as in `view`, and `self` is borrowed mutably.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.values, self.len) };
+        ArrayViewMut::from_shape(dim, values).expect("as many as the shape says")
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `new` made, of that size; nothing borrows it any more.
+        unsafe { libc::munmap(self.map.cast(), self.bytes) };
+    }
+}
+
+/// Shapes: H, H_kv, N, M, d_k, d_v.
+const SHAPES: [[usize; 6]; 7] = [
+    [1, 1, 1, 1, 1, 1],
+    [3, 1, 5, 17, 7, 3],
+    [2, 2, 6, 31, 16, 16],
+    [4, 2, 14, 33, 33, 20],
+    [2, 1, 97, 97, 64, 80],
+    [5, 1, 8, 257, 80, 64],
+    [1, 1, 3, 290, 96, 7],
+];
+
+#[test]
+fn nothing_is_touched_beyond_an_operand() {
+    let mut random = Random(1);
+    for low in [false, true] {
+        for [h, h_kv, n, m, d_k, d_v] in SHAPES {
+            let mut array = |len| Guarded::new(len, low, || random.normal());
+            let (q, k, v) = (
+                array(h * n * d_k),
+                array(h_kv * m * d_k),
+                array(h_kv * m * d_v),
+            );
+            let (mut o, mut lse, d_o) = (array(h * n * d_v), array(h * n), array(h * n * d_v));
+            let (mut dq, mut dk) = (array(h * n * d_k), array(h_kv * m * d_k));
+            let (mut dv, bias) = (array(h_kv * m * d_v), array(h * n * m));
+            let q_dim = Ix4(1, h, n, d_k);
+            let (k_dim, v_dim) = (Ix4(1, h_kv, m, d_k), Ix4(1, h_kv, m, d_v));
+            let (o_dim, lse_dim) = (Ix4(1, h, n, d_v), Ix3(1, h, n));
+            let half = |of: &Guarded<f32>, len| {
+                let mut at = of.view(len).into_iter();
+                let count = at.len();
+                Guarded::new(count, low, || f16::from_f32(*at.next().expect("a value")))
+            };
+            let (k16, v16) = (half(&k, k_dim), half(&v, v_dim));
+            let plain = Scoring::default().with_mask(Mask::causal_at_end(n, m));
+            let biased = plain.clone().with_bias(bias.view(Ix4(1, h, n, m)));
+            for set in InstructionSet::available() {
+                for scoring in [&plain, &biased] {
+                    let (q, k, v) = (q.view(q_dim), k.view(k_dim), v.view(v_dim));
+                    let (k16, v16) = (k16.view(k_dim), v16.view(v_dim));
+                    let out = (o.view_mut(o_dim), lse.view_mut(lse_dim));
+                    forward_into_on(set, q, (k16, v16), scoring, out).expect("valid");
+                    for f16 in [false, true] {
+                        let out = (o.view_mut(o_dim), lse.view_mut(lse_dim));
+                        let workspace = &mut Workspace::new();
+                        match f16 {
+                            true => {
+                                let cache = Cache::Contiguous { k: k16, v: v16 };
+                                decode_into_on(set, q, &cache, scoring, workspace, out.0, out.1)
+                            }
+                            false => {
+                                let cache = Cache::Contiguous { k, v };
+                                decode_into_on(set, q, &cache, scoring, workspace, out.0, out.1)
+                            }
+                        }
+                        .expect("valid");
+                    }
+                    let out = (o.view_mut(o_dim), lse.view_mut(lse_dim));
+                    forward_into_on(set, q, (k, v), scoring, out).expect("valid");
+                    let (o, lse) = (o.view(o_dim), lse.view(lse_dim));
+                    let inputs = Inputs {
+                        q,
+                        k,
+                        v,
+                        o,
+                        lse,
+                        d_o: d_o.view(o_dim),
+                    };
+                    let gradients = GradientsMut {
+                        dq: dq.view_mut(q_dim),
+                        dk: dk.view_mut(k_dim),
+                        dv: dv.view_mut(v_dim),
+                        d_bias: None,
+                        d_sinks: None,
+                    };
+                    backward_into_on(set, &inputs, &Options::default(), scoring, gradients)
+                        .expect("valid");
+                    let head = (
+                        q.slice_move(s![0, h - 1, .., ..]),
+                        k.slice_move(s![0, h_kv - 1, .., ..]),
+                        lse.slice_move(s![0, h - 1, ..]),
+                    );
+                    let scoring = scoring.for_head(0, h - 1);
+                    weights_on(set, head, &scoring, 0..n, 0..m).expect("valid");
+                }
+            }
+        }
+    }
+}

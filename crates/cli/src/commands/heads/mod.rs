@@ -1,0 +1,193 @@
+//! `heads`: a passport for every head.
+
+mod cache;
+mod columns;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use lookback_heads::passport::{self, Passport};
+use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions, WeightsKind};
+use lookback_trace::Trace;
+use lookback_view::table::Table;
+use lookback_view::terminal::write_table;
+use serde::Serialize;
+
+use crate::args::{ModelArgs, TextArgs};
+use crate::context::{Context, Loaded};
+use crate::interventions::InterventionArgs;
+use crate::output;
+
+pub(crate) use cache::{ModelScores, model_scores};
+pub(crate) use columns::table;
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback heads --file essay.txt
+  lookback heads \"Vatsal studies a lot, Madd does not.\" --sort induction --top 10
+  lookback heads --file essay.txt -o heads.parquet
+  lookback heads --file essay.txt --no-probes --json
+
+docs/heads.md gives each score's definition and source, what it is for and how it misleads.";
+
+/// Show what every head does: sinks, distances, previous tokens, induction, copying
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct HeadsArgs {
+    #[command(flatten)]
+    text: TextArgs,
+    /// Sort by this column, from the greatest [default: layer and head]
+    #[arg(long, value_name = "COLUMN")]
+    sort: Option<String>,
+    /// How many heads are listed [default: 20 with --sort, else all]
+    #[arg(long, value_name = "K")]
+    top: Option<usize>,
+    /// Save the table: .json, .csv, .parquet or .npy
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Only what the text shows: no scores on random repeated tokens, and none from the weights
+    #[arg(long)]
+    no_probes: bool,
+    #[command(flatten)]
+    changes: InterventionArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Heads<'a> {
+    format: &'static str,
+    model: &'a str,
+    tokens: usize,
+    prefix_tokens: usize,
+    /// What was taken out of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<String>,
+    /// Share of heads whose mean weight on the sink is above 0.3.
+    sink_rate: f64,
+    heads: &'a Table,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
+    if let Some(file) = &args.output {
+        lookback_view::table::Kind::of(file)?;
+    }
+    let text = context.text(&args.text)?;
+    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
+    let changes = args.changes.on(&loaded.model, &encoding)?;
+    let trace = {
+        let reading = context.reading(encoding.ids.len());
+        trace(&loaded, &encoding, &changes.and(&reading))?
+    };
+    let passports = passport::passports(&trace, &special(&loaded, &encoding))?;
+    let scores = match args.no_probes {
+        true => None,
+        false => Some(model_scores(&loaded)?),
+    };
+    let table = columns::table(&passports, scores.as_ref());
+    let table = arranged(args, table)?;
+    if let Some(file) = &args.output {
+        table.save(file)?;
+        output::note(&format!(
+            "saved {} rows to {}",
+            table.rows(),
+            file.display()
+        ));
+        return Ok(());
+    }
+    let sink_rate = passport::sink_rate(&passports);
+    if context.json {
+        return output::print_json(&Heads {
+            format: "lookback-heads/1",
+            model: &loaded.resolved.name,
+            tokens: encoding.ids.len(),
+            prefix_tokens: encoding.prefix_tokens,
+            changes: args.changes.told(),
+            sink_rate,
+            heads: &table,
+        });
+    }
+    print(args, &loaded, &passports, &table, context)
+}
+
+/// Sorted and cut as asked.
+fn arranged(args: &HeadsArgs, table: Table) -> anyhow::Result<Table> {
+    let Some(column) = &args.sort else {
+        return Ok(table.head(args.top.unwrap_or(usize::MAX)));
+    };
+    let Some(sorted) = table.sorted_by(column) else {
+        let names: Vec<&str> = table.columns().iter().map(|c| c.name()).collect();
+        bail!(
+            "there is no column {column:?} to sort by; there are {}",
+            names.join(", ")
+        );
+    };
+    let listed = if args.output.is_some() {
+        usize::MAX
+    } else {
+        20
+    };
+    Ok(sorted.head(args.top.unwrap_or(listed)))
+}
+
+fn print(
+    args: &HeadsArgs,
+    loaded: &Loaded,
+    passports: &[Passport],
+    table: &Table,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let mut out = output::stdout();
+    let changes = args.changes.told().map(|told| format!(", {told}"));
+    let heading = format!(
+        "{} heads of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
+        passports.len(),
+        loaded.resolved.name,
+        changes.unwrap_or_default(),
+        100.0 * passport::sink_rate(passports)
+    );
+    write_table(&mut out, &heading, &drawn(args, table), context.width())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// The columns as a terminal shows them: the one that is sorted by first; layer and index stand in the head's name.
+fn drawn(args: &HeadsArgs, table: &Table) -> Table {
+    let mut names = vec!["head"];
+    names.extend(args.sort.as_deref());
+    for column in table.columns() {
+        let name = column.name();
+        if !names.contains(&name) && !["layer", "index"].contains(&name) {
+            names.push(name);
+        }
+    }
+    table.of_columns(&names)
+}
+
+/// A text's trace under some hooks.
+pub(crate) fn trace(
+    loaded: &Loaded,
+    encoding: &Encoding,
+    hooks: &dyn Hooks,
+) -> anyhow::Result<Trace> {
+    let options = TraceOptions {
+        logits: Logits::None,
+        model_name: Some(loaded.resolved.name.clone()),
+        model_sha256: loaded.resolved.sha256.clone(),
+        ..TraceOptions::default()
+    };
+    let traced = loaded.model.trace(encoding, &options, hooks);
+    Ok(traced.context("the text cannot be read")?.trace)
+}
+
+/// Which tokens are special.
+pub(crate) fn special(loaded: &Loaded, encoding: &Encoding) -> Vec<bool> {
+    let tokenizer = loaded.model.tokenizer();
+    let special = |&id: &u32| tokenizer.is_special(id).unwrap_or(false);
+    encoding.ids.iter().map(special).collect()
+}

@@ -1,0 +1,196 @@
+//! `importance`: what the model loses without each head.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use lookback_heads::head;
+use lookback_heads::importance::{Importance, importance, mean_loss};
+use lookback_model::{Prefix, WeightsKind};
+use lookback_trace::HeadId;
+use lookback_view::table::Table;
+use lookback_view::terminal::write_table;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{ModelArgs, TextArgs};
+use crate::context::Context;
+use crate::progress::CountBar;
+use crate::{interrupt, output};
+
+/// Measure what the model loses on a text without each head
+///
+/// One run of the text a head. With --keep, what is known is written to a file as it comes, and the same command goes
+/// on where it stopped.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportanceArgs {
+    #[command(flatten)]
+    text: TextArgs,
+    /// Only these heads, as 5.1,6.9 [default: all]
+    #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
+    heads: Vec<HeadId>,
+    /// How many heads are listed
+    #[arg(long, value_name = "K", default_value_t = 20)]
+    top: usize,
+    /// Keep what is known in this file, and go on from it
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// The first line of a file of what is known: what it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Header {
+    format: String,
+    model: String,
+    sha256: Option<String>,
+    tokens: Vec<u32>,
+}
+
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    model: &'a str,
+    tokens: usize,
+    loss: f64,
+    heads: &'a [Importance],
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()> {
+    let text = context.text(&args.text)?;
+    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let model = &loaded.model;
+    let encoding = context.encode(model, &text, &args.model, Prefix::Declared)?;
+    let config = model.config();
+    for &one in &args.heads {
+        head::check(one, config.layers, config.heads)?;
+    }
+    let header = Header {
+        format: "lookback-importance/1".to_owned(),
+        model: loaded.resolved.name.clone(),
+        sha256: loaded.resolved.sha256.clone(),
+        tokens: encoding.ids.clone(),
+    };
+    let mut kept = args
+        .keep
+        .as_deref()
+        .map(|file| Kept::open(file, &header))
+        .transpose()?;
+    let mut known = kept
+        .as_mut()
+        .map(|kept| std::mem::take(&mut kept.known))
+        .unwrap_or_default();
+    let layers = 0..config.layers;
+    let all = layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head }));
+    let asked: Vec<HeadId> = match args.heads.is_empty() {
+        true => all.collect(),
+        false => args.heads.clone(),
+    };
+    let left: Vec<HeadId> = asked
+        .iter()
+        .copied()
+        .filter(|h| known.iter().all(|k| k.head != *h))
+        .collect();
+    let loss = mean_loss(model, &encoding, &())?;
+    let bar = CountBar::start("heads left out one by one");
+    let mut failed = Ok(());
+    importance(model, &encoding, loss, left, &(), &mut |found| {
+        known.push(found);
+        bar.position(known.len().min(asked.len()), asked.len());
+        failed = kept.as_mut().map_or(Ok(()), |kept| kept.push(&found));
+        match interrupt::requested() || failed.is_err() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    drop(bar);
+    failed?;
+    interrupt::check()?;
+    known.retain(|k| asked.contains(&k.head));
+    known.sort_by(|a, b| b.loss_change.total_cmp(&a.loss_change));
+    let report = Report {
+        format: "lookback-importance/1",
+        model: &loaded.resolved.name,
+        tokens: encoding.ids.len(),
+        loss,
+        heads: &known,
+    };
+    if context.json {
+        return output::print_json(&report);
+    }
+    print(&report, args.top, context)
+}
+
+fn print(report: &Report, top: usize, context: &Context) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.text("head", report.heads.iter().map(|h| head::name(h.head)));
+    table.real("loss_change", report.heads.iter().map(|h| h.loss_change));
+    let mut out = output::stdout();
+    let heading = format!(
+        "mean loss {:.4} nats a token over {} tokens; change without each of {} heads",
+        report.loss,
+        report.tokens,
+        report.heads.len()
+    );
+    write_table(&mut out, &heading, &table.head(top), context.width())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A file of what is known: its header, then a line a head.
+struct Kept {
+    file: File,
+    known: Vec<Importance>,
+}
+
+impl Kept {
+    /// Opens a file that belongs to this model and text, or begins one.
+    fn open(path: &Path, header: &Header) -> anyhow::Result<Self> {
+        let name = path.display();
+        if !path.exists() {
+            let mut file = File::create(path).with_context(|| format!("cannot write {name}"))?;
+            writeln!(file, "{}", serde_json::to_string(header)?)?;
+            return Ok(Self {
+                file,
+                known: Vec::new(),
+            });
+        }
+        let mut lines =
+            BufReader::new(File::open(path).with_context(|| format!("cannot read {name}"))?)
+                .lines();
+        let first = lines.next().transpose()?.unwrap_or_default();
+        let found: Option<Header> = serde_json::from_str(&first).ok();
+        if found.as_ref() != Some(header) {
+            bail!("{name} does not belong to this model and text; give another file to --keep");
+        }
+        let mut known = Vec::new();
+        let mut whole = first.len() as u64 + 1;
+        for line in lines {
+            // A line that an interruption cut short is left out, and written again.
+            let line = line?;
+            let Ok(one) = serde_json::from_str(&line) else {
+                break;
+            };
+            known.push(one);
+            whole += line.len() as u64 + 1;
+        }
+        let file = OpenOptions::new().append(true).open(path)?;
+        if fs::metadata(path)?.len() != whole {
+            file.set_len(whole.min(fs::metadata(path)?.len()))?;
+        }
+        Ok(Self { file, known })
+    }
+
+    fn push(&mut self, one: &Importance) -> anyhow::Result<()> {
+        let line = format!("{}\n", serde_json::to_string(one)?);
+        self.file
+            .write_all(line.as_bytes())
+            .context("cannot keep what is known")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+use crate::program::{SENTENCE, json, ok, refused};
+
+#[test]
+fn every_head_has_a_row_and_any_column_sorts() {
+    let answer = json(&["heads", SENTENCE]);
+    let heads = answer["heads"].as_array().unwrap();
+    assert_eq!(
+        (heads.len(), answer["prefix_tokens"].as_u64()),
+        (270, Some(1))
+    );
+    let sink: f64 = heads.iter().map(|h| h["sink"].as_f64().unwrap()).sum();
+    assert!(sink > 100.0 && sink < 170.0, "{sink}");
+    let printed = ok(&["heads", SENTENCE, "--sort", "induction", "--top", "3"]);
+    assert!(
+        printed.lines().all(|line| line.chars().count() <= 80),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("L18H6") && printed.contains("Not drawn for want of room"),
+        "{printed}"
+    );
+    let (code, said) = refused(&["heads", SENTENCE, "--sort", "fame", "--no-probes"]);
+    assert!(code == Some(1) && said.contains("no column \"fame\"") && said.contains("entropy"));
+}
+
+#[test]
+fn an_ablated_head_changes_what_comes_after_it_and_nothing_before() {
+    let plain = json(&["heads", SENTENCE, "--no-probes"]);
+    let without = json(&[
+        "heads",
+        SENTENCE,
+        "--no-probes",
+        "--ablate",
+        "5.1",
+        "--cut",
+        "he->Madd@9.4",
+    ]);
+    let row = |answer: &serde_json::Value, at: usize| answer["heads"][at].clone();
+    for at in 0..6 * 9 {
+        assert_eq!(row(&plain, at), row(&without, at));
+    }
+    assert_ne!(row(&plain, 6 * 9), row(&without, 6 * 9));
+    assert_eq!(without["changes"], "without L5H1, edges cut: he->Madd@9.4");
+    let (_, said) = refused(&["heads", SENTENCE, "--ablate", "30.0"]);
+    assert!(said.contains("there is no head L30H0"), "{said}");
+    let (_, said) = refused(&["heads", SENTENCE, "--cut", "Madd->he"]);
+    assert!(said.contains("stands before none of"), "{said}");
+}
+
+#[test]
+fn look_and_generate_take_the_same_changes() {
+    let trace = |changes: &[&str]| {
+        let answer = json(
+            &[
+                &["look", SENTENCE, "--word", "he", "--head", "9.4"],
+                changes,
+            ]
+            .concat(),
+        );
+        answer["words_of_interest"][0]["heads"][0]["word_weights"].clone()
+    };
+    let madd = |weights: &serde_json::Value| {
+        let weights = weights.as_array().unwrap();
+        weights.iter().find(|pair| pair[0] == 5).unwrap()[1]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(madd(&trace(&[])) > 0.05);
+    assert_eq!(madd(&trace(&["--cut", "he->Madd@9.4"])), 0.0);
+    let written =
+        |changes: &[&str]| ok(&[&["generate", SENTENCE, "--tokens", "8"], changes].concat());
+    assert_eq!(written(&[]), written(&[]));
+    let heads: Vec<String> = (0..9).map(|h| format!("0.{h}")).collect();
+    assert_ne!(written(&[]), written(&["--ablate", &heads.join(",")]));
+}
+
+#[test]
+fn tables_are_saved_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for name in ["heads.json", "heads.csv", "heads.parquet", "heads.npy"] {
+        ok(&["stats", SENTENCE, "-o", &path(name)]);
+        assert!(std::fs::metadata(path(name)).unwrap().len() > 1000);
+    }
+    let csv = std::fs::read_to_string(path("heads.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 271);
+    ok(&[
+        "stats",
+        SENTENCE,
+        "--rows",
+        "--top",
+        "2",
+        "-o",
+        &path("rows.csv"),
+    ]);
+    let rows = std::fs::read_to_string(path("rows.csv")).unwrap();
+    let mut lines = rows.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "head,layer,index,query,entropy,mean_distance,key_1,weight_1,key_2,weight_2"
+    );
+    // The first token sees itself alone.
+    assert_eq!(lines.next().unwrap(), "L0H0,0,0,0,0,0,0,1,,");
+    let (_, said) = refused(&["stats", SENTENCE, "-o", &path("heads.txt")]);
+    assert!(said.contains(".parquet or .npy"), "{said}");
+}
+
+#[test]
+fn importance_goes_on_where_it_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.jsonl");
+    let kept = kept.to_str().unwrap();
+    let first = json(&["importance", SENTENCE, "--heads", "0.0,9.4", "--keep", kept]);
+    assert_eq!(first["heads"].as_array().unwrap().len(), 2);
+    // A line cut short, as an interruption leaves it.
+    let mut text = std::fs::read_to_string(kept).unwrap();
+    text.truncate(text.len() - 5);
+    std::fs::write(kept, &text).unwrap();
+    let again = json(&["importance", SENTENCE, "--heads", "0.0,9.4", "--keep", kept]);
+    assert_eq!(first, again);
+    assert_eq!(std::fs::read_to_string(kept).unwrap().lines().count(), 3);
+    let (_, said) = refused(&["importance", "Another text.", "--keep", kept]);
+    assert!(
+        said.contains("does not belong to this model and text"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_text_compared_with_itself_differs_in_nothing() {
+    let same = json(&["compare", SENTENCE, "--with", SENTENCE]);
+    assert!(
+        same.as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["difference"] == 0.0)
+    );
+    let other = json(&[
+        "compare",
+        SENTENCE,
+        "--with",
+        "Another text.",
+        "--by",
+        "entropy",
+    ]);
+    assert!(
+        other
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["difference"] != 0.0)
+    );
+    let (_, said) = refused(&["compare", SENTENCE, "--with", SENTENCE, "--by", "fame"]);
+    assert!(said.contains("no column \"fame\""));
+}

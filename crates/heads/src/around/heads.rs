@@ -1,0 +1,76 @@
+//! Each head's part in what a unit gives.
+
+use lookback_trace::{HeadId, Trace};
+use ndarray::Array1;
+use serde::Serialize;
+
+use super::{Aside, Units};
+
+/// How many units are named for each head.
+const NAMED: usize = 3;
+
+/// What one head gives.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadAround {
+    /// Which head.
+    #[serde(flatten)]
+    pub head: HeadId,
+    /// The weight on what is set aside.
+    pub hidden: f32,
+    /// The weight on the unit itself.
+    pub on_itself: f32,
+    /// The weight by which the heads are ranked: on the target, or the largest on any other unit.
+    pub score: f32,
+    /// The other units with the largest weights, the greatest first.
+    pub most: Vec<UnitWeight>,
+}
+
+/// A unit and the weight on it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct UnitWeight {
+    /// Which unit.
+    pub index: usize,
+    /// The raw weight on it.
+    pub weight: f32,
+}
+
+impl HeadAround {
+    pub(super) fn new(
+        trace: &Trace,
+        units: &Units,
+        aside: &Aside,
+        (index, head): (usize, HeadId),
+        row: &Array1<f32>,
+        target: Option<usize>,
+    ) -> Self {
+        let sums = units.sums(row);
+        let mut others: Vec<UnitWeight> = (0..units.len())
+            .filter(|&u| u != index && !aside.holds(units, u) && sums[u] > 0.0)
+            .map(|index| UnitWeight {
+                index,
+                weight: sums[index],
+            })
+            .collect();
+        let heavier = |a: &UnitWeight, b: &UnitWeight| {
+            b.weight.total_cmp(&a.weight).then(a.index.cmp(&b.index))
+        };
+        if others.len() > NAMED {
+            others.select_nth_unstable_by(NAMED, heavier);
+            others.truncate(NAMED);
+        }
+        others.sort_unstable_by(heavier);
+        let most = others.first().map_or(0.0, |most| most.weight);
+        Self {
+            head,
+            hidden: aside.mass(row) + aside.learned(trace, head, row.sum()),
+            on_itself: sums[index],
+            score: target.map_or(most, |target| sums[target]),
+            most: others,
+        }
+    }
+}
+
+/// Puts the head that looks most first; equals in the model's order.
+pub(super) fn rank(heads: &mut [HeadAround]) {
+    heads.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.head.cmp(&b.head)));
+}

@@ -1,0 +1,310 @@
+//! What one word or token gives to those before it and receives from those after it, over any choice of heads.
+//!
+//! # What the numbers are
+//! - The weight **given** to a unit (a word, or a token) is the softmax weight summed over the unit's tokens and
+//!   averaged over the tokens of the unit in question. The weight **received** from a unit is what that unit gives
+//!   to the one in question. Both are raw, and the mean over the chosen heads.
+//! - **Set aside** are the keys that take weight nobody else wants: the prefix, a model's learned sinks, and, where
+//!   asked for, every unit that the one in question gives more than a chosen weight (never itself). The same keys
+//!   are set aside in what is received.
+//! - The **hidden** weight is what lies on them. A **share** is a weight with those keys set aside:
+//!   weight / (1 − hidden) ([`share`]).
+
+mod heads;
+mod units;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lookback_trace::{HeadId, Trace};
+use ndarray::{Array1, s};
+use rayon::prelude::*;
+use serde::Serialize;
+
+pub use heads::{HeadAround, UnitWeight};
+pub use units::{Unit, Units};
+
+use crate::{Error, head};
+
+/// What is asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AroundOptions {
+    /// Whether words or tokens are meant.
+    pub unit: Unit,
+    /// The heads whose mean is given; where empty, all. The ranked list always covers all.
+    pub heads: Vec<HeadId>,
+    /// Keeps the prefix in, instead of setting it aside.
+    pub keep_prefix: bool,
+    /// Sets aside every other unit that is given more than this weight.
+    pub above: Option<f32>,
+    /// Ranks the heads by their weight on this unit, instead of by their largest weight on any other unit.
+    pub target: Option<usize>,
+}
+
+/// What one unit gives and receives.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Around {
+    /// The unit in question.
+    pub index: usize,
+    /// How many heads the mean is over.
+    pub heads_averaged: usize,
+    /// The weight given to each unit, itself included: \[units\]. Units set aside have theirs here too.
+    pub given: Vec<f32>,
+    /// The weight given to what is set aside.
+    pub hidden: f32,
+    /// The part of it that learned sinks take.
+    pub learned_sink: f32,
+    /// The weight given to tokens that belong to no unit and are not set aside, such as white space.
+    pub other: f32,
+    /// The units that are set aside, beside the prefix, ascending.
+    pub set_aside: Vec<usize>,
+    /// The weight received from each unit: \[units\].
+    pub received: Vec<f32>,
+    /// For each unit, the weight that it gives to what is set aside: \[units\].
+    pub received_hidden: Vec<f32>,
+    /// All heads, the one that looks most first.
+    pub ranked: Vec<HeadAround>,
+}
+
+/// A weight with the hidden ones set aside: weight / (1 − hidden); 0 where they took all.
+///
+/// ```
+/// assert_eq!(lookback_heads::around::share(0.1, 0.75), 0.4);
+/// assert_eq!(lookback_heads::around::share(0.0, 1.0), 0.0);
+/// ```
+#[must_use]
+pub fn share(weight: f32, hidden: f32) -> f32 {
+    let left = 1.0 - hidden;
+    if left > f32::EPSILON {
+        weight / left
+    } else {
+        0.0
+    }
+}
+
+impl Around {
+    /// Asks every head of `trace` about unit `index`. Time grows with heads × N × d_k, memory with heads × N.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUnit`], [`Error::NoSuchHead`], [`Error::Cancelled`] once `cancel` is set, and
+    /// [`Error::Trace`] where the trace's numbers are damaged.
+    ///
+    /// ```
+    /// use lookback_heads::around::{Around, AroundOptions};
+    /// let trace = lookback_heads::example::Example::default().trace();
+    /// let around = Around::new(&trace, 9, &AroundOptions::default(), &Default::default())?;
+    /// let given: f32 = around.given.iter().sum();
+    /// assert!((given + around.hidden + around.other - 1.0).abs() < 1e-5);
+    /// # Ok::<(), lookback_heads::Error>(())
+    /// ```
+    pub fn new(
+        trace: &Trace,
+        index: usize,
+        options: &AroundOptions,
+        cancel: &AtomicBool,
+    ) -> Result<Self, Error> {
+        let units = Units::new(trace, options.unit);
+        let tokens = units.get(index)?;
+        if let Some(target) = options.target {
+            units.get(target)?;
+        }
+        let all = all_heads(trace);
+        let chosen = chosen(trace, &options.heads, &all)?;
+        let rows: Vec<Array1<f32>> = all
+            .par_iter()
+            .map(|id| {
+                go_on(cancel)?;
+                Ok(trace.head(id.layer, id.head)?.mean_row(tokens.clone())?)
+            })
+            .collect::<Result<_, Error>>()?;
+        let mean = mean_of(
+            all.iter()
+                .zip(&rows)
+                .filter(|(id, _)| chosen.binary_search(id).is_ok())
+                .map(|(_, row)| row),
+            trace.n(),
+        );
+        let aside = Aside::new(trace, &units, &mean, index, options);
+        let received = received(trace, &chosen, &tokens, &aside, cancel)?;
+        let learned_sink = mean_of_scalars(chosen.iter().map(|id| {
+            let at = all.binary_search(id).unwrap_or_default();
+            aside.learned(trace, *id, rows[at].sum())
+        }));
+        let given: Vec<f32> = units.sums(&mean);
+        let hidden = aside.mass(&mean) + learned_sink;
+        let in_units: f32 = given
+            .iter()
+            .enumerate()
+            .filter(|(u, _)| !aside.holds(&units, *u))
+            .map(|(_, w)| w)
+            .sum();
+        let mut ranked: Vec<HeadAround> = all
+            .iter()
+            .zip(&rows)
+            .map(|(&id, row)| {
+                HeadAround::new(trace, &units, &aside, (index, id), row, options.target)
+            })
+            .collect();
+        heads::rank(&mut ranked);
+        Ok(Self {
+            index,
+            heads_averaged: chosen.len(),
+            other: (mean.sum() - aside.mass(&mean) - in_units).max(0.0),
+            hidden,
+            learned_sink,
+            set_aside: aside.units.clone(),
+            received: units.means(&received.0, index),
+            received_hidden: units.means(&received.1, index),
+            given,
+            ranked,
+        })
+    }
+}
+
+/// The keys that are set aside.
+pub(crate) struct Aside {
+    /// How many tokens of the prefix.
+    prefix: usize,
+    /// Which units, ascending.
+    units: Vec<usize>,
+    /// Their tokens, ascending.
+    tokens: Vec<Range<usize>>,
+}
+
+impl Aside {
+    fn new(
+        trace: &Trace,
+        units: &Units,
+        mean: &Array1<f32>,
+        index: usize,
+        options: &AroundOptions,
+    ) -> Self {
+        let prefix = if options.keep_prefix {
+            0
+        } else {
+            trace.meta().prefix_tokens
+        };
+        let sums = units.sums(mean);
+        let above = |u: &usize| options.above.is_some_and(|limit| sums[*u] > limit);
+        let aside: Vec<usize> = (0..units.len())
+            .filter(|u| *u != index && units.range(*u).start >= prefix)
+            .filter(above)
+            .collect();
+        Self {
+            prefix,
+            tokens: aside.iter().map(|&u| units.range(u)).collect(),
+            units: aside,
+        }
+    }
+
+    /// The weight of a row that lies on these keys.
+    fn mass(&self, row: &Array1<f32>) -> f32 {
+        let sum = |range: Range<usize>| {
+            row.slice(s![range])
+                .iter()
+                .map(|&w| f64::from(w))
+                .sum::<f64>()
+        };
+        (sum(0..self.prefix) + self.tokens.iter().cloned().map(sum).sum::<f64>()) as f32
+    }
+
+    /// What a row that sums to `sum` leaves to its head's learned sink.
+    fn learned(&self, trace: &Trace, id: HeadId, sum: f32) -> f32 {
+        let has_sink = trace.meta().layers[id.layer].sinks.is_some();
+        if has_sink { (1.0 - sum).max(0.0) } else { 0.0 }
+    }
+
+    /// Whether this unit is set aside.
+    fn holds(&self, units: &Units, unit: usize) -> bool {
+        units.range(unit).end <= self.prefix || self.units.binary_search(&unit).is_ok()
+    }
+
+    /// All ranges of keys that are set aside.
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        std::iter::once(0..self.prefix)
+            .chain(self.tokens.iter().cloned())
+            .filter(|r| !r.is_empty())
+    }
+}
+
+/// For each query, its weight on `tokens` and its weight on what is set aside, both the mean over `chosen`: \[N\] each.
+fn received(
+    trace: &Trace,
+    chosen: &[HeadId],
+    tokens: &Range<usize>,
+    aside: &Aside,
+    cancel: &AtomicBool,
+) -> Result<(Array1<f32>, Array1<f32>), Error> {
+    let n = trace.n();
+    let each: Vec<(Array1<f32>, Array1<f32>)> = chosen
+        .par_iter()
+        .map(|id| {
+            go_on(cancel)?;
+            let head = trace.head(id.layer, id.head)?;
+            let column = |range: Range<usize>| -> Result<Array1<f32>, Error> {
+                Ok(head.weights(0..n, range)?.sum_axis(ndarray::Axis(1)))
+            };
+            let mut hidden = Array1::zeros(n);
+            for range in aside.ranges() {
+                hidden += &column(range)?;
+            }
+            Ok((column(tokens.clone())?, hidden))
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok((
+        mean_of(each.iter().map(|(on, _)| on), n),
+        mean_of(each.iter().map(|(_, hidden)| hidden), n),
+    ))
+}
+
+/// The mean of some rows, summed in order in f64: \[N\].
+fn mean_of<'a>(rows: impl Iterator<Item = &'a Array1<f32>>, n: usize) -> Array1<f32> {
+    let mut total = Array1::<f64>::zeros(n);
+    let mut count = 0_usize;
+    for row in rows {
+        total.zip_mut_with(row, |sum, &w| *sum += f64::from(w));
+        count += 1;
+    }
+    total.mapv(|sum| (sum / count.max(1) as f64) as f32)
+}
+
+fn mean_of_scalars(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let count = values.len().max(1) as f64;
+    (values.map(f64::from).sum::<f64>() / count) as f32
+}
+
+fn go_on(cancel: &AtomicBool) -> Result<(), Error> {
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Cancelled);
+    }
+    Ok(())
+}
+
+/// Every head, in order.
+fn all_heads(trace: &Trace) -> Vec<HeadId> {
+    (0..trace.layer_count())
+        .flat_map(|layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head }))
+        .collect()
+}
+
+/// The heads asked for, ascending, each once; all where none was.
+fn chosen(trace: &Trace, asked: &[HeadId], all: &[HeadId]) -> Result<Vec<HeadId>, Error> {
+    if asked.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let mut chosen = asked.to_vec();
+    chosen.sort_unstable();
+    chosen.dedup();
+    for &id in &chosen {
+        let layers = trace.layer_count();
+        head::check(
+            id,
+            layers,
+            trace.head_count(if id.layer < layers { id.layer } else { 0 }),
+        )?;
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests;

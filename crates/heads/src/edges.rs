@@ -1,0 +1,103 @@
+//! Edges by name: `he->Madd@14.8` is the edge from *he* to *Madd* in head 8 of layer 14.
+
+use std::fmt;
+use std::str::FromStr;
+
+use lookback_model::{Encoding, Model};
+use lookback_trace::{Cut, HeadId, Words};
+
+use crate::{Error, WordName, head};
+
+/// Edges from one word to another as a person names them: `WORD->WORD@HEADS`, heads as `14.8,L15H2`, or `all`, or left
+/// out for all. The edges run from every token of the first word to every token of the second, wherever before the
+/// first it stands.
+///
+/// ```
+/// use lookback_heads::edges::EdgeName;
+/// let name: EdgeName = "he#2->New York@14.8,L15H2".parse()?;
+/// assert_eq!(name.to_string(), "he#2->New York@14.8,15.2");
+/// assert_eq!("he->Madd".parse::<EdgeName>()?.to_string(), "he->Madd@all");
+/// assert!("he-Madd".parse::<EdgeName>().is_err());
+/// # Ok::<(), lookback_heads::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeName {
+    from: WordName,
+    to: WordName,
+    /// Empty for all.
+    heads: Vec<HeadId>,
+}
+
+impl FromStr for EdgeName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let malformed = || Error::MalformedCut { text: text.into() };
+        let (from, rest) = text.split_once("->").ok_or_else(malformed)?;
+        let (to, heads) = rest.rsplit_once('@').unwrap_or((rest, "all"));
+        let heads = match heads.trim() {
+            "all" => Vec::new(),
+            some => some.split(',').map(head::parse).collect::<Result<_, _>>()?,
+        };
+        Ok(Self {
+            from: from.parse().map_err(|_| malformed())?,
+            to: to.parse().map_err(|_| malformed())?,
+            heads,
+        })
+    }
+}
+
+impl fmt::Display for EdgeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}->{}@", self.from, self.to)?;
+        if self.heads.is_empty() {
+            return f.write_str("all");
+        }
+        for (index, head) in self.heads.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{}.{}", head.layer, head.head)?;
+        }
+        Ok(())
+    }
+}
+
+/// The edges of a text that these names stand for.
+///
+/// # Errors
+/// Those of [`WordName::find_one`]; [`Error::CandidateNotBefore`] where the second word does not stand before the
+/// first, so that there is no edge; [`Error::NoSuchHead`].
+pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Vec<Cut>, Error> {
+    let words = Words::new(&encoding.text, &encoding.spans);
+    let config = model.config();
+    let mut cuts = Vec::new();
+    for name in names {
+        let from = name.from.find_one(&encoding.text, &words)?;
+        let places = name.to.find(&encoding.text, &words)?.into_iter();
+        let to: Vec<usize> = places
+            .filter(|place| place.end <= from + 1)
+            .flatten()
+            .collect();
+        if to.is_empty() {
+            return Err(Error::CandidateNotBefore {
+                candidate: name.to.to_string(),
+                interest: vec![crate::label(&words, from)],
+            });
+        }
+        let tokens = |word: usize| words.get(word).map_or(0..0, |w| w.tokens.clone());
+        let mut heads = name.heads.clone();
+        if heads.is_empty() {
+            let layers = 0..config.layers;
+            heads.extend(
+                layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head })),
+            );
+        }
+        for &HeadId { layer, head } in &heads {
+            crate::head::check(HeadId { layer, head }, config.layers, config.heads)?;
+            for i in tokens(from) {
+                let keys = to.iter().flat_map(|&word| tokens(word));
+                cuts.extend(keys.map(|j| Cut { layer, head, i, j }));
+            }
+        }
+    }
+    Ok(cuts)
+}

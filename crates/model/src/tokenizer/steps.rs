@@ -1,0 +1,151 @@
+//! What a tokenizer.json does to a text before its model sees it.
+//!
+//! The library offers many steps. Some trust their settings, and panic or grow a text without bound where those are
+//! hostile; some leave out a part of the text without a word. So only those are taken that files of supported
+//! models use, with the settings that they have there; anything else is refused by name.
+
+use serde_json::Value;
+
+use super::Error;
+use super::decoder::Decoder;
+use crate::printable::printable;
+
+/// The most steps in sequence. Real files have three at most, and each costs a pass over the text.
+const MAX_STEPS: usize = 8;
+
+/// The longest pattern, in bytes. Those of real files have a few hundred.
+const MAX_PATTERN: usize = 4096;
+
+/// Refuses normalizers that are not allowed with a decoder.
+pub(super) fn check_normalizer(value: &Value, decoder: Decoder) -> Result<(), Error> {
+    for step in steps(value, "normalizers").unwrap_or_default() {
+        let known = match (step["type"].as_str(), decoder) {
+            (Some("NFC"), _) => true,
+            (Some("Prepend"), Decoder::Spaces { .. }) => step["prepend"] == "▁",
+            (Some("Replace"), Decoder::Spaces { .. }) => {
+                step["pattern"]["String"] == " " && step["content"] == "▁"
+            }
+            _ => false,
+        };
+        if !known {
+            let supported = match decoder {
+                Decoder::ByteLevel => "NFC",
+                Decoder::Spaces { .. } => "NFC, Prepend of ▁, Replace of a space by ▁",
+            };
+            return Err(unsupported("normalizer", step, supported));
+        }
+    }
+    check_count("normalizer", value, "normalizers")
+}
+
+/// Refuses pre-tokenizers that are not allowed with a decoder, and the lack of one where the decoder needs it.
+pub(super) fn check_pre_tokenizer(value: &Value, decoder: Decoder) -> Result<(), Error> {
+    let steps = steps(value, "pretokenizers").unwrap_or_default();
+    let byte_level = decoder == Decoder::ByteLevel;
+    for (index, step) in steps.iter().enumerate() {
+        let last = index + 1 == steps.len();
+        let known = match step["type"].as_str() {
+            // What follows it would cut within characters.
+            Some("ByteLevel") => byte_level && last,
+            Some("Digits") => true,
+            Some("Split") => is_harmless_split(step),
+            Some("Metaspace") => !byte_level && step["replacement"] == "▁",
+            _ => false,
+        };
+        if !known {
+            return Err(unsupported("pre-tokenizer", step, supported(decoder)));
+        }
+    }
+    check_count("pre-tokenizer", value, "pretokenizers")?;
+    let writes_bytes = steps.last().is_some_and(|step| step["type"] == "ByteLevel");
+    if byte_level && !writes_bytes {
+        return Err(Error::Unsupported {
+            part: "pre-tokenizer",
+            found: format!("{} with the decoder ByteLevel", shown(value)),
+            supported: "one that ends in ByteLevel there: without it, what is no token is lost"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn supported(decoder: Decoder) -> &'static str {
+    match decoder {
+        Decoder::ByteLevel => {
+            "Digits, Split that keeps what it splits at, and ByteLevel at the end"
+        }
+        Decoder::Spaces { .. } => {
+            "Digits, Split that keeps what it splits at, and Metaspace with ▁"
+        }
+    }
+}
+
+/// Whether a split keeps all of the text.
+fn is_harmless_split(step: &Value) -> bool {
+    let pattern = ["Regex", "String"]
+        .into_iter()
+        .find_map(|kind| step["pattern"][kind].as_str());
+    let keeps = matches!(
+        step["behavior"].as_str(),
+        Some("Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous")
+    );
+    keeps && pattern.is_some_and(|pattern| (1..=MAX_PATTERN).contains(&pattern.len()))
+}
+
+/// Refuses a vocabulary that has no tokens for some texts: those would be left out without a word.
+pub(super) fn check_unknown(model: &Value, decoder: Decoder) -> Result<(), Error> {
+    // Bytes that a byte-level vocabulary lacks are known to the `Library`, which refuses texts that hold them.
+    if decoder == Decoder::ByteLevel {
+        return Ok(());
+    }
+    // Unigram cannot leave anything out: its library fails where there is no unknown token.
+    let unknown = match model["unk_token"].as_str() {
+        Some(token) => model["vocab"].get(token).is_some(),
+        None => model["type"] == "Unigram",
+    };
+    let bytes =
+        || (0..=u8::MAX).all(|byte| model["vocab"].get(format!("<0x{byte:02X}>")).is_some());
+    if unknown || (model["byte_fallback"] == true && bytes()) {
+        return Ok(());
+    }
+    Err(Error::Vocabulary {
+        detail: "it has neither an unknown token (unk_token) nor tokens for all bytes (byte_fallback), so that \
+                 characters without a token would be lost"
+            .to_owned(),
+    })
+}
+
+/// A single step, or those of a sequence. None where there are none.
+fn steps<'a>(value: &'a Value, key: &str) -> Option<&'a [Value]> {
+    match value["type"].as_str() {
+        Some("Sequence") => value[key].as_array().map(Vec::as_slice),
+        _ if value.is_null() => None,
+        _ => Some(std::slice::from_ref(value)),
+    }
+}
+
+fn check_count(part: &'static str, value: &Value, key: &str) -> Result<(), Error> {
+    let found = steps(value, key).map_or(0, <[Value]>::len);
+    if found <= MAX_STEPS {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        part,
+        found: format!("sequence of {found} steps"),
+        supported: format!("at most {MAX_STEPS}"),
+    })
+}
+
+fn unsupported(part: &'static str, step: &Value, supported: &str) -> Error {
+    Error::Unsupported {
+        part,
+        found: shown(step),
+        supported: supported.to_owned(),
+    }
+}
+
+/// A step's name, where it has one, and the beginning of how it is written.
+fn shown(value: &Value) -> String {
+    let name = value["type"].as_str().unwrap_or_default();
+    printable(format!("{name} {value}").trim_start())
+}

@@ -1,0 +1,154 @@
+//! Continues a text, token by token.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::Response;
+use lookback_model::Hooks;
+use lookback_model::generate::{End, GenerateOptions, Sampling};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::stream::{Lines, lines};
+use crate::NamedModel;
+use crate::reading::Ready;
+use crate::server::App;
+
+/// Tokens of one answer at most.
+const MOST_TOKENS: usize = 512;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// The trace whose text is continued.
+    trace: String,
+    #[serde(default = "default_tokens")]
+    max_tokens: usize,
+    #[serde(default)]
+    temperature: f32,
+    #[serde(default = "one")]
+    top_p: f32,
+    #[serde(default)]
+    seed: u64,
+}
+
+fn default_tokens() -> usize {
+    32
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// One line of the answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line {
+    Token {
+        token: u32,
+        text: String,
+    },
+    End {
+        end: End,
+        text: String,
+        tokens: usize,
+        seconds: f64,
+    },
+    Error {
+        error: String,
+    },
+}
+
+pub(super) async fn generate(
+    State(app): State<Arc<App>>,
+    body: Result<Json<Asked>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(asked) =
+        body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
+    if asked.max_tokens == 0 || asked.max_tokens > MOST_TOKENS {
+        return Err(ApiError::bad(format!(
+            "max_tokens is {}; give 1 to {MOST_TOKENS}",
+            asked.max_tokens
+        )));
+    }
+    let model = app
+        .library
+        .model
+        .clone()
+        .ok_or_else(ApiError::needs_model)?;
+    let ready = app.library.find(&asked.trace)?.get()?;
+    let sampling = Sampling {
+        temperature: asked.temperature,
+        top_p: asked.top_p,
+        seed: asked.seed,
+    };
+    // What cannot be sampled is refused before the answer begins.
+    lookback_model::generate::Sampler::new(sampling)?;
+    let options = GenerateOptions {
+        max_tokens: asked.max_tokens,
+        sampling,
+        stop_tokens: model.model.checkpoint().stop_tokens().to_vec(),
+    };
+    let (lines, answer) = lines();
+    app.work
+        .stream(move |cancel| write_on(&model, &ready, &options, &lines, cancel))
+        .await?;
+    Ok(answer)
+}
+
+fn write_on(
+    model: &NamedModel,
+    ready: &Ready,
+    options: &GenerateOptions,
+    lines: &Lines,
+    cancel: &AtomicBool,
+) {
+    let model = &model.model;
+    let prompt = &ready.trace.meta().tokens;
+    let mut decoder = model.tokenizer().stream(true);
+    let mut whole = ready.trace.meta().text.clone();
+    let mut on_token = |token| {
+        let text = decoder.push(token);
+        whole.push_str(&text);
+        let gone = lines.send(&Line::Token { token, text }).is_err();
+        if gone || cancel.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let line = match model.generate(prompt, options, &Cancel(cancel), &mut on_token) {
+        Ok(done) => {
+            whole.push_str(&decoder.finish());
+            let seconds = done.prefill_seconds + done.decode_seconds;
+            Line::End {
+                end: done.end,
+                text: whole,
+                tokens: done.tokens.len(),
+                seconds,
+            }
+        }
+        Err(error) => Line::Error {
+            error: error.to_string(),
+        },
+    };
+    // A client that is gone needs no last line.
+    let _ = lines.send(&line);
+}
+
+/// Stops the reading of the prompt once the flag is set.
+struct Cancel<'a>(&'a AtomicBool);
+
+impl Hooks for Cancel<'_> {
+    fn before_layer(&self, _done: usize, _layers: usize) -> ControlFlow<()> {
+        if self.0.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One head's weights as data.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use lookback_trace::HeadId;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use crate::server::App;
+
+/// Weights in one answer at most: 16 MB of numbers.
+const MOST: usize = 1 << 22;
+
+/// Which weights; all where nothing is said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(default)]
+    from_row: usize,
+    to_row: Option<usize>,
+    #[serde(default)]
+    from_col: usize,
+    to_col: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    query: usize,
+}
+
+type AskedQuery = Result<Query<Asked>, QueryRejection>;
+
+/// A rectangle of weights.
+struct Weights {
+    id: HeadId,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    weights: Array2<f32>,
+}
+
+#[derive(Serialize)]
+struct AsJson {
+    layer: usize,
+    head: usize,
+    rows: [usize; 2],
+    cols: [usize; 2],
+    weights: Vec<Vec<f32>>,
+}
+
+/// One query's weights over all keys, as little-endian f32.
+pub(super) async fn row(
+    State(app): State<Arc<App>>,
+    Path((id, head)): Path<(String, String)>,
+    query: Result<Query<Row>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Row { query } = super::asked(query)?;
+    let head = super::head(&head)?;
+    let ready = app.library.find(&id)?.get()?;
+    let row = app
+        .work
+        .run(move |_| Ok(ready.trace.row(head.layer, head.head, query)?))
+        .await?;
+    Ok(super::tile::binary(&row.to_vec()))
+}
+
+pub(super) async fn json(
+    State(app): State<Arc<App>>,
+    Path((id, head)): Path<(String, String)>,
+    query: AskedQuery,
+) -> Result<Response, ApiError> {
+    let Weights {
+        id,
+        rows,
+        cols,
+        weights,
+    } = weights(&app, (&id, &head), query).await?;
+    let answer = AsJson {
+        layer: id.layer,
+        head: id.head,
+        rows: [rows.start, rows.end],
+        cols: [cols.start, cols.end],
+        weights: weights.outer_iter().map(|row| row.to_vec()).collect(),
+    };
+    Ok((saved(id, "json", "application/json"), Json(answer)).into_response())
+}
+
+/// One line a weight that is not 0: query, key, weight.
+pub(super) async fn csv(
+    State(app): State<Arc<App>>,
+    Path((id, head)): Path<(String, String)>,
+    query: AskedQuery,
+) -> Result<Response, ApiError> {
+    let Weights {
+        id,
+        rows,
+        cols,
+        weights,
+    } = weights(&app, (&id, &head), query).await?;
+    let mut lines = String::from("layer,head,query,key,weight\n");
+    for ((i, j), weight) in weights.indexed_iter().filter(|(_, weight)| **weight != 0.0) {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            lines,
+            "{},{},{},{},{weight}",
+            id.layer,
+            id.head,
+            rows.start + i,
+            cols.start + j
+        );
+    }
+    Ok((saved(id, "csv", "text/csv; charset=utf-8"), lines).into_response())
+}
+
+/// NumPy's format, version 1.0: f32, little-endian, rows × columns.
+pub(super) async fn npy(
+    State(app): State<Arc<App>>,
+    Path((id, head)): Path<(String, String)>,
+    query: AskedQuery,
+) -> Result<Response, ApiError> {
+    let Weights { id, weights, .. } = weights(&app, (&id, &head), query).await?;
+    let mut file = npy_header(weights.dim());
+    file.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
+    Ok((saved(id, "npy", "application/octet-stream"), file).into_response())
+}
+
+/// The magic string, the version, the length of the header and the header, padded to a multiple of 64 bytes.
+fn npy_header((rows, cols): (usize, usize)) -> Vec<u8> {
+    let mut header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+    let unpadded = 10 + header.len() + 1;
+    header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
+    header.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file
+}
+
+/// Headers of an answer that is meant to be kept as a file.
+fn saved(
+    id: HeadId,
+    extension: &str,
+    kind: &'static str,
+) -> [(header::HeaderName, HeaderValue); 2] {
+    let name = format!(
+        "attachment; filename=\"weights-L{}H{}.{extension}\"",
+        id.layer, id.head
+    );
+    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
+    [
+        (header::CONTENT_DISPOSITION, name),
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+    ]
+}
+
+async fn weights(
+    app: &App,
+    (id, head): (&str, &str),
+    query: AskedQuery,
+) -> Result<Weights, ApiError> {
+    let asked = super::asked(query)?;
+    let head = super::head(head)?;
+    let ready = app.library.find(id)?.get()?;
+    let n = ready.trace.n();
+    let (rows, cols) = (
+        asked.from_row..asked.to_row.unwrap_or(n),
+        asked.from_col..asked.to_col.unwrap_or(n),
+    );
+    if rows.len().saturating_mul(cols.len()) > MOST {
+        return Err(ApiError::bad(format!(
+            "{} × {} weights are more than the {MOST} of one answer; ask for fewer with from_row, to_row, from_col, to_col",
+            rows.len(),
+            cols.len()
+        )));
+    }
+    app.work
+        .run(move |_| {
+            let weights = ready
+                .trace
+                .weights(head.layer, head.head, rows.clone(), cols.clone())?;
+            Ok(Weights {
+                id: head,
+                rows,
+                cols,
+                weights,
+            })
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_as_numpy_writes_it() {
+        let header = npy_header((3, 1000));
+        assert_eq!(header.len() % 64, 0);
+        assert_eq!(&header[..8], b"\x93NUMPY\x01\x00");
+        assert_eq!(
+            usize::from(header[8]) + 256 * usize::from(header[9]) + 10,
+            header.len()
+        );
+        assert!(
+            header[10..]
+                .starts_with(b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1000), }")
+        );
+        assert_eq!(header.last(), Some(&b'\n'));
+    }
+}

@@ -1,0 +1,50 @@
+//! What this server can do, and what the page begins with.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::library::TEXT_BYTES;
+use crate::server::App;
+
+#[derive(Serialize)]
+pub(super) struct Session<'a> {
+    version: &'static str,
+    /// The text that the page begins with.
+    trace: &'a str,
+    /// None where only a trace can be looked at.
+    model: Option<ModelInfo<'a>>,
+    text_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct ModelInfo<'a> {
+    name: &'a str,
+    sha256: &'a str,
+    layers: usize,
+    heads: usize,
+    context_length: usize,
+}
+
+pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Response {
+    use axum::response::IntoResponse as _;
+    let model = app.library.model.as_ref().map(|named| {
+        let config = named.model.config();
+        ModelInfo {
+            name: &named.name,
+            sha256: &named.sha256,
+            layers: config.layers,
+            heads: config.heads,
+            context_length: config.context_length,
+        }
+    });
+    let session = Session {
+        version: env!("CARGO_PKG_VERSION"),
+        trace: &app.library.first().id,
+        model,
+        text_bytes: TEXT_BYTES,
+    };
+    Json(session).into_response()
+}

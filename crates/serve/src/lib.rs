@@ -1,0 +1,28 @@
+//! The local web application: a text, its heads and their weights in a browser.
+//!
+//! [`Server::bind`] takes what there is to look at (a model, a trace, or both) and [`Server::run`] serves it until it
+//! is told to stop. `docs/api.md` describes the interface that the page uses; it is versioned and can be used by other
+//! programs.
+//!
+//! # What keeps it safe
+//! - It listens on the loopback address unless told otherwise, and answers only requests whose `Host` names it and
+//!   whose `Origin`, where there is one, is its own: a page of another site can neither read it nor make it work.
+//! - It reads no file at a request: assets are in the binary, and the model and the trace were given at the start.
+//! - Bodies, texts, connections, waiting questions and caches are bounded; a client that does not read, or
+//!   says nothing, loses its connection.
+
+mod api;
+mod assets;
+mod connection;
+mod error;
+mod guard;
+mod library;
+mod options;
+mod reading;
+mod server;
+mod tiles;
+mod work;
+
+pub use error::Error;
+pub use options::{NamedModel, ServeOptions};
+pub use server::Server;

@@ -1,0 +1,45 @@
+//! What is served, and where.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use lookback_model::{Model, Prefix};
+use lookback_trace::Trace;
+
+/// A model and what to call it.
+#[derive(Clone)]
+pub struct NamedModel {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What a person calls it.
+    pub name: String,
+    /// SHA-256 of its weights' file in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// What is served, and where.
+pub struct ServeOptions {
+    /// Where to listen; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// Reads texts; without one, only `trace` can be looked at.
+    pub model: Option<NamedModel>,
+    /// A trace that is there from the start.
+    pub trace: Option<Trace>,
+    /// The text that the page begins with, where no trace is given.
+    pub text: String,
+    /// What stands before each text.
+    pub prefix: Prefix,
+}
+
+impl Default for ServeOptions {
+    /// Nothing to serve yet, on any free port of the loopback address.
+    fn default() -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            model: None,
+            trace: None,
+            text: String::new(),
+            prefix: Prefix::Declared,
+        }
+    }
+}

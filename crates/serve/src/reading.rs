@@ -1,0 +1,186 @@
+//! One text: being read, read, or not readable.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::http::StatusCode;
+use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions};
+use lookback_trace::Trace;
+
+use crate::NamedModel;
+use crate::api::ApiError;
+use crate::tiles::Tiles;
+
+/// A text and how far its reading is.
+pub(crate) struct Reading {
+    pub(crate) id: String,
+    pub(crate) text: String,
+    /// Set by whoever does not want it any more.
+    pub(crate) cancel: AtomicBool,
+    state: Mutex<State>,
+    /// Layers done.
+    done: AtomicUsize,
+    /// Layers in all; 0 until it begins.
+    layers: AtomicUsize,
+}
+
+/// Where a reading stands.
+#[derive(Clone)]
+pub(crate) enum State {
+    /// Waiting or running: layers done, and in all.
+    Reading { done: usize, layers: usize },
+    /// There.
+    Ready(Arc<Ready>),
+    /// It could not be read.
+    Failed(ApiError),
+}
+
+/// A text that was read.
+pub(crate) struct Ready {
+    pub(crate) trace: Trace,
+    /// Texts of the prefix tokens; empty where nobody knows them.
+    pub(crate) prefix: Vec<String>,
+    pub(crate) tiles: Tiles,
+    /// Seconds that the reading took; none for a trace that was given.
+    pub(crate) seconds: Option<f64>,
+}
+
+impl Reading {
+    pub(crate) fn new(id: String, text: String) -> Self {
+        Self {
+            id,
+            text,
+            cancel: AtomicBool::new(false),
+            state: Mutex::new(State::Reading { done: 0, layers: 0 }),
+            done: AtomicUsize::new(0),
+            layers: AtomicUsize::new(0),
+        }
+    }
+
+    /// A trace that is there already.
+    pub(crate) fn ready(id: String, trace: Trace, model: Option<&NamedModel>) -> Self {
+        let mut reading = Self::new(id, trace.meta().text.clone());
+        reading.state = Mutex::new(State::Ready(Arc::new(Ready::new(trace, model, None))));
+        reading
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> State {
+        match &*self.lock() {
+            State::Reading { .. } => State::Reading {
+                done: self.done.load(Ordering::Relaxed),
+                layers: self.layers.load(Ordering::Relaxed),
+            },
+            state => state.clone(),
+        }
+    }
+
+    /// What was read.
+    pub(crate) fn get(&self) -> Result<Arc<Ready>, ApiError> {
+        match self.state() {
+            State::Ready(ready) => Ok(ready),
+            State::Failed(error) => Err(error),
+            State::Reading { .. } => Err(ApiError::new(
+                StatusCode::CONFLICT,
+                "this text is still being read",
+            )),
+        }
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        matches!(*self.lock(), State::Reading { .. })
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(*self.lock(), State::Failed(_))
+    }
+
+    /// Bytes that its trace takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match &*self.lock() {
+            State::Ready(ready) => ready.bytes(),
+            _ => 0,
+        }
+    }
+
+    /// Reads the text; whatever comes of it is the new state.
+    pub(crate) fn read(&self, model: &NamedModel, prefix: &Prefix) {
+        let state = match self.trace(model, prefix) {
+            Ok(ready) => State::Ready(Arc::new(ready)),
+            Err(error) => State::Failed(error),
+        };
+        *self.lock() = state;
+    }
+
+    fn trace(&self, named: &NamedModel, prefix: &Prefix) -> Result<Ready, ApiError> {
+        let start = Instant::now();
+        let model = &named.model;
+        let encoding = model.tokenizer().encode(&self.text, prefix)?;
+        let options = TraceOptions {
+            logits: Logits::None,
+            keep_v: false,
+            model_name: Some(named.name.clone()),
+            model_sha256: Some(named.sha256.clone()),
+        };
+        let traced = model.trace(&encoding, &options, self)?;
+        Ok(Ready::new(
+            traced.trace,
+            Some(named),
+            Some(start.elapsed().as_secs_f64()),
+        ))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hooks for Reading {
+    fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
+        self.done.store(done, Ordering::Relaxed);
+        self.layers.store(layers, Ordering::Relaxed);
+        if self.cancel.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+impl Ready {
+    fn new(trace: Trace, model: Option<&NamedModel>, seconds: Option<f64>) -> Self {
+        let ids = &trace.meta().tokens[..trace.meta().prefix_tokens];
+        let text = |id: &u32| model?.model.tokenizer().token_text(*id);
+        Self {
+            prefix: ids.iter().map_while(text).collect(),
+            tiles: Tiles::new(),
+            trace,
+            seconds,
+        }
+    }
+
+    /// What the model was given, as it takes it.
+    pub(crate) fn encoding(&self) -> Encoding {
+        let meta = self.trace.meta();
+        Encoding {
+            ids: meta.tokens.clone(),
+            spans: meta.spans.clone(),
+            prefix_tokens: meta.prefix_tokens,
+            text: meta.text.clone(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let numbers = |layer: usize| {
+            let d_k = self.trace.head(layer, 0).map_or(0, |head| head.q().ncols());
+            let (heads, kv_heads) = (
+                self.trace.head_count(layer),
+                self.trace.kv_head_count(layer),
+            );
+            self.trace.n() * (d_k * (heads + kv_heads) + 2 * heads)
+        };
+        (0..self.trace.layer_count()).map(numbers).sum::<usize>() * size_of::<f32>()
+    }
+}

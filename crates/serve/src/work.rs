@@ -1,0 +1,123 @@
+//! What is computed at a request: few questions at a time, so many waiting, each cancelled when nobody wants it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
+
+use crate::api::ApiError;
+
+/// Questions computed at a time; each uses all cores.
+const AT_A_TIME: usize = 2;
+
+/// Questions that may wait.
+const WAITING: usize = 512;
+
+/// Threads for them, and for the one text that is being read.
+pub(crate) const THREADS: usize = AT_A_TIME + 2;
+
+/// The queue of questions.
+pub(crate) struct Work {
+    turn: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    running: Mutex<Vec<Weak<AtomicBool>>>,
+}
+
+impl Work {
+    pub(crate) fn new() -> Self {
+        Self {
+            turn: Arc::new(Semaphore::new(AT_A_TIME)),
+            room: Arc::new(Semaphore::new(WAITING)),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Computes `question` on a thread of its own, in its turn. Where the request is dropped before its turn,
+    /// nothing is computed; after it, the flag that `question` is given is set.
+    pub(crate) async fn run<T, F>(&self, question: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&AtomicBool) -> Result<T, ApiError> + Send + 'static,
+    {
+        let _room = self.room.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many questions are waiting; ask again in a moment",
+            )
+        })?;
+        let turn = self
+            .turn
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| stopping())?;
+        let unwanted = Unwanted(Arc::new(AtomicBool::new(false)));
+        let cancel = self.enlist(&unwanted.0);
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question(&cancel)
+        });
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the question could not be computed: this is a defect of lookback",
+            )),
+        }
+    }
+
+    /// Computes a stream of answers in its turn; `question` ends when its reader is gone.
+    pub(crate) async fn stream<F>(&self, question: F) -> Result<(), ApiError>
+    where
+        F: FnOnce(&AtomicBool) + Send + 'static,
+    {
+        let turn = self
+            .turn
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| stopping())?;
+        let flag = Arc::new(AtomicBool::new(false));
+        let cancel = self.enlist(&flag);
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question(&cancel);
+        });
+        Ok(())
+    }
+
+    /// Sets the flag of all that is being computed.
+    pub(crate) fn cancel_all(&self) {
+        self.turn.close();
+        for flag in self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter_map(Weak::upgrade)
+        {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn enlist(&self, flag: &Arc<AtomicBool>) -> Arc<AtomicBool> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|flag| flag.strong_count() > 0);
+        running.push(Arc::downgrade(flag));
+        flag.clone()
+    }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
+}
+
+/// Says that the answer is not wanted any more when the request is dropped.
+struct Unwanted(Arc<AtomicBool>);
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

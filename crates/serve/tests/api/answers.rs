@@ -1,0 +1,175 @@
+//! Every number that is given equals the trace's, or the stated formula over it.
+
+use lookback_heads::example::Example;
+use ndarray::s;
+
+use crate::client::{Running, long, trace};
+
+#[test]
+fn a_trace_is_described_with_its_words() {
+    let server = Running::of(&Example::default());
+    let answer = server.ask("").json();
+    assert_eq!(answer["state"], "ready");
+    let description = &answer["trace"];
+    assert_eq!(description["text"], lookback_heads::example::SENTENCE);
+    assert_eq!(description["words"][0], serde_json::json!([0, 6, 1, 3]));
+    assert_eq!(description["heads"], serde_json::json!([2, 2, 2]));
+}
+
+#[test]
+fn detail_tiles_are_the_rows() {
+    let example = long(400);
+    let (server, trace) = (Running::of(&example), trace(&example));
+    let n = trace.n();
+    let head = trace.head(0, 1).unwrap();
+    for (row, col) in [(0, 0), (1, 0), (1, 1), (0, 1)] {
+        let answer = server.ask(&format!("/heads/0.1/tile?zoom=0&row={row}&col={col}"));
+        let (rows, cols) = (
+            row * 256..(row * 256 + 256).min(n),
+            col * 256..(col * 256 + 256).min(n),
+        );
+        let expected = head.weights(rows, cols).unwrap();
+        let got = answer.floats();
+        assert_eq!(got.len(), expected.len());
+        assert!(
+            got.iter()
+                .zip(&expected)
+                .all(|(a, b)| (a - b).abs() <= 1e-6 * b.max(1e-3)),
+            "tile {row} {col}"
+        );
+    }
+    let row = server.ask("/heads/0.1/row?query=300").floats();
+    assert_eq!(row, trace.row(0, 1, 300).unwrap().to_vec());
+}
+
+#[test]
+fn coarse_tiles_pool_what_they_say() {
+    let example = long(700);
+    let (server, trace) = (Running::of(&example), trace(&example));
+    let n = trace.n();
+    let all = trace.weights(0, 0, 0..n, 0..n).unwrap();
+    for pool in ["max", "mean"] {
+        for zoom in 1..=2 {
+            let answer = server
+                .ask(&format!(
+                    "/heads/0.0/tile?zoom={zoom}&row=0&col=0&pool={pool}"
+                ))
+                .floats();
+            let cell = 1 << zoom;
+            let span = (256 * cell).min(n);
+            let side = span.div_ceil(cell);
+            assert_eq!(answer.len(), side * side);
+            for (at, &got) in answer.iter().enumerate() {
+                let (top, left) = (at / side * cell, at % side * cell);
+                let part = all.slice(s![
+                    top..(top + cell).min(span),
+                    left..(left + cell).min(span)
+                ]);
+                let expected = match pool {
+                    "max" => part.iter().copied().fold(0.0, f32::max),
+                    _ => part.mean().unwrap(),
+                };
+                assert!(
+                    (got - expected).abs() < 1e-6,
+                    "{pool} {zoom} {at}: {got} is not {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_word_gives_is_the_mean_of_its_rows() {
+    let example = Example::default();
+    let (server, trace) = (Running::of(&example), trace(&example));
+    let answer = server.ask("/around?index=9&heads=1.1").json();
+    let word = trace.words().get(9).unwrap().tokens.clone();
+    let rows = trace.weights(1, 1, word.clone(), 0..trace.n()).unwrap();
+    for (at, key) in trace.words().iter().enumerate() {
+        let expected = rows.slice(s![.., key.tokens.clone()]).sum() / word.len() as f32;
+        let got = answer["given"][at].as_f64().unwrap() as f32;
+        assert!(
+            (got - expected).abs() < 1e-6,
+            "word {at}: {got} is not {expected}"
+        );
+    }
+    let hidden = rows.column(0).mean().unwrap();
+    assert!((answer["hidden"].as_f64().unwrap() as f32 - hidden).abs() < 1e-6);
+    assert_eq!(answer["ranked"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn numbers_are_given_as_json_csv_and_npy() {
+    let example = Example::default();
+    let (server, trace) = (Running::of(&example), trace(&example));
+    let expected = trace.weights(2, 0, 3..6, 0..5).unwrap();
+    let part = "?from_row=3&to_row=6&from_col=0&to_col=5";
+    let json = server.ask(&format!("/heads/2.0/weights.json{part}")).json();
+    let csv = server.ask(&format!("/heads/2.0/weights.csv{part}")).text();
+    let npy = server.ask(&format!("/heads/2.0/weights.npy{part}"));
+    assert!(csv.starts_with("layer,head,query,key,weight\n"));
+    let lines: Vec<Vec<f32>> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|x| x.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(lines.len(), expected.iter().filter(|w| **w != 0.0).count());
+    for line in lines {
+        assert_eq!(expected[[line[2] as usize - 3, line[3] as usize]], line[4]);
+    }
+    for ((i, j), weight) in expected.indexed_iter() {
+        assert_eq!(json["weights"][i][j].as_f64().unwrap() as f32, *weight);
+    }
+    assert!(
+        npy.headers
+            .contains("attachment; filename=\"weights-l2h0.npy\"")
+    );
+    assert_eq!(npy.body.len() % 64, (expected.len() * 4) % 64);
+    let numbers = &npy.body[npy.body.len() - expected.len() * 4..];
+    let first = f32::from_le_bytes(numbers[..4].try_into().unwrap());
+    assert_eq!(first, expected[[0, 0]]);
+}
+
+#[test]
+fn every_head_has_its_picture() {
+    let server = Running::of(&Example::default());
+    let lines = server.ask("/grid").text();
+    let heads: Vec<(u64, u64)> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|picture| {
+            (
+                picture["layer"].as_u64().unwrap(),
+                picture["head"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(heads, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]);
+}
+
+#[test]
+fn pictures_and_the_page_are_files() {
+    let server = Running::of(&Example::default());
+    let svg = server.ask("/heads/0.0/map.svg?theme=dark&scale=log");
+    assert!(svg.text().starts_with("<svg ") && svg.headers.contains("image/svg+xml"));
+    assert!(
+        server
+            .ask("/text.svg?index=10")
+            .text()
+            .contains("<title>“he” in all 6 heads of")
+    );
+    assert_eq!(
+        &server.ask("/heads/0.0/map.png").body[..8],
+        b"\x89PNG\r\n\x1a\n"
+    );
+    assert_eq!(
+        &server.ask("/text.png?index=9").body[..8],
+        b"\x89PNG\r\n\x1a\n"
+    );
+    assert!(
+        server
+            .ask("/page.html")
+            .text()
+            .starts_with("<!doctype html>")
+    );
+}

@@ -1,0 +1,158 @@
+//! A server of an example's trace, and a client that sends what it is told to.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use lookback_heads::example::Example;
+use lookback_serve::{Error, ServeOptions, Server};
+use lookback_trace::Trace;
+
+/// A server that runs until it is dropped.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    /// The name of its trace.
+    pub(crate) trace: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Running {
+    pub(crate) fn of(example: &Example) -> Self {
+        let options = ServeOptions {
+            trace: Some(example.trace()),
+            ..ServeOptions::default()
+        };
+        let server = Server::bind(options).unwrap();
+        let (address, stop) = (server.address(), Arc::new(AtomicBool::new(false)));
+        let flag = stop.clone();
+        let thread = std::thread::spawn(move || server.run(move || flag.load(Ordering::Relaxed)));
+        let mut running = Self {
+            address,
+            trace: String::new(),
+            stop,
+            thread: Some(thread),
+        };
+        running.trace = running.get("/api/1/session").json()["trace"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        running
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send(
+            &format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address),
+            b"",
+        )
+    }
+
+    /// Asks about the trace.
+    pub(crate) fn ask(&self, path: &str) -> Answer {
+        self.get(&format!("/api/1/traces/{}{path}", self.trace))
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Answer {
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        self.send(&head, body)
+    }
+
+    pub(crate) fn send(&self, head: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        // A server that refuses a body need not read it.
+        let _ = stream.write_all(body);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        Answer::parse(&bytes)
+    }
+
+    /// Stops it; it must end by itself, and without an error.
+    pub(crate) fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a server says.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("an answer with a header");
+        let headers = String::from_utf8(bytes[..end].to_vec())
+            .unwrap()
+            .to_lowercase();
+        let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        Self {
+            status,
+            headers,
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn floats(&self) -> Vec<f32> {
+        self.body
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+            .collect()
+    }
+
+    /// Refused, with one sentence that holds `says`.
+    pub(crate) fn refuses(&self, status: u16, says: &str) {
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        let error = self.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(says), "{error:?} does not say {says:?}");
+    }
+}
+
+/// A text of so many words.
+pub(crate) fn long(words: usize) -> Example {
+    let text = (0..words)
+        .map(|at| ["the", "river", "went", "slow"][at % 4])
+        .collect::<Vec<_>>()
+        .join(" ");
+    Example {
+        text,
+        layers: 1,
+        heads: 2,
+        ..Example::default()
+    }
+}
+
+/// The same trace as the server has.
+pub(crate) fn trace(example: &Example) -> Trace {
+    example.trace()
+}

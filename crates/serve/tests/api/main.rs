@@ -1,0 +1,6 @@
+//! The server as its clients meet it: over a socket.
+
+mod answers;
+mod client;
+mod hostile;
+mod safety;

@@ -1,0 +1,172 @@
+//! The map and the grid of heads.
+
+use lookback_heads::example::Example;
+
+use crate::page::Page;
+
+fn long() -> Example {
+    let text = (0..700)
+        .map(|at| ["the", "river", "went", "slow"][at % 4])
+        .collect::<Vec<_>>()
+        .join(" ");
+    Example {
+        text,
+        layers: 2,
+        heads: 2,
+        ..Example::default()
+    }
+}
+
+/// A weight as the page writes it.
+fn is_shown(shown: &str, weight: f32) {
+    let value: f32 = shown
+        .parse()
+        .unwrap_or_else(|_| panic!("{shown:?} is no number"));
+    assert!(
+        (value - weight).abs() <= 0.6e-2 * weight.max(1e-12),
+        "{value} is not {weight}"
+    );
+}
+
+#[test]
+fn zooming_into_a_cell_shows_its_exact_weight() {
+    let Some(mut page) = Page::of(&Example::default()) else {
+        return;
+    };
+    page.open("#view=map&head=1.1");
+    page.browser
+        .wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
+    page.browser
+        .eval("document.querySelector('.map canvas').focus()");
+    page.browser.key("0");
+    for _ in 0..40 {
+        page.browser.key("ArrowUp");
+        page.browser.key("ArrowLeft");
+    }
+    for _ in 0..12 {
+        page.browser.key("ArrowDown");
+    }
+    for _ in 0..3 {
+        page.browser.key("ArrowRight");
+    }
+    page.browser.key("Enter");
+    page.browser.wait_for("[data-testid=cell]", "weight");
+    let says = page.browser.text("[data-testid=cell]");
+    assert!(
+        says.contains("(12) → key") && says.contains("(3): weight "),
+        "{says}"
+    );
+    is_shown(
+        says.rsplit_once("weight ").unwrap().1,
+        page.trace.row(1, 1, 12).unwrap()[3],
+    );
+    assert!(
+        page.browser
+            .text("[data-testid=pooled]")
+            .contains("Each weight is a cell")
+    );
+    page.browser.picture("map-cells");
+    page.is_content();
+}
+
+#[test]
+fn the_whole_text_says_what_it_pools_and_the_wheel_goes_into_it() {
+    let Some(mut page) = Page::of(&long()) else {
+        return;
+    };
+    page.browser.size(700, 620);
+    page.open("#view=map&head=0.1");
+    page.browser
+        .wait("Number(document.querySelector('.map canvas')?.dataset.zoom) >= 1");
+    page.browser
+        .wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
+    page.browser.wait_for("[data-testid=pooled]", "max of");
+    let middle = page.browser.eval(
+        "(() => { const b = document.querySelector('.map canvas').getBoundingClientRect(); return [b.left + 90, b.top + 180]; })()",
+    );
+    let (x, y) = (middle[0].as_f64().unwrap(), middle[1].as_f64().unwrap());
+    page.browser.click_at(x, y);
+    page.browser.wait_for("[data-testid=cell]", "weight");
+    page.browser.picture("map-whole");
+    for _ in 0..12 {
+        page.browser.wheel(x, y, -240.0);
+    }
+    page.browser
+        .wait("document.querySelector('.map canvas').dataset.zoom === '0'");
+    page.browser
+        .wait("document.querySelector('.map canvas').dataset.loading === 'false'");
+    page.browser.click_at(x, y);
+    page.browser.wait_for("[data-testid=cell]", "weight");
+    let says = page.browser.text("[data-testid=cell]");
+    let numbers: Vec<usize> = says
+        .split(['(', ')'])
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    is_shown(
+        says.rsplit_once("weight ").unwrap().1,
+        page.trace.row(0, 1, numbers[0]).unwrap()[numbers[1]],
+    );
+    // A link brings the part back.
+    let link = page
+        .browser
+        .eval("location.href")
+        .as_str()
+        .unwrap()
+        .to_owned();
+    page.browser.open(&link);
+    page.browser
+        .wait("document.querySelector('.map canvas')?.dataset.zoom === '0'");
+    page.is_content();
+}
+
+#[test]
+fn the_grid_sorts_and_opens_a_map() {
+    let Some(mut page) = Page::of(&Example::default()) else {
+        return;
+    };
+    page.browser.click("#tab-grid");
+    page.browser
+        .wait("document.querySelectorAll('.grid li').length === 6");
+    page.browser
+        .wait("document.querySelector('.grid').ariaBusy === 'false'");
+    page.browser.eval(
+        "(() => { const s = document.querySelector('.grid select'); s.value = 'sink'; s.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    page.browser
+        .wait("document.querySelector('.grid li span').innerText.endsWith('%')");
+    let order = page
+        .browser
+        .eval("[...document.querySelectorAll('.grid li button')].map((b) => b.dataset.head)");
+    let mut expected: Vec<_> = (0..3)
+        .flat_map(|layer| lookback_view::grid::pictures(&page.trace, layer).unwrap())
+        .collect();
+    expected.sort_by(|a, b| b.sink.total_cmp(&a.sink));
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|p| format!("L{}H{}", p.layer, p.head))
+        .collect();
+    assert_eq!(order, serde_json::json!(expected));
+    page.browser.picture("grid");
+    page.browser.click(".grid li button");
+    page.browser.wait(&format!(
+        "document.querySelector('.map canvas')?.ariaLabel.includes('{}') === true",
+        expected[0]
+    ));
+    page.is_content();
+}
+
+#[test]
+fn the_svg_of_what_is_seen_can_be_saved() {
+    let Some(mut page) = Page::of(&Example::default()) else {
+        return;
+    };
+    for view in ["text", "map"] {
+        page.open(&format!("#view={view}&head=1.0&at=9"));
+        page.browser.wait("!!document.querySelector('.says')");
+        page.browser.click(".keep summary");
+        page.browser.wait("!!document.querySelector('.menu a')");
+        let svg = page.browser.eval("fetch([...document.querySelectorAll('.menu a')].find((a) => a.innerText === 'SVG').href).then((r) => r.text())");
+        assert!(svg.as_str().unwrap().starts_with("<svg "), "{view}: {svg}");
+    }
+    page.is_content();
+}

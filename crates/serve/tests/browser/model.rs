@@ -1,0 +1,78 @@
+//! What needs a model: reading another text, the steps, and continuing a text.
+
+use std::sync::atomic::AtomicBool;
+
+use lookback_heads::around::{Around, AroundOptions};
+
+use crate::page::{Page, percent};
+
+#[test]
+fn the_default_model_reads_walks_and_continues() {
+    let Some(mut page) = Page::of_model() else {
+        return;
+    };
+    // The sentence is there, the pronoun chosen, and its numbers are those of a trace made here.
+    page.browser.wait_for("[data-testid=says]", "“he” keeps");
+    let words = page.trace.words();
+    let he = words.iter().position(|word| word.text == "he").unwrap();
+    let expected = Around::new(
+        &page.trace,
+        he,
+        &AroundOptions::default(),
+        &AtomicBool::new(false),
+    )
+    .unwrap();
+    let hidden = page.browser.text("[data-testid=hidden]");
+    assert!(
+        hidden.starts_with(&percent(expected.hidden)) && hidden.contains("<|endoftext|>"),
+        "{hidden}"
+    );
+    let first = page.browser.text(".heads ol li:first-child b");
+    assert_eq!(first, lookback_heads::head::name(expected.ranked[0].head));
+    page.browser.picture("model-text");
+
+    page.browser.click("#tab-steps");
+    page.browser
+        .wait("!!document.getElementById('step-residual')");
+    let softmax = page.browser.text("#step-softmax");
+    assert!(softmax.contains("he"), "{softmax}");
+    assert_eq!(
+        page.browser
+            .eval("document.querySelectorAll('.check.wrong').length"),
+        0
+    );
+    for (name, width) in [("wide", 1280), ("narrow", 360)] {
+        page.browser.size(width, 900);
+        page.browser
+            .eval("document.getElementById('step-scores').scrollIntoView()");
+        page.browser.picture(&format!("model-steps-{name}"));
+        assert!(!page.browser.overflows());
+    }
+    page.browser.size(1280, 900);
+
+    page.browser.click("#tab-text");
+    page.browser.click(".form summary");
+    page.browser
+        .eval("document.querySelector('.form textarea').select()");
+    page.browser
+        .type_text("The dog chased the cat because it was angry.");
+    page.browser.picture("model-form");
+    page.browser.click(".form button.main");
+    page.browser.wait_for(".text", "The dog chased the cat");
+    page.browser.wait_for("[data-testid=says]", "“it” keeps");
+
+    page.browser.click(".form summary");
+    page.browser.eval(
+        "(() => { const i = document.querySelector('.form input'); i.value = 4; i.dispatchEvent(new Event('input', { bubbles: true })); })()",
+    );
+    let before = page
+        .browser
+        .eval("document.querySelectorAll('.text [data-unit]').length")
+        .as_u64()
+        .unwrap();
+    page.browser.eval("[...document.querySelectorAll('.form button')].find((b) => b.innerText.startsWith('Continue')).click()");
+    page.browser.wait(&format!(
+        "document.querySelectorAll('.text [data-unit]').length > {before}"
+    ));
+    page.is_content();
+}

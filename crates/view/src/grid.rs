@@ -1,0 +1,143 @@
+//! Every head as a small picture, with the statistics by which heads are sorted.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use lookback_trace::Trace;
+use lookback_trace::observe::{DistanceMass, Entropy, Pool, PooledTile, Span, SpanMass};
+use ndarray::{ArrayView1, ArrayView2, Axis, s};
+use serde::Serialize;
+
+use crate::Error;
+
+/// Cells along a picture's side at most.
+const CELLS: usize = 48;
+
+/// One head's picture and statistics. Means are over the queries of the text, the prefix left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadPicture {
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Query head, from 0.
+    pub head: usize,
+    /// Cells along its side.
+    pub side: usize,
+    /// The largest weight of each cell as a part of the peak, 0 to 255, row by row, in base64.
+    pub cells: String,
+    /// The largest weight.
+    pub peak: f32,
+    /// The mean entropy of a query's weights, in nats.
+    pub entropy: f32,
+    /// The mean distance looked back, in tokens, weighted by the weights.
+    pub distance: f32,
+    /// The mean weight on the prefix, or on the first token where there is none.
+    pub sink: f32,
+    /// The mean weight on the token before.
+    pub previous: f32,
+    /// The mean weight on the query's own token.
+    pub itself: f32,
+}
+
+/// The pictures of a layer's heads, from one pass over its weights.
+///
+/// # Errors
+/// [`Error::Trace`].
+///
+/// ```
+/// let trace = lookback_heads::example::Example::default().trace();
+/// let pictures = lookback_view::grid::pictures(&trace, 1)?;
+/// assert_eq!(pictures.len(), 2);
+/// assert!(pictures[0].sink > 0.0 && pictures[0].entropy > 0.0);
+/// # Ok::<(), lookback_view::Error>(())
+/// ```
+pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> {
+    let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
+    let side = n.min(CELLS);
+    let tile = PooledTile {
+        rows: 0..n,
+        cols: 0..n,
+        height: side,
+        width: side,
+        pool: Pool::Max,
+    };
+    let masses = SpanMass::new([Span::Keys(0..prefix.max(1)), Span::previous(), Span::own()]);
+    let (cells, entropy, distances, masses) =
+        trace.observe(layer, &(tile, Entropy, DistanceMass, masses))?;
+    let text = prefix.min(n - 1);
+    let picture = |head: usize| {
+        let cells: ArrayView2<f32> = cells.slice(s![0, head, .., ..]);
+        let peak = cells.iter().copied().fold(0.0, f32::max);
+        let bytes: Vec<u8> = cells.iter().map(|&cell| part(cell, peak)).collect();
+        let mass = |span: usize| mean(masses.slice(s![0, head, text.., span]));
+        HeadPicture {
+            layer,
+            head,
+            side,
+            cells: BASE64_STANDARD.encode(bytes),
+            peak,
+            entropy: mean(entropy.slice(s![0, head, text..])),
+            distance: mean(distances.mean.slice(s![0, head, text..])),
+            sink: mass(0),
+            previous: mass(1),
+            itself: mass(2),
+        }
+    };
+    Ok((0..cells.len_of(Axis(1))).map(picture).collect())
+}
+
+/// A cell as a part of the peak; no weight but 0 becomes 0.
+fn part(cell: f32, peak: f32) -> u8 {
+    if cell > 0.0 {
+        (255.0 * cell / peak).round().max(1.0) as u8
+    } else {
+        0
+    }
+}
+
+/// The mean of what there is: queries that see nothing have no statistics.
+fn mean(values: ArrayView1<f32>) -> f32 {
+    let known = values.iter().filter(|value| !value.is_nan());
+    let (count, sum) = known.fold((0_usize, 0.0), |(count, sum), &value| {
+        (count + 1, sum + f64::from(value))
+    });
+    (sum / count.max(1) as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lookback_heads::example::Example;
+
+    #[test]
+    fn statistics_are_means_over_the_rows_of_the_text() {
+        let trace = Example::default().trace();
+        let n = trace.n();
+        for picture in pictures(&trace, 2).unwrap() {
+            let head = trace.head(picture.layer, picture.head).unwrap();
+            let rows: Vec<_> = (1..n).map(|i| (i, head.row(i).unwrap())).collect();
+            let mean = |of: &dyn Fn(usize, &ndarray::Array1<f32>) -> f32| {
+                rows.iter()
+                    .map(|(i, row)| f64::from(of(*i, row)))
+                    .sum::<f64>()
+                    / (n - 1) as f64
+            };
+            let distance = |i: usize, row: &ndarray::Array1<f32>| {
+                row.iter()
+                    .enumerate()
+                    .map(|(j, w)| w * i.abs_diff(j) as f32)
+                    .sum()
+            };
+            for (got, expected) in [
+                (picture.sink, mean(&|_, row| row[0])),
+                (picture.previous, mean(&|i, row| row[i - 1])),
+                (picture.itself, mean(&|i, row| row[i])),
+                (picture.distance, mean(&distance)),
+                (picture.entropy, mean(&|i, _| head.entropy(i).unwrap())),
+            ] {
+                assert!(
+                    (f64::from(got) - expected).abs() < 1e-4,
+                    "{got} is not {expected}"
+                );
+            }
+        }
+    }
+}

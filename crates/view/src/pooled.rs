@@ -1,0 +1,205 @@
+//! A rectangle of one head's weights, pooled to cells for a picture.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lookback_trace::Head;
+use lookback_trace::observe::{self, PooledTile};
+use ndarray::{Array2, s};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// How the weights of a cell become one number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pool {
+    /// The largest: single sharp weights stay visible at any zoom.
+    #[default]
+    Max,
+    /// The mean over all of the cell's queries and keys, those that a mask hides counting as 0.
+    Mean,
+}
+
+impl Pool {
+    /// `max`, `mean`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Mean => "mean",
+        }
+    }
+}
+
+impl From<Pool> for observe::Pool {
+    fn from(pool: Pool) -> Self {
+        match pool {
+            Pool::Max => Self::Max,
+            Pool::Mean => Self::Mean,
+        }
+    }
+}
+
+/// Which weights, and how many of them make a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area {
+    /// Which queries.
+    pub rows: Range<usize>,
+    /// Which keys.
+    pub cols: Range<usize>,
+    /// Queries and keys of one cell. The last cell on each side pools what is left.
+    pub cell: usize,
+}
+
+impl Area {
+    /// Cells: rows, columns.
+    #[must_use]
+    pub fn cells(&self) -> (usize, usize) {
+        (
+            self.rows.len().div_ceil(self.cell),
+            self.cols.len().div_ceil(self.cell),
+        )
+    }
+}
+
+/// Queries that are computed before it is asked whether the picture is still wanted.
+const ROWS: usize = 2048;
+
+/// The weights of an area, pooled: \[cells, cells\]. Memory is O(N), however large the area.
+///
+/// # Errors
+/// [`Error::Nothing`], [`Error::Cancelled`] once `cancel` is set, and [`Error::Trace`].
+///
+/// ```
+/// use lookback_view::pooled::{Area, Pool, pooled};
+/// let trace = lookback_heads::example::Example::default().trace();
+/// let head = trace.head(0, 0)?;
+/// let cells = pooled(&head, &Area { rows: 0..10, cols: 0..10, cell: 4 }, Pool::Max, &Default::default())?;
+/// assert_eq!(cells.dim(), (3, 3));
+/// assert_eq!(cells[[0, 0]], 1.0); // the first query has only itself to look at
+/// # Ok::<(), lookback_view::Error>(())
+/// ```
+pub fn pooled(
+    head: &Head<'_>,
+    area: &Area,
+    pool: Pool,
+    cancel: &AtomicBool,
+) -> Result<Array2<f32>, Error> {
+    for (what, range) in [("queries", &area.rows), ("keys", &area.cols)] {
+        if range.is_empty() || range.end > head.n() {
+            return Err(Error::Nothing {
+                what,
+                start: range.start,
+                end: range.end,
+                n: head.n(),
+            });
+        }
+    }
+    let mut cells = Array2::zeros(area.cells());
+    for rows in parts(&area.rows, area.cell, (ROWS / area.cell).max(1) * area.cell) {
+        for cols in parts(&area.cols, area.cell, area.cols.len()) {
+            if cancel.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            let cell_of = |at: usize, from: usize| (at - from) / area.cell;
+            let (top, left) = (
+                cell_of(rows.start, area.rows.start),
+                cell_of(cols.start, area.cols.start),
+            );
+            let tile = PooledTile {
+                height: rows.len().div_ceil(area.cell),
+                width: cols.len().div_ceil(area.cell),
+                rows: rows.clone(),
+                cols,
+                pool: pool.into(),
+            };
+            let part = head.pooled(&tile)?;
+            cells
+                .slice_mut(s![top..top + tile.height, left..left + tile.width])
+                .assign(&part);
+        }
+    }
+    Ok(cells)
+}
+
+/// A range in parts of at most `most`, a multiple of `cell`, with what does not fill a cell at its end apart: cells of
+/// one part are all alike.
+fn parts(range: &Range<usize>, cell: usize, most: usize) -> Vec<Range<usize>> {
+    let whole = range.start + range.len() / cell * cell;
+    let step = (most / cell).max(1) * cell;
+    let mut parts: Vec<Range<usize>> = (range.start..whole)
+        .step_by(step)
+        .map(|at| at..(at + step).min(whole))
+        .collect();
+    if whole < range.end {
+        parts.push(whole..range.end);
+    }
+    parts
+}
+
+/// The largest of all cells.
+#[must_use]
+pub fn peak(cells: &Array2<f32>) -> f32 {
+    cells.iter().copied().fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lookback_heads::example::Example;
+
+    #[test]
+    fn cells_are_the_largest_or_the_mean_of_their_weights() {
+        let trace = Example::default().trace();
+        let head = trace.head(1, 1).unwrap();
+        let area = Area {
+            rows: 2..17,
+            cols: 1..20,
+            cell: 4,
+        };
+        let all = head.weights(area.rows.clone(), area.cols.clone()).unwrap();
+        for pool in [Pool::Max, Pool::Mean] {
+            let cells = pooled(&head, &area, pool, &AtomicBool::new(false)).unwrap();
+            assert_eq!(cells.dim(), (4, 5));
+            for ((a, b), &cell) in cells.indexed_iter() {
+                let part = all.slice(s![a * 4..(a * 4 + 4).min(15), b * 4..(b * 4 + 4).min(19)]);
+                let expected = match pool {
+                    Pool::Max => part.iter().copied().fold(0.0, f32::max),
+                    Pool::Mean => part.mean().unwrap(),
+                };
+                assert!(
+                    (cell - expected).abs() < 1e-6,
+                    "{pool:?} {a} {b}: {cell} is not {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_and_what_is_not_wanted_any_more_are_refused() {
+        let trace = Example::default().trace();
+        let head = trace.head(0, 0).unwrap();
+        let ask = |rows, cancel| {
+            pooled(
+                &head,
+                &Area {
+                    rows,
+                    cols: 0..5,
+                    cell: 1,
+                },
+                Pool::Max,
+                &AtomicBool::new(cancel),
+            )
+        };
+        assert!(matches!(
+            ask(3..3, false),
+            Err(Error::Nothing {
+                what: "queries",
+                ..
+            })
+        ));
+        assert!(matches!(ask(0..999, false), Err(Error::Nothing { .. })));
+        assert!(matches!(ask(0..5, true), Err(Error::Cancelled)));
+    }
+}

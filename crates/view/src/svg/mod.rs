@@ -1,0 +1,60 @@
+//! Drawings as SVG, sized for a paper's column: text stays text, and weights are vector shapes.
+//!
+//! A unit is a tenth of a millimetre. [`png`](crate::png) turns the same drawings into pixels.
+
+mod canvas;
+mod map;
+mod text;
+
+pub use map::{MapOptions, map};
+use serde::{Deserialize, Serialize};
+pub use text::{TextOptions, text};
+
+/// How a weight becomes a colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// In proportion, from 0 to the largest weight.
+    #[default]
+    Linear,
+    /// By its logarithm, over four powers of ten below the largest weight.
+    Log,
+}
+
+impl Scale {
+    /// Where a weight stands between the least and the greatest colour: 0 to 1.
+    #[must_use]
+    pub fn place(self, weight: f32, peak: f32) -> f32 {
+        if weight <= 0.0 || peak <= 0.0 {
+            return 0.0;
+        }
+        match self {
+            Self::Linear => (weight / peak).min(1.0),
+            Self::Log => (1.0 + (weight / peak).log10() / LOG_DECADES).clamp(0.0, 1.0),
+        }
+    }
+}
+
+/// Powers of ten that the logarithmic scale spans.
+pub const LOG_DECADES: f32 = 4.0;
+
+/// For dark or light paper.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Theme {
+    /// Dark on white.
+    #[default]
+    Light,
+    /// Light on near-black.
+    Dark,
+}
+
+impl Theme {
+    /// Colours of paper, ink and lesser ink.
+    pub(crate) const fn colors(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Light => ("#ffffff", "#1a1a18", "#6b6a65"),
+            Self::Dark => ("#16171a", "#e9e8e4", "#a09f99"),
+        }
+    }
+}

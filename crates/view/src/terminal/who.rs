@@ -1,0 +1,317 @@
+//! Who a word stands for.
+
+use std::io::Write;
+
+use lookback_heads::head;
+use lookback_heads::who::cause::{Change, Effect};
+use lookback_heads::who::evaluate::{Group, SetReport};
+use lookback_heads::who::{From, Habit, HeadChoice, Row, Who};
+
+use super::clean::{clean, cut};
+use super::flow::{Flow, paragraph};
+use super::line::{Line, write_lines};
+use super::palette::{CANDIDATE, FOCUS, HEADING, PLAIN, QUIET};
+use super::table::{Align, table};
+use super::{Error, columns};
+
+/// Columns of a candidate's name in a table.
+const NAME: usize = 12;
+
+/// Draws the answer to one question: the verdict first, then what it rests on.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_who(out: &mut impl Write, who: &Who, width: usize) -> Result<(), Error> {
+    let width = columns(width);
+    let mut lines = heading(who, width);
+    for (index, sentence) in who.verdict.iter().enumerate() {
+        let style = if index == 0 { HEADING } else { PLAIN };
+        lines.push(Line::new());
+        lines.extend(paragraph(width, 0, style, sentence));
+    }
+    for row in &who.rows {
+        lines.extend(of_row(who, row, width));
+    }
+    lines.extend(of_cause(who, width));
+    write_lines(out, lines, width)?;
+    Ok(())
+}
+
+fn heading(who: &Who, width: usize) -> Vec<Line> {
+    let mut flow = Flow::new(width, 2, Line::of(HEADING, "Who is"))
+        .prose(FOCUS, &format!("“{}”", who.question.word_text()));
+    flow = flow.prose(HEADING, "?");
+    for candidate in &who.question.candidates {
+        flow = flow.prose(CANDIDATE, &candidate.name);
+    }
+    let prefix = match who.prefix.as_str() {
+        "" => "nothing before the text".to_owned(),
+        prefix => format!("{prefix} before the text"),
+    };
+    let flow = flow.prose(QUIET, &format!("· {} · {prefix}", who.model));
+    flow.lines()
+}
+
+fn row_name(who: &Who, from: From) -> String {
+    match from {
+        From::Word => format!("From the row of “{}”", who.question.word_text()),
+        From::Last => "From the last token".to_owned(),
+        From::Probe => "From the end of the probe".to_owned(),
+    }
+}
+
+fn short(name: &str) -> String {
+    cut(&clean(name), NAME)
+}
+
+fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new()];
+    let heading = Flow::new(width, 2, Line::of(HEADING, clean(&row_name(who, row.from))));
+    let heading = heading.prose(
+        QUIET,
+        "· weight, the sink included; and with the two names swapped",
+    );
+    lines.extend(heading.lines());
+    let quiet = |text: String| Line::of(QUIET, text);
+    let names = |swapped: bool| {
+        [who.pair.0, who.pair.1].map(|c| {
+            let name = short(&who.question.candidates[c].name);
+            quiet(if swapped { format!("{name}′") } else { name })
+        })
+    };
+    let mut header = vec![quiet("head".to_owned())];
+    header.extend(names(false));
+    header.extend(names(true));
+    header.push(quiet("sink".to_owned()));
+    header.push(quiet("keeps to a".to_owned()));
+    let mut rows = vec![header];
+    rows.extend(row.heads.iter().map(|choice| choice_row(who, choice)));
+    let mut pooled = vec![Line::of(PLAIN, "all")];
+    for c in [who.pair.0, who.pair.1] {
+        pooled.push(number(row.pooled.weights[c]));
+    }
+    pooled.extend([Line::new(), Line::new()]);
+    pooled.push(number(row.pooled.sink_share));
+    rows.push(pooled);
+    let aligns = [
+        Align::Left,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Left,
+    ];
+    lines.extend(table(rows, &aligns, 2, 2));
+    for control in &row.controls {
+        let told = format!(
+            "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right \
+             in all four texts.",
+            control.turn.label(),
+            head::name(control.best.head),
+            control.best.meaning.abs(),
+            control.chance,
+            control.consistent,
+            control.heads,
+        );
+        lines.extend(paragraph(width, 2, PLAIN, &told));
+    }
+    lines
+}
+
+fn number(value: f64) -> Line {
+    Line::of(PLAIN, format!("{value:.3}"))
+}
+
+fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
+    let mut cells = vec![Line::of(PLAIN, head::name(choice.reading.head))];
+    for weights in [&choice.reading.weights, &choice.swapped] {
+        cells.extend([who.pair.0, who.pair.1].map(|c| number(weights[c])));
+    }
+    cells.push(number(choice.reading.sink_share));
+    let habit = match choice.keeps_to {
+        Habit::Name => "name",
+        Habit::Place => "place",
+    };
+    cells.push(Line::of(PLAIN, habit));
+    cells
+}
+
+fn of_cause(who: &Who, width: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new()];
+    let asked = match &who.question.probe {
+        Some(probe) => format!(
+            "· change of log P after “{}”; KL of the next token after the text",
+            clean(probe)
+        ),
+        None => "· KL of the next token after the text".to_owned(),
+    };
+    let heading = Flow::new(width, 2, Line::of(HEADING, "Cause")).prose(QUIET, &asked);
+    lines.extend(heading.lines());
+    let mut header = vec![Line::of(QUIET, "what is taken out"), Line::of(QUIET, "KL")];
+    if !who.cause.log_prob.is_empty() {
+        header.extend(
+            who.question
+                .candidates
+                .iter()
+                .map(|c| Line::of(QUIET, short(&c.name))),
+        );
+    }
+    let mut rows = vec![header];
+    rows.extend(
+        who.cause
+            .effects
+            .iter()
+            .map(|effect| effect_row(who, effect)),
+    );
+    let mut aligns = vec![Align::Left];
+    aligns.extend(std::iter::repeat_n(
+        Align::Right,
+        who.question.candidates.len() + 1,
+    ));
+    lines.extend(table(rows, &aligns, 2, 2));
+    lines
+}
+
+fn effect_row(who: &Who, effect: &Effect) -> Vec<Line> {
+    let listed = |heads: &[lookback_trace::HeadId]| match heads {
+        [] => "all heads".to_owned(),
+        [one] => head::name(*one),
+        several => format!("{} heads", several.len()),
+    };
+    let what = match &effect.change {
+        Change::Cut { heads, candidate } => {
+            let (word, name) = (
+                who.question.word_text(),
+                &who.question.candidates[*candidate].name,
+            );
+            format!(
+                "{}→{} in {}",
+                cut(&clean(word), NAME),
+                short(name),
+                listed(heads)
+            )
+        }
+        Change::Ablated { heads } => listed(heads),
+    };
+    let mut cells = vec![
+        Line::of(PLAIN, what),
+        Line::of(PLAIN, format!("{:.4}", effect.kl)),
+    ];
+    let changes = effect.log_prob_change.iter();
+    cells.extend(changes.map(|change| Line::of(PLAIN, format!("{change:+.3}"))));
+    cells
+}
+
+/// Draws what the heads of a model make of a set.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_set(out: &mut impl Write, report: &SetReport, width: usize) -> Result<(), Error> {
+    let width = columns(width);
+    let mut lines = Vec::new();
+    for skipped in &report.skipped {
+        let told = format!("line {}: {}", skipped.line, skipped.reason);
+        lines.extend(paragraph(width, 2, QUIET, &told));
+    }
+    for group in &report.groups {
+        lines.push(Line::new());
+        let heading = Flow::new(width, 2, Line::of(HEADING, clean(&group.group)));
+        let told = format!("· {} questions of {} templates", group.n, group.templates);
+        lines.extend(heading.prose(QUIET, &told).lines());
+        lines.extend(table(
+            best_rows(group),
+            &[Align::Left, Align::Right, Align::Right],
+            2,
+            2,
+        ));
+        for sentence in group_sentences(group) {
+            lines.extend(paragraph(width, 2, PLAIN, &sentence));
+        }
+    }
+    write_lines(out, lines, width)?;
+    Ok(())
+}
+
+/// How many heads of a group are listed.
+const LISTED: usize = 5;
+
+fn best_rows(group: &Group) -> Vec<Vec<Line>> {
+    let mut heads = group.heads.clone();
+    heads.sort_by(|a, b| {
+        b.accuracy
+            .total_cmp(&a.accuracy)
+            .then(b.mean_diff.total_cmp(&a.mean_diff))
+    });
+    let row = |name: String, accuracy: f64, diff: f64| {
+        vec![
+            Line::of(PLAIN, name),
+            Line::of(PLAIN, format!("{accuracy:.2}")),
+            Line::of(PLAIN, format!("{diff:+.3}")),
+        ]
+    };
+    let mut rows = vec![
+        ["head", "right", "weight"]
+            .map(|t| Line::of(QUIET, t))
+            .to_vec(),
+    ];
+    rows.extend(
+        heads
+            .iter()
+            .take(LISTED)
+            .map(|h| row(head::name(h.head), h.accuracy, h.mean_diff)),
+    );
+    rows.push(row(
+        "all heads pooled".to_owned(),
+        group.pooled.accuracy,
+        group.pooled.mean_diff,
+    ));
+    rows.push(row(
+        "embeddings alone".to_owned(),
+        group.baseline.accuracy,
+        group.baseline.mean_diff,
+    ));
+    rows
+}
+
+fn group_sentences(group: &Group) -> Vec<String> {
+    let (best, test) = (&group.best, &group.test);
+    let name = head::name(best.head.head);
+    let mut said = Vec::new();
+    let beats = test.null_p < 0.05;
+    said.push(if beats {
+        format!(
+            "{name} beats chance: right in {:.2} (95% interval {:.2} to {:.2}); with the answers of whole templates \
+             flipped, the best of {} heads reaches {:.2} in 95% of flips (p = {:.4}).",
+            best.head.accuracy, best.ci95.0, best.ci95.1, group.heads.len(), test.null95_accuracy, test.null_p
+        )
+    } else {
+        format!(
+            "No head beats chance: the best, {name}, is right in {:.2}; with the answers of whole templates flipped, \
+             the best of {} heads reaches {:.2} in 95% of flips (p = {:.3}; flipped sentence by sentence {:.2}, p = {:.3}).",
+            best.head.accuracy, group.heads.len(), test.null95_accuracy, test.null_p,
+            group.by_sentence.null95_accuracy, group.by_sentence.null_p
+        )
+    });
+    if test.smallest_p > 0.05 {
+        said.push(format!(
+            "{} templates are too few: no result of theirs can have p below {:.3}.",
+            group.templates, test.smallest_p
+        ));
+    }
+    if let Some(accuracy) = best.leave_one_template_out {
+        said.push(format!(
+            "Chosen on the other templates and asked about the one left out, the best head is right in {accuracy:.2}."
+        ));
+    }
+    let opposite = &group.opposite;
+    if opposite.null_p < 0.1 {
+        said.push(format!(
+            "{} looks at the other candidate: right in {:.2} only (p = {:.4}).",
+            head::name(opposite.head.head),
+            opposite.head.accuracy,
+            opposite.null_p
+        ));
+    }
+    said
+}

@@ -1,0 +1,201 @@
+import { FileSource } from './file';
+import { type Place, readLink, writeLink } from './link';
+import * as server from './server';
+import { pieces } from './text';
+import { type Around, type HeadId, type Source, allHeads, sameHead } from './types';
+
+/** What is shown, and how it is got: one for the page. */
+export class App {
+  source = $state.raw<Source | null>(null);
+  session = $state.raw<server.Session | null>(null);
+  /** Layers done and in all, while a text is read. */
+  reading = $state<{ id: string; done: number; layers: number } | null>(null);
+  error = $state<string | null>(null);
+  place = $state<Place>(readLink(location.hash));
+  around = $state.raw<Around | null>(null);
+  /** The unit under the pointer. */
+  hovered = $state<number | null>(null);
+  seconds = $state<number | null>(null);
+
+  private asking: AbortController | null = null;
+  private texts = 0;
+
+  readonly pieces = $derived(this.source ? pieces(this.source.description, this.place.unit) : []);
+  readonly heads = $derived(this.source ? allHeads(this.source.description) : []);
+
+  /** The head that map and steps show: the one chosen, else the one that looks most. */
+  readonly head = $derived.by((): HeadId | null => {
+    const { head, heads } = this.place;
+    const known = (id: HeadId | null | undefined) => (id && this.heads.some((other) => sameHead(other, id)) ? id : null);
+    return known(head) ?? known(heads[0]) ?? known(this.around?.ranked[0]) ?? this.heads[0] ?? null;
+  });
+
+  async start(): Promise<void> {
+    const kept = FileSource.fromPage();
+    if (kept) {
+      this.show(kept);
+      return;
+    }
+    try {
+      this.session = await server.session();
+      await this.follow(await this.first(this.session.trace));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The text that the link names, or, where that cannot be read, what the server begins with. */
+  private async first(trace: string): Promise<server.Status> {
+    const { text } = this.place;
+    if (text !== null) {
+      try {
+        return await server.read(text);
+      } catch (error) {
+        this.fail(error);
+        this.place.index = null;
+      }
+    }
+    return server.status(trace);
+  }
+
+  /** Does not wait for the text that is being read. */
+  async stopReading(): Promise<void> {
+    const { reading } = this;
+    if (reading) await server.cancel(reading.id).catch((error: unknown) => this.fail(error));
+  }
+
+  /** Reads another text. */
+  async read(text: string): Promise<void> {
+    this.error = null;
+    try {
+      const status = await server.read(text);
+      this.place.index = null;
+      this.place.target = null;
+      this.place.map = null;
+      await this.follow(status);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Waits until a text is read, and shows it, unless another was asked for meanwhile. */
+  private async follow(first: server.Status): Promise<void> {
+    const turn = ++this.texts;
+    let status = first;
+    while (status.state === 'reading') {
+      this.reading = { id: status.id, done: status.done, layers: status.layers };
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      if (turn !== this.texts) return;
+      status = await server.status(status.id);
+    }
+    this.reading = null;
+    if (status.state === 'failed') {
+      this.error = status.error;
+      return;
+    }
+    this.seconds = status.seconds;
+    this.show(new server.ServerSource(status.id, status.trace));
+  }
+
+  private show(source: Source): void {
+    this.around = null;
+    this.source = source;
+    const units = this.units(source);
+    if (this.place.index === null || this.place.index >= units) this.place.index = this.begin(source);
+    const known = allHeads(source.description);
+    this.place.heads = this.place.heads.filter((id) => known.some((other) => sameHead(other, id)));
+    if (this.place.target !== null && this.place.target >= units) this.place.target = null;
+    void this.ask();
+  }
+
+  /** The word that the page begins with: the first that is a pronoun, else the last. */
+  private begin(source: Source): number {
+    const { text, words, prefix, n } = source.description;
+    if (this.place.unit === 'token') return Math.min(prefix.length, n - 1);
+    const pronoun = /^(he|she|it|they|him|her|them|his|hers|its|their|theirs)$/i;
+    const found = words.findIndex(([start, end]) => pronoun.test(text.slice(start, end)));
+    return found >= 0 ? found : Math.max(words.length - 1, 0);
+  }
+
+  units(source: Source | null = this.source): number {
+    if (!source) return 0;
+    return this.place.unit === 'word' ? source.description.words.length : source.description.n;
+  }
+
+  choose(index: number): void {
+    if (index < 0 || index >= this.units()) return;
+    this.error = null;
+    this.place.index = index;
+    if (this.place.target === index) this.place.target = null;
+    void this.ask();
+  }
+
+  setUnit(unit: Place['unit']): void {
+    const d = this.source?.description;
+    const { index } = this.place;
+    if (!d || unit === this.place.unit) return;
+    this.place.unit = unit;
+    this.place.target = null;
+    // The same place in the text: a word's last token, a token's word.
+    if (index !== null) {
+      const of = d.words.findIndex(([, , first, end]) => index >= first && index < end);
+      this.place.index = unit === 'token' ? (d.words[index]?.[3] ?? 1) - 1 : Math.max(of, 0);
+    }
+    void this.ask();
+  }
+
+  /** Makes this head the only one chosen, or adds it to those that are, or takes it away from them. */
+  toggleHead(id: HeadId, add: boolean): void {
+    const { heads } = this.place;
+    const there = heads.some((other) => sameHead(other, id));
+    const others = heads.filter((other) => !sameHead(other, id));
+    if (add) this.place.heads = there ? others : [...heads, id];
+    else this.place.heads = there && heads.length === 1 ? [] : [id];
+    this.place.head = this.place.heads.length > 0 ? id : null;
+    void this.ask();
+  }
+
+  setHeads(heads: HeadId[]): void {
+    this.place.heads = heads;
+    this.place.head = heads[0] ?? null;
+    void this.ask();
+  }
+
+  query() {
+    const { unit, index, heads, above, target } = this.place;
+    return { unit, index: index ?? 0, heads: $state.snapshot(heads), above, target };
+  }
+
+  /** Asks what the chosen unit gives and receives; an earlier question is taken back. */
+  async ask(): Promise<void> {
+    this.asking?.abort();
+    const asking = new AbortController();
+    this.asking = asking;
+    if (!this.source || this.units() === 0) return;
+    try {
+      const around = await this.source.around(this.query(), asking.signal);
+      if (asking.signal.aborted) return;
+      this.around = around;
+    } catch (error) {
+      if (!asking.signal.aborted) this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.reading = null;
+    this.error = error instanceof TypeError ? 'the server does not answer: is lookback still running?' : String(error instanceof Error ? error.message : error);
+  }
+
+  /** The address that brings this back. */
+  link(): string {
+    const place = $state.snapshot(this.place);
+    // An exported page has its text; the server must be told which.
+    place.text = this.source && !this.source.offline ? this.source.description.text : null;
+    return writeLink(place);
+  }
+
+  /** The page's own server, where there is one. */
+  get server(): server.ServerSource | null {
+    return this.source instanceof server.ServerSource ? this.source : null;
+  }
+}

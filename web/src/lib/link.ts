@@ -1,0 +1,76 @@
+import type { HeadId, Pool, Scale, Unit } from './types';
+
+export type View = 'text' | 'grid' | 'map' | 'steps';
+
+/** Everything that a link brings back. */
+export interface Place {
+  text: string | null;
+  view: View;
+  unit: Unit;
+  index: number | null;
+  heads: HeadId[];
+  /** The head that map and steps show. */
+  head: HeadId | null;
+  above: number | null;
+  target: number | null;
+  pool: Pool;
+  scale: Scale;
+  /** The part of the map: first query, first key, tokens across. */
+  map: [number, number, number] | null;
+}
+
+const VIEWS: readonly View[] = ['text', 'grid', 'map', 'steps'];
+
+function readHead(name: string): HeadId | null {
+  const found = /^(\d{1,4})\.(\d{1,4})$/.exec(name);
+  return found ? { layer: Number(found[1]), head: Number(found[2]) } : null;
+}
+
+const writeHead = (id: HeadId): string => `${id.layer}.${id.head}`;
+
+function readNumber(text: string | null, most = Number.MAX_SAFE_INTEGER): number | null {
+  const value = text === null || text === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) && value >= 0 && value <= most ? value : null;
+}
+
+/** Reads what stands after the # of an address; what makes no sense there is left out. */
+export function readLink(hash: string): Place {
+  const link = new URLSearchParams(hash.replace(/^#/, ''));
+  const view = VIEWS.find((view) => view === link.get('view')) ?? 'text';
+  const index = readNumber(link.get('at'));
+  const target = readNumber(link.get('rank'));
+  const map = (link.get('part') ?? '').split(',').map((part) => readNumber(part));
+  return {
+    text: link.get('text'),
+    view,
+    unit: link.get('unit') === 'token' ? 'token' : 'word',
+    index: index === null ? null : Math.floor(index),
+    heads: (link.get('heads') ?? '').split(',').flatMap((name) => readHead(name) ?? []),
+    head: readHead(link.get('head') ?? ''),
+    above: readNumber(link.get('above'), 1),
+    target: target === null ? null : Math.floor(target),
+    pool: link.get('pool') === 'mean' ? 'mean' : 'max',
+    scale: link.get('scale') === 'linear' ? 'linear' : 'log',
+    map: map.length === 3 && map.every((part) => part !== null) ? (map as [number, number, number]) : null,
+  };
+}
+
+/** What stands after the # of an address that brings this back. */
+export function writeLink(place: Place): string {
+  const link = new URLSearchParams();
+  const set = (name: string, value: string | number | null) => {
+    if (value !== null && value !== '') link.set(name, `${value}`);
+  };
+  set('view', place.view);
+  set('unit', place.unit === 'token' ? 'token' : null);
+  set('at', place.index);
+  set('heads', place.heads.map(writeHead).join(','));
+  set('head', place.head && writeHead(place.head));
+  set('above', place.above);
+  set('rank', place.target);
+  set('pool', place.pool === 'mean' ? 'mean' : null);
+  set('scale', place.scale === 'linear' ? 'linear' : null);
+  set('part', place.map && place.map.map((part) => +part.toFixed(2)).join(','));
+  set('text', place.text);
+  return `#${link}`;
+}

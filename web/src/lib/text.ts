@@ -1,0 +1,86 @@
+import type { Description, Unit } from './types';
+
+/** Characters that would not show, or would turn the text around them, as symbols that can be seen. */
+export function visible(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (c) => {
+    const code = c.charCodeAt(0);
+    if (code < 0x20) return String.fromCharCode(0x2400 + code);
+    return code === 0x7f ? '␡' : '�';
+  });
+}
+
+/** A piece of the text: a unit, or what stands between units. */
+export interface Piece {
+  text: string;
+  /** Which word or token; none between them. */
+  unit: number | null;
+  /** Whether it stands before the text. */
+  prefix: boolean;
+}
+
+/** The whole text in pieces, the prefix's tokens first where tokens are meant. */
+export function pieces(d: Description, unit: Unit): Piece[] {
+  const out: Piece[] = [];
+  let end = 0;
+  const add = (text: string, unit: number | null, prefix = false) => {
+    if (text !== '' || unit !== null) out.push({ text: visible(text), unit, prefix });
+  };
+  const spans =
+    unit === 'word'
+      ? d.words.map(([start, end]) => [start, end] as const)
+      : d.tokens.map(([, start, end]) => [start, end] as const);
+  spans.forEach(([start, stop], index) => {
+    if (unit === 'token' && index < d.prefix.length) {
+      add(d.prefix[index] ?? '', index, true);
+      return;
+    }
+    if (start > end) add(d.text.slice(end, start), null);
+    // Tokens that share a character have its span: the first shows it, the others a mark.
+    add(stop > end ? d.text.slice(Math.max(start, end), stop) : '·', index);
+    end = Math.max(end, stop);
+  });
+  add(d.text.slice(end), null);
+  return out;
+}
+
+/** What a word or token is called in a sentence. */
+export function unitName(d: Description, unit: Unit, index: number): string {
+  return unit === 'word' ? wordName(d, index) : tokenName(d, index);
+}
+
+function wordName(d: Description, index: number): string {
+  const word = d.words[index];
+  return word ? visible(d.text.slice(word[0], word[1])) : '';
+}
+
+/** What a token stands for, without the space before it. */
+export function tokenName(d: Description, index: number): string {
+  if (index < d.prefix.length) return visible(d.prefix[index] ?? '');
+  const token = d.tokens[index];
+  if (!token) return '';
+  const text = d.text.slice(token[1], token[2]);
+  const trimmed = text.trim();
+  if (trimmed !== '') return visible(trimmed);
+  return text.replace(/ /g, '␣').replace(/\n/g, '↵').replace(/\t/g, '⇥') || '·';
+}
+
+/** The beginning of a name that is too long. */
+export const elided = (name: string, most: number): string => {
+  const characters = [...name.slice(0, 4 * most + 4)];
+  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : name;
+};
+
+/** A weight with four significant digits, without rounding small ones to nothing. */
+export function digits(weight: number): string {
+  if (weight === 0) return '0';
+  if (weight < 0.0001) return weight.toExponential(2);
+  return weight.toPrecision(4);
+}
+
+export function percent(share: number): string {
+  const percent = 100 * share;
+  if (percent === 0) return '0%';
+  if (percent < 0.1) return '<0.1%';
+  return `${percent.toFixed(1)}%`;
+}
