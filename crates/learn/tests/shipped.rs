@@ -150,7 +150,13 @@ fn the_frozen_table_is_that_of_the_default_model() {
     let mut compared = 0;
     for id in 0..part.config().vocab as u32 {
         let text = part.tokenizer().token_text(id).unwrap();
-        // Tokens that are no whole character share a text.
+        // Of other tokens the vocabulary spells bytes, not the text.
+        if !text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        {
+            continue;
+        }
         let Some(same) = whole.tokenizer().token_id(&text.replace(' ', "Ġ")) else {
             continue;
         };
@@ -167,5 +173,5 @@ fn the_frozen_table_is_that_of_the_default_model() {
         );
         compared += 1;
     }
-    assert!(compared > 8_000, "{compared}");
+    assert!(compared > 7_000, "{compared}");
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::hub::{self, Addresses, ModelFiles, Receipt};
 use super::package::Place;
-use super::{DEFAULT_MODEL, Error, PRONOUN, Settings};
+use super::{DEFAULT_MODEL, Error, Settings};
 
 /// Where a model's files lie, or would lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,16 +78,16 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
             }
         })
         .collect();
-    entries.push(Entry {
-        name: PRONOUN.name.to_owned(),
+    entries.extend(settings.built_in.iter().map(|model| Entry {
+        name: model.name.to_owned(),
         default: false,
         ready: true,
-        path: PRONOUN.file(settings),
-        bytes: PRONOUN.bytes.len() as u64,
+        path: model.file(settings),
+        bytes: model.bytes.len() as u64,
         origin: Origin::BuiltIn,
-        title: Some(PRONOUN.title),
-        license: Some(PRONOUN.license),
-    });
+        title: Some(model.title),
+        license: Some(model.license),
+    }));
     let own = settings.cache.join("hub");
     for owner in folders(&own)? {
         for home in folders(&owner)? {

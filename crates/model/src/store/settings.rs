@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Error, KNOWN, KnownModel};
+use super::{EmbeddedModel, Error, KNOWN, KnownModel, PRONOUN};
 
 /// Directories, addresses and time limits of a [`Store`](super::Store).
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// The models that have a short name.
     pub known: &'static [KnownModel],
+    /// Those of the models built into the program that are listed; by its name [`PRONOUN`] can always be had.
+    pub built_in: &'static [EmbeddedModel],
     /// Where the programs that fetch Python packages are looked for: the value of `PATH`.
     pub search_path: OsString,
     /// How long a fetch may go on without a byte coming in before it is given up.
@@ -76,6 +78,7 @@ impl Settings {
         Ok(Self {
             cache,
             known: KNOWN,
+            built_in: std::slice::from_ref(&PRONOUN),
             search_path: std::env::var_os("PATH").unwrap_or_default(),
             stall: Duration::from_secs(60),
             hub: HubSettings::from_env(),

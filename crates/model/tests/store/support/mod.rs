@@ -18,6 +18,7 @@ pub(crate) fn settings(folder: &Path) -> Settings {
     Settings {
         cache: folder.join("cache"),
         known: &[],
+        built_in: &[],
         search_path: OsString::new(),
         stall: Duration::from_secs(20),
         hub: HubSettings {
