@@ -124,7 +124,10 @@ fn decode<E: Element>(
 fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
-    let factors = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
+    // [B, H, M]: a group's heads have the values in common.
+    let norms = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
+    let heads: Vec<usize> = (0..case.h).map(|h| h * case.h_kv / case.h).collect();
+    let factors = norms.select(Axis(1), &heads);
     let (n, m) = (case.n, case.m);
     let mut spans: Vec<Span> = (0..5)
         .map(|part| Span::Keys(part * m / 5..(part + 1) * m / 5))
