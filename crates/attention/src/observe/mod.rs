@@ -70,7 +70,8 @@
 //! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.38 | 2.13 |
 //!
 //! Of the last, the walk (1) itself is 0.54 and 0.56, each top-16 0.25 and 0.45 on top of it, a 256×256 picture of everything
-//! 0.1, distances 0.1, and entropy, spans, weight received, maxima and chosen rows within 0.06 each.
+//! 0.1, distances 0.1, and entropy, spans, weight received, maxima and chosen rows within 0.06 each. At N 8,192 on two threads
+//! (one round of `… -- avx2 2 1 8192`): all together 1.29 and 1.77, the walk 0.51 and 0.56, a top-16 0.2 to 0.3 on top of it.
 //!
 //! What is left is the top-k lists: a list of 16 over keys in no order takes in about 16·(1 + ln(M/16)) of them, some fifty
 //! cycles each, nearly as many as a whole tile's row takes to compute with AVX-512.

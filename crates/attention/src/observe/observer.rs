@@ -56,7 +56,7 @@ use crate::Error;
 /// }
 ///
 /// // Keys that are all alike share the weight evenly: query i has i + 1 of them.
-/// let (q, k) = (Array2::zeros((9, 4)), Array2::zeros((9, 4)));
+/// let (q, k) = (Array2::zeros((9, 4)), Array2::<f32>::zeros((9, 4)));
 /// let lse = Array1::from_shape_fn(9, |i| (i as f32 + 1.0).ln());
 /// let keys = observe_head(q.view(), k.view(), lse.view(), &Scoring::default(), &HalfWay)?;
 /// assert_eq!(keys.to_vec(), [1, 1, 2, 2, 3, 3, 4, 4, 5]);
