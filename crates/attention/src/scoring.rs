@@ -231,5 +231,5 @@ fn head_of_bias<'a>(bias: &ArrayView4<'a, f32>, batch: usize, head: usize) -> Ar
         _ => at.min(len)..(at + 1).min(len),
     };
     let (batch, head) = (pick(b, batch), pick(h, head));
-    bias.clone().slice_move(ndarray::s![batch, head, .., ..])
+    (*bias).slice_move(ndarray::s![batch, head, .., ..])
 }

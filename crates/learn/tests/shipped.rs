@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p lookback-learn --test shipped -- --nocapture` prints what it reaches.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 use lookback_learn::batch::{Example, Table};
 use lookback_learn::evaluate::{correct, interval, measure, similarity_masses};
 use lookback_learn::sentences::{Draw, Item, Pronoun, ReadFrom, Set, Split, Template, Topic};

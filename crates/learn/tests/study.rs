@@ -26,7 +26,7 @@ fn a_study_that_was_broken_off_goes_on_where_it_stopped() {
     };
     // Similarity needs no training; the first run that does is broken off after two steps.
     let mut begun = Vec::new();
-    let mut stop_at = |step: usize, begun: &mut Vec<(String, usize, usize)>| {
+    let stop_at = |step: usize, begun: &mut Vec<(String, usize, usize)>| {
         run(&study, &embeddings, &mut |event| match event {
             Event::Begin { setting, done, .. } => {
                 begun.push((setting.name.clone(), *done, 0));

@@ -19,7 +19,7 @@ pub(super) fn dots<I: Isa, E: Element, const R: usize, const J: usize>(
     first: usize,
 ) {
     let whole = keys[0].len() / Line::LEN;
-    let q = q.map(|row| &row[..whole + usize::from(keys[0].len() % Line::LEN > 0)]);
+    let q = q.map(|row| &row[..whole + usize::from(!keys[0].len().is_multiple_of(Line::LEN))]);
     let lines = keys.map(|key| &key.as_chunks::<{ Line::LEN }>().0[..whole]);
     let mut acc = [[isa.splat(0.0); R]; J];
     for t in 0..whole {

@@ -44,6 +44,11 @@
 //! `cargo run --release -p lookback-attention --example forward_speed -- avx2 1` measures it against the multiply-add peak
 //! of the same run; [`measure`](crate::measure) describes how.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops over a tile have constant bounds, so that they unroll"
+)]
+
 mod finish;
 mod plan;
 mod strip;

@@ -7,6 +7,10 @@ use super::Isa;
 /// Minimax in the relative error (1.1·10⁻⁷ with the coefficients rounded to f32, less than one unit in the last
 /// place), under the condition that the constant is exactly 1, which makes 2⁰ = 1 and lets
 /// [`Isa::ldexp`] give an exact 0 at the lowest exponent.
+#[expect(
+    clippy::approx_constant,
+    reason = "a coefficient near ln 2, which it is not"
+)]
 const EXP2: [f32; 5] = [
     0.693_147,
     0.240_222_42,

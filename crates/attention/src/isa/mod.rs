@@ -18,6 +18,11 @@
 //!   unrolled tiles the compiler proves the checks away.
 //! * `unsafe` stands in the tables only.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops over a tile have constant bounds, so that they unroll"
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -5,6 +5,11 @@
 //! packed. [`HeadScoring`] holds a head's options in these units, [`Bounds`] the keys that a strip's queries see, and
 //! [`score_tile`] makes one tile of scores; [`normaliser`] ends a softmax.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops over a tile have constant bounds, so that they unroll"
+)]
+
 mod bounds;
 mod head;
 mod normalise;

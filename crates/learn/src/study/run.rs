@@ -116,6 +116,9 @@ impl Runs {
     }
 }
 
+/// The weight on each of two candidates, an example each.
+type Masses<'a> = &'a dyn Fn(&[crate::batch::Example]) -> Result<Vec<[f64; 2]>, Error>;
+
 /// Trains one setting with one seed, or finds that there is nothing to train, and judges it.
 pub(super) fn one(
     study: &Study,
@@ -125,8 +128,7 @@ pub(super) fn one(
     observe: Observer,
 ) -> Result<Run, Error> {
     let began = Instant::now();
-    let judged = |masses: &dyn Fn(&[crate::batch::Example]) -> Result<Vec<[f64; 2]>, Error>,
-                  split| {
+    let judged = |masses: Masses<'_>, split| {
         let read = (Set::Pronoun, ReadFrom::Pronoun);
         let examples = examples(split, read, study.judged(), embeddings.tokenizer)?;
         Ok::<_, Error>(correct(&masses(&examples)?, &examples))
