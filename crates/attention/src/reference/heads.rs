@@ -64,7 +64,7 @@ pub fn head(x: ArrayView2<f64>, matrices: HeadMatrices, visible: &Mask) -> Resul
 /// Heads may share key and value matrices (grouped-query attention): pass the same views to several.
 ///
 /// # Errors
-/// As [`head`] and [`concat`]; [`Error::ShapeMismatch`] if W_o does not take H·d_v to d.
+/// As [`head`] and [`concat()`]; [`Error::ShapeMismatch`] if W_o does not take H·d_v to d.
 pub fn multi_head(
     x: ArrayView2<f64>,
     heads: &[HeadMatrices],

@@ -18,7 +18,7 @@
 //! | weights | W = softmax(S) | N×M | [`softmax`] |
 //! | weighted sum | z_i = Σ_j w_ij v_j | N×M · M×d_v = N×d_v | [`weighted_sum`] |
 //!
-//! Several heads are placed side by side ([`concat`], N×(H·d_v)) and projected back to N×d by W_o
+//! Several heads are placed side by side ([`concat()`], N×(H·d_v)) and projected back to N×d by W_o
 //! ([`multi_head`]), so that layers can be stacked:
 //!
 //! ```
