@@ -16,7 +16,7 @@
 //! let look = Look::new(&trace, &LookOptions::default())?;
 //! let mut out = Vec::new();
 //! terminal::write_look(&mut out, &look, &LookPicture::default())?;
-//! assert!(String::from_utf8(out)?.contains("he looks back at"));
+//! assert!(String::from_utf8(out)?.contains("Vatsal"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

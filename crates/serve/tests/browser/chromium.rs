@@ -197,6 +197,16 @@ impl Browser {
             .to_owned()
     }
 
+    /// The page's address once it rests: the page writes it some time after what is seen has changed.
+    pub(crate) fn link(&mut self) -> String {
+        let rested = self.eval(
+            "(async () => { for (;;) { const before = location.href; \
+             await new Promise((rest) => setTimeout(rest, 300)); \
+             if (location.href === before) return before; } })()",
+        );
+        rested.as_str().expect("an address").to_owned()
+    }
+
     /// Waits until an expression is true.
     pub(crate) fn wait(&mut self, expression: &str) {
         let start = Instant::now();

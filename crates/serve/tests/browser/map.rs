@@ -107,12 +107,7 @@ fn the_whole_text_says_what_it_pools_and_the_wheel_goes_into_it() {
         page.trace.row(0, 1, numbers[0]).unwrap()[numbers[1]],
     );
     // A link brings the part back.
-    let link = page
-        .browser
-        .eval("location.href")
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let link = page.browser.link();
     page.browser.open(&link);
     page.browser
         .wait("document.querySelector('.map canvas')?.dataset.zoom === '0'");

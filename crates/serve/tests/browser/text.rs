@@ -69,12 +69,7 @@ fn a_head_is_chosen_from_the_list_and_the_link_brings_it_back() {
     page.browser.wait(&format!(
         "document.querySelector('[data-testid=hidden]').innerText.startsWith('{hidden}')"
     ));
-    let link = page
-        .browser
-        .eval("location.href")
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let link = page.browser.link();
     page.browser.open(&link);
     page.browser
         .wait("document.querySelector(\"[data-unit='10']\")?.ariaPressed === 'true'");
