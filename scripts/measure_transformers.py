@@ -1,6 +1,6 @@
 """Prefill seconds and peak memory of `transformers` on the default model, one length a process.
 
-Needs: pip install torch transformers gguf safetensors
+Needs: pip install torch transformers gguf accelerate safetensors
 Usage: python scripts/measure_transformers.py MODEL.gguf [LENGTH ...]
 
 The model is dequantised to f32 and run with scaled-dot-product attention, which keeps no weights, on as many threads

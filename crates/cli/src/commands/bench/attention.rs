@@ -20,8 +20,9 @@ Examples:
   lookback bench attention --quick --threads 1
   lookback bench attention --instruction-set avx2 --json
 
-Each run is held against the multiply-add peak, and decoding also against the bandwidth of reading memory, which the same
-threads reached just before it. Keep the machine otherwise idle. The longest cache takes 1.1 GB of memory.
+Each run is held against the multiply-add peak, and decoding also against the bandwidth of reading
+memory, which the same threads reached just before it. Keep the machine otherwise idle. The longest
+cache takes 1.1 GB of memory.
 
 Exit codes: 0 measured, 1 failed, 2 wrong usage, 130 interrupted.";
 
