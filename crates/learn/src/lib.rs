@@ -16,6 +16,7 @@ pub mod file;
 pub mod memory;
 mod metrics;
 pub mod model;
+pub mod norm;
 pub mod optimizer;
 mod parameters;
 pub mod rotary;
@@ -23,6 +24,7 @@ pub mod sentences;
 pub mod shipped;
 pub mod study;
 pub mod train;
+mod values;
 mod vocabulary;
 
 pub use base::{Base, vocabulary};
