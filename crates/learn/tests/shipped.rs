@@ -12,11 +12,7 @@ use lookback_model::store::{PRONOUN, Silent, Store};
 use lookback_model::{LoadOptions, Model};
 
 fn path() -> std::path::PathBuf {
-    Store::from_env()
-        .unwrap()
-        .resolve(PRONOUN.name, &Silent)
-        .unwrap()
-        .path
+    PRONOUN.address()
 }
 
 fn model() -> Model {

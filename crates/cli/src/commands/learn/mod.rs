@@ -1,15 +1,17 @@
 //! `learn`: what heads can learn over frozen embeddings, as a study.
 
-use std::io::Write;
+mod table;
+
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use lookback_learn::sentences::{Set, Split};
-use lookback_learn::study::{self, Cell, Embeddings, Event, Length, Study, Table};
+use lookback_learn::study::{self, Embeddings, Event, Length, Study};
 use lookback_learn::{Base, Error, evaluation};
-use lookback_model::store::{PRONOUN, Store};
+use lookback_model::store::PRONOUN;
 
 use crate::context::Context;
 use crate::interrupt::{self, Interrupted};
@@ -71,9 +73,10 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(path) = &args.sentences {
         return sentences(args, path);
     }
-    let model = Store::from_env()?.resolve(PRONOUN.name, &lookback_model::store::Silent)?;
-    let base = Base::open(&model.path)?;
+    let source = PRONOUN.address();
+    let base = Base::open(&source)?;
     let embeddings = Embeddings {
+        source: &source,
         tokenizer: base.tokenizer(),
         values: base.values(),
         d: base.d(),
@@ -124,7 +127,7 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
         return output::print_json(&table);
     }
     let mut out = output::stdout();
-    print(&mut out, &table)?;
+    table::write(&mut out, &table, context.width())?;
     out.flush()?;
     Ok(())
 }
@@ -136,42 +139,7 @@ fn sentences(args: &LearnArgs, path: &std::path::Path) -> anyhow::Result<()> {
         SplitArg::HeldOutTemplates => Split::HeldOutTemplates,
     };
     let items = evaluation::items(split, Set::Pronoun, args.draws.get().into());
-    evaluation::save(path, &items)?;
+    evaluation::save_lines(path, &items)?;
     output::note(&format!("{} sentences in {}", items.len(), path.display()));
     Ok(())
-}
-
-fn print(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "Accuracy in %, [95% interval], (least and most of a seed)"
-    )?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "{:34} {:>9} {:>6}  {:28} held-out templates",
-        "", "trained", "s", "held-out names"
-    )?;
-    for row in &table.rows {
-        writeln!(
-            out,
-            "{:34} {:>9} {:>6.0}  {:28} {}",
-            row.setting,
-            row.parameters,
-            row.seconds,
-            cell(&row.held_out_names),
-            cell(&row.held_out_templates)
-        )?;
-    }
-    Ok(())
-}
-
-fn cell(cell: &Cell) -> String {
-    let percent = |share: f64| share * 100.0;
-    let [low, high] = cell.interval.map(percent);
-    let [least, most] = cell.seeds.map(percent);
-    format!(
-        "{:.1} [{low:.1}, {high:.1}] ({least:.1}–{most:.1})",
-        percent(cell.accuracy)
-    )
 }
