@@ -1,5 +1,6 @@
 //! `learn`: what heads can learn over frozen embeddings, as a study.
 
+mod notes;
 mod table;
 
 use std::io::Write as _;
@@ -9,9 +10,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use lookback_learn::sentences::{Set, Split};
-use lookback_learn::study::{self, Embeddings, Event, Length, Study};
+use lookback_learn::study::{self, Embeddings, Event, Length, Study, Table};
 use lookback_learn::{Base, Error, evaluation};
 use lookback_model::store::PRONOUN;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::interrupt::{self, Interrupted};
@@ -52,7 +54,10 @@ pub(crate) struct LearnArgs {
         requires = "sentences"
     )]
     split: SplitArg,
-    /// How many draws of names, topic and template, of eight swapped sentences each
+    /// Good and bad outcomes in turn, which stand after the pronoun: its row cannot tell them apart, the last token's can
+    #[arg(long, requires = "sentences")]
+    outcomes: bool,
+    /// How many draws of names, topic and template, of eight swapped sentences each, or sixteen with --outcomes
     #[arg(long, value_name = "N", default_value = "100", requires = "sentences")]
     draws: std::num::NonZeroU16,
 }
@@ -66,6 +71,14 @@ enum SplitArg {
     HeldOutNames,
     /// Templates, topics and names that training never shows
     HeldOutTemplates,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    table: Table,
+    notes: Option<notes::Notes>,
 }
 
 /// Runs the command.
@@ -123,11 +136,19 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("the study in {}", args.folder.display()));
         }
     };
+    // A study that somebody took the model away from has its table all the same.
+    let notes = match study.kept() {
+        kept if kept.exists() => Some(notes::Notes::new(&kept)?),
+        _ => None,
+    };
     if context.json {
-        return output::print_json(&table);
+        return output::print_json(&Report { table, notes });
     }
     let mut out = output::stdout();
     table::write(&mut out, &table, context.width())?;
+    if let Some(notes) = &notes {
+        notes.write(&mut out)?;
+    }
     out.flush()?;
     Ok(())
 }
@@ -138,7 +159,12 @@ fn sentences(args: &LearnArgs, path: &std::path::Path) -> anyhow::Result<()> {
         SplitArg::HeldOutNames => Split::HeldOutNames,
         SplitArg::HeldOutTemplates => Split::HeldOutTemplates,
     };
-    let items = evaluation::items(split, Set::Pronoun, args.draws.get().into());
+    let set = if args.outcomes {
+        Set::Outcome
+    } else {
+        Set::Pronoun
+    };
+    let items = evaluation::items(split, set, args.draws.get().into());
     evaluation::save_lines(path, &items)?;
     output::note(&format!("{} sentences in {}", items.len(), path.display()));
     Ok(())
