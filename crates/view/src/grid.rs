@@ -1,5 +1,7 @@
 //! Every head as a small picture, with the statistics by which heads are sorted.
 
+use std::sync::atomic::AtomicBool;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lookback_trace::Trace;
@@ -40,16 +42,16 @@ pub struct HeadPicture {
 /// The pictures of a layer's heads, from one pass over its weights.
 ///
 /// # Errors
-/// [`Error::Trace`].
+/// [`Error::Trace`], and [`Error::Cancelled`] once `cancel` is set.
 ///
 /// ```
 /// let trace = lookback_heads::example::Example::default().trace();
-/// let pictures = lookback_view::grid::pictures(&trace, 1)?;
+/// let pictures = lookback_view::grid::pictures(&trace, 1, &Default::default())?;
 /// assert_eq!(pictures.len(), 2);
 /// assert!(pictures[0].sink > 0.0 && pictures[0].entropy > 0.0);
 /// # Ok::<(), lookback_view::Error>(())
 /// ```
-pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> {
+pub fn pictures(trace: &Trace, layer: usize, cancel: &AtomicBool) -> Result<Vec<HeadPicture>, Error> {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
     let side = n.min(CELLS);
     let tile = PooledTile {
@@ -60,8 +62,9 @@ pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> 
         pool: Pool::Max,
     };
     let masses = SpanMass::new([Span::Keys(0..prefix.max(1)), Span::previous(), Span::own()]);
-    let (cells, entropy, distances, masses) =
-        trace.observe(layer, &(tile, Entropy, DistanceMass, masses))?;
+    let observers = (tile, Entropy, DistanceMass, masses);
+    let seen = trace.observe_until(layer, &observers, cancel)?;
+    let (cells, entropy, distances, masses) = seen.ok_or(Error::Cancelled)?;
     let text = prefix.min(n - 1);
     let picture = |head: usize| {
         let cells: ArrayView2<f32> = cells.slice(s![0, head, .., ..]);
@@ -111,7 +114,7 @@ mod tests {
     fn statistics_are_means_over_the_rows_of_the_text() {
         let trace = Example::default().trace();
         let n = trace.n();
-        for picture in pictures(&trace, 2).unwrap() {
+        for picture in pictures(&trace, 2, &AtomicBool::new(false)).unwrap() {
             let head = trace.head(picture.layer, picture.head).unwrap();
             let rows: Vec<_> = (1..n).map(|i| (i, head.row(i).unwrap())).collect();
             let mean = |of: &dyn Fn(usize, &ndarray::Array1<f32>) -> f32| {
