@@ -23,7 +23,8 @@ pub struct HeadPicture {
     pub head: usize,
     /// Cells along its side.
     pub side: usize,
-    /// The largest weight of each cell as a part of the peak, 0 to 255, row by row, in base64.
+    /// The largest weight w of each cell, row by row, in base64: 0 for none, else 1 + 254·(1 + log₁₀(w / peak) / 4),
+    /// and 1 below a ten-thousandth of the peak.
     pub cells: String,
     /// The largest weight.
     pub peak: f32,
@@ -51,7 +52,11 @@ pub struct HeadPicture {
 /// assert!(pictures[0].sink > 0.0 && pictures[0].entropy > 0.0);
 /// # Ok::<(), lookback_view::Error>(())
 /// ```
-pub fn pictures(trace: &Trace, layer: usize, cancel: &AtomicBool) -> Result<Vec<HeadPicture>, Error> {
+pub fn pictures(
+    trace: &Trace,
+    layer: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<HeadPicture>, Error> {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
     let side = n.min(CELLS);
     let tile = PooledTile {
@@ -87,10 +92,14 @@ pub fn pictures(trace: &Trace, layer: usize, cancel: &AtomicBool) -> Result<Vec<
     Ok((0..cells.len_of(Axis(1))).map(picture).collect())
 }
 
-/// A cell as a part of the peak; no weight but 0 becomes 0.
+/// Powers of ten that a picture spans.
+const DECADES: f32 = 4.0;
+
+/// A cell on the logarithmic scale from the peak down; no weight but 0 becomes 0.
 fn part(cell: f32, peak: f32) -> u8 {
     if cell > 0.0 {
-        (255.0 * cell / peak).round().max(1.0) as u8
+        let place = 1.0 + (cell / peak).log10() / DECADES;
+        (1.0 + 254.0 * place.max(0.0)).round() as u8
     } else {
         0
     }
@@ -109,6 +118,13 @@ fn mean(values: ArrayView1<f32>) -> f32 {
 mod tests {
     use super::*;
     use lookback_heads::example::Example;
+
+    #[test]
+    fn a_cell_is_its_place_between_the_peak_and_a_ten_thousandth_of_it() {
+        assert_eq!(part(0.5, 0.5), 255);
+        assert_eq!(part(0.005, 0.5), 128);
+        assert_eq!((part(1e-6, 0.5), part(0.0, 0.5)), (1, 0));
+    }
 
     #[test]
     fn statistics_are_means_over_the_rows_of_the_text() {

@@ -40,9 +40,12 @@ export class App {
     }
     try {
       this.session = await server.session();
+      const { text, changes } = $state.snapshot(this.place);
       const shown = await this.follow(await this.first(this.session.trace));
       // What the link asks for cannot be read: the page begins as it would without.
       if (!shown && !this.source) await this.follow(await server.status(this.session.trace));
+      // A link without a text means the text that the server begins with.
+      else if (text === null && changes.ablate.length + changes.cut.length > 0) await this.change(changes);
     } catch (error) {
       this.fail(error);
     }

@@ -1,4 +1,4 @@
-import { VIRIDIS, place } from './color';
+import { VIRIDIS } from './color';
 import { bytesOf } from './file';
 import type { HeadPicture } from './types';
 
@@ -11,10 +11,9 @@ export function paintPicture(canvas: HTMLCanvasElement, picture: HeadPicture): {
     const image = context.createImageData(side, side);
     const pixels = new Uint32Array(image.data.buffer);
     const bytes = bytesOf(cells);
-    const at = place('log', 255);
     for (let i = 0; i < bytes.length; i++) {
       if (bytes[i] === 0 && i % side > Math.floor(i / side)) continue;
-      const [red, green, blue] = VIRIDIS[Math.round(at(bytes[i]!) * 255)]!;
+      const [red, green, blue] = VIRIDIS[bytes[i]!]!;
       pixels[i] = (255 << 24) | (blue << 16) | (green << 8) | red;
     }
     context.putImageData(image, 0, 0);

@@ -78,6 +78,9 @@ export function digits(weight: number): string {
   return weight.toPrecision(4);
 }
 
+/** A number with three digits behind the point. */
+export const minus = (value: number): string => value.toFixed(3).replace('-', '−');
+
 /** A change, with its sign. */
 export const signed = (change: number): string => `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(3)}`;
 
