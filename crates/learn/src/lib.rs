@@ -19,6 +19,7 @@ pub mod model;
 pub mod norm;
 pub mod optimizer;
 mod parameters;
+pub mod project;
 pub mod rotary;
 pub mod sentences;
 pub mod shipped;

@@ -7,6 +7,7 @@ use crate::attention::{Heads, Options, attend_rows};
 use crate::config::NORM_EPS;
 use crate::norm::rms_norm;
 use crate::parameters::name;
+use crate::project::project;
 use crate::rotary::Rotation;
 use crate::{Config, Error, Parameters};
 
@@ -97,10 +98,13 @@ impl Pointer {
         batch: usize,
         rotation: Option<&Rotation>,
     ) -> Result<Tensor, Error> {
-        let normed = self.normed(layer, "attn_norm", x)?;
-        let q = turned(normed.matmul(self.get(layer, "attn_q")?)?, rotation)?;
-        let k = turned(normed.matmul(self.get(layer, "attn_k")?)?, rotation)?;
-        let v = normed.matmul(self.get(layer, "attn_v")?)?;
+        let normed = self.normed(x)?;
+        let part = |part| self.project(&normed, layer, "attn_norm", part);
+        let (q, k) = (
+            turned(part("attn_q")?, rotation)?,
+            turned(part("attn_k")?, rotation)?,
+        );
+        let v = part("attn_v")?;
         let options = Options::default().with_scale(self.config.scale());
         let concatenated = attend_rows(&q, &k, &v, self.heads(batch), &options)?;
         let out = concatenated.matmul(self.get(layer, "attn_output")?)?;
@@ -115,9 +119,7 @@ impl Pointer {
         if self.config.mlp.is_none() {
             return Ok(x);
         }
-        let inner = self
-            .normed(layer, "ffn_norm", &x)?
-            .matmul(self.get(layer, "ffn_up")?)?;
+        let inner = self.project(&self.normed(&x)?, layer, "ffn_norm", "ffn_up")?;
         let out = inner.silu()?.matmul(self.get(layer, "ffn_down")?)?;
         Ok((x + out)?)
     }
@@ -132,14 +134,15 @@ impl Pointer {
     ) -> Result<Tensor, Error> {
         let Config { heads, layers, .. } = self.config;
         let layer = layers - 1;
-        let normed = self.normed(layer, "attn_norm", x)?;
+        let normed = self.normed(x)?;
         let flat = (0..b)
             .zip(&input.rows)
             .map(|(element, row)| (element * n + row) as u32);
         let read = normed.index_select(&Tensor::from_iter(flat, x.device())?, 0)?;
         let here = self.rotation(input.rows.iter().copied());
-        let q = turned(read.matmul(self.get(layer, "attn_q")?)?, here.as_ref())?;
-        let k = turned(normed.matmul(self.get(layer, "attn_k")?)?, rotation)?;
+        let part = |x, part| self.project(x, layer, "attn_norm", part);
+        let q = turned(part(&read, "attn_q")?, here.as_ref())?;
+        let k = turned(part(&normed, "attn_k")?, rotation)?;
         let candidates = input.candidates.dim(D::Minus1)?;
         let options = Options::default()
             .with_mask(Mask::None)
@@ -163,12 +166,22 @@ impl Pointer {
         }
     }
 
-    /// Rows after the norm, where there is one.
-    fn normed(&self, layer: usize, part: &str, x: &Tensor) -> Result<Tensor, Error> {
+    /// Rows after the norm without its gains, where there is one.
+    fn normed(&self, x: &Tensor) -> Result<Tensor, Error> {
         if !self.config.norm {
             return Ok(x.clone());
         }
-        rms_norm(x, self.get(layer, part)?, NORM_EPS)
+        rms_norm(x, NORM_EPS)
+    }
+
+    /// Normed rows times a matrix whose rows the norm's gains scale: (x·diag(gain))·W = x·(diag(gain)·W).
+    fn project(&self, x: &Tensor, layer: usize, norm: &str, part: &str) -> Result<Tensor, Error> {
+        let matrix = self.get(layer, part)?;
+        if !self.config.norm {
+            return project(x, matrix);
+        }
+        let gain = self.get(layer, norm)?.unsqueeze(1)?;
+        project(x, &matrix.broadcast_mul(&gain)?)
     }
 
     fn get(&self, layer: usize, part: &str) -> Result<&Tensor, Error> {

@@ -57,6 +57,6 @@ fn a_study_that_was_broken_off_goes_on_where_it_stopped() {
         .collect();
     // Setting, runs done before it, first step that was seen.
     assert_eq!(names, [("(a)", 0, 0), ("(b)", 1, 1), ("(b)", 1, 3)]);
-    let runs = std::fs::read_to_string(study.folder.join("runs-quick.jsonl")).unwrap();
+    let runs = std::fs::read_to_string(study.folder.join("runs.jsonl")).unwrap();
     assert_eq!(runs.lines().count(), 1);
 }

@@ -41,18 +41,8 @@ pub struct Setting {
 pub enum Length {
     /// All settings, three seeds.
     Full,
-    /// The settings that differ most, one seed, fewer steps.
+    /// The settings that differ most, one seed.
     Quick,
-}
-
-impl Length {
-    /// Name of a study's file: both lengths may be kept in one folder.
-    fn file(self, name: &str, ending: &str) -> String {
-        match self {
-            Self::Full => format!("{name}.{ending}"),
-            Self::Quick => format!("{name}-quick.{ending}"),
-        }
-    }
 }
 
 /// Where a study is kept, and how long it is.
@@ -60,7 +50,7 @@ impl Length {
 pub struct Study {
     /// The folder of its files.
     pub folder: PathBuf,
-    /// Which settings and how many steps.
+    /// Which settings and seeds.
     pub length: Length,
 }
 
@@ -98,7 +88,7 @@ impl Study {
             ("(b) one layer, one head", Some(model(1, 1)), seeds),
             ("(c) one layer, four heads", Some(model(1, 4)), seeds),
             ("(d) two layers, one head", Some(model(2, 1)), seeds),
-            (TWO_LAYERS, Some(model(2, 4)), seeds),
+            ("(d) two layers, four heads", Some(model(2, 4)), seeds),
             ("(d) three layers, one head", Some(model(3, 1)), seeds),
             (THREE_LAYERS, Some(model(3, 4)), seeds),
         ];
@@ -114,56 +104,32 @@ impl Study {
             Length::Full => all.extend(variations(&model(2, 4), seeds)),
             Length::Quick => all.retain(|setting| {
                 let named = |kept: &&str| setting.name.starts_with(*kept);
-                ["(a)", "(b)", TWO_LAYERS].iter().any(named)
+                ["(a)", "(b)", "(d) two layers, four", THREE_LAYERS]
+                    .iter()
+                    .any(named)
             }),
         }
         all
     }
 
-    /// How a run of the study is trained.
+    /// How a run of the study is trained: as the model that ships was.
     #[must_use]
-    pub fn training(&self, seed: u64) -> Settings {
-        let (steps, interval) = match self.length {
-            Length::Full => (200, 25),
-            Length::Quick => (150, 25),
-        };
+    pub fn training(seed: u64) -> Settings {
         Settings {
             seed,
-            steps,
-            interval,
-            ramp: steps * 2 / 3,
-            patience: 4,
             ..Settings::default()
         }
     }
 
-    /// The model that is kept as a file: of the shape that ships, or in a quick study the smallest that can answer.
-    fn keeps(&self, setting: &Setting, seed: u64) -> bool {
-        let kept = match self.length {
-            Length::Full => THREE_LAYERS,
-            Length::Quick => TWO_LAYERS,
-        };
-        setting.name == kept && seed == 0
-    }
-
-    /// Where that file lies once the study is done.
+    /// Where the model lies that is kept as a file once the study is done, of the shape that ships.
     #[must_use]
     pub fn kept(&self) -> PathBuf {
-        self.folder.join(self.length.file("pronoun", "gguf"))
-    }
-
-    /// Draws of each held-out set that a run is judged by; each gives eight sentences.
-    #[must_use]
-    pub fn judged(&self) -> usize {
-        match self.length {
-            Length::Full => 100,
-            Length::Quick => 40,
-        }
+        self.folder.join("pronoun.gguf")
     }
 }
 
-/// The smallest model that can answer.
-const TWO_LAYERS: &str = "(d) two layers, four heads";
+/// Draws of each held-out set that a run is judged by; each gives eight sentences.
+const JUDGED: usize = 100;
 
 /// The shape of the model that ships.
 const THREE_LAYERS: &str = "(d) three layers, four heads";
@@ -217,7 +183,7 @@ pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Re
                     seed,
                     done,
                     all,
-                    steps: study.training(seed).steps,
+                    steps: Study::training(seed).steps,
                 };
                 if observe(&event).is_break() {
                     return Err(Error::Stopped { step: 0 });
@@ -229,6 +195,6 @@ pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Re
         }
     }
     let table = Table::new(&settings, runs.all());
-    table.save(&study.folder.join(study.length.file("table", "json")))?;
+    table.save(&study.folder.join("table.json"))?;
     Ok(table)
 }

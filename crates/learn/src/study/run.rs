@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor, Var};
 use lookback_model::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Observer, Setting, Study};
+use super::{Event, JUDGED, Observer, Setting, Study, THREE_LAYERS};
 use crate::batch::Table;
 use crate::evaluate::{correct, masses, similarity_masses};
 use crate::evaluation::{examples, save_lines};
@@ -66,12 +66,12 @@ pub struct Run {
 
 impl Run {
     /// A run before it has begun.
-    fn new(study: &Study, setting: &Setting, seed: u64) -> Self {
+    fn new(setting: &Setting, seed: u64) -> Self {
         Self {
             setting: setting.name.clone(),
             model: setting.model.clone(),
-            training: study.training(seed),
-            judged: study.judged(),
+            training: Study::training(seed),
+            judged: JUDGED,
             parameters: 0,
             steps: 0,
             spent: Spent::nothing(),
@@ -92,14 +92,17 @@ impl Run {
 /// The runs of a study that are finished.
 pub struct Runs {
     path: PathBuf,
+    /// All that the folder has; some may be of a longer study, or of an earlier version's settings.
     runs: Vec<Run>,
+    /// What this study asks for.
+    wanted: Vec<Run>,
 }
 
 impl Runs {
-    /// Those that the study's folder has of these settings; of others, such as an earlier version's, nothing is taken.
+    /// Those that the study's folder has.
     pub(super) fn open(study: &Study, settings: &[Setting]) -> Result<Self, Error> {
         std::fs::create_dir_all(&study.folder).map_err(Error::io(&study.folder))?;
-        let path = study.folder.join(study.length.file("runs", "jsonl"));
+        let path = study.folder.join("runs.jsonl");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -109,29 +112,29 @@ impl Runs {
             .lines()
             .map(serde_json::from_str)
             .collect::<Result<Vec<Run>, _>>();
-        let mut runs = runs.map_err(|error| Error::Checkpoint {
+        let runs = runs.map_err(|error| Error::Checkpoint {
             path: path.clone(),
             detail: error.to_string(),
         })?;
-        let wanted: Vec<Run> = settings
+        let wanted = settings
             .iter()
             .flat_map(|setting| {
-                let of = |&seed: &u64| Run::new(study, setting, seed);
+                let of = |&seed: &u64| Run::new(setting, seed);
                 setting.seeds.iter().map(of)
             })
             .collect();
-        runs.retain(|run| wanted.iter().any(|wanted| run.is_of(wanted)));
-        Ok(Self { path, runs })
+        Ok(Self { path, runs, wanted })
     }
 
     pub(super) fn has(&self, setting: &Setting, seed: u64) -> bool {
-        self.runs
-            .iter()
+        self.all()
             .any(|run| run.setting == setting.name && run.training.seed == seed)
     }
 
+    /// Those that this study asks for.
     pub(super) fn all(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter()
+        let wanted = |run: &&Run| self.wanted.iter().any(|wanted| run.is_of(wanted));
+        self.runs.iter().filter(wanted)
     }
 
     pub(super) fn add(&mut self, run: Run) -> Result<(), Error> {
@@ -153,10 +156,10 @@ pub(super) fn one(
 ) -> Result<Run, Error> {
     let judged = |masses: Masses<'_>, split| {
         let read = (Set::Pronoun, ReadFrom::Pronoun);
-        let examples = examples(split, read, study.judged(), embeddings.tokenizer)?;
+        let examples = examples(split, read, JUDGED, embeddings.tokenizer)?;
         Ok::<_, Error>(correct(&masses(&examples)?, &examples))
     };
-    let mut run = Run::new(study, setting, seed);
+    let mut run = Run::new(setting, seed);
     let Some(config) = &setting.model else {
         let table = embeddings.table(false)?;
         let masses = |examples: &[_]| similarity_masses(&table, examples);
@@ -165,10 +168,8 @@ pub(super) fn one(
         return Ok(run);
     };
     let files = Files {
-        checkpoint: study
-            .folder
-            .join(study.length.file("training", "safetensors")),
-        metrics: study.folder.join(study.length.file("training", "jsonl")),
+        checkpoint: study.folder.join("training.safetensors"),
+        metrics: study.folder.join("training.jsonl"),
     };
     let table = embeddings.table(config.free_embeddings)?;
     let mut trainer = Trainer::resume_or_new(
@@ -181,7 +182,7 @@ pub(super) fn one(
     run.parameters = trainer.model().parameters().count();
     run.steps = trainer.step();
     run.spent = trainer.spent();
-    if study.keeps(setting, seed) {
+    if setting.name == THREE_LAYERS && seed == 0 {
         let vocabulary = Vocabulary::reduce(embeddings.source, usize::MAX, &[])?;
         let parameters = trainer.model().parameters();
         file::write(&study.kept(), &vocabulary, config, parameters)?;
