@@ -114,7 +114,8 @@ fn free(host: IpAddr) -> bool {
     std::net::TcpListener::bind((host, PORT)).is_ok()
 }
 
-fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
+/// A model with its name and hash.
+pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let Loaded { model, resolved } = context.load(spec, WeightsKind::F32)?;
     let spinner = Spinner::start(format!("checking {}", resolved.name));
     let sha256 = resolved

@@ -4,7 +4,7 @@ use lookback_heads::example::Example;
 
 use crate::page::Page;
 
-fn long() -> Example {
+pub(crate) fn long() -> Example {
     let text = (0..700)
         .map(|at| ["the", "river", "went", "slow"][at % 4])
         .collect::<Vec<_>>()
@@ -147,21 +147,5 @@ fn the_grid_sorts_and_opens_a_map() {
         "document.querySelector('.map canvas')?.ariaLabel.includes('{}') === true",
         expected[0]
     ));
-    page.is_content();
-}
-
-#[test]
-fn the_svg_of_what_is_seen_can_be_saved() {
-    let Some(mut page) = Page::of(&Example::default()) else {
-        return;
-    };
-    for view in ["text", "map"] {
-        page.open(&format!("#view={view}&head=1.0&at=9"));
-        page.browser.wait("!!document.querySelector('.says')");
-        page.browser.click(".keep summary");
-        page.browser.wait("!!document.querySelector('.menu a')");
-        let svg = page.browser.eval("fetch([...document.querySelectorAll('.menu a')].find((a) => a.innerText === 'SVG').href).then((r) => r.text())");
-        assert!(svg.as_str().unwrap().starts_with("<svg "), "{view}: {svg}");
-    }
     page.is_content();
 }
