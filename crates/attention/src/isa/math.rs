@@ -48,9 +48,15 @@ pub(crate) fn exp2_bounded<I: Isa>(isa: I, x: I::V) -> I::V {
 /// 2^x for every x: as [`exp2_bounded`], and +∞ from x = 128 on.
 #[inline(always)]
 pub(crate) fn exp2<I: Isa>(isa: I, x: I::V) -> I::V {
+    exp2_bounded(isa, exp2_domain(isa, x))
+}
+
+/// x, brought to the nearest number whose power of two [`exp2_bounded`] can tell: 2ˣ stays, 0 and +∞ included; NaN if x is.
+#[inline(always)]
+pub(crate) fn exp2_domain<I: Isa>(isa: I, x: I::V) -> I::V {
     let bound = isa.splat(128.0);
     let x = isa.select(isa.less(bound, x), bound, x);
-    exp2_bounded(isa, x)
+    isa.max(isa.splat(I::EXPONENT_FLOOR), x)
 }
 
 /// tanh x, to a few units in the last place, also near 0: (e²ˣ − 1) / (e²ˣ + 1), the numerator without
