@@ -133,7 +133,7 @@ fn the_grid_sorts_and_opens_a_map() {
         .browser
         .eval("[...document.querySelectorAll('.grid li button')].map((b) => b.dataset.head)");
     let mut expected: Vec<_> = (0..3)
-        .flat_map(|layer| lookback_view::grid::pictures(&page.trace, layer).unwrap())
+        .flat_map(|layer| lookback_view::grid::pictures(&page.trace, layer, &Default::default()).unwrap())
         .collect();
     expected.sort_by(|a, b| b.sink.total_cmp(&a.sink));
     let expected: Vec<String> = expected
