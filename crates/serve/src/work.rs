@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::http::StatusCode;
 use lookback_model::Hooks;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::ApiError;
 
@@ -42,12 +42,7 @@ impl Work {
         T: Send + 'static,
         F: FnOnce(&AtomicBool) -> Result<T, ApiError> + Send + 'static,
     {
-        let _room = self.room.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many questions are waiting; ask again in a moment",
-            )
-        })?;
+        let _room = self.enter()?;
         let turn = self
             .turn
             .clone()
@@ -74,6 +69,7 @@ impl Work {
     where
         F: FnOnce(&AtomicBool) + Send + 'static,
     {
+        let _room = self.enter()?;
         let turn = self
             .turn
             .clone()
@@ -87,6 +83,16 @@ impl Work {
             question(&cancel);
         });
         Ok(())
+    }
+
+    /// Room among those that wait, or a refusal.
+    fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.room.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many questions are waiting; ask again in a moment",
+            )
+        })
     }
 
     /// Sets the flag of all that is being computed.
@@ -133,5 +139,51 @@ struct Unwanted(Arc<AtomicBool>);
 impl Drop for Unwanted {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Two questions that only end when they are told to, and as many behind them as may wait.
+    #[test]
+    fn the_queue_is_bounded_and_whoever_leaves_makes_room() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_time()
+            .build()
+            .unwrap();
+        let work = Arc::new(Work::new());
+        let asked = |work: &Arc<Work>| {
+            let work = work.clone();
+            runtime.spawn(async move {
+                let until_cancelled = |cancel: &AtomicBool| {
+                    while !cancel.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Ok(())
+                };
+                work.run(until_cancelled).await
+            })
+        };
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| asked(&work)).collect();
+        let refused = |work: &Arc<Work>| runtime.block_on(work.stream(|_| ())).is_err();
+        while work.room.available_permits() > 0 {
+            std::thread::yield_now();
+        }
+        assert!(refused(&work));
+        waiting.pop().unwrap().abort();
+        while work.room.available_permits() == 0 {
+            std::thread::yield_now();
+        }
+        work.cancel_all();
+        for question in waiting {
+            // Those that were computed end, and those that waited are told that the server stops.
+            let _ = runtime.block_on(question).unwrap();
+        }
+        assert_eq!(work.room.available_permits(), WAITING);
+        assert!(refused(&work));
     }
 }

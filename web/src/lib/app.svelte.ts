@@ -139,7 +139,8 @@ export class App {
   }
 
   private show(source: Source): void {
-    if (!this.growing) this.around = null;
+    // Where the text is the same or goes on, what is shown stays until the new answer is here: nothing loses the focus.
+    if (!this.growing && this.source?.description.text !== source.description.text) this.around = null;
     const { map } = this.place;
     // Who saw the whole of the old text sees the whole of the new one.
     if (map && this.source && map[2] >= this.source.description.n) this.place.map = null;

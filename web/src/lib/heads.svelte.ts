@@ -27,6 +27,11 @@ export class Heads {
     return { picture, passport: this.passports.get(name), scores: this.scores.get(name) };
   }
 
+  /** Whether what statistics of this origin need is all here. */
+  knows(origin: Origin): boolean {
+    return { picture: this.done, text: this.passports.size === this.count, model: this.scores.size > 0 }[origin];
+  }
+
   /** Asks for what statistics of this origin need, once. */
   want(origin: Origin): void {
     if (this.asked.has(origin)) return;

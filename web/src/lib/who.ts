@@ -35,9 +35,10 @@ export interface Who {
 export interface WhoRow {
   from: Row;
   pooled: HeadReading;
-  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: 'name' | 'place' })[];
+  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: string })[];
   controls: {
-    turn: { kind: string; from: string; to: string };
+    /** A connective or the word itself, turned into another; or the clauses' order. */
+    turn: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
     best: HeadId & { meaning: number };
     chance: number;
     consistent: number;

@@ -74,16 +74,18 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         (None, None) => Some(load(DEFAULT_MODEL, context)?),
         (None, Some(_)) => None,
     };
+    if let (Some(named), false) = (&model, args.changes.changes().is_empty()) {
+        // What the text or the model does not have is said here, and not by a page that has nothing to show.
+        let encoding = named.model.tokenizer().encode(&text, &prefix(args))?;
+        args.changes.on(&named.model, &encoding)?;
+    }
     let options = |port| ServeOptions {
         address: SocketAddr::new(args.host, port),
         model: model.clone(),
         trace: None,
         text: text.clone(),
         changes: args.changes.changes(),
-        prefix: args
-            .prefix
-            .as_ref()
-            .map_or(Prefix::Declared, |prefix| prefix.0.clone()),
+        prefix: prefix(args),
     };
     let with_trace = |port, trace| ServeOptions {
         trace,
@@ -109,12 +111,19 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
+/// What stands before each text.
+fn prefix(args: &ServeArgs) -> Prefix {
+    let named = args.prefix.as_ref();
+    named.map_or(Prefix::Declared, |prefix| prefix.0.clone())
+}
+
 /// Whether the usual port can be had.
 fn free(host: IpAddr) -> bool {
     std::net::TcpListener::bind((host, PORT)).is_ok()
 }
 
-fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
+/// A model with its name and hash.
+pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let Loaded { model, resolved } = context.load(spec, WeightsKind::F32)?;
     let spinner = Spinner::start(format!("checking {}", resolved.name));
     let sha256 = resolved

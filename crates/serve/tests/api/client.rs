@@ -161,6 +161,11 @@ pub(crate) fn long(words: usize) -> Example {
     }
 }
 
+/// What an answer that says this comes to: its numbers have been written and read.
+pub(crate) fn as_answered(value: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
 /// The same trace as the server has.
 pub(crate) fn trace(example: &Example) -> Trace {
     example.trace()

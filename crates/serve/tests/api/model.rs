@@ -13,7 +13,7 @@ use lookback_serve::{NamedModel, ServeOptions};
 use lookback_trace::Words;
 use serde_json::{Value, json};
 
-use crate::client::Running;
+use crate::client::{Running, as_answered};
 
 static MODEL: LazyLock<NamedModel> = LazyLock::new(|| {
     let resolved = Store::from_env().unwrap().default_model(&Silent).unwrap();
@@ -95,7 +95,7 @@ fn who_is_the_library_s_answer_and_tells_its_progress() {
         model_name: MODEL.name.clone(),
     };
     let expected = who::who(&MODEL.model, &question, &options, &()).unwrap();
-    assert_eq!(found["who"], serde_json::to_value(expected).unwrap());
+    assert_eq!(found["who"], as_answered(&expected));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_changed_run_is_a_trace_of_its_own_and_says_what_was_changed() {
     };
     let expected = predict(&MODEL.model, SENTENCE, &changes, &options, &()).unwrap();
     assert!(expected.kl > 0.0);
-    assert_eq!(found, serde_json::to_value(expected).unwrap());
+    assert_eq!(found, as_answered(&expected));
     let generate = json!({ "trace": id, "max_tokens": 2 });
     let written = last_line(
         &server
