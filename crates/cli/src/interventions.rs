@@ -1,7 +1,8 @@
 //! Changes to a run, as several commands take them.
 
 use clap::Args;
-use lookback_heads::edges::{self, EdgeName};
+use lookback_heads::changes::Changes;
+use lookback_heads::edges::EdgeName;
 use lookback_heads::head;
 use lookback_model::{Encoding, Interventions, Model};
 use lookback_trace::HeadId;
@@ -20,29 +21,21 @@ pub(crate) struct InterventionArgs {
 }
 
 impl InterventionArgs {
+    /// What is asked for.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes {
+            ablate: self.ablate.clone(),
+            cut: self.cut.clone(),
+        }
+    }
+
     /// The interventions on a run over this text. They are empty where nothing is asked for, and then change nothing.
     pub(crate) fn on(&self, model: &Model, encoding: &Encoding) -> anyhow::Result<Interventions> {
-        let config = model.config();
-        let mut interventions = Interventions::default();
-        for &head in &self.ablate {
-            head::check(head, config.layers, config.heads)?;
-            interventions.ablate(head);
-        }
-        interventions.cut(edges::find(model, encoding, &self.cut)?);
-        Ok(interventions)
+        Ok(self.changes().on(model, encoding)?)
     }
 
     /// What was taken out, in words; none where nothing was.
     pub(crate) fn told(&self) -> Option<String> {
-        let heads: Vec<String> = self.ablate.iter().map(|&h| head::name(h)).collect();
-        let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
-        let mut told = Vec::new();
-        if !heads.is_empty() {
-            told.push(format!("without {}", heads.join(", ")));
-        }
-        if !edges.is_empty() {
-            told.push(format!("edges cut: {}", edges.join("; ")));
-        }
-        (!told.is_empty()).then(|| told.join(", "))
+        self.changes().told()
     }
 }

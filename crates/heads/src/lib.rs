@@ -12,7 +12,8 @@
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
 //! - [`passport`], [`probes`], [`mod@copying`]: scores of every head, on a text, on random repeated tokens, and from its
 //!   weights alone;
-//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name;
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`changes`]: what is taken out of a
+//!   run; [`prediction`]: what the model then expects to come next;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
@@ -31,6 +32,7 @@
 
 pub mod around;
 pub mod candidates;
+pub mod changes;
 pub mod copying;
 pub mod edges;
 mod error;
@@ -43,6 +45,7 @@ pub mod lists;
 pub mod logits;
 pub mod look;
 pub mod passport;
+pub mod prediction;
 pub mod probes;
 mod random;
 mod select;

@@ -1,9 +1,11 @@
 //! What is computed at a request: few questions at a time, so many waiting, each cancelled when nobody wants it.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::http::StatusCode;
+use lookback_model::Hooks;
 use tokio::sync::Semaphore;
 
 use crate::api::ApiError;
@@ -106,6 +108,18 @@ impl Work {
         running.retain(|flag| flag.strong_count() > 0);
         running.push(Arc::downgrade(flag));
         flag.clone()
+    }
+}
+
+/// Stops a run of the model once the flag is set.
+pub(crate) struct Cancel<'a>(pub(crate) &'a AtomicBool);
+
+impl Hooks for Cancel<'_> {
+    fn before_layer(&self, _done: usize, _layers: usize) -> ControlFlow<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ impl<E: Element> Kernel for PackKeys<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Vec<Line> {
         let (keys, d_k) = self.0.dim();
-        let mut lines = Vec::with_capacity(lines_for(keys) * d_k);
+        let mut lines = vec![Line::ZERO; lines_for(keys) * d_k];
         pack_keys(isa, self.0, &mut lines);
         lines
     }

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::args::{PrefixArg, TextArgs};
 use crate::context::{Context, Loaded};
+use crate::interventions::InterventionArgs;
 use crate::progress::Spinner;
 use crate::{interrupt, output};
 
@@ -31,7 +32,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Look at a trace that `lookback trace` kept; what needs a model needs --model too
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix", "ablate", "cut"])]
     trace: Option<PathBuf>,
     /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]; else the default model,
     /// and with --trace none
@@ -49,6 +50,8 @@ pub(crate) struct ServeArgs {
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
+    #[command(flatten)]
+    changes: InterventionArgs,
 }
 
 #[derive(Serialize)]
@@ -76,6 +79,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         model: model.clone(),
         trace: None,
         text: text.clone(),
+        changes: args.changes.changes(),
         prefix: args
             .prefix
             .as_ref()

@@ -21,10 +21,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn of(example: &Example) -> Self {
-        let options = ServeOptions {
+        Self::serving(ServeOptions {
             trace: Some(example.trace()),
             ..ServeOptions::default()
-        };
+        })
+    }
+
+    pub(crate) fn serving(options: ServeOptions) -> Self {
         let server = Server::bind(options).unwrap();
         let (address, stop) = (server.address(), Arc::new(AtomicBool::new(false)));
         let flag = stop.clone();
@@ -61,6 +64,12 @@ impl Running {
             body.len()
         );
         self.send(&head, body)
+    }
+
+    /// Sends a JSON body to something of the trace.
+    pub(crate) fn tell(&self, path: &str, body: &serde_json::Value) -> Answer {
+        let path = format!("/api/1/traces/{}{path}", self.trace);
+        self.post(&path, body.to_string().as_bytes())
     }
 
     pub(crate) fn send(&self, head: &str, body: &[u8]) -> Answer {

@@ -4,9 +4,11 @@
 
 mod canvas;
 mod map;
+mod rows;
 mod text;
 
 pub use map::{MapOptions, map};
+pub use rows::{TextRow, rows};
 use serde::{Deserialize, Serialize};
 pub use text::{TextOptions, text};
 

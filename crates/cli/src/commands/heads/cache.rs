@@ -5,19 +5,12 @@ use std::path::PathBuf;
 
 use lookback_heads::copying::{Copying, copying};
 use lookback_heads::probes::{ProbeScores, Repeated};
-use lookback_model::Prefix;
 use lookback_model::store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Loaded;
 use crate::progress::CountBar;
 use crate::{interrupt, output};
-
-/// Random sequences that come twice: how many, and of how many tokens.
-const SEQUENCES: (usize, usize) = (8, 50);
-
-/// What the sequences follow from.
-const SEED: u64 = 1;
 
 /// Changes whenever the scores would be computed otherwise.
 const FORMAT: &str = "lookback-model-scores/1";
@@ -60,7 +53,7 @@ fn compute(loaded: &Loaded) -> anyhow::Result<ModelScores> {
     })?;
     drop(bar);
     interrupt::check()?;
-    let repeated = Repeated::random(model, &Prefix::Declared, SEQUENCES, SEED)?;
+    let repeated = Repeated::standard(model)?;
     let bar = CountBar::start("random repeated tokens");
     let mut done = 0;
     let total = repeated.sequences.len();
