@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 use super::statistics::{Partial, Statistics};
 use super::tile::LINES;
 use crate::Element;
-use crate::isa::math::{exp2_bounded, exp2_domain};
+use crate::isa::math::{exp2_domain, exp2_in_domain};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::pack::{pack_keys, pack_queries};
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
@@ -155,14 +155,15 @@ impl Weigh<'_, '_> {
         for v in 0..T::VECTORS {
             index.as_mut()[v] = isa.ramp((panel * Line::LEN + v * I::LANES) as f32);
         }
+        let nan = self.strip.nan;
         for r in 0..T::ROWS {
             let lse = isa.splat(self.strip.lse[r]);
             let row = tile.row(r).as_ref();
             let mut sums = self.partial.load::<I, STATISTICS>(isa, r);
             for v in 0..T::VECTORS {
                 let log = exp2_domain(isa, isa.sub(row[v], lse));
-                let mut weight = exp2_bounded(isa, log);
-                if self.strip.nan {
+                let mut weight = exp2_in_domain(isa, log);
+                if nan {
                     // Where the LSE is NaN, a key that is not seen still has weight 0.
                     let hidden = isa.less(row[v], isa.splat(f32::MIN));
                     weight = isa.select(hidden, isa.splat(0.0), weight);
