@@ -52,11 +52,17 @@ impl Changes {
     /// What is taken out, in words; none where nothing is.
     #[must_use]
     pub fn told(&self) -> Option<String> {
+        self.told_as(|heads| format!("without {heads}"))
+    }
+
+    /// As [`told`](Self::told), where `ablated` says of some heads' names what is done to them.
+    #[must_use]
+    pub fn told_as(&self, ablated: impl FnOnce(&str) -> String) -> Option<String> {
         let heads: Vec<String> = self.ablate.iter().map(|&id| head::name(id)).collect();
         let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
         let mut told = Vec::new();
         if !heads.is_empty() {
-            told.push(format!("without {}", heads.join(", ")));
+            told.push(ablated(&heads.join(", ")));
         }
         if !edges.is_empty() {
             told.push(format!("edges cut: {}", edges.join("; ")));
