@@ -73,12 +73,12 @@ impl StepBar {
             ProgressBar::hidden()
         };
         bar.set_style(style(STEPS));
-        bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar }
     }
 
     /// A run of at most `steps` steps begins.
     pub(crate) fn begin(&self, what: &str, steps: usize) {
+        self.bar.enable_steady_tick(Duration::from_millis(100));
         self.bar.reset();
         self.bar.set_length(steps as u64);
         self.bar.set_message(what.to_owned());

@@ -40,7 +40,7 @@ pub fn rows(
     let names: Vec<String> = heads.iter().map(|&head| head::name(head)).collect();
     let legend = format!("bars, from the top: {}", names.join(" "));
     canvas.text((MARGIN, 3.1 * FONT), Anchor::Start, lesser, &legend);
-    let outlined = "the darker, the more weight; outlined: whom it stands for";
+    let outlined = "the stronger the colour, the more weight; outlined: whom it stands for";
     canvas.text((MARGIN, 4.5 * FONT), Anchor::Start, lesser, outlined);
     let mut y = 7.0 * FONT;
     for row in rows {

@@ -14,8 +14,8 @@ pub(super) fn write(out: &mut impl Write, table: &Table, width: usize) -> io::Re
     if wide {
         writeln!(
             out,
-            "{bold}{:29} {:>9} {:>5} {:>5} {:>5}  {:27} {}{bold:#}",
-            "", "trained", "steps", "s", "CPU s", "held-out names, %", "held-out templates, %"
+            "{bold}{:29} {:>9} {:>5} {:>5} {:>5}  {:27} held-out templates, %{bold:#}",
+            "", "trained", "steps", "s", "CPU s", "held-out names, %"
         )?;
     }
     for row in &table.rows {
