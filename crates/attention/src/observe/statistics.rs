@@ -19,7 +19,7 @@ pub(super) struct Statistics {
 
 impl Statistics {
     /// Those of the rows from `first` on.
-    pub(super) fn from_row(&self, first: usize) -> Statistics {
+    pub(super) fn rows_from(&self, first: usize) -> Statistics {
         let from = |of: &[f32; MAX_ROWS]| {
             std::array::from_fn(|r| of.get(first + r).copied().unwrap_or(0.0))
         };

@@ -61,7 +61,7 @@ impl<'a> Tile<'a> {
     /// Some of the tile's rows.
     pub(super) fn part(&self, rows: Range<usize>) -> Tile<'a> {
         let first = rows.start - self.rows.start;
-        let statistics = self.statistics.get().map(|all| all.from_row(first));
+        let statistics = self.statistics.get().map(|all| all.rows_from(first));
         let weights = &self.weights[first * LINES..];
         Tile::new(
             self.set,
