@@ -7,28 +7,35 @@
 
 Runs `lookback bench attention --json`, then PyTorch's scaled_dot_product_attention on each case that it has, `--rounds` times
 in turn, so that both meet the same machine. Prints the median over the rounds of the ratio (PyTorch's time / Lookback's) and
-its smallest and largest, beside the median times. `--quick` takes the small cases.
+its smallest and largest, beside the median times. `--quick` takes the small cases, `--only NAME` one operation's (forward,
+forward_backward, decode, observe).
+
+Questions about weights (observe) are asked of PyTorch as one asks there: the weights of a head are materialised, and the
+statistics that `lookback bench attention` takes are computed from them. `--heads-at-once all` materialises all heads in one
+tensor, as `output_attentions=True` does; by default it is one head at a time, which takes a twelfth of the memory. The most
+memory that it took is printed too; for Lookback's, see `cargo run --release -p lookback-attention --example observe_speed`.
 """
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import time
 
 
-def lookback(program, threads, quick):
+def lookback(args):
     """One run of the program: {(name, shape…): seconds}, and what it ran on."""
-    command = [program, "bench", "attention", "--json", "--threads", str(threads)]
-    report = json.loads(subprocess.run(command + ["--quick"] * quick, check=True, stdout=subprocess.PIPE).stdout)
+    command = [args.program, "bench", "attention", "--json", "--threads", str(args.threads), "--seconds", str(args.seconds)]
+    report = json.loads(subprocess.run(command + ["--quick"] * args.quick, check=True, stdout=subprocess.PIPE).stdout)
     keys = ("name", "b", "h", "h_kv", "n", "m", "d_k", "dtype")
-    return {tuple(case[key] for key in keys): case["median_s"] for case in report["cases"]}, report
+    return {tuple(case[key] for key in keys): case["median_s"] for case in report["cases"] if args.only in (None, case["name"])}, report
 
 
-def pytorch(torch, case, budget=1.0):
-    """Median seconds of PyTorch's fused attention, or None for what it does not have."""
+def pytorch(torch, case, heads_at_once, budget):
+    """Median seconds of PyTorch's fused attention, or of the same statistics from materialised weights."""
     name, b, h, h_kv, n, m, d, dtype = case
     if name == "observe":
-        return weights(torch, b, h, n, m, d)
+        return timed(Questions(torch, h, n, m, d, heads_at_once), 0.0)
     kind = {"f32": torch.float32, "f16": torch.float16}[dtype]
     train = name == "forward_backward"
     new = lambda heads, rows: torch.randn(b, heads, rows, d, dtype=kind, requires_grad=train)
@@ -51,23 +58,64 @@ def pytorch(torch, case, budget=1.0):
         return timed(run, budget)
 
 
-def weights(torch, b, h, n, m, d):
-    """What answers questions about weights there: all of them, materialised."""
-    q, k, v = (torch.randn(b, h, n, d) for _ in range(3))
-    mask = torch.triu(torch.full((n, m), float("-inf")), 1)
+class Questions:
+    """What `lookback bench attention` asks of all weights, from materialised weights of some heads at a time."""
 
-    def run(_):
-        w = torch.softmax(q @ k.transpose(2, 3) * d**-0.5 + mask, -1)
-        return w @ v, w
+    def __init__(self, torch, h, n, m, d, heads_at_once):
+        self.torch, self.step = torch, heads_at_once or h
+        self.q, self.k, v = torch.randn(h, n, d), torch.randn(h, m, d), torch.randn(h, m, d)
+        self.norms = v.norm(dim=-1)
+        self.spans = [slice(part * m // 5, (part + 1) * m // 5) for part in range(5)]
+        self.rows = torch.tensor([row * n // 16 for row in range(16)])
+        distance = (torch.arange(n)[:, None] - torch.arange(m)[None, :]).abs()
+        self.hidden = torch.triu(torch.ones(n, m, dtype=torch.bool), 1)
+        self.buckets = torch.where(distance > 0, distance.float().log2().floor() + 1, 0.0).to(torch.int64)
+        self.distance = distance.float()
 
-    with torch.no_grad():
-        return timed(run, 0.0)
+    def __call__(self, _):
+        with self.torch.no_grad():
+            for h in range(0, len(self.q), self.step):
+                self.ask(slice(h, h + self.step))
+
+    def ask(self, heads):
+        torch = self.torch
+        scores = self.q[heads] @ self.k[heads].transpose(1, 2)
+        scores.mul_(self.q.shape[-1] ** -0.5).masked_fill_(self.hidden, float("-inf"))
+        w = torch.softmax(scores, -1)
+        del scores
+        height, n, m = w.shape
+        buckets = self.buckets.expand(height, n, m)
+        count = int(self.buckets.max()) + 1
+        picture = torch.nn.functional.adaptive_max_pool2d(w, (min(n, 256), min(m, 256)))
+        return (
+            w.topk(min(16, m)),
+            (w * self.norms[heads, None, :]).topk(min(16, m)),
+            torch.special.entr(w).sum(-1),
+            [w[..., span].sum(-1) for span in self.spans] + [w[..., 0], w.diagonal(0, 1, 2), w.diagonal(-1, 1, 2)],
+            torch.zeros(height, n, count).scatter_add_(2, buckets, w),
+            (w * self.distance).sum(-1),
+            w.sum(1),
+            w.amax(-1),
+            w[:, self.rows],
+            picture,
+        )
+
+
+def peak_gb():
+    """The most memory that was resident since the last call, and 0 where the system does not tell."""
+    try:
+        most = re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())
+        with open("/proc/self/clear_refs", "w") as reset:
+            reset.write("5")
+        return int(most[1]) * 1024 / 1e9
+    except (OSError, TypeError):
+        return 0.0
 
 
 def timed(run, budget):
     run(0)
     times, began = [], time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - began < budget:
+    while len(times) < (3 if budget else 1) or time.perf_counter() - began < budget:
         start = time.perf_counter()
         run(len(times))
         times.append(time.perf_counter() - start)
@@ -79,15 +127,21 @@ def main():
     parser.add_argument("program", help="the program `lookback`, built with --release")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1, help="for each case and round, on either side")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=["forward", "forward_backward", "decode", "observe"])
+    parser.add_argument("--heads-at-once", default="1", choices=["1", "all"])
     args = parser.parse_args()
     import torch
 
     torch.set_num_threads(args.threads)
     rounds = []
     for _ in range(args.rounds):
-        ours, report = lookback(args.program, args.threads, args.quick)
-        rounds.append((ours, {case: pytorch(torch, case) for case in ours}))
+        ours, report = lookback(args)
+        at_once = None if args.heads_at_once == "all" else 1
+        before = peak_gb()
+        rounds.append((ours, {case: pytorch(torch, case, at_once, args.seconds) for case in ours}))
+        memory = peak_gb()
     print(f"{report['cpu']}, {args.threads} threads, PyTorch {torch.__version__}, {args.rounds} rounds")
     print(f"{'case':44} {'Lookback ms':>12} {'PyTorch ms':>12} {'ratio':>7}  smallest to largest")
     for case in rounds[0][0]:
@@ -99,6 +153,7 @@ def main():
             f" {1e3 * statistics.median(ours):12.3f} {1e3 * statistics.median(theirs):12.3f}"
             f" {statistics.median(ratios):7.2f}  {min(ratios):.2f} to {max(ratios):.2f}"
         )
+    print(f"PyTorch's memory at its most: {memory:.2f} GB, of which {before:.2f} GB before the first case")
 
 
 if __name__ == "__main__":

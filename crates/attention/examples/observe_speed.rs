@@ -1,6 +1,6 @@
 //! What observers cost on top of the forward pass, both measured in turn.
 //!
-//! `cargo run --release -p lookback-attention --example observe_speed -- [SET] [THREADS] [SECONDS A CASE] [N]`
+//! `cargo run --release -p lookback-attention --example observe_speed -- [SET] [THREADS] [SECONDS] [N] [PART OF A CASE'S NAME]`
 
 #![expect(clippy::print_stdout, reason = "its purpose")]
 
@@ -23,19 +23,20 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let best = || InstructionSet::best().name().to_owned();
     let set = InstructionSet::named(&args.next().unwrap_or_else(best)).expect("a set's name");
-    let mut number = |default| {
+    let mut number = |default: f64| {
         args.next()
             .map_or(default, |x| x.parse().expect("a number"))
     };
     let (threads, seconds, n) = (number(2.0) as usize, number(10.0), number(8192.0) as usize);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let pool = pool.build().expect("a pool");
+    let only = args.next().unwrap_or_default();
     println!(
         "{} on {threads} threads, H {H}, d {D}, N {n}, causal, f32",
         set.name()
     );
     println!("time as a part of the forward pass's in the same round: median (quartiles)");
-    pool.install(|| Bench::new(set, n).run(seconds));
+    pool.install(|| Bench::new(set, n).run(seconds, &only));
 }
 
 /// The walk itself: every weight is computed, and nobody looks.
@@ -110,7 +111,7 @@ impl Bench {
         time
     }
 
-    fn run(&self, seconds: f64) {
+    fn run(&self, seconds: f64, only: &str) {
         let n = self.n;
         let spans: Vec<Span> = (0..5)
             .map(|s| Span::Keys(s * n / 5..(s + 1) * n / 5))
@@ -138,7 +139,7 @@ impl Bench {
             (&rows, &max),
         );
         type Case<'a> = (&'a str, Box<dyn Fn() -> f64 + 'a>);
-        let cases: Vec<Case> = vec![
+        let mut cases: Vec<Case> = vec![
             ("all of them together", Box::new(|| self.time(&all))),
             ("the walk itself", Box::new(|| self.time(&Nobody))),
             ("top 16 by weight", Box::new(|| self.time(&top))),
@@ -158,6 +159,7 @@ impl Bench {
                 Box::new(|| self.time(&pooled(Pool::Mean))),
             ),
         ];
+        cases.retain(|(name, _)| name.contains(only));
         let mut ratios = vec![Vec::new(); cases.len()];
         let mut forward = Vec::new();
         let began = Instant::now();

@@ -1,39 +1,13 @@
 //! The backward pass never holds anything of size N×M.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "common/allocator.rs"]
+mod allocator;
 
+use allocator::peak_of;
 use lookback_attention::backward::{Inputs, Options, backward};
 use lookback_attention::forward::forward;
 use lookback_attention::{Mask, Scoring};
 use ndarray::Array4;
-
-/// The system's allocator, counting the bytes that are in use and the most that ever were.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; the counters touch no memory of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(
-            IN_USE.fetch_add(layout.size(), Relaxed) + layout.size(),
-            Relaxed,
-        );
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: `at` came from `alloc` above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The most that a backward pass over `n` tokens takes beside its inputs, on two threads.
 fn peak(n: usize) -> usize {
@@ -57,13 +31,10 @@ fn peak(n: usize) -> usize {
         .num_threads(2)
         .build()
         .expect("a pool");
-    let before = IN_USE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let gradients = pool
-        .install(|| backward(&inputs, &Options::default(), &scoring))
-        .expect("valid");
-    assert_eq!(gradients.dq.dim(), x.dim());
-    PEAK.load(Relaxed) - before
+    let run = || pool.install(|| backward(&inputs, &Options::default(), &scoring));
+    let (peak, gradients) = peak_of(run);
+    assert_eq!(gradients.expect("valid").dq.dim(), x.dim());
+    peak
 }
 
 #[test]

@@ -1,34 +1,12 @@
 //! Decoding allocates nothing once its workspace has grown.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "common/allocator.rs"]
+mod allocator;
 
 use half::f16;
 use lookback_attention::decode::{Cache, Workspace, decode_into};
 use lookback_attention::{Mask, Scoring};
 use ndarray::{Array3, Array4, s};
-
-/// The system's allocator, counting calls.
-struct Counting;
-
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; the counter touches no memory of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.fetch_add(1, Relaxed);
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: `at` came from `alloc` above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Large enough that several threads share it, with every option, keys being added from call to call.
 #[test]
@@ -69,11 +47,11 @@ fn nothing_is_allocated_in_the_steady_state() {
         for keys in [m, m - 90, m] {
             step(keys);
         }
-        let before = CALLS.load(Relaxed);
+        let before = allocator::calls();
         for keys in m - 80..=m {
             step(keys);
         }
-        CALLS.load(Relaxed) - before
+        allocator::calls() - before
     });
     assert_eq!(calls, 0);
 }

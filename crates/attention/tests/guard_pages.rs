@@ -1,4 +1,12 @@
 //! No access beyond any operand: each ends, or begins, at a page that faults when it is touched.
+//!
+//! Valgrind looks at the memory in between as well, the kernels' own included, and at what is read before it is written. It
+//! knows no AVX-512, so that what it sees are the portable and the AVX2 paths:
+//!
+//! ```text
+//! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='valgrind --error-exitcode=1' \
+//!     cargo test -p lookback-attention --test guard_pages
+//! ```
 #![cfg(unix)]
 
 mod common;
@@ -8,6 +16,10 @@ use half::f16;
 use lookback_attention::backward::{GradientsMut, Inputs, Options, backward_into_on};
 use lookback_attention::decode::{Cache, Workspace, decode_into_on};
 use lookback_attention::forward::forward_into_on;
+use lookback_attention::observe::{
+    DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
+    observe_on,
+};
 use lookback_attention::weights::weights_on;
 use lookback_attention::{InstructionSet, Mask, Scoring};
 use ndarray::{ArrayView, ArrayViewMut, Dimension, Ix3, Ix4, s};
@@ -98,6 +110,7 @@ fn nothing_is_touched_beyond_an_operand() {
             let (mut o, mut lse, d_o) = (array(h * n * d_v), array(h * n), array(h * n * d_v));
             let (mut dq, mut dk) = (array(h * n * d_k), array(h_kv * m * d_k));
             let (mut dv, bias) = (array(h_kv * m * d_v), array(h * n * m));
+            let factors = Guarded::new(h * m, low, || 0.5_f32);
             let q_dim = Ix4(1, h, n, d_k);
             let (k_dim, v_dim) = (Ix4(1, h_kv, m, d_k), Ix4(1, h_kv, m, d_v));
             let (o_dim, lse_dim) = (Ix4(1, h, n, d_v), Ix3(1, h, n));
@@ -150,6 +163,21 @@ fn nothing_is_touched_beyond_an_operand() {
                     };
                     backward_into_on(set, &inputs, &Options::default(), scoring, gradients)
                         .expect("valid");
+                    let picture = PooledTile {
+                        rows: n / 3..n,
+                        cols: m / 4..m,
+                        height: 3,
+                        width: 5,
+                        pool: Pool::Max,
+                    };
+                    let observer = (
+                        TopK::by_product(5, factors.view(Ix3(1, h, m))),
+                        (Entropy, DistanceMass, Received, RowMax),
+                        SpanMass::new([Span::own(), Span::Keys(m / 2..m)]),
+                        (Rows::new([n - 1]), picture),
+                    );
+                    observe_on(set, (q, k, lse), scoring, &[], &observer).expect("valid");
+                    observe_on(set, (q, k16, lse), scoring, &[], &observer).expect("valid");
                     let head = (
                         q.slice_move(s![0, h - 1, .., ..]),
                         k.slice_move(s![0, h_kv - 1, .., ..]),

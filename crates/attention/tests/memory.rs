@@ -1,53 +1,25 @@
 //! The forward pass never holds anything of size N×M.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "common/allocator.rs"]
+mod allocator;
 
+use allocator::peak_of;
 use lookback_attention::forward::forward;
 use lookback_attention::{Mask, Scoring};
 use ndarray::Array4;
-
-/// The system's allocator, counting the bytes that are in use and the most that ever were.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator unchanged; the counters touch no memory of its own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(
-            IN_USE.fetch_add(layout.size(), Relaxed) + layout.size(),
-            Relaxed,
-        );
-        // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: `at` came from `alloc` above with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The most that a forward pass over `n` tokens takes beside its inputs.
 fn peak(n: usize) -> usize {
     let x = Array4::from_shape_fn((1, 1, n, 16), |(_, _, i, c)| {
         ((i * 7 + c * 3) % 11) as f32 / 11.0
     });
-    let before = IN_USE.load(Relaxed);
-    PEAK.store(before, Relaxed);
     let scoring = Scoring::default().with_mask(Mask::Window {
         window: 4096,
         offset: 0,
     });
-    let out = forward(x.view(), x.view(), x.view(), &scoring).expect("valid");
+    let (peak, out) = peak_of(|| forward(x.view(), x.view(), x.view(), &scoring).expect("valid"));
     assert_eq!(out.lse.len(), n);
-    PEAK.load(Relaxed) - before
+    peak
 }
 
 #[test]

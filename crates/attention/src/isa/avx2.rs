@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::{Isa, Kernel, Line};
 
-/// Proof that the processor has AVX2, FMA and F16C.
+/// Proof that the processor has AVX2, FMA, F16C and POPCNT.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2 {
     _detected: (),
@@ -17,13 +17,14 @@ impl Avx2 {
     pub(crate) fn new() -> Option<Avx2> {
         let has = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
         has.then_some(Avx2 { _detected: () })
     }
 }
 
 /// Everything below is inlined into this function, and so compiled for AVX2.
-#[target_feature(enable = "avx,avx2,fma,f16c")]
+#[target_feature(enable = "avx,avx2,fma,f16c,popcnt")]
 fn enter<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
     kernel.run(isa)
 }
@@ -40,7 +41,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `self` exists only where `Avx2::new` found AVX2, FMA and F16C.
+        // SAFETY: `self` exists only where `Avx2::new` found all of these features.
         unsafe { enter(self, kernel) }
     }
 

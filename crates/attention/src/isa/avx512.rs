@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::{Isa, Kernel, Line};
 
-/// Proof that the processor has AVX-512F, with AVX2, FMA and F16C beside it.
+/// Proof that the processor has AVX-512F, with AVX2, FMA, F16C and POPCNT beside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512 {
     _detected: (),
@@ -18,13 +18,14 @@ impl Avx512 {
         let has = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
         has.then_some(Avx512 { _detected: () })
     }
 }
 
 /// Everything below is inlined into this function, and so compiled for AVX-512.
-#[target_feature(enable = "avx512f,avx2,fma,f16c")]
+#[target_feature(enable = "avx512f,avx2,fma,f16c,popcnt")]
 fn enter<K: Kernel>(isa: Avx512, kernel: K) -> K::Output {
     kernel.run(isa)
 }

@@ -65,47 +65,31 @@ impl Candidates {
         self.lens.len()
     }
 
-    /// Values below this do not enter the list of a row.
+    /// The list of a row, to append to.
     #[inline(always)]
-    pub(super) fn bar(&self, row: usize) -> f32 {
-        self.bars[row]
-    }
-
-    /// Appends a key, larger than all before it, and its value to the list of a row.
-    #[inline(always)]
-    pub(super) fn push<I: Isa>(&mut self, isa: I, row: usize, key: usize, value: f32) {
-        if self.lens[row] == self.lines * Line::LEN {
-            self.cut(isa, row);
+    pub(super) fn list(&mut self, row: usize) -> List<'_> {
+        let keys = self.lines * Line::LEN;
+        List {
+            k: self.k,
+            values: &mut self.values[row * self.lines..][..self.lines],
+            keys: &mut self.keys[row * keys..][..keys],
+            len: &mut self.lens[row],
+            bar: &mut self.bars[row],
         }
-        let at = self.lens[row];
-        self.values[row * self.lines + at / Line::LEN].0[at % Line::LEN] = value;
-        self.keys[row * self.lines * Line::LEN + at] = key as u32;
-        self.lens[row] = at + 1;
-    }
-
-    /// Of a row whose list is full: leaves the k largest, and raises its bar.
-    #[inline(always)]
-    fn cut<I: Isa>(&mut self, isa: I, row: usize) {
-        let k = self.k;
-        let List { values, keys, .. } = self.list(row);
-        let kept = match values.len() <= MOST_LINES {
-            true => keep(isa, k, values, keys),
-            false => None,
-        };
-        let least = match kept {
-            Some(least) => least,
-            None => select(k, values, keys),
-        };
-        self.lens[row] = k;
-        self.bars[row] = bar(least);
     }
 
     /// Brings the list of a row into order: the largest value first, and among equals the first key. Shorter than k, it
     /// is filled up with 0 and [`Heaviest::NONE`].
     #[inline(always)]
     pub(super) fn sort<I: Isa>(&mut self, isa: I, row: usize) {
-        let k = self.k;
-        let List { values, keys, len } = self.list(row);
+        let List {
+            k,
+            values,
+            keys,
+            len,
+            ..
+        } = self.list(row);
+        let len = *len;
         for at in len..keys.len() {
             (values[at / Line::LEN].0[at % Line::LEN], keys[at]) = (0.0, Heaviest::NONE);
         }
@@ -121,22 +105,56 @@ impl Candidates {
         let values = Line::flat(&self.values[row * self.lines..][..self.lines]);
         (keys, &values[..self.k])
     }
-
-    #[inline(always)]
-    fn list(&mut self, row: usize) -> List<'_> {
-        List {
-            values: &mut self.values[row * self.lines..][..self.lines],
-            keys: &mut self.keys[row * self.lines * Line::LEN..][..self.lines * Line::LEN],
-            len: self.lens[row],
-        }
-    }
 }
 
 /// One row's list.
-struct List<'t> {
+pub(super) struct List<'t> {
+    k: usize,
     values: &'t mut [Line],
     keys: &'t mut [u32],
-    len: usize,
+    len: &'t mut usize,
+    bar: &'t mut f32,
+}
+
+impl List<'_> {
+    /// Values below this do not enter.
+    #[inline(always)]
+    pub(super) fn bar(&self) -> f32 {
+        *self.bar
+    }
+
+    /// Raises the bar: k of the values that were or are being appended are not below `least`.
+    #[inline(always)]
+    pub(super) fn raise(&mut self, least: f32) {
+        *self.bar = self.bar.max(bar(least));
+    }
+
+    /// Appends a key, larger than all before it, and its value.
+    #[inline(always)]
+    pub(super) fn push<I: Isa>(&mut self, isa: I, key: usize, value: f32) {
+        if *self.len == self.keys.len() {
+            self.cut(isa);
+        }
+        let at = *self.len;
+        self.values[at / Line::LEN].0[at % Line::LEN] = value;
+        self.keys[at] = key as u32;
+        *self.len = at + 1;
+    }
+
+    /// Of a full list: leaves the k largest, and raises the bar.
+    #[inline(always)]
+    fn cut<I: Isa>(&mut self, isa: I) {
+        let kept = match self.values.len() <= MOST_LINES {
+            true => keep(isa, self.k, self.values, self.keys),
+            false => None,
+        };
+        let least = match kept {
+            Some(least) => least,
+            None => select(self.k, self.values, self.keys),
+        };
+        *self.len = self.k;
+        self.raise(least);
+    }
 }
 
 /// For each value of the lines, how many of the first `len` are larger. NaN is not larger than anything, nor is anything larger
@@ -187,7 +205,7 @@ fn keep<I: Isa>(isa: I, k: usize, values: &mut [Line], keys: &mut [u32]) -> Opti
         let value = values[from / Line::LEN].0[from % Line::LEN];
         values[to / Line::LEN].0[to % Line::LEN] = value;
         keys[to] = keys[from];
-        least = least.min(value);
+        least = if value < least { value } else { least };
     }
     Some(least)
 }
@@ -275,14 +293,20 @@ impl FewBest {
     #[inline(always)]
     pub(super) fn least_of<I: Isa>(&self, isa: I, k: usize) -> f32 {
         let counts = larger(isa, &self.values, 2 * Line::LEN);
-        let values = Line::flat(&self.values).iter().zip(Line::flat(&counts));
-        // `min` passes NaN over.
-        values.fold(f32::INFINITY, |least, (&value, &count)| {
-            if count < k as f32 {
-                least.min(value)
-            } else {
-                least
+        let (limit, infinity) = (isa.splat(k as f32), isa.splat(f32::INFINITY));
+        let mut least = Line([f32::INFINITY; 16]);
+        for (values, counts) in self.values.iter().zip(&counts) {
+            for part in 0..Line::LEN / I::LANES {
+                let value = isa.load(values.part(part, I::LANES));
+                let count = isa.load(counts.part(part, I::LANES));
+                let value = isa.select(isa.less(count, limit), value, infinity);
+                // Not of NaN.
+                let so_far = isa.load(least.part(part, I::LANES));
+                let smaller = isa.select(isa.less(value, so_far), value, so_far);
+                isa.store(smaller, least.part_mut(part, I::LANES));
             }
-        })
+        }
+        let smaller = |a: f32, b: f32| if b < a { b } else { a };
+        least.0.into_iter().fold(f32::INFINITY, smaller)
     }
 }

@@ -51,8 +51,13 @@
 //!
 //! * **(1) knows of no observer**, so that it is compiled once for each instruction set; observers' own loops ((2)) enter the
 //!   instruction set once a tile.
-//! * **What several observers need is computed once**: each row's sum and maximum in a tile ([`Tile::row_sums`],
-//!   [`Tile::row_maxima`]). A row's sum also tells whether there is a NaN in it, which vector maxima would lose.
+//! * **What several observers need is computed once, in (1), while the weights are in registers**: each row's sum, maximum,
+//!   first moment and entropy in a tile ([`Tile::row_sums`] and its neighbours). The logarithm of a weight is the score less
+//!   the LSE, which is known before the weight is. A row's sum also tells whether there is a NaN in it, which vector maxima
+//!   would lose.
+//! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed.
+//! * **Lists append and are cut now and then** (the k largest of about 2k stay): of n values in no order some k·log₂(n/k) pass
+//!   the bar, each appended in a few cycles, and a cut counts in vectors how many are larger than each, without a branch.
 //! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
 //! * **The same bits on any number of threads**: blocks are cut by the shape alone, each is one thread's, and they are merged in
 //!   their order.
@@ -60,21 +65,26 @@
 //!
 //! # The ladder
 //!
-//! Time as a part of the forward pass's in the same round, causal, H 12, d 64, N 4,096, f32, one thread of an AMD EPYC with
-//! Zen 5 cores that was shared with much other work, so that the second digit is not certain:
-//! `cargo run --release -p lookback-attention --example observe_speed -- avx2 1 6 4096` (and `avx512`).
+//! Time as a part of the forward pass's in the same round, causal, H 12, d 64, N 8,192, f32, two threads of an AMD EPYC with
+//! Zen 5 cores: `cargo run --release -p lookback-attention --example observe_speed -- avx2 2 8 8192` (and `avx512`). The first
+//! two versions were measured at other times and under other load, so that their second digit is not certain.
 //!
 //! | version | all observers of the example together, AVX2 | AVX-512 |
 //! | --- | --- | --- |
-//! | every candidate of a top-k list put in at once | 2.46 (two threads) | 3.71 (two threads) |
-//! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.38 | 2.13 |
+//! | every candidate of a top-k list put in at once | 2.5 | 3.7 |
+//! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
+//! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.3 | 1.6 |
+//! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
 //!
-//! Of the last, the walk (1) itself is 0.54 and 0.56, each top-16 0.25 and 0.45 on top of it, a 256×256 picture of everything
-//! 0.1, distances 0.1, and entropy, spans, weight received, maxima and chosen rows within 0.06 each. At N 8,192 on two threads
-//! (one round of `… -- avx2 2 1 8192`): all together 1.29 and 1.77, the walk 0.51 and 0.56, a top-16 0.2 to 0.3 on top of it.
+//! Of the last, the walk (1) itself is 0.56 with AVX-512, each top-16 0.20 on top of it, the picture 0.11, distances 0.09, entropy
+//! 0.07, spans 0.05, maxima 0.03, weight received and chosen rows below 0.01; what they share is in each of these.
 //!
-//! What is left is the top-k lists: a list of 16 over keys in no order takes in about 16·(1 + ln(M/16)) of them, some fifty
-//! cycles each, nearly as many as a whole tile's row takes to compute with AVX-512.
+//! What lost: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
+//! through more than the running bar does); putting candidates one by one into a sorted list (a store that the next load
+//! straddles, and a branch that cannot be foreseen, for each).
+//!
+//! What is left: a list of 16 over keys in no order takes in about 16·log₂(M/16) of them, in a few cycles each, and looks at every
+//! weight once more, which together is a third of the walk.
 //!
 //! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
 //! knows only when a row is done; the walk, half a forward pass, is what that costs.

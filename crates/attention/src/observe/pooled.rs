@@ -320,16 +320,22 @@ fn sum(values: &[f32]) -> f64 {
 
 /// The largest of `most` and all values; NaN where any of them is.
 fn max(most: f64, values: &[f32]) -> f64 {
-    let mut lanes = [0.0f32; 16];
-    let mut nan = 0.0;
+    let (mut lanes, mut nan) = ([0.0f32; 16], [false; 16]);
     for line in values.chunks(16) {
-        for (max, &x) in lanes.iter_mut().zip(line) {
+        for ((max, nan), &x) in lanes.iter_mut().zip(&mut nan).zip(line) {
             *max = if x > *max { x } else { *max };
-            nan += x * 0.0;
+            *nan |= x.is_nan();
         }
     }
-    if nan.is_nan() || most.is_nan() {
+    if nan.contains(&true) || most.is_nan() {
         return f64::NAN;
     }
-    lanes.iter().fold(most, |most, &x| most.max(f64::from(x)))
+    let mut width = lanes.len();
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            lanes[i] = lanes[i].max(lanes[i + width]);
+        }
+    }
+    most.max(f64::from(lanes[0]))
 }

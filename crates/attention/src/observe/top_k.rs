@@ -119,8 +119,17 @@ impl Observer for TopK<'_> {
             let batch = tile.block().batch().min(factors.dim().0 - 1);
             let row = factors.slice(s![batch, tile.block().head(), tile.keys()]);
             let mut lines = [Line::ZERO; LINES];
-            for (i, &factor) in row.iter().enumerate() {
-                lines[i / Line::LEN].0[i % Line::LEN] = factor;
+            match row.as_slice() {
+                Some(row) => {
+                    for (line, part) in lines.iter_mut().zip(row.chunks(Line::LEN)) {
+                        line.0[..part.len()].copy_from_slice(part);
+                    }
+                }
+                None => {
+                    for (i, &factor) in row.iter().enumerate() {
+                        lines[i / Line::LEN].0[i % Line::LEN] = factor;
+                    }
+                }
             }
             lines
         });
@@ -179,11 +188,11 @@ impl Kernel for Offer<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let first = self.tile.keys().start;
+        let (first, k) = (self.tile.keys().start, self.lists.k());
         let maxima = self.tile.known_maxima().filter(|_| self.factors.is_none());
         for r in 0..self.tile.rows().len() {
-            let row = self.tile.first_in_block() + r;
-            let bar = self.lists.bar(row);
+            let mut list = self.lists.list(self.tile.first_in_block() + r);
+            let bar = list.bar();
             if maxima.is_some_and(|maxima| maxima[r] < bar) {
                 continue;
             }
@@ -192,19 +201,20 @@ impl Kernel for Offer<'_, '_> {
                 factors: self.factors,
             };
             let mut found = values.above(isa, bar);
-            let mut count = found.iter().map(|word| word.count_ones()).sum::<u32>();
-            if count > MANY && self.lists.k() <= MOST {
-                found = values.above(isa, bar.max(values.reached(isa, self.lists.k())));
-                count = 1;
-            }
+            let count = found.iter().map(|word| word.count_ones()).sum::<u32>();
             if count == 0 {
                 continue;
+            }
+            if count > MANY && k <= MOST {
+                let reached = values.reached(isa, k);
+                found = values.above(isa, bar.max(reached));
+                list.raise(reached);
             }
             for (w, &word) in found.iter().enumerate() {
                 let mut word = word;
                 while word != 0 {
                     let at = w * 64 + word.trailing_zeros() as usize;
-                    self.lists.push(isa, row, first + at, values.get(at));
+                    list.push(isa, first + at, values.get(at));
                     word &= word - 1;
                 }
             }
