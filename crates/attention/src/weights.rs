@@ -10,7 +10,7 @@ use crate::isa::math::exp2;
 use crate::isa::{InstructionSet, Isa, Kernel, Line, Tile, lines_for};
 use crate::pack::{pack_keys, pack_queries};
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
-use crate::shape::{Shape, same};
+use crate::shape::{Shape, room, same};
 use crate::{Error, Scoring};
 
 /// Rows of a task; a multiple of many tile heights is not needed, only that a task is worth its start.
@@ -38,7 +38,8 @@ const TASK_ROWS: usize = 84;
 /// ```
 ///
 /// # Errors
-/// Shapes that do not fit, zero sizes, ranges that reach beyond N or M, and meaningless options.
+/// Shapes that do not fit, zero sizes, ranges that reach beyond N or M, meaningless options, and more weights than there
+/// is memory for.
 pub fn weights(
     q: ArrayView2<f32>,
     k: ArrayView2<f32>,
@@ -68,6 +69,8 @@ pub fn weights_on(
     within("rows", &rows, n)?;
     within("cols", &cols, m)?;
     let head = HeadScoring::new(scoring, &shape, 0, 0)?;
+    room("the weights", &[rows.len(), cols.len()])?;
+    room("the packed keys", &[cols.len(), d_k])?;
     let mut out = Array2::zeros((rows.len(), cols.len()));
     let keys = set.run(PackKeys(k.slice(s![cols.clone(), ..])));
     let parts: Vec<_> = out.axis_chunks_iter_mut(Axis(0), TASK_ROWS).collect();

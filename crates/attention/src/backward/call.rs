@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array4, ArrayView3, ArrayView4, ArrayViewMut1, ArrayViewMut4};
 
-use crate::shape::{Shape, same_dims};
+use crate::shape::{Shape, room, same_dims};
 use crate::{Error, Scoring};
 
 /// What the forward pass took and gave, and the gradient of its output; any strides.
@@ -96,7 +96,11 @@ impl Inputs<'_> {
 
 impl Gradients {
     /// Room for the gradients of a validated call.
-    pub(super) fn zeros(shape: &Shape, options: &Options, scoring: &Scoring) -> Gradients {
+    pub(super) fn zeros(
+        shape: &Shape,
+        options: &Options,
+        scoring: &Scoring,
+    ) -> Result<Gradients, Error> {
         let Shape {
             b,
             h,
@@ -107,13 +111,17 @@ impl Gradients {
             d_v,
         } = *shape;
         let bias = scoring.bias.as_ref().filter(|_| !options.constant_bias);
-        Gradients {
+        room("dq", &[b, h, n, d_k])?;
+        room("dk", &[b, h_kv, m, d_k])?;
+        room("dv", &[b, h_kv, m, d_v])?;
+        room("d_bias", bias.map_or(&[], |bias| bias.shape()))?;
+        Ok(Gradients {
             dq: Array4::zeros((b, h, n, d_k)),
             dk: Array4::zeros((b, h_kv, m, d_k)),
             dv: Array4::zeros((b, h_kv, m, d_v)),
             d_bias: bias.map(|bias| Array4::zeros(bias.dim())),
             d_sinks: scoring.sinks.map(|sinks| Array1::zeros(sinks.len())),
-        }
+        })
     }
 
     /// Views to write to.

@@ -139,7 +139,8 @@ use crate::{Error, Scoring};
 /// The gradients of a loss with respect to everything that [`forward`](crate::forward::forward()) took.
 ///
 /// # Errors
-/// Shapes that do not fit, zero sizes and meaningless options, each as its own [`Error`] variant.
+/// Shapes that do not fit, zero sizes, meaningless options, and gradients that there is no memory for, each as its own
+/// [`Error`] variant.
 pub fn backward(inputs: &Inputs, options: &Options, scoring: &Scoring) -> Result<Gradients, Error> {
     backward_on(InstructionSet::best(), inputs, options, scoring)
 }
@@ -155,7 +156,7 @@ pub fn backward_on(
     scoring: &Scoring,
 ) -> Result<Gradients, Error> {
     let shape = inputs.validate(options, scoring)?;
-    let mut gradients = Gradients::zeros(&shape, options, scoring);
+    let mut gradients = Gradients::zeros(&shape, options, scoring)?;
     backward_into_on(set, inputs, options, scoring, gradients.view_mut())?;
     Ok(gradients)
 }

@@ -12,7 +12,7 @@ use crate::{Mask, Scoring};
 fn on<I: Isa>(isa: I, inputs: &Inputs, scoring: &Scoring) -> Gradients {
     let options = Options::default();
     let shape = inputs.validate(&options, scoring).expect("valid");
-    let mut gradients = Gradients::zeros(&shape, &options, scoring);
+    let mut gradients = Gradients::zeros(&shape, &options, scoring).expect("small");
     let heads = plan::heads(&shape, inputs, &options, scoring).expect("valid");
     let scale = scoring.scale_for(shape.d_k).expect("finite");
     let gradients_mut = gradients.view_mut();

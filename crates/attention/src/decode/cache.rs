@@ -103,6 +103,8 @@ impl<'a, E: Element> Cache<'a, E> {
 pub(super) enum Head<'a, E> {
     /// \[M, d\]
     Whole(ArrayView2<'a, E>),
+    /// The same without gaps between the rows of so many columns.
+    Flat(&'a [E], usize),
     Pages {
         /// \[pages, S, d\]
         pages: ArrayView3<'a, E>,
@@ -112,11 +114,31 @@ pub(super) enum Head<'a, E> {
 }
 
 impl<'a, E: Element> Head<'a, E> {
+    /// The same rows, in the form in which they are found fastest.
+    #[inline(always)]
+    pub(super) fn flatten(self) -> Head<'a, E> {
+        match self {
+            Head::Whole(all) => match all.to_slice() {
+                Some(flat) => Head::Flat(flat, all.ncols()),
+                None => self,
+            },
+            _ => self,
+        }
+    }
+
     /// The rows `first`, `first + 1`, … of the head, as many as `rows` has places.
     #[inline(always)]
     pub(super) fn rows(&self, first: usize, rows: &mut [&'a [E]]) {
         match *self {
             Head::Whole(all) => slices(all, first, rows),
+            Head::Flat(all, columns) => {
+                for (slot, row) in rows
+                    .iter_mut()
+                    .zip(all[first * columns..].chunks_exact(columns))
+                {
+                    *slot = row;
+                }
+            }
             Head::Pages { pages, table } => {
                 let size = pages.len_of(Axis(1));
                 let (mut key, mut rest) = (first, rows);

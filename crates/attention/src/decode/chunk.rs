@@ -18,6 +18,9 @@ pub(super) const CHUNK: usize = 256;
 /// the cache holds for the other queries of the group.
 const BLOCK: usize = 32;
 
+/// Bytes that are asked for before they are needed.
+const AHEAD: usize = 8192;
+
 /// How far, in log₂ units, a score may pass the reference: as in the forward pass.
 const HEADROOM: f32 = 8.0;
 
@@ -70,15 +73,24 @@ impl<E: Element> Call<'_, '_, '_, E> {
             kv,
             keys,
             has_options: self.has_options(),
+            ahead: (AHEAD / (self.shape.d_k.max(self.shape.d_v) * size_of::<E>())).clamp(4, BLOCK),
         };
-        let block = |start: usize, end: usize| Block::new(start..end.min(start + BLOCK), [k, v]);
-        let mut now = block(first, end);
-        for start in (first..end).step_by(BLOCK) {
+        let [k, v] = [k, v].map(Head::flatten);
+        let mut blocks = [Block::EMPTY, Block::EMPTY];
+        blocks[0].load(first..end.min(first + BLOCK), [k, v]);
+        for (at, start) in (first..end).step_by(BLOCK).enumerate() {
+            let [even, odd] = &mut blocks;
+            let (now, ahead) = if at % 2 == 0 {
+                (even, odd)
+            } else {
+                (odd, even)
+            };
             // What is read next, also where that is the next chunk's.
             let next = start.saturating_add(BLOCK);
-            let ahead = block(if next < keys { next } else { start }, keys);
-            self.attend_block(isa, (&now, &ahead), &place, states, o)?;
-            now = block(next.min(end - 1), end);
+            let limit = if next < end { end } else { keys };
+            let next = if next < limit { next } else { start };
+            ahead.load(next..limit.min(next.saturating_add(BLOCK)), [k, v]);
+            self.attend_block(isa, (&*now, &*ahead), &place, states, o)?;
         }
         Ok(())
     }
@@ -110,21 +122,21 @@ impl<E: Element> Call<'_, '_, '_, E> {
         while row < states.len() {
             let at = (row, place);
             row += match (states.len() - row, many) {
-                (1, _) => self.attend_rows::<I, 1, 4>(isa, blocks, at, states, o)?,
-                (2, _) => self.attend_rows::<I, 2, 4>(isa, blocks, at, states, o)?,
-                (3, true) => self.attend_rows::<I, 3, 4>(isa, blocks, at, states, o)?,
-                (3, false) => self.attend_rows::<I, 3, 2>(isa, blocks, at, states, o)?,
-                (_, true) => self.attend_rows::<I, 4, 4>(isa, blocks, at, states, o)?,
-                (_, false) => self.attend_rows::<I, 4, 2>(isa, blocks, at, states, o)?,
+                (1, _) => self.attend_rows::<I, 1, 4, 4>(isa, blocks, at, states, o)?,
+                (2, _) => self.attend_rows::<I, 2, 4, 4>(isa, blocks, at, states, o)?,
+                (3, true) => self.attend_rows::<I, 3, 4, 4>(isa, blocks, at, states, o)?,
+                (3, false) => self.attend_rows::<I, 3, 2, 2>(isa, blocks, at, states, o)?,
+                (_, true) => self.attend_rows::<I, 4, 4, 4>(isa, blocks, at, states, o)?,
+                (_, false) => self.attend_rows::<I, 4, 2, 2>(isa, blocks, at, states, o)?,
             };
         }
         Ok(())
     }
 
-    /// `R` rows from `row` on against one block, `J` keys at a time; `J` divides 16. The first of them ask for the
-    /// block that is read next. Gives `R`.
+    /// `R` rows from `row` on against one block, in `C` chains a row, and `J` values at a time; `J` divides 16. The first
+    /// of them ask for what is read next. Gives `R`.
     #[inline(always)]
-    fn attend_rows<I: Isa, const R: usize, const J: usize>(
+    fn attend_rows<I: Isa, const R: usize, const C: usize, const J: usize>(
         &self,
         isa: I,
         (block, ahead): (&Block<E>, &Block<E>),
@@ -139,9 +151,9 @@ impl<E: Element> Call<'_, '_, '_, E> {
         } = self.shape;
         let (q_lines, o_lines) = (lines_for(d_k), lines_for(d_v));
         let q = &self.q[((b * h_kv + kv) * self.rows() + row) * q_lines..];
-        let q: [&[Line]; R] = std::array::from_fn(|r| &q[r * q_lines..][..q_lines]);
+        let q: [&[f32]; R] = std::array::from_fn(|r| Line::flat(&q[r * q_lines..][..q_lines]));
         let mut weights = [[Line::ZERO; BLOCK / Line::LEN]; R];
-        self.scores::<I, R, J>(isa, q, (block, ahead), &mut weights);
+        self.scores::<I, R, C>(isa, &q, (block, ahead), place.ahead, &mut weights);
 
         let mut all_visible = true;
         for r in 0..R {
@@ -173,15 +185,20 @@ impl<E: Element> Call<'_, '_, '_, E> {
         let mut o: [&mut [Line]; R] = std::array::from_fn(|_| rows.next().expect("a row each"));
         if all_visible {
             for j in (0..BLOCK).step_by(J) {
-                ask(isa, ahead.map(|ahead| &ahead.v[j..j + J]));
-                let values: [&[E]; J] = std::array::from_fn(|i| block.v[j + i]);
+                if let Some(ahead) = ahead {
+                    block.ask(isa, ahead, BLOCK + j + place.ahead, J);
+                }
+                let mut values: [&[E]; J] = [&[]; J];
+                for i in 0..J {
+                    values[i] = block.v[j + i];
+                }
                 let mut w = [[0.0; J]; R];
                 for r in 0..R {
                     for i in 0..J {
                         w[r][i] = weights[r][(j + i) / Line::LEN].0[(j + i) % Line::LEN];
                     }
                 }
-                add_values::<I, E, R, J>(isa, w, values, o.each_mut().map(|o| &mut **o));
+                add_values::<I, E, R, J>(isa, w, values, &mut o);
             }
         } else {
             // Each row over its visible keys alone: a weight of 0 does not hide a value that is not finite.
@@ -190,7 +207,7 @@ impl<E: Element> Call<'_, '_, '_, E> {
                 for key in block.keys.clone().filter(|key| visible.contains(key)) {
                     let j = key - block.keys.start;
                     let weight = weights[r][j / Line::LEN].0[j % Line::LEN];
-                    add_values::<I, E, 1, 1>(isa, [[weight]], [block.v[j]], [&mut *o[r]]);
+                    add_values::<I, E, 1, 1>(isa, [[weight]], [block.v[j]], &mut [&mut *o[r]]);
                 }
             }
         }
@@ -199,20 +216,25 @@ impl<E: Element> Call<'_, '_, '_, E> {
 
     /// `scores[r][j]` = q_r · k_j of one block.
     #[inline(always)]
-    fn scores<I: Isa, const R: usize, const J: usize>(
+    fn scores<I: Isa, const R: usize, const C: usize>(
         &self,
         isa: I,
-        q: [&[Line]; R],
+        q: &[&[f32]; R],
         (block, ahead): (&Block<E>, Option<&Block<E>>),
+        rows_ahead: usize,
         scores: &mut [[Line; BLOCK / Line::LEN]; R],
     ) {
+        let mut sums = [[isa.splat(0.0); 16]; R];
         for line in 0..BLOCK / Line::LEN {
-            let mut sums = [[isa.splat(0.0); 16]; R];
-            for j in (0..Line::LEN).step_by(J) {
+            for j in 0..Line::LEN {
                 let at = line * Line::LEN + j;
-                ask(isa, ahead.map(|ahead| &ahead.k[at..at + J]));
-                let keys: [&[E]; J] = std::array::from_fn(|i| block.k[at + i]);
-                dots::<I, E, R, J>(isa, q, keys, &mut sums, j);
+                if let Some(ahead) = ahead {
+                    block.ask(isa, ahead, at + rows_ahead, 1);
+                }
+                let dots = dots::<I, E, R, C>(isa, q, block.k[at]);
+                for r in 0..R {
+                    sums[r][j] = dots[r];
+                }
             }
             for r in 0..R {
                 scores[r][line] = isa.sum_each(&sums[r]);
@@ -237,30 +259,40 @@ struct Place {
     keys: usize,
     /// Whether a score needs more than its product.
     has_options: bool,
-}
-
-/// Brings rows nearer that are read soon.
-#[inline(always)]
-fn ask<I: Isa, E>(isa: I, rows: Option<&[&[E]]>) {
-    for row in rows.unwrap_or(&[]) {
-        isa.prefetch(row);
-    }
+    /// How many rows are asked for before they are read, at most [`BLOCK`].
+    ahead: usize,
 }
 
 impl<'a, E: Element> Block<'a, E> {
+    /// No rows.
+    const EMPTY: Block<'static, E> = Block {
+        keys: 0..0,
+        k: [&[]; BLOCK],
+        v: [&[]; BLOCK],
+    };
+
+    /// Becomes the block of these keys, in place, because it is large.
     #[inline(always)]
-    fn new(keys: Range<usize>, [k, v]: [Head<'a, E>; 2]) -> Block<'a, E> {
-        let mut block = Block {
-            keys: keys.clone(),
-            k: [&[]; BLOCK],
-            v: [&[]; BLOCK],
-        };
-        for (head, rows) in [(k, &mut block.k), (v, &mut block.v)] {
+    fn load(&mut self, keys: Range<usize>, [k, v]: [Head<'a, E>; 2]) {
+        for (head, rows) in [(k, &mut self.k), (v, &mut self.v)] {
             head.rows(keys.start, &mut rows[..keys.len()]);
             let first = rows[0];
             rows[keys.len()..].fill(first);
         }
-        block
+        self.keys = keys;
+    }
+
+    /// Asks for `rows` rows from the `first` on, counted from the block's first key through its values to the keys of the
+    /// block that is read next.
+    #[inline(always)]
+    fn ask<I: Isa>(&self, isa: I, next: &Block<E>, first: usize, rows: usize) {
+        for at in first..first + rows {
+            isa.prefetch(match at / BLOCK {
+                0 => self.k[at],
+                1 => self.v[at % BLOCK],
+                _ => next.k[at % BLOCK],
+            });
+        }
     }
 
     /// Where the block would end if it were full.

@@ -34,13 +34,40 @@
 //!   on any number of threads.
 //! * **A group's heads share one reading.** The N queries of all query heads of a group are the rows of a task. They go
 //!   through a block of 32 keys together, up to four in registers, the others from the nearest cache.
-//! * **Scores are sums along the rows of K**, whose partial sums of sixteen keys are added while they are transposed; values are
-//!   added to the weighted sums row by row. Both read the cache in the order of memory, and while one block is worked on the next
-//!   is asked for.
+//! * **Scores are sums along the rows of K**, one row after the other, whose partial sums of sixteen keys are added while they
+//!   are transposed; values are added to the weighted sums two or four rows at a time. Rows are asked for 8 KB before they are
+//!   read.
 //! * **The online softmax** is the forward pass's, with its lagging reference, looked at every 32 keys.
 //! * **No allocation** in the steady state: partial results live in a [`Workspace`], and halves of the work are handed over by
 //!   `rayon::join`. (A call from outside the pool enters it through rayon's queue, which takes a block now and then: begin in
 //!   the pool to avoid that.) A cache of less than 256 KiB is read by the calling thread alone.
+//!
+//! # The ladder
+//!
+//! Bytes of the cache over the time, in % of the bandwidth at which the same threads read memory in the same run (55 GB/s); one
+//! query, d = 128, M = 4,096: medians of `RAYON_NUM_THREADS=2 lookback bench attention --instruction-set avx2`, two threads of
+//! an AMD EPYC (Zen 5, a virtual machine), the versions in turn; runs differ by 4 points.
+//!
+//! | version | 32 heads, f32 | f16 | 32/8 heads, f32 | f16 |
+//! | --- | --- | --- | --- | --- |
+//! | four keys side by side; the next block of rows asked for | 65 | 62 | 62 | 48 |
+//! | key after key, rows found once for a block, asked for 4 KB ahead | 72 | 67 | 64 | 50 |
+//! | 8 KB ahead | 68 | 74 | 65 | 48 |
+//!
+//! * **Four keys side by side** are four streams 512 bytes apart: a plain sum over memory in that order reads 20 GB/s on one core
+//!   where a sum in the order of memory reads 30 to 40.
+//! * **From the second-level cache** a key and its value take one core 13.9 ns with one query (18.1 in the first version), which is
+//!   74 GB/s of f32 and 38 of f16; with four queries 28 ns, 37 and 18 GB/s.
+//! * **Four queries on f16 are bound by arithmetic**: 18 GB/s a core is two thirds of what memory gives to two. Their 128
+//!   multiply-adds of eight lanes take 64 cycles, 15 ns, of the 22 that 85% of the bandwidth would leave for everything: the
+//!   conversions, loading and storing sums, and the exponentials.
+//! * **What does not overlap**: between the keys and the values of a block (exponentials, sums across lanes) little is asked for,
+//!   and what is in flight by then ends before that is done. The time is near the sum of reading and of computing.
+//!
+//! Tried and not kept:
+//!
+//! * No asking ahead: 66, 61, 47 and 50%. 16 KB ahead: 69, 76, 68 and 50%, the same but for noise, and half of a first-level
+//!   cache of 32 KB.
 //!
 //! f16 and bf16 are widened as they are read, exactly; all arithmetic is in f32. More than about eight queries a head are
 //! faster with the forward pass, which uses each key for more of them.
@@ -107,6 +134,8 @@ pub fn decode_into_on<E: Element>(
             Array4::from_shape_vec(x.raw_dim(), values).expect("as many as the shape says")
         };
         let (Cache::Contiguous { k, v } | Cache::Paged { k, v, .. }) = cache;
+        room("the copied keys", k.shape())?;
+        room("the copied values", v.shape())?;
         let (k, v) = (wide(k), wide(v));
         let (k, v) = (k.view(), v.view());
         let cache = match *cache {

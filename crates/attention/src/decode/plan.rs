@@ -3,7 +3,7 @@
 use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, s};
 
 use super::cache::Cache;
-use super::chunk::Call;
+use super::chunk::{CHUNK, Call};
 use super::merge::Merge;
 use super::workspace::{State, Workspace};
 use crate::isa::{Isa, Kernel, Line, lines_for};
@@ -40,6 +40,12 @@ impl<E: Element> Kernel for Decode<'_, '_, '_, '_, E> {
             ..
         } = self.shape;
         let Workspace { q, states, o } = self.workspace;
+        let (q_lines, o_lines) = (lines_for(d_k), lines_for(d_v));
+        let rows = self.shape.group() * self.shape.n;
+        let chunks = m.div_ceil(CHUNK);
+        grow(q, &[b, h_kv, rows, q_lines], Line::ZERO)?;
+        grow(states, &[b, h_kv, chunks, rows], State::EMPTY)?;
+        grow(o, &[b, h_kv, chunks, rows, o_lines], Line::ZERO)?;
         pack_all(self.q, &self.shape, self.scoring, q)?;
         let call = Call {
             shape: self.shape,
@@ -47,11 +53,9 @@ impl<E: Element> Kernel for Decode<'_, '_, '_, '_, E> {
             scoring: self.scoring,
             q,
         };
-        let (rows, chunks) = (call.rows(), call.chunks());
-        let tasks = b * h_kv * chunks;
-        states.resize(tasks * rows, State::EMPTY);
-        o.resize(tasks * rows * lines_for(d_v), Line::ZERO);
-        let bytes = b * h_kv * m * (d_k + d_v) * size_of::<E>();
+        let bytes = [b, h_kv, m, d_k + d_v, size_of::<E>()]
+            .into_iter()
+            .fold(1, usize::saturating_mul);
         let team = Team {
             isa,
             call: &call,
@@ -73,15 +77,27 @@ impl<E: Element> Kernel for Decode<'_, '_, '_, '_, E> {
     }
 }
 
+/// Makes `values` as long as the product of these dimensions, if there is memory for it.
+fn grow<T: Copy>(values: &mut Vec<T>, dims: &[usize], empty: T) -> Result<(), Error> {
+    let len = dims.iter().try_fold(1usize, |len, &d| len.checked_mul(d));
+    len.filter(|&len| {
+        let more = len.saturating_sub(values.len());
+        values.try_reserve_exact(more).is_ok()
+    })
+    .map(|len| values.resize(len, empty))
+    .ok_or(Error::TooLarge {
+        operand: "the workspace",
+    })
+}
+
 /// Packs every query, times its factor: `[B][H_kv][group][N][d_k/16]`.
 fn pack_all(
     all: ArrayView4<f32>,
     shape: &Shape,
     scoring: &Scoring,
-    lines: &mut Vec<Line>,
+    lines: &mut [Line],
 ) -> Result<(), Error> {
     let width = lines_for(shape.d_k);
-    lines.resize(shape.b * shape.h * shape.n * width, Line::ZERO);
     let mut rows = lines.chunks_exact_mut(width);
     for b in 0..shape.b {
         for h in 0..shape.h {
