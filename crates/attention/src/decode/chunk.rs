@@ -188,10 +188,7 @@ impl<E: Element> Call<'_, '_, '_, E> {
                 if let Some(ahead) = ahead {
                     block.ask(isa, ahead, BLOCK + j + place.ahead, J);
                 }
-                let mut values: [&[E]; J] = [&[]; J];
-                for i in 0..J {
-                    values[i] = block.v[j + i];
-                }
+                let values: [&[E]; J] = std::array::from_fn(|i| block.v[j + i]);
                 let mut w = [[0.0; J]; R];
                 for r in 0..R {
                     for i in 0..J {

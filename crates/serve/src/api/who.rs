@@ -91,7 +91,6 @@ pub(super) async fn who(
         from: asked.row()?,
         heads: Vec::new(),
         ablate: Vec::new(),
-        means: MeanOutputs::default(),
         top: asked.top,
         model_name: model.name.clone(),
     };
