@@ -1,10 +1,17 @@
 //! Changes to a run, as several commands take them.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use clap::Args;
 use lookback_heads::edges::{self, EdgeName};
 use lookback_heads::head;
-use lookback_model::{Encoding, Interventions, Model};
+use lookback_heads::mean_output::MeanOutputs;
+use lookback_model::{Encoding, Interventions, Model, Prefix};
 use lookback_trace::HeadId;
+
+use crate::args::{ModelArgs, TextArgs};
+use crate::context::Context;
 
 /// What is taken out of the model while it reads.
 #[derive(Debug, Clone, Default, Args)]
@@ -17,17 +24,65 @@ pub(crate) struct InterventionArgs {
     /// repeated
     #[arg(long, value_name = "WORD->WORD@HEADS")]
     pub(crate) cut: Vec<EdgeName>,
+    #[command(flatten)]
+    pub(crate) reference: ReferenceArgs,
+}
+
+/// What heads are ablated to.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReferenceArgs {
+    /// Ablate heads to their mean output over the texts of this file, one a line, instead of to zero
+    #[arg(long, value_name = "FILE", requires = "ablate")]
+    pub(crate) mean_over: Option<PathBuf>,
+}
+
+impl ReferenceArgs {
+    /// The heads' mean outputs over the reference set, each text behind the prefix; none without one.
+    pub(crate) fn means(
+        &self,
+        model: &Model,
+        heads: &[HeadId],
+        context: &Context,
+        (args, prefix): (&ModelArgs, Prefix),
+    ) -> anyhow::Result<MeanOutputs> {
+        let Some(file) = &self.mean_over else {
+            return Ok(MeanOutputs::default());
+        };
+        let source = TextArgs {
+            text: None,
+            file: Some(file.clone()),
+        };
+        let lines = context.text(&source)?;
+        let lines = lines.lines().filter(|line| !line.trim().is_empty());
+        let texts = lines
+            .map(|line| context.encode(model, line, args, prefix.clone()))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let reading = context.reading(texts.iter().map(|text| text.ids.len()).sum());
+        MeanOutputs::over(model, &texts, heads, &reading)
+            .with_context(|| format!("cannot average over {}", file.display()))
+    }
 }
 
 impl InterventionArgs {
     /// The interventions on a run over this text. They are empty where nothing is asked for, and then change nothing.
-    pub(crate) fn on(&self, model: &Model, encoding: &Encoding) -> anyhow::Result<Interventions> {
+    ///
+    /// A reference set is read behind the same prefix as the text: that of `args`, else `prefix`.
+    pub(crate) fn on(
+        &self,
+        model: &Model,
+        encoding: &Encoding,
+        context: &Context,
+        (args, prefix): (&ModelArgs, Prefix),
+    ) -> anyhow::Result<Interventions> {
         let config = model.config();
-        let mut interventions = Interventions::default();
         for &head in &self.ablate {
             head::check(head, config.layers, config.heads)?;
-            interventions.ablate(head);
         }
+        let mut interventions = Interventions::default();
+        let means = self
+            .reference
+            .means(model, &self.ablate, context, (args, prefix))?;
+        means.ablate(&self.ablate, encoding.prefix_tokens, &mut interventions);
         interventions.cut(edges::find(model, encoding, &self.cut)?);
         Ok(interventions)
     }
@@ -38,7 +93,11 @@ impl InterventionArgs {
         let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
         let mut told = Vec::new();
         if !heads.is_empty() {
-            told.push(format!("without {}", heads.join(", ")));
+            let heads = heads.join(", ");
+            told.push(match self.reference.mean_over {
+                None => format!("without {heads}"),
+                Some(_) => format!("with the mean output of {heads} in place of their own"),
+            });
         }
         if !edges.is_empty() {
             told.push(format!("edges cut: {}", edges.join("; ")));

@@ -3,9 +3,12 @@
 //! A unit is a tenth of a millimetre. [`png`](crate::png) turns the same drawings into pixels.
 
 mod canvas;
+mod heads;
 mod map;
+mod shades;
 mod text;
 
+pub use heads::{HeadScores, HeadsOptions, heads};
 pub use map::{MapOptions, map};
 use serde::{Deserialize, Serialize};
 pub use text::{TextOptions, text};

@@ -3,13 +3,15 @@
 use std::io::Write;
 
 use lookback_heads::head;
-use lookback_heads::who::cause::{Change, Effect};
+use lookback_heads::who::cause::{AblatedTo, Change, Effect};
+use lookback_heads::who::control::{Contrasts, Control};
 use lookback_heads::who::evaluate::{Group, SetReport};
 use lookback_heads::who::{From, Habit, HeadChoice, Row, Who};
 
 use super::clean::{clean, cut};
 use super::flow::{Flow, paragraph};
 use super::line::{Line, write_lines};
+use super::number::count;
 use super::palette::{CANDIDATE, FOCUS, HEADING, PLAIN, QUIET};
 use super::table::{Align, table};
 use super::{Error, columns};
@@ -40,7 +42,7 @@ pub fn write_who(out: &mut impl Write, who: &Who, width: usize) -> Result<(), Er
 fn heading(who: &Who, width: usize) -> Vec<Line> {
     let mut flow = Flow::new(width, 2, Line::of(HEADING, "Who is"))
         .prose(FOCUS, &format!("“{}”", who.question.word_text()));
-    flow = flow.prose(HEADING, "?");
+    flow.glued(HEADING, "?");
     for candidate in &who.question.candidates {
         flow = flow.prose(CANDIDATE, &candidate.name);
     }
@@ -73,50 +75,67 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     );
     lines.extend(heading.lines());
     let quiet = |text: String| Line::of(QUIET, text);
+    // Two names stand twice in a line, beside 34 columns of all else.
+    let room = (width.saturating_sub(34) / 4).clamp(5, NAME);
     let names = |swapped: bool| {
         [who.pair.0, who.pair.1].map(|c| {
-            let name = short(&who.question.candidates[c].name);
+            let name = cut(&short(&who.question.candidates[c].name), room);
             quiet(if swapped { format!("{name}′") } else { name })
         })
     };
-    let mut header = vec![quiet("head".to_owned())];
+    let mut header = ["head", "keeps to"].map(|t| quiet(t.to_owned())).to_vec();
     header.extend(names(false));
     header.extend(names(true));
     header.push(quiet("sink".to_owned()));
-    header.push(quiet("keeps to a".to_owned()));
     let mut rows = vec![header];
     rows.extend(row.heads.iter().map(|choice| choice_row(who, choice)));
-    let mut pooled = vec![Line::of(PLAIN, "all")];
+    let mut pooled = vec![Line::of(PLAIN, "all"), Line::new()];
     for c in [who.pair.0, who.pair.1] {
         pooled.push(number(row.pooled.weights[c]));
     }
     pooled.extend([Line::new(), Line::new()]);
     pooled.push(number(row.pooled.sink_share));
     rows.push(pooled);
-    let aligns = [
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Left,
-    ];
+    let mut aligns = [Align::Right; 7];
+    aligns[..2].fill(Align::Left);
     lines.extend(table(rows, &aligns, 2, 2));
     for control in &row.controls {
-        let told = format!(
-            "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right \
-             in all four texts.",
-            control.turn.label(),
-            head::name(control.best.head),
-            control.best.meaning.abs(),
-            control.chance,
-            control.consistent,
-            control.heads,
-        );
-        lines.extend(paragraph(width, 2, PLAIN, &told));
+        lines.extend(paragraph(width, 2, PLAIN, &told_of(control)));
     }
     lines
+}
+
+/// What a control found, in words.
+fn told_of(control: &Control) -> String {
+    if !control.turn.decides() {
+        let most = |of: fn(&Contrasts) -> f64| {
+            let size = |c: &&Contrasts| of(c).abs();
+            let most = control
+                .all
+                .iter()
+                .max_by(|a, b| size(a).total_cmp(&size(b)));
+            most.map_or_else(String::new, |c| {
+                format!("{} (by {:.3})", head::name(c.head), of(c).abs())
+            })
+        };
+        return format!(
+            "With the {}: {} keeps most to a place, {} to a role; chance alone gives {:.3}.",
+            control.turn.label(),
+            most(|c| c.place),
+            most(|c| c.meaning),
+            control.chance,
+        );
+    }
+    format!(
+        "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right in all \
+         four texts.",
+        control.turn.label(),
+        head::name(control.best.head),
+        control.best.meaning.abs(),
+        control.chance,
+        control.consistent,
+        control.heads,
+    )
 }
 
 fn number(value: f64) -> Line {
@@ -124,16 +143,18 @@ fn number(value: f64) -> Line {
 }
 
 fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
-    let mut cells = vec![Line::of(PLAIN, head::name(choice.reading.head))];
+    let habit = match choice.keeps_to {
+        Habit::Name => "a name",
+        Habit::First => "the first",
+        Habit::Nearer => "the nearer",
+        Habit::Role => "a role",
+    };
+    let head = head::name(choice.reading.head);
+    let mut cells = vec![Line::of(PLAIN, head), Line::of(PLAIN, habit)];
     for weights in [&choice.reading.weights, &choice.swapped] {
         cells.extend([who.pair.0, who.pair.1].map(|c| number(weights[c])));
     }
     cells.push(number(choice.reading.sink_share));
-    let habit = match choice.keeps_to {
-        Habit::Name => "name",
-        Habit::Place => "place",
-    };
-    cells.push(Line::of(PLAIN, habit));
     cells
 }
 
@@ -192,12 +213,16 @@ fn effect_row(who: &Who, effect: &Effect) -> Vec<Line> {
                 listed(heads)
             )
         }
-        Change::Ablated { heads } => listed(heads),
+        Change::Ablated { heads, to } => format!(
+            "{} to {}",
+            listed(heads),
+            match to {
+                AblatedTo::Zero => "zero",
+                AblatedTo::Mean => "their mean",
+            }
+        ),
     };
-    let mut cells = vec![
-        Line::of(PLAIN, what),
-        Line::of(PLAIN, format!("{:.4}", effect.kl)),
-    ];
+    let mut cells = vec![Line::of(PLAIN, what), Line::of(PLAIN, effect.kl_in_short())];
     let changes = effect.log_prob_change.iter();
     cells.extend(changes.map(|change| Line::of(PLAIN, format!("{change:+.3}"))));
     cells
@@ -210,18 +235,24 @@ fn effect_row(who: &Who, effect: &Effect) -> Vec<Line> {
 pub fn write_set(out: &mut impl Write, report: &SetReport, width: usize) -> Result<(), Error> {
     let width = columns(width);
     let mut lines = Vec::new();
-    for skipped in &report.skipped {
-        let told = format!("line {}: {}", skipped.line, skipped.reason);
-        lines.extend(paragraph(width, 2, QUIET, &told));
-    }
     for group in &report.groups {
         lines.push(Line::new());
         let heading = Flow::new(width, 2, Line::of(HEADING, clean(&group.group)));
-        let told = format!("· {} questions of {} templates", group.n, group.templates);
+        let told = format!(
+            "· {} of {}",
+            count(group.n, "question"),
+            count(group.templates, "template")
+        );
         lines.extend(heading.prose(QUIET, &told).lines());
         lines.extend(table(
             best_rows(group),
-            &[Align::Left, Align::Right, Align::Right],
+            &[
+                Align::Left,
+                Align::Right,
+                Align::Right,
+                Align::Right,
+                Align::Right,
+            ],
             2,
             2,
         ));
@@ -250,17 +281,21 @@ fn best_rows(group: &Group) -> Vec<Vec<Line>> {
             Line::of(PLAIN, format!("{diff:+.3}")),
         ]
     };
+    let quiet = |title: &str| Line::of(QUIET, title);
     let mut rows = vec![
-        ["head", "right", "weight"]
-            .map(|t| Line::of(QUIET, t))
+        ["head", "right", "weight", "nearer", "same name"]
+            .map(quiet)
             .to_vec(),
     ];
-    rows.extend(
-        heads
-            .iter()
-            .take(LISTED)
-            .map(|h| row(head::name(h.head), h.accuracy, h.mean_diff)),
-    );
+    rows.extend(heads.iter().take(LISTED).map(|h| {
+        let mut cells = row(head::name(h.head), h.accuracy, h.mean_diff);
+        cells.push(Line::of(PLAIN, format!("{:.2}", h.nearer)));
+        let same = h
+            .same_name
+            .map_or_else(|| "–".to_owned(), |same| format!("{same:.2}"));
+        cells.push(Line::of(PLAIN, same));
+        cells
+    }));
     rows.push(row(
         "all heads pooled".to_owned(),
         group.pooled.accuracy,
@@ -272,6 +307,43 @@ fn best_rows(group: &Group) -> Vec<Vec<Line>> {
         group.baseline.mean_diff,
     ));
     rows
+}
+
+/// Of fewer questions, some of many heads prefer one place in all by chance: of 270, 2·270/2¹⁶ are expected.
+const FEWEST: usize = 16;
+
+/// How few exceptions a head makes that prefers a place.
+const EXCEPTIONS: f64 = 0.05;
+
+/// The heads that look at the nearer or at the farther candidate whoever is meant, the strongest of each named.
+fn prefer_a_place(group: &Group) -> Option<String> {
+    let strongest = |shows: &dyn Fn(f64) -> bool| {
+        let heads = group.heads.iter().filter(|h| shows(h.nearer));
+        let count = heads.clone().count();
+        let best =
+            heads.max_by(|a, b| (a.nearer - 0.5).abs().total_cmp(&(b.nearer - 0.5).abs()))?;
+        Some((count, head::name(best.head)))
+    };
+    let told = |(count, name): (usize, String), which: &str| {
+        format!(
+            "{} the {which} name ({name} …)",
+            if count == 1 {
+                "1 head prefers".to_owned()
+            } else {
+                format!("{count} heads prefer")
+            }
+        )
+    };
+    let nearer = strongest(&|share| share >= 1.0 - EXCEPTIONS).map(|found| told(found, "nearer"));
+    let first = strongest(&|share| share <= EXCEPTIONS).map(|found| told(found, "farther"));
+    let told: Vec<String> = nearer.into_iter().chain(first).collect();
+    (group.n >= FEWEST && !told.is_empty()).then(|| {
+        format!(
+            "Whoever is meant, in {:.0}% of the questions or more, {}.",
+            100.0 * (1.0 - EXCEPTIONS),
+            told.join("; ")
+        )
+    })
 }
 
 fn group_sentences(group: &Group) -> Vec<String> {
@@ -295,14 +367,18 @@ fn group_sentences(group: &Group) -> Vec<String> {
     });
     if test.smallest_p > 0.05 {
         said.push(format!(
-            "{} templates are too few: no result of theirs can have p below {:.3}.",
-            group.templates, test.smallest_p
+            "{}: too few, no result can have p below {:.3}.",
+            count(group.templates, "template"),
+            test.smallest_p
         ));
     }
     if let Some(accuracy) = best.leave_one_template_out {
         said.push(format!(
             "Chosen on the other templates and asked about the one left out, the best head is right in {accuracy:.2}."
         ));
+    }
+    if let Some(places) = prefer_a_place(group) {
+        said.push(places);
     }
     let opposite = &group.opposite;
     if opposite.null_p < 0.1 {
