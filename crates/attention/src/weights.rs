@@ -108,7 +108,7 @@ impl Kernel for PackKeys<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Vec<Line> {
-        let mut lines = Vec::with_capacity(lines_for(self.0.nrows()) * self.0.ncols());
+        let mut lines = vec![Line::ZERO; lines_for(self.0.nrows()) * self.0.ncols()];
         pack_keys(isa, self.0, &mut lines);
         lines
     }

@@ -40,8 +40,11 @@ impl Context {
 
     /// Fetches the model if it has to be, and loads it.
     pub(crate) fn load(&self, spec: &str, weights: WeightsKind) -> anyhow::Result<Loaded> {
-        let store = Store::from_env()?;
-        let resolved = {
+        let resolved = if spec == PRONOUN.name {
+            // Needs no cache, which may not be there.
+            PRONOUN.resolved()
+        } else {
+            let store = Store::from_env()?;
             let _graceful = interrupt::graceful();
             store.resolve(spec, &FetchBar::new())?
         };

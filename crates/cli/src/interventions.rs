@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use lookback_heads::edges::{self, EdgeName};
+use lookback_heads::changes::Changes;
+use lookback_heads::edges::EdgeName;
 use lookback_heads::head;
 use lookback_heads::mean_output::MeanOutputs;
 use lookback_model::{Encoding, Interventions, Model, Prefix};
@@ -64,6 +65,14 @@ impl ReferenceArgs {
 }
 
 impl InterventionArgs {
+    /// What is asked for.
+    pub(crate) fn changes(&self) -> Changes {
+        Changes {
+            ablate: self.ablate.clone(),
+            cut: self.cut.clone(),
+        }
+    }
+
     /// The interventions on a run over this text. They are empty where nothing is asked for, and then change nothing.
     ///
     /// A reference set is read behind the same prefix as the text: that of `args`, else `prefix`.
@@ -74,34 +83,19 @@ impl InterventionArgs {
         context: &Context,
         (args, prefix): (&ModelArgs, Prefix),
     ) -> anyhow::Result<Interventions> {
-        let config = model.config();
-        for &head in &self.ablate {
-            head::check(head, config.layers, config.heads)?;
-        }
-        let mut interventions = Interventions::default();
+        let of_prefix = (args, prefix);
         let means = self
             .reference
-            .means(model, &self.ablate, context, (args, prefix))?;
-        means.ablate(&self.ablate, encoding.prefix_tokens, &mut interventions);
-        interventions.cut(edges::find(model, encoding, &self.cut)?);
-        Ok(interventions)
+            .means(model, &self.ablate, context, of_prefix)?;
+        Ok(self.changes().on_with(model, encoding, &means)?)
     }
 
     /// What was taken out, in words; none where nothing was.
     pub(crate) fn told(&self) -> Option<String> {
-        let heads: Vec<String> = self.ablate.iter().map(|&h| head::name(h)).collect();
-        let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
-        let mut told = Vec::new();
-        if !heads.is_empty() {
-            let heads = heads.join(", ");
-            told.push(match self.reference.mean_over {
-                None => format!("without {heads}"),
-                Some(_) => format!("with the mean output of {heads} in place of their own"),
-            });
-        }
-        if !edges.is_empty() {
-            told.push(format!("edges cut: {}", edges.join("; ")));
-        }
-        (!told.is_empty()).then(|| told.join(", "))
+        let told = self.changes().told()?;
+        Some(match self.reference.mean_over {
+            None => told,
+            Some(_) => told.replacen("without ", "with only the mean output of ", 1),
+        })
     }
 }

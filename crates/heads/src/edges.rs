@@ -8,6 +8,9 @@ use lookback_trace::{Cut, HeadId, Words};
 
 use crate::{Error, WordName, head};
 
+/// Edges that the names of one run may stand for together.
+pub const MOST_EDGES: usize = 1 << 18;
+
 /// Edges from one word to another as a person names them: `WORD->WORD@HEADS`, heads as `14.8,L15H2`, or `all`, or left
 /// out for all. The edges run from every token of the first word to every token of the second, wherever before the
 /// first it stands.
@@ -65,7 +68,7 @@ impl fmt::Display for EdgeName {
 ///
 /// # Errors
 /// Those of [`WordName::find_one`]; [`Error::CandidateNotBefore`] where the second word does not stand before the
-/// first, so that there is no edge; [`Error::NoSuchHead`].
+/// first, so that there is no edge; [`Error::NoSuchHead`]; [`Error::TooManyEdges`].
 pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Vec<Cut>, Error> {
     let words = Words::new(&encoding.text, &encoding.spans);
     let config = model.config();
@@ -90,6 +93,14 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
             heads.extend(
                 layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head })),
             );
+        }
+        let keys: usize = to.iter().map(|&word| tokens(word).len()).sum();
+        let more = keys.saturating_mul(tokens(from).len() * heads.len());
+        if cuts.len() + more > MOST_EDGES {
+            return Err(Error::TooManyEdges {
+                name: name.to_string(),
+                edges: cuts.len() + more,
+            });
         }
         for &HeadId { layer, head } in &heads {
             crate::head::check(HeadId { layer, head }, config.layers, config.heads)?;

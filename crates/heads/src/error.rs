@@ -112,6 +112,17 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// Words of many tokens that stand in many places have too many edges between them.
+    #[error(
+        "{name:?} makes {edges} edges, token by token and head by head; {} are cut at most: name fewer heads",
+        crate::edges::MOST_EDGES
+    )]
+    TooManyEdges {
+        /// The edges' name.
+        name: String,
+        /// How many edges there would be.
+        edges: usize,
+    },
     /// A set of questions could not be read.
     #[error("cannot read {}: {source}", .path.display())]
     ReadSet {

@@ -13,8 +13,9 @@
 //! - [`passport`], [`probes`], [`mod@retrieval`], [`mod@copying`]: scores of every head, on a text, on random repeated
 //!   tokens, on needles in other texts, and from its weights alone;
 //! - [`mod@rollout`]: what is left of each token after all layers;
-//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name;
-//! - [`mean_output`]: what heads write on average, to ablate them to that;
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`changes`]: what is taken out of a
+//!   run; [`mean_output`]: what heads write on average, to ablate them to that; [`prediction`]: what the model then
+//!   expects to come next;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
@@ -33,6 +34,7 @@
 
 pub mod around;
 pub mod candidates;
+pub mod changes;
 pub mod copying;
 pub mod edges;
 mod error;
@@ -46,6 +48,7 @@ pub mod logits;
 pub mod look;
 pub mod mean_output;
 pub mod passport;
+pub mod prediction;
 pub mod probes;
 mod random;
 pub mod retrieval;

@@ -3,6 +3,8 @@
 //! All figures are means over the text's own rows: those behind the prefix, or, without a prefix, all but the first,
 //! which sees nothing but itself. Definitions, sources, and how each misleads: `docs/heads.md`.
 
+use std::sync::atomic::AtomicBool;
+
 use lookback_trace::observe::{DistanceMass, Distances, Entropy, Received, Span, SpanMass};
 use lookback_trace::{HeadId, Trace};
 use ndarray::{Array3, Array4, ArrayView1, Axis, s};
@@ -51,15 +53,27 @@ pub struct Passport {
 /// # Errors
 /// [`Error::TooShort`] where the text has no row to speak of, and [`Error::Trace`].
 pub fn passports(trace: &Trace, special: &[bool]) -> Result<Vec<Passport>, Error> {
+    let never = AtomicBool::new(false);
+    let layers = (0..trace.layer_count()).map(|layer| of_layer(trace, special, layer, &never));
+    Ok(layers.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The heads of one layer, in order.
+///
+/// # Errors
+/// As [`passports`], and [`Error::Cancelled`] once `cancel` is set.
+pub fn of_layer(
+    trace: &Trace,
+    special: &[bool],
+    layer: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<Passport>, Error> {
     let rows = Rows::new(trace, special)?;
-    let mut all = Vec::new();
-    for layer in 0..trace.layer_count() {
-        let seen = Seen::new(trace.observe(layer, &rows.observers())?);
-        for head in 0..trace.head_count(layer) {
-            all.push(rows.passport(trace, &seen, HeadId { layer, head })?);
-        }
-    }
-    Ok(all)
+    let seen = trace.observe_until(layer, &rows.observers(), cancel)?;
+    let seen = Seen::new(seen.ok_or(Error::Cancelled)?);
+    (0..trace.head_count(layer))
+        .map(|head| rows.passport(trace, &seen, HeadId { layer, head }))
+        .collect()
 }
 
 /// The share of heads whose mean weight on the sink is above [`SINK_THRESHOLD`]: a model's sink rate as Gu et al.

@@ -47,6 +47,14 @@ pub struct ProbeScores {
 }
 
 impl Repeated {
+    /// The sequences on which heads are compared: 8 of them, 50 tokens twice, behind the prefix declared for the model.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn standard(model: &Model) -> Result<Self, Error> {
+        Self::random(model, &Prefix::Declared, (8, 50), 1)
+    }
+
     /// `count` sequences of twice `period` tokens, drawn evenly from the vocabulary without its special tokens.
     ///
     /// # Errors

@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use lookback_model::tokenizer::Tokenizer;
+use lookback_model::write_aside;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde::Serialize;
 
 use crate::Error;
 use crate::batch::Example;
@@ -25,23 +27,22 @@ pub fn items(split: Split, set: Set, draws: usize) -> Vec<Item> {
         .collect()
 }
 
-/// Writes sentences to a file, one JSON object a line; the file is written aside and renamed.
+/// Writes sentences, or what else is a line of JSON each, to a file; it is written aside and renamed.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn save(path: &Path, items: &[Item]) -> Result<(), Error> {
-    crate::file::aside(path, |file| {
-        for item in items {
-            let written = serde_json::to_writer(&mut *file, item).map_err(std::io::Error::from);
-            written
-                .and_then(|()| file.write_all(b"\n"))
-                .map_err(Error::io(path))?;
+pub fn save_lines(path: &Path, lines: &[impl Serialize]) -> Result<(), Error> {
+    write_aside(path, |file| {
+        for line in lines {
+            serde_json::to_writer(&mut *file, line)?;
+            file.write_all(b"\n")?;
         }
         Ok(())
     })
+    .map_err(Error::io(path))
 }
 
-/// The same, encoded.
+/// The sentences of [`items`], encoded.
 ///
 /// # Errors
 /// As [`Example::new`].

@@ -1,10 +1,10 @@
 //! The model's file: GGUF of the architecture `pronoun`, which `lookback-model` loads.
 
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
+use lookback_model::write_aside;
 
 use crate::config::NORM_EPS;
 use crate::vocabulary::{TABLE, Vocabulary};
@@ -40,10 +40,10 @@ pub fn write(
         .iter()
         .map(|(name, tensor)| (name.as_str(), tensor))
         .collect();
-    aside(path, |file| {
-        gguf_file::write(file, &metadata, &tensors)?;
-        Ok(())
+    write_aside(path, |file| {
+        gguf_file::write(file, &metadata, &tensors).map_err(std::io::Error::other)
     })
+    .map_err(Error::io(path))
 }
 
 /// The θ of a configuration that the family can have.
@@ -134,30 +134,4 @@ fn metadata(vocabulary: &Vocabulary, config: &Config, theta: f32) -> Vec<(&'stat
         ("tokenizer.ggml.eos_token_id", Value::U32(vocabulary.eos)),
         ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
     ]
-}
-
-/// Lets `write` fill a file beside `path`, and renames it into place once it is whole and on the disk.
-pub(crate) fn aside(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut std::fs::File>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder
-        .prefix(".partial-")
-        .tempfile_in(folder)
-        .map_err(Error::io(folder))?;
-    let mut buffered = BufWriter::new(file.as_file_mut());
-    write(&mut buffered)?;
-    buffered.flush().map_err(Error::io(path))?;
-    drop(buffered);
-    file.as_file().sync_all().map_err(Error::io(path))?;
-    file.persist(path)
-        .map_err(|error| Error::io(path)(error.error))?;
-    Ok(())
 }

@@ -3,9 +3,11 @@
 use candle_core::{D, Tensor};
 use lookback_attention::Mask;
 
-use crate::attention::{Options, attend};
+use crate::attention::{Heads, Options, attend_rows};
 use crate::config::NORM_EPS;
+use crate::norm::rms_norm;
 use crate::parameters::name;
+use crate::project::project;
 use crate::rotary::Rotation;
 use crate::{Config, Error, Parameters};
 
@@ -76,7 +78,7 @@ impl Pointer {
         let rotation = self.rotation((0..b).flat_map(|_| 0..n));
         let mut x = input.x.reshape((b * n, d))?;
         for layer in 0..self.config.layers - 1 {
-            x = self.attention(layer, &x, (b, n), rotation.as_ref())?;
+            x = self.attention(layer, &x, b, rotation.as_ref())?;
             x = self.feed_forward(layer, x)?;
         }
         self.point(&x, input, (b, n), rotation.as_ref())
@@ -93,24 +95,18 @@ impl Pointer {
         &self,
         layer: usize,
         x: &Tensor,
-        (b, n): (usize, usize),
+        batch: usize,
         rotation: Option<&Rotation>,
     ) -> Result<Tensor, Error> {
-        let Config {
-            heads, d_k, d_v, ..
-        } = self.config;
-        let normed = self.normed(layer, "attn_norm", x)?;
-        let q = turned(normed.matmul(self.get(layer, "attn_q")?)?, rotation)?;
-        let k = turned(normed.matmul(self.get(layer, "attn_k")?)?, rotation)?;
-        let v = normed.matmul(self.get(layer, "attn_v")?)?;
+        let normed = self.normed(x)?;
+        let part = |part| self.project(&normed, layer, "attn_norm", part);
+        let (q, k) = (
+            turned(part("attn_q")?, rotation)?,
+            turned(part("attn_k")?, rotation)?,
+        );
+        let v = part("attn_v")?;
         let options = Options::default().with_scale(self.config.scale());
-        let z = attend(
-            &by_head(&q, (b, n), (heads, d_k))?,
-            &by_head(&k, (b, n), (heads, d_k))?,
-            &by_head(&v, (b, n), (heads, d_v))?,
-            &options,
-        )?;
-        let concatenated = z.transpose(1, 2)?.reshape((b * n, heads * d_v))?;
+        let concatenated = attend_rows(&q, &k, &v, self.heads(batch), &options)?;
         let out = concatenated.matmul(self.get(layer, "attn_output")?)?;
         Ok(if self.config.residual {
             (x + out)?
@@ -123,9 +119,7 @@ impl Pointer {
         if self.config.mlp.is_none() {
             return Ok(x);
         }
-        let inner = self
-            .normed(layer, "ffn_norm", &x)?
-            .matmul(self.get(layer, "ffn_up")?)?;
+        let inner = self.project(&self.normed(&x)?, layer, "ffn_norm", "ffn_up")?;
         let out = inner.silu()?.matmul(self.get(layer, "ffn_down")?)?;
         Ok((x + out)?)
     }
@@ -138,46 +132,56 @@ impl Pointer {
         (b, n): (usize, usize),
         rotation: Option<&Rotation>,
     ) -> Result<Tensor, Error> {
-        let Config {
-            heads, d_k, layers, ..
-        } = self.config;
+        let Config { heads, layers, .. } = self.config;
         let layer = layers - 1;
-        let normed = self.normed(layer, "attn_norm", x)?;
+        let normed = self.normed(x)?;
         let flat = (0..b)
             .zip(&input.rows)
             .map(|(element, row)| (element * n + row) as u32);
         let read = normed.index_select(&Tensor::from_iter(flat, x.device())?, 0)?;
         let here = self.rotation(input.rows.iter().copied());
-        let q = turned(read.matmul(self.get(layer, "attn_q")?)?, here.as_ref())?;
-        let k = turned(normed.matmul(self.get(layer, "attn_k")?)?, rotation)?;
+        let part = |x, part| self.project(x, layer, "attn_norm", part);
+        let q = turned(part(&read, "attn_q")?, here.as_ref())?;
+        let k = turned(part(&normed, "attn_k")?, rotation)?;
         let candidates = input.candidates.dim(D::Minus1)?;
         let options = Options::default()
             .with_mask(Mask::None)
             .with_scale(self.config.scale())
             .with_key_lengths(input.rows.iter().map(|row| row + 1).collect());
-        let masses = attend(
-            &by_head(&q, (b, 1), (heads, d_k))?,
-            &by_head(&k, (b, n), (heads, d_k))?,
-            &input
-                .candidates
-                .unsqueeze(1)?
-                .expand((b, heads, n, candidates))?,
-            &options,
-        )?;
-        Ok(masses.squeeze(2)?)
+        // Each head's values are the candidates' columns.
+        let values = input
+            .candidates
+            .repeat((1, 1, heads))?
+            .reshape((b * n, heads * candidates))?;
+        let masses = attend_rows(&q, &k, &values, self.heads(b), &options)?;
+        Ok(masses.reshape((b, heads, candidates))?)
     }
 
-    /// Rows after the norm, where there is one.
-    fn normed(&self, layer: usize, part: &str, x: &Tensor) -> Result<Tensor, Error> {
+    /// `batch` texts, as many heads of keys as of queries.
+    fn heads(&self, batch: usize) -> Heads {
+        Heads {
+            batch,
+            queries: self.config.heads,
+            keys: self.config.heads,
+        }
+    }
+
+    /// Rows after the norm without its gains, where there is one.
+    fn normed(&self, x: &Tensor) -> Result<Tensor, Error> {
         if !self.config.norm {
             return Ok(x.clone());
         }
-        // The form with gradients.
-        Ok(candle_nn::ops::rms_norm_slow(
-            x,
-            self.get(layer, part)?,
-            NORM_EPS,
-        )?)
+        rms_norm(x, NORM_EPS)
+    }
+
+    /// Normed rows times a matrix whose rows the norm's gains scale: (x·diag(gain))·W = x·(diag(gain)·W).
+    fn project(&self, x: &Tensor, layer: usize, norm: &str, part: &str) -> Result<Tensor, Error> {
+        let matrix = self.get(layer, part)?;
+        if !self.config.norm {
+            return project(x, matrix);
+        }
+        let gain = self.get(layer, norm)?.unsqueeze(1)?;
+        project(x, &matrix.broadcast_mul(&gain)?)
     }
 
     fn get(&self, layer: usize, part: &str) -> Result<&Tensor, Error> {
@@ -190,15 +194,6 @@ fn turned(x: Tensor, rotation: Option<&Rotation>) -> Result<Tensor, Error> {
         Some(rotation) => rotation.turn(&x),
         None => Ok(x),
     }
-}
-
-/// \[B·N, H·d\] as \[B, H, N, d\], without a copy.
-fn by_head(
-    x: &Tensor,
-    (b, n): (usize, usize),
-    (heads, d): (usize, usize),
-) -> Result<Tensor, Error> {
-    Ok(x.reshape((b, n, heads, d))?.transpose(1, 2)?)
 }
 
 /// The loss of masses \[B, H, 2\] averaged over the heads, for answers \[B\]: cross-entropy on the log of the two masses,

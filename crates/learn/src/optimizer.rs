@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::values::with_values;
 use crate::{Error, Parameters};
+
+/// Numbers of one task.
+const CHUNK: usize = 1 << 14;
 
 /// Constants of the optimiser.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,29 +66,68 @@ impl AdamW {
         let correction1 = 1.0 - self.beta1.powi(steps);
         let correction2 = 1.0 - self.beta2.powi(steps);
         for (name, var) in parameters.iter() {
-            let gradient = gradient(gradients, name, var.as_tensor())?;
-            let mut values = var.flatten_all()?.to_vec1::<f32>()?;
-            let state = moments.by_name.entry(name.to_owned());
-            let [first, second] =
-                state.or_insert_with(|| [vec![0.0; values.len()], vec![0.0; values.len()]]);
+            let size = var.elem_count();
+            let moments = moments.by_name.entry(name.to_owned());
+            let moments = moments.or_insert_with(|| [vec![0.0; size], vec![0.0; size]]);
             let decay = if var.rank() > 1 {
                 learning_rate * self.weight_decay
             } else {
                 0.0
             };
-            let (b1, b2) = (self.beta1 as f32, self.beta2 as f32);
-            let kept = (1.0 - decay) as f32;
-            let rate = (learning_rate / correction1) as f32;
-            let (root, eps) = (correction2.sqrt().recip() as f32, self.eps as f32);
-            for (((value, &g), m), v) in values.iter_mut().zip(&gradient).zip(first).zip(second) {
-                let g = g * factor as f32;
-                *m = b1 * *m + (1.0 - b1) * g;
-                *v = b2 * *v + (1.0 - b2) * g * g;
-                *value = *value * kept - rate * *m / (v.sqrt() * root + eps);
-            }
+            let factors = Factors {
+                gradient: factor as f32,
+                first: self.beta1 as f32,
+                second: self.beta2 as f32,
+                kept: (1.0 - decay) as f32,
+                rate: (learning_rate / correction1) as f32,
+                root: correction2.sqrt().recip() as f32,
+                eps: self.eps as f32,
+            };
+            let gradient = gradient(gradients, name, var.as_tensor())?;
+            let values = with_values(var.as_tensor(), |values| {
+                with_values(gradient, |gradient| {
+                    Ok(factors.apply(values, gradient, moments))
+                })
+            })?;
             var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?;
         }
         Ok(())
+    }
+}
+
+/// What one step does to every number of a parameter.
+struct Factors {
+    gradient: f32,
+    first: f32,
+    second: f32,
+    kept: f32,
+    rate: f32,
+    root: f32,
+    eps: f32,
+}
+
+impl Factors {
+    /// The parameter's new values; moves its moments.
+    fn apply(&self, values: &[f32], gradient: &[f32], moments: &mut [Vec<f32>; 2]) -> Vec<f32> {
+        let mut values = values.to_vec();
+        let [first, second] = moments;
+        let parts = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+        let moments = first
+            .par_chunks_mut(CHUNK)
+            .zip(second.par_chunks_mut(CHUNK));
+        parts
+            .zip(moments)
+            .for_each(|((values, gradient), (first, second))| {
+                let moments = first.iter_mut().zip(second);
+                for ((value, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                    let g = g * self.gradient;
+                    *m = self.first * *m + (1.0 - self.first) * g;
+                    *v = self.second * *v + (1.0 - self.second) * g * g;
+                    *value =
+                        *value * self.kept - self.rate * *m / (v.sqrt() * self.root + self.eps);
+                }
+            });
+        values
     }
 }
 
@@ -95,22 +139,23 @@ pub fn norm(parameters: &Parameters, gradients: &GradStore) -> Result<f64, Error
     let mut sum = 0.0;
     for (name, var) in parameters.iter() {
         let gradient = gradient(gradients, name, var.as_tensor())?;
-        sum += gradient
-            .iter()
-            .map(|&g| f64::from(g) * f64::from(g))
-            .sum::<f64>();
+        // Parts of fixed length, so that the sum is the same on any number of threads.
+        let parts: Vec<f64> = with_values(gradient, |gradient: &[f32]| {
+            let part = |part: &[f32]| part.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+            Ok(gradient.par_chunks(CHUNK).map(part).collect())
+        })?;
+        sum += parts.iter().sum::<f64>();
     }
     Ok(sum.sqrt())
 }
 
 /// A parameter's gradient. That there is none is an error: some of candle's operations drop gradients silently.
-fn gradient(gradients: &GradStore, name: &str, var: &Tensor) -> Result<Vec<f32>, Error> {
-    let gradient = gradients.get(var).ok_or_else(|| {
+fn gradient<'a>(gradients: &'a GradStore, name: &str, var: &Tensor) -> Result<&'a Tensor, Error> {
+    gradients.get(var).ok_or_else(|| {
         Error::Tensor(candle_core::Error::msg(format!(
             "the loss does not depend on parameter {name}"
         )))
-    })?;
-    Ok(gradient.flatten_all()?.to_vec1()?)
+    })
 }
 
 /// The learning rate of step `step` of `steps`: rises over `warmup` steps, then falls as a half cosine to a tenth.

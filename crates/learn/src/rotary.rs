@@ -3,13 +3,16 @@
 //!
 //! A rotation's gradient is the rotation back. candle's own fused form has none and would drop it silently.
 
-use std::ops::{Add, Mul, Sub};
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
 use lookback_model::checkpoint::{Rope, RopeScaling};
+use rayon::prelude::*;
 
 use crate::Error;
+
+/// Rows that are worth a task of their own.
+const ROWS: usize = 64;
 
 /// Angles of a list of positions.
 #[derive(Debug, Clone)]
@@ -63,22 +66,36 @@ impl Rotation {
 
     fn apply<T>(&self, x: &[T], width: usize) -> Vec<T>
     where
-        T: Copy + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
+        T: WithDType + From<f32>,
     {
-        let mut out = x.to_vec();
+        let mut out = vec![T::zero(); x.len()];
         let rows = out
-            .chunks_exact_mut(width)
-            .zip(self.angles.chunks_exact(self.half));
-        for (row, angles) in rows {
-            for head in row.chunks_exact_mut(2 * self.half) {
-                let (low, high) = head.split_at_mut(self.half);
-                for ((low, high), &(cos, sin)) in low.iter_mut().zip(high).zip(angles) {
-                    let (cos, sin) = (T::from(cos), T::from(self.sign * sin));
-                    (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
-                }
+            .par_chunks_mut(width)
+            .zip(x.par_chunks(width))
+            .zip(self.angles.par_chunks(self.half));
+        rows.with_min_len(ROWS).for_each(|((out, x), angles)| {
+            let heads = out.chunks_exact_mut(2 * self.half);
+            for (out, x) in heads.zip(x.chunks_exact(2 * self.half)) {
+                self.turn_head(out, x, angles);
             }
-        }
+        });
         out
+    }
+
+    fn turn_head<T>(&self, out: &mut [T], x: &[T], angles: &[(f32, f32)])
+    where
+        T: WithDType + From<f32>,
+    {
+        let (out_low, out_high) = out.split_at_mut(self.half);
+        let (low, high) = x.split_at(self.half);
+        let to = out_low.iter_mut().zip(out_high);
+        for (((to_low, to_high), (&low, &high)), &(cos, sin)) in
+            to.zip(low.iter().zip(high)).zip(angles)
+        {
+            let (cos, sin) = (T::from(cos), T::from(self.sign * sin));
+            *to_low = low * cos - high * sin;
+            *to_high = high * cos + low * sin;
+        }
     }
 }
 

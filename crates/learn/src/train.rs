@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::model::{Pointer, loss};
 use crate::optimizer::{AdamW, Moments, norm, schedule};
 use crate::sentences::{ReadFrom, Set, Split, draw};
+use crate::spent::{Spent, Stopwatch};
 use crate::{Config, Error, Parameters, memory};
 
 /// How a model is trained.
@@ -202,6 +203,7 @@ impl<'a> Trainer<'a> {
                 settings: settings.clone(),
                 step: 0,
                 best: None,
+                spent: Spent::nothing(),
             },
             moments: Moments::default(),
             best: std::collections::BTreeMap::new(),
@@ -256,6 +258,12 @@ impl<'a> Trainer<'a> {
         self.state.progress.step
     }
 
+    /// What its steps have cost, those before an interruption included.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.state.progress.spent
+    }
+
     /// Trains until the steps are done, the loss no longer falls, or `observe` breaks off after a step; then a
     /// checkpoint is kept and [`Error::Stopped`] given. At the end the model has the parameters that did best.
     ///
@@ -266,12 +274,15 @@ impl<'a> Trainer<'a> {
         mut observe: impl FnMut(&Record) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         while self.step() < self.settings.steps && !self.is_over() {
+            let watch = Stopwatch::start();
             let mut record = self.one()?;
             let due = record.step.is_multiple_of(self.settings.interval)
                 || record.step == self.settings.steps;
             if due {
                 record.validation = Some(self.validate()?);
             }
+            let progress = &mut self.state.progress;
+            progress.spent = progress.spent.and(watch.spent());
             self.metrics.write(&record)?;
             let stop = observe(&record).is_break();
             if due || stop {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::Path;
 
 use candle_core::Device;
@@ -15,6 +15,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use lookback_model::Prefix;
 use lookback_model::checkpoint::Checkpoint;
+use lookback_model::store::EmbeddedModel;
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
@@ -46,7 +47,7 @@ impl Vocabulary {
     /// # Errors
     /// [`Error::Tensor`] or [`Error::Model`] where the file is no GGUF file with a byte-level BPE vocabulary.
     pub fn reduce(source: &Path, keep: usize, texts: &[String]) -> Result<Self, Error> {
-        let mut file = BufReader::new(File::open(source).map_err(Error::io(source))?);
+        let mut file = open(source)?;
         let content = Content::read(&mut file)?;
         let list = |key: &str| texts_of(&content, key);
         let (tokens, merges) = (
@@ -140,6 +141,20 @@ impl Vocabulary {
             .flatten_all()?
             .to_vec1()?)
     }
+}
+
+/// A source of bytes that a GGUF file is read from.
+trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
+
+fn open(source: &Path) -> Result<Box<dyn Source>, Error> {
+    Ok(match EmbeddedModel::at(source) {
+        Some(model) => Box::new(Cursor::new(model.bytes)),
+        None => Box::new(BufReader::new(
+            File::open(source).map_err(Error::io(source))?,
+        )),
+    })
 }
 
 /// Adds to `wanted` every token that one of its tokens is merged from.

@@ -3,7 +3,7 @@
 use candle_core::{D, DType, Device, Tensor, Var};
 use lookback_attention::Mask;
 use lookback_learn::Error;
-use lookback_learn::attention::{Options, attend};
+use lookback_learn::attention::{Heads, Options, attend, attend_rows};
 use proptest::prelude::*;
 
 /// softmax(q·kᵀ·scale + mask)·v, operation by operation.
@@ -96,6 +96,72 @@ proptest! {
         // Rounding of f32 sums of at most 36 terms, and of f64's.
         prop_assert!(difference(shapes, &options, DType::F32) < 3e-5);
         prop_assert!(difference(shapes, &options, DType::F64) < 1e-12);
+    }
+}
+
+/// \[B·N, H·d\] as \[B, H, N, d\].
+fn heads_first(x: &Tensor, batch: usize, heads: usize) -> Tensor {
+    let (rows, columns) = x.dims2().unwrap();
+    let shape = (batch, rows / batch, heads, columns / heads);
+    x.reshape(shape).unwrap().transpose(1, 2).unwrap()
+}
+
+#[test]
+fn rows_with_heads_side_by_side_give_the_same() {
+    let (b, h, h_kv, n, d_k, d_v) = (2, 4, 2, 5, 6, 3);
+    for dtype in [DType::F32, DType::F64] {
+        let var = |heads: usize, d: usize, salt: f64| {
+            let count = (b * n * heads * d) as u32;
+            let values = (0..count).map(|i| (f64::from(i) * 0.71 + salt).sin());
+            let tensor = Tensor::from_iter(values, &Device::Cpu).unwrap();
+            let tensor = tensor.reshape((b * n, heads * d)).unwrap();
+            Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap()
+        };
+        let vars = [var(h, d_k, 0.0), var(h_kv, d_k, 1.0), var(h_kv, d_v, 2.0)];
+        let [q, k, v] = &vars;
+        let heads = Heads {
+            batch: b,
+            queries: h,
+            keys: h_kv,
+        };
+        let options = Options::default();
+        let rows = attend_rows(q, k, v, heads, &options).unwrap();
+        assert_eq!(rows.dims(), [b * n, h * d_v]);
+        let apart = [(q, h), (k, h_kv), (v, h_kv)].map(|(x, heads)| heads_first(x, b, heads));
+        let [q, k, v] = &apart;
+        let plain = attend(q, k, v, &options).unwrap();
+        let loss = |z: &Tensor| {
+            let z = z.flatten_all().unwrap();
+            let weight = Tensor::arange(0f64, z.elem_count() as f64, &Device::Cpu).unwrap();
+            let weight = weight.sin().unwrap().to_dtype(dtype).unwrap();
+            (z * weight).unwrap().sum_all().unwrap()
+        };
+        let plain = plain.transpose(1, 2).unwrap().contiguous().unwrap();
+        let [by_rows, by_heads] = [&rows, &plain].map(|z| loss(z).backward().unwrap());
+        let numbers = |x: &Tensor| {
+            let x = x.to_dtype(DType::F64).unwrap();
+            x.flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        assert_eq!(numbers(&rows), numbers(&plain));
+        for var in &vars {
+            assert_eq!(
+                numbers(by_rows.get(var).unwrap()),
+                numbers(by_heads.get(var).unwrap())
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_that_do_not_divide_are_refused() {
+    let x = Tensor::zeros((6, 8), DType::F32, &Device::Cpu).unwrap();
+    for (batch, queries) in [(4, 2), (2, 3), (0, 2), (2, 0)] {
+        let heads = Heads {
+            batch,
+            queries,
+            keys: 2,
+        };
+        assert!(attend_rows(&x, &x, &x, heads, &Options::default()).is_err());
     }
 }
 

@@ -6,17 +6,13 @@
 
 use lookback_learn::batch::{Example, Table};
 use lookback_learn::evaluate::{correct, interval, measure, similarity_masses};
-use lookback_learn::sentences::{Draw, Item, Pronoun, ReadFrom, Set, Split, Template, Topic};
+use lookback_learn::sentences::{Item, ReadFrom, Set, Split, notes};
 use lookback_learn::{Base, evaluation, shipped};
 use lookback_model::store::{PRONOUN, Silent, Store};
 use lookback_model::{LoadOptions, Model};
 
 fn path() -> std::path::PathBuf {
-    Store::from_env()
-        .unwrap()
-        .resolve(PRONOUN.name, &Silent)
-        .unwrap()
-        .path
+    PRONOUN.address()
 }
 
 fn model() -> Model {
@@ -77,14 +73,7 @@ fn sentences_of_others_are_reported() {
 #[test]
 fn the_notes_sentence_and_its_swaps_point_where_they_should() {
     let model = model();
-    let draw = Draw {
-        names: ["Vatsal", "Madd"],
-        pronoun: Pronoun::He,
-        topic: Topic::all(true)[0],
-        template: Template::all(false).swap_remove(0),
-        split: Split::HeldOutTemplates,
-    };
-    let items = draw.forms(Set::Pronoun);
+    let items = notes();
     for (item, masses) in items
         .iter()
         .zip(shipped::masses(&model, &items, ReadFrom::Pronoun).unwrap())

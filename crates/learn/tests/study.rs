@@ -4,17 +4,14 @@ use std::ops::ControlFlow;
 
 use lookback_learn::study::{Embeddings, Event, Length, Study, run};
 use lookback_learn::{Base, Error};
-use lookback_model::store::{PRONOUN, Silent, Store};
+use lookback_model::store::PRONOUN;
 
 #[test]
 fn a_study_that_was_broken_off_goes_on_where_it_stopped() {
-    let path = Store::from_env()
-        .unwrap()
-        .resolve(PRONOUN.name, &Silent)
-        .unwrap()
-        .path;
+    let path = PRONOUN.address();
     let base = Base::open(&path).unwrap();
     let embeddings = Embeddings {
+        source: &path,
         tokenizer: base.tokenizer(),
         values: base.values(),
         d: base.d(),

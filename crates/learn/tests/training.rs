@@ -7,14 +7,10 @@ use std::sync::Arc;
 use lookback_learn::batch::Table;
 use lookback_learn::train::{Files, Record, Settings, Trainer};
 use lookback_learn::{Base, Config, Error};
-use lookback_model::store::{PRONOUN, Silent, Store};
+use lookback_model::store::PRONOUN;
 
 fn base() -> Base {
-    let path = Store::from_env()
-        .unwrap()
-        .resolve(PRONOUN.name, &Silent)
-        .unwrap()
-        .path;
+    let path = PRONOUN.address();
     Base::open(&path).unwrap()
 }
 

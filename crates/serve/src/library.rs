@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
+use lookback_heads::changes::Changes;
 use lookback_model::Prefix;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -28,7 +29,7 @@ pub(crate) const TEXT_BYTES: usize = 1 << 20;
 /// What was read, and what reads.
 pub(crate) struct Library {
     pub(crate) model: Option<NamedModel>,
-    prefix: Prefix,
+    pub(crate) prefix: Prefix,
     /// The text that the page begins with.
     first: Arc<Reading>,
     /// Whether the first is a trace that was given, which is never dropped.
@@ -44,6 +45,7 @@ impl Library {
             model,
             trace,
             text,
+            changes,
             prefix,
             ..
         } = options;
@@ -54,10 +56,12 @@ impl Library {
         let first = match (trace, &model) {
             (Some(trace), model) => {
                 let meta = trace.meta();
-                let id = identity(&meta.model, &meta.text);
+                let id = identity(&meta.model, &meta.text, &Changes::default());
                 Reading::ready(id, trace, model.as_ref())
             }
-            (None, Some(model)) => Reading::new(identity(&model.sha256, &text), text),
+            (None, Some(model)) => {
+                Reading::new(identity(&model.sha256, &text, &changes), text, changes)
+            }
             (None, None) => return Err(Error::Nothing),
         };
         let first = Arc::new(first);
@@ -101,19 +105,24 @@ impl Library {
         Ok(reading)
     }
 
-    /// Reads `text`, unless it was read already.
-    pub(crate) fn read(&self, text: String, app: &Arc<App>) -> Result<Arc<Reading>, ApiError> {
+    /// Reads `text` under some changes, unless that was done already.
+    pub(crate) fn read(
+        &self,
+        text: String,
+        changes: Changes,
+        app: &Arc<App>,
+    ) -> Result<Arc<Reading>, ApiError> {
         check(&text)?;
         let known = self
             .lock()
             .iter()
-            .find(|r| r.text == text && !r.has_failed())
+            .find(|r| r.text == text && r.changes == changes && !r.has_failed())
             .cloned();
         if let Some(reading) = known {
             return Ok(reading);
         }
         let model = self.model.as_ref().ok_or_else(ApiError::needs_model)?;
-        let id = identity(&model.sha256, &text);
+        let id = identity(&model.sha256, &text, &changes);
         let mut readings = self.lock();
         readings.retain(|reading| reading.id != id);
         if readings
@@ -127,7 +136,7 @@ impl Library {
                 "too many texts are being read; ask again in a moment",
             ));
         }
-        let reading = Arc::new(Reading::new(id, text));
+        let reading = Arc::new(Reading::new(id, text, changes));
         readings.push(reading.clone());
         drop(readings);
         self.begin(reading.clone(), app);
@@ -202,12 +211,16 @@ fn check(text: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The name of what a model makes of a text.
-fn identity(model: &str, text: &str) -> String {
+/// The name of what a model makes of a text under some changes.
+fn identity(model: &str, text: &str, changes: &Changes) -> String {
     let mut hash = Sha256::new();
     hash.update(model);
     hash.update([0]);
     hash.update(text);
+    if let Some(told) = changes.told() {
+        hash.update([0]);
+        hash.update(told);
+    }
     hash.finalize()
         .iter()
         .take(8)

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use lookback_heads::changes::Changes;
 use lookback_model::{Model, Prefix};
 use lookback_trace::Trace;
 
@@ -27,6 +28,8 @@ pub struct ServeOptions {
     pub trace: Option<Trace>,
     /// The text that the page begins with, where no trace is given.
     pub text: String,
+    /// What is taken out of the model while it reads the first text; a trace that is given is what it is.
+    pub changes: Changes,
     /// What stands before each text.
     pub prefix: Prefix,
 }
@@ -39,6 +42,7 @@ impl Default for ServeOptions {
             model: None,
             trace: None,
             text: String::new(),
+            changes: Changes::default(),
             prefix: Prefix::Declared,
         }
     }

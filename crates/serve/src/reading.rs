@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::http::StatusCode;
+use lookback_heads::changes::Changes;
 use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions};
 use lookback_trace::Trace;
 
 use crate::NamedModel;
 use crate::api::ApiError;
+use crate::layers::Layers;
 use crate::tiles::Tiles;
 
 /// A text and how far its reading is.
 pub(crate) struct Reading {
     pub(crate) id: String,
     pub(crate) text: String,
+    /// What was taken out of the model while it read.
+    pub(crate) changes: Changes,
     /// Set by whoever does not want it any more.
     pub(crate) cancel: AtomicBool,
     state: Mutex<State>,
@@ -43,15 +47,17 @@ pub(crate) struct Ready {
     /// Texts of the prefix tokens; empty where nobody knows them.
     pub(crate) prefix: Vec<String>,
     pub(crate) tiles: Tiles,
+    pub(crate) layers: Layers,
     /// Seconds that the reading took; none for a trace that was given.
     pub(crate) seconds: Option<f64>,
 }
 
 impl Reading {
-    pub(crate) fn new(id: String, text: String) -> Self {
+    pub(crate) fn new(id: String, text: String, changes: Changes) -> Self {
         Self {
             id,
             text,
+            changes,
             cancel: AtomicBool::new(false),
             state: Mutex::new(State::Reading { done: 0, layers: 0 }),
             done: AtomicUsize::new(0),
@@ -61,7 +67,7 @@ impl Reading {
 
     /// A trace that is there already.
     pub(crate) fn ready(id: String, trace: Trace, model: Option<&NamedModel>) -> Self {
-        let mut reading = Self::new(id, trace.meta().text.clone());
+        let mut reading = Self::new(id, trace.meta().text.clone(), Changes::default());
         reading.state = Mutex::new(State::Ready(Arc::new(Ready::new(trace, model, None))));
         reading
     }
@@ -124,7 +130,8 @@ impl Reading {
             model_name: Some(named.name.clone()),
             model_sha256: Some(named.sha256.clone()),
         };
-        let traced = model.trace(&encoding, &options, self)?;
+        let interventions = self.changes.on(model, &encoding)?;
+        let traced = model.trace(&encoding, &options, &interventions.and(self))?;
         Ok(Ready::new(
             traced.trace,
             Some(named),
@@ -153,7 +160,14 @@ impl Ready {
     fn new(trace: Trace, model: Option<&NamedModel>, seconds: Option<f64>) -> Self {
         let ids = &trace.meta().tokens[..trace.meta().prefix_tokens];
         let text = |id: &u32| model?.model.tokenizer().token_text(*id);
+        let special = |id: &u32| model.and_then(|m| m.model.tokenizer().is_special(*id));
+        let special = trace
+            .meta()
+            .tokens
+            .iter()
+            .map(|id| special(id).unwrap_or(false));
         Self {
+            layers: Layers::new(trace.layer_count(), special.collect()),
             prefix: ids.iter().map_while(text).collect(),
             tiles: Tiles::new(),
             trace,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::connection::Connections;
 use crate::guard::Hosts;
 use crate::library::Library;
+use crate::scores::Scores;
 use crate::work::Work;
 use crate::{Error, ServeOptions, api};
 
@@ -30,6 +31,7 @@ pub struct Server {
 pub(crate) struct App {
     pub(crate) library: Library,
     pub(crate) work: Work,
+    pub(crate) scores: Scores,
     pub(crate) hosts: Hosts,
 }
 
@@ -51,6 +53,7 @@ impl Server {
         let app = App {
             library,
             work: Work::new(),
+            scores: Scores::default(),
             hosts: Hosts::of(address),
         };
         Ok(Self {

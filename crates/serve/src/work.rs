@@ -1,10 +1,12 @@
 //! What is computed at a request: few questions at a time, so many waiting, each cancelled when nobody wants it.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::http::StatusCode;
-use tokio::sync::Semaphore;
+use lookback_model::Hooks;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::ApiError;
 
@@ -40,12 +42,7 @@ impl Work {
         T: Send + 'static,
         F: FnOnce(&AtomicBool) -> Result<T, ApiError> + Send + 'static,
     {
-        let _room = self.room.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many questions are waiting; ask again in a moment",
-            )
-        })?;
+        let _room = self.enter()?;
         let turn = self
             .turn
             .clone()
@@ -72,6 +69,7 @@ impl Work {
     where
         F: FnOnce(&AtomicBool) + Send + 'static,
     {
+        let _room = self.enter()?;
         let turn = self
             .turn
             .clone()
@@ -85,6 +83,16 @@ impl Work {
             question(&cancel);
         });
         Ok(())
+    }
+
+    /// Room among those that wait, or a refusal.
+    fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.room.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many questions are waiting; ask again in a moment",
+            )
+        })
     }
 
     /// Sets the flag of all that is being computed.
@@ -109,6 +117,18 @@ impl Work {
     }
 }
 
+/// Stops a run of the model once the flag is set.
+pub(crate) struct Cancel<'a>(pub(crate) &'a AtomicBool);
+
+impl Hooks for Cancel<'_> {
+    fn before_layer(&self, _done: usize, _layers: usize) -> ControlFlow<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
 fn stopping() -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
 }
@@ -119,5 +139,51 @@ struct Unwanted(Arc<AtomicBool>);
 impl Drop for Unwanted {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Two questions that only end when they are told to, and as many behind them as may wait.
+    #[test]
+    fn the_queue_is_bounded_and_whoever_leaves_makes_room() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_time()
+            .build()
+            .unwrap();
+        let work = Arc::new(Work::new());
+        let asked = |work: &Arc<Work>| {
+            let work = work.clone();
+            runtime.spawn(async move {
+                let until_cancelled = |cancel: &AtomicBool| {
+                    while !cancel.load(Ordering::Relaxed) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Ok(())
+                };
+                work.run(until_cancelled).await
+            })
+        };
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| asked(&work)).collect();
+        let refused = |work: &Arc<Work>| runtime.block_on(work.stream(|_| ())).is_err();
+        while work.room.available_permits() > 0 {
+            std::thread::yield_now();
+        }
+        assert!(refused(&work));
+        waiting.pop().unwrap().abort();
+        while work.room.available_permits() == 0 {
+            std::thread::yield_now();
+        }
+        work.cancel_all();
+        for question in waiting {
+            // Those that were computed end, and those that waited are told that the server stops.
+            let _ = runtime.block_on(question).unwrap();
+        }
+        assert_eq!(work.room.available_permits(), WAITING);
+        assert!(refused(&work));
     }
 }

@@ -15,6 +15,7 @@ mod save;
 mod statistics;
 mod tensor;
 mod trace;
+mod until;
 mod walk;
 mod word_weights;
 pub mod words;

@@ -160,4 +160,8 @@ impl Observer for Sound {
     fn wanted(&self, area: &Area) -> Range<usize> {
         area.none()
     }
+
+    fn wants_row_statistics(&self) -> bool {
+        true
+    }
 }

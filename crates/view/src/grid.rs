@@ -1,5 +1,7 @@
 //! Every head as a small picture, with the statistics by which heads are sorted.
 
+use std::sync::atomic::AtomicBool;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lookback_trace::Trace;
@@ -21,7 +23,8 @@ pub struct HeadPicture {
     pub head: usize,
     /// Cells along its side.
     pub side: usize,
-    /// The largest weight of each cell as a part of the peak, 0 to 255, row by row, in base64.
+    /// The largest weight w of each cell, row by row, in base64: 0 for none, else 1 + 254·(1 + log₁₀(w / peak) / 4),
+    /// and 1 below a ten-thousandth of the peak.
     pub cells: String,
     /// The largest weight.
     pub peak: f32,
@@ -40,16 +43,20 @@ pub struct HeadPicture {
 /// The pictures of a layer's heads, from one pass over its weights.
 ///
 /// # Errors
-/// [`Error::Trace`].
+/// [`Error::Trace`], and [`Error::Cancelled`] once `cancel` is set.
 ///
 /// ```
 /// let trace = lookback_heads::example::Example::default().trace();
-/// let pictures = lookback_view::grid::pictures(&trace, 1)?;
+/// let pictures = lookback_view::grid::pictures(&trace, 1, &Default::default())?;
 /// assert_eq!(pictures.len(), 2);
 /// assert!(pictures[0].sink > 0.0 && pictures[0].entropy > 0.0);
 /// # Ok::<(), lookback_view::Error>(())
 /// ```
-pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> {
+pub fn pictures(
+    trace: &Trace,
+    layer: usize,
+    cancel: &AtomicBool,
+) -> Result<Vec<HeadPicture>, Error> {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
     let side = n.min(CELLS);
     let tile = PooledTile {
@@ -60,8 +67,9 @@ pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> 
         pool: Pool::Max,
     };
     let masses = SpanMass::new([Span::Keys(0..prefix.max(1)), Span::previous(), Span::own()]);
-    let (cells, entropy, distances, masses) =
-        trace.observe(layer, &(tile, Entropy, DistanceMass, masses))?;
+    let observers = (tile, Entropy, DistanceMass, masses);
+    let seen = trace.observe_until(layer, &observers, cancel)?;
+    let (cells, entropy, distances, masses) = seen.ok_or(Error::Cancelled)?;
     let text = prefix.min(n - 1);
     let picture = |head: usize| {
         let cells: ArrayView2<f32> = cells.slice(s![0, head, .., ..]);
@@ -84,10 +92,14 @@ pub fn pictures(trace: &Trace, layer: usize) -> Result<Vec<HeadPicture>, Error> 
     Ok((0..cells.len_of(Axis(1))).map(picture).collect())
 }
 
-/// A cell as a part of the peak; no weight but 0 becomes 0.
+/// Powers of ten that a picture spans.
+const DECADES: f32 = 4.0;
+
+/// A cell on the logarithmic scale from the peak down; no weight but 0 becomes 0.
 fn part(cell: f32, peak: f32) -> u8 {
     if cell > 0.0 {
-        (255.0 * cell / peak).round().max(1.0) as u8
+        let place = 1.0 + (cell / peak).log10() / DECADES;
+        (1.0 + 254.0 * place.max(0.0)).round() as u8
     } else {
         0
     }
@@ -108,10 +120,17 @@ mod tests {
     use lookback_heads::example::Example;
 
     #[test]
+    fn a_cell_is_its_place_between_the_peak_and_a_ten_thousandth_of_it() {
+        assert_eq!(part(0.5, 0.5), 255);
+        assert_eq!(part(0.005, 0.5), 128);
+        assert_eq!((part(1e-6, 0.5), part(0.0, 0.5)), (1, 0));
+    }
+
+    #[test]
     fn statistics_are_means_over_the_rows_of_the_text() {
         let trace = Example::default().trace();
         let n = trace.n();
-        for picture in pictures(&trace, 2).unwrap() {
+        for picture in pictures(&trace, 2, &AtomicBool::new(false)).unwrap() {
             let head = trace.head(picture.layer, picture.head).unwrap();
             let rows: Vec<_> = (1..n).map(|i| (i, head.row(i).unwrap())).collect();
             let mean = |of: &dyn Fn(usize, &ndarray::Array1<f32>) -> f32| {

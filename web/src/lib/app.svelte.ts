@@ -2,7 +2,7 @@ import { FileSource } from './file';
 import { type Place, readLink, writeLink } from './link';
 import * as server from './server';
 import { pieces } from './text';
-import { type Around, type HeadId, type Source, allHeads, sameHead } from './types';
+import { type Around, type Changes, type HeadId, type Source, allHeads, sameHead, writeHead } from './types';
 
 /** What is shown, and how it is got: one for the page. */
 export class App {
@@ -11,6 +11,8 @@ export class App {
   /** Layers done and in all, while a text is read. */
   reading = $state<{ id: string; done: number; layers: number } | null>(null);
   error = $state<string | null>(null);
+  /** Whether the text is being continued: views follow without losing what they show. */
+  growing = $state(false);
   place = $state<Place>(readLink(location.hash));
   around = $state.raw<Around | null>(null);
   /** The unit under the pointer. */
@@ -38,7 +40,12 @@ export class App {
     }
     try {
       this.session = await server.session();
-      await this.follow(await this.first(this.session.trace));
+      const { text, changes } = $state.snapshot(this.place);
+      const shown = await this.follow(await this.first(this.session.trace));
+      // What the link asks for cannot be read: the page begins as it would without.
+      if (!shown && !this.source) await this.follow(await server.status(this.session.trace));
+      // A link without a text means the text that the server begins with.
+      else if (text === null && changes.ablate.length + changes.cut.length > 0) await this.change(changes);
     } catch (error) {
       this.fail(error);
     }
@@ -49,7 +56,7 @@ export class App {
     const { text } = this.place;
     if (text !== null) {
       try {
-        return await server.read(text);
+        return await server.read(text, $state.snapshot(this.place.changes));
       } catch (error) {
         this.fail(error);
         this.place.index = null;
@@ -64,41 +71,79 @@ export class App {
     if (reading) await server.cancel(reading.id).catch((error: unknown) => this.fail(error));
   }
 
-  /** Reads another text. */
+  /** Reads another text. Heads that were taken out stay out; edges belong to their text. */
   async read(text: string): Promise<void> {
-    this.error = null;
-    try {
-      const status = await server.read(text);
+    const { ablate } = $state.snapshot(this.place.changes);
+    await this.readAnd(text, { ablate, cut: [] }, () => {
       this.place.index = null;
       this.place.target = null;
       this.place.map = null;
+    });
+  }
+
+  /** Reads the text that is continued, with everything that is chosen. */
+  async grow(text: string): Promise<void> {
+    await this.readAnd(text, $state.snapshot(this.place.changes), () => undefined);
+  }
+
+  /** Reads the same text with other changes. */
+  async change(changes: Changes): Promise<void> {
+    const text = this.source?.description.text;
+    if (text !== undefined) await this.readAnd(text, changes, () => undefined);
+  }
+
+  /** Takes a head out, or puts it back. */
+  toggleAblated(id: HeadId): Promise<void> {
+    const { ablate, cut } = $state.snapshot(this.place.changes);
+    const name = writeHead(id);
+    return this.change({ ablate: ablate.includes(name) ? ablate.filter((other) => other !== name) : [...ablate, name], cut });
+  }
+
+  /** Cuts an edge, or joins it again. */
+  toggleCut(edge: string): Promise<void> {
+    const { ablate, cut } = $state.snapshot(this.place.changes);
+    return this.change({ ablate, cut: cut.includes(edge) ? cut.filter((other) => other !== edge) : [...cut, edge] });
+  }
+
+  private async readAnd(text: string, changes: Changes, forget: () => void): Promise<void> {
+    this.error = null;
+    try {
+      const status = await server.read(text, changes);
+      forget();
       await this.follow(status);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  /** Waits until a text is read, and shows it, unless another was asked for meanwhile. */
-  private async follow(first: server.Status): Promise<void> {
+  /** Waits until a text is read, and shows it, unless another was asked for meanwhile; false where it cannot be read. */
+  private async follow(first: server.Status): Promise<boolean> {
     const turn = ++this.texts;
     let status = first;
     while (status.state === 'reading') {
       this.reading = { id: status.id, done: status.done, layers: status.layers };
       await new Promise((resolve) => setTimeout(resolve, 100));
-      if (turn !== this.texts) return;
+      if (turn !== this.texts) return true;
       status = await server.status(status.id);
     }
     this.reading = null;
     if (status.state === 'failed') {
       this.error = status.error;
-      return;
+      this.place.changes = this.server?.changes ?? { ablate: [], cut: [] };
+      return false;
     }
     this.seconds = status.seconds;
-    this.show(new server.ServerSource(status.id, status.trace));
+    this.place.changes = status.changes;
+    this.show(new server.ServerSource(status.id, status.trace, status.changes));
+    return true;
   }
 
   private show(source: Source): void {
-    this.around = null;
+    // Where the text is the same or goes on, what is shown stays until the new answer is here: nothing loses the focus.
+    if (!this.growing && this.source?.description.text !== source.description.text) this.around = null;
+    const { map } = this.place;
+    // Who saw the whole of the old text sees the whole of the new one.
+    if (map && this.source && map[2] >= this.source.description.n) this.place.map = null;
     this.source = source;
     const units = this.units(source);
     if (this.place.index === null || this.place.index >= units) this.place.index = this.begin(source);
@@ -120,6 +165,16 @@ export class App {
   units(source: Source | null = this.source): number {
     if (!source) return 0;
     return this.place.unit === 'word' ? source.description.words.length : source.description.n;
+  }
+
+  /** The word that is chosen, or that the chosen token belongs to. */
+  wordIndex(): number | null {
+    const words = this.source?.description.words ?? [];
+    const { unit, index } = this.place;
+    if (index === null || words.length === 0) return null;
+    if (unit === 'word') return Math.min(index, words.length - 1);
+    const of = words.findIndex(([, , first, end]) => index >= first && index < end);
+    return of < 0 ? null : of;
   }
 
   choose(index: number): void {

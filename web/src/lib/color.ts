@@ -38,5 +38,5 @@ export function barTicks(scale: Scale, peak: number): { at: number; label: strin
     }));
 }
 
-/** Whether ink on this shade should be dark. */
-export const isBright = (place: number): boolean => place > 0.55;
+/** Whether ink on this shade should be dark: where dark and light ink have the same contrast, above 4.4. */
+export const isBright = (place: number): boolean => place > 0.46;

@@ -1,6 +1,6 @@
-import type { HeadId, Pool, Scale, Unit } from './types';
+import { type Changes, type HeadId, type Pool, type Scale, type Unit, readHead, writeHead } from './types';
 
-export type View = 'text' | 'grid' | 'map' | 'steps';
+export type View = 'text' | 'who' | 'grid' | 'map' | 'steps';
 
 /** Everything that a link brings back. */
 export interface Place {
@@ -17,16 +17,20 @@ export interface Place {
   scale: Scale;
   /** The part of the map: first query, first key, tokens across. */
   map: [number, number, number] | null;
+  /** The statistic by which heads are sorted. */
+  sort: string;
+  /** What is taken out of the model. */
+  changes: Changes;
+  /** Whom a word may stand for, as it was typed; empty for those that are found. */
+  candidates: string;
+  /** How the text is continued before the model is asked. */
+  probe: string;
 }
 
-const VIEWS: readonly View[] = ['text', 'grid', 'map', 'steps'];
+const VIEWS: readonly View[] = ['text', 'who', 'grid', 'map', 'steps'];
 
-function readHead(name: string): HeadId | null {
-  const found = /^(\d{1,4})\.(\d{1,4})$/.exec(name);
-  return found ? { layer: Number(found[1]), head: Number(found[2]) } : null;
-}
-
-const writeHead = (id: HeadId): string => `${id.layer}.${id.head}`;
+/** Changes that a link may hold. */
+const MOST_CHANGES = 512;
 
 function readNumber(text: string | null, most = Number.MAX_SAFE_INTEGER): number | null {
   const value = text === null || text === '' ? Number.NaN : Number(text);
@@ -52,6 +56,13 @@ export function readLink(hash: string): Place {
     pool: link.get('pool') === 'mean' ? 'mean' : 'max',
     scale: link.get('scale') === 'linear' ? 'linear' : 'log',
     map: map.length === 3 && map.every((part) => part !== null) ? (map as [number, number, number]) : null,
+    sort: link.get('sort') ?? 'order',
+    changes: {
+      ablate: (link.get('out') ?? '').split(',').filter((name) => readHead(name)).slice(0, MOST_CHANGES),
+      cut: link.getAll('cut').filter((edge) => edge.includes('->')).slice(0, MOST_CHANGES),
+    },
+    candidates: link.get('candidates') ?? '',
+    probe: link.get('probe') ?? '',
   };
 }
 
@@ -71,6 +82,11 @@ export function writeLink(place: Place): string {
   set('pool', place.pool === 'mean' ? 'mean' : null);
   set('scale', place.scale === 'linear' ? 'linear' : null);
   set('part', place.map && place.map.map((part) => +part.toFixed(2)).join(','));
+  set('sort', place.sort === 'order' ? null : place.sort);
+  set('out', place.changes.ablate.join(','));
+  for (const edge of place.changes.cut) link.append('cut', edge);
+  set('candidates', place.candidates);
+  set('probe', place.probe);
   set('text', place.text);
   return `#${link}`;
 }

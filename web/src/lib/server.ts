@@ -1,16 +1,21 @@
-import type {
-  Around,
-  AroundQuery,
-  Description,
-  HeadId,
-  HeadPicture,
-  ModelInfo,
-  Pool,
-  Scale,
-  Source,
-  TileKey,
+import {
+  type Around,
+  type AroundQuery,
+  type Changes,
+  type Description,
+  type HeadId,
+  type HeadPicture,
+  type HeadScores,
+  type ModelInfo,
+  type Passport,
+  type Pool,
+  type Scale,
+  type Source,
+  type TileKey,
+  writeHead,
 } from './types';
 import type { Walk } from './walk';
+import type { Prediction, WhoAnswer, WhoLine, WhoQuestion } from './who';
 
 const API = '/api/1';
 
@@ -23,15 +28,13 @@ export interface Session {
 
 export type Status =
   | { state: 'reading'; id: string; done: number; layers: number }
-  | { state: 'ready'; id: string; seconds: number | null; trace: Description }
+  | { state: 'ready'; id: string; seconds: number | null; changes: Changes; trace: Description }
   | { state: 'failed'; id: string; error: string };
 
 export type Generated =
   | { token: number; text: string }
   | { end: unknown; text: string; tokens: number; seconds: number }
   | { error: string };
-
-const name = (id: HeadId): string => `${id.layer}.${id.head}`;
 
 /** An answer, or an error that says what the server said. */
 async function ask(path: string, init?: RequestInit): Promise<Response> {
@@ -52,11 +55,22 @@ const body = (value: unknown): RequestInit => ({
 
 export const session = (): Promise<Session> => json('/session');
 
-export const read = (text: string): Promise<Status> => json('/traces', body({ text }));
+export const read = (text: string, changes: Changes): Promise<Status> => json('/traces', body({ text, changes }));
 
 export const status = (id: string): Promise<Status> => json(`/traces/${id}`);
 
 export const cancel = (id: string): Promise<Response> => ask(`/traces/${id}`, { method: 'DELETE' });
+
+export type ScoresStatus =
+  | { state: 'none' }
+  | { state: 'computing'; done: number; of: number }
+  | { state: 'ready'; heads: HeadScores[] }
+  | { state: 'failed'; error: string };
+
+/** Begins to compute the model's scores, and says how far they are. */
+export const beginScores = (signal: AbortSignal): Promise<ScoresStatus> => json('/scores', { method: 'POST', signal });
+
+export const scores = (signal: AbortSignal): Promise<ScoresStatus> => json('/scores', { signal });
 
 /** Each line of an answer as it comes. */
 async function* lines<T>(response: Response): AsyncGenerator<T> {
@@ -90,6 +104,8 @@ export class ServerSource implements Source {
   constructor(
     readonly id: string,
     readonly description: Description,
+    /** What was taken out of the model while it read. */
+    readonly changes: Changes,
   ) {}
 
   around(query: AroundQuery, signal: AbortSignal): Promise<Around> {
@@ -103,7 +119,7 @@ export class ServerSource implements Source {
       col: `${key.col}`,
       pool: key.pool,
     });
-    const response = await ask(`/traces/${this.id}/heads/${name(key.head)}/tile?${query}`, { signal });
+    const response = await ask(`/traces/${this.id}/heads/${writeHead(key.head)}/tile?${query}`, { signal });
     return new Float32Array(await response.arrayBuffer());
   }
 
@@ -114,20 +130,49 @@ export class ServerSource implements Source {
       from_col: `${key}`,
       to_col: `${key + 1}`,
     });
-    const path = `/traces/${this.id}/heads/${name(head)}/weights.json?${part}`;
+    const path = `/traces/${this.id}/heads/${writeHead(head)}/weights.json?${part}`;
     const { weights } = await json<{ weights: number[][] }>(path, { signal });
     return weights[0]?.[0] ?? Number.NaN;
   }
 
-  async *grid(signal: AbortSignal): AsyncGenerator<HeadPicture> {
-    for await (const line of lines<HeadPicture | { error: string }>(await ask(`/traces/${this.id}/grid`, { signal }))) {
+  grid(signal: AbortSignal): AsyncGenerator<HeadPicture> {
+    return this.heads('grid', signal);
+  }
+
+  passports(signal: AbortSignal): AsyncGenerator<Passport> {
+    return this.heads('passports', signal);
+  }
+
+  /** Each head as it is done. */
+  private async *heads<T extends HeadId>(what: string, signal: AbortSignal): AsyncGenerator<T> {
+    for await (const line of lines<T | { error: string }>(await ask(`/traces/${this.id}/${what}`, { signal }))) {
       if ('error' in line) throw new Error(line.error);
       yield line;
     }
   }
 
+  /** Whom a word stands for; `onReading` hears how often the text was read. */
+  async who(question: WhoQuestion, onReading: (reading: number) => void, signal: AbortSignal): Promise<WhoAnswer> {
+    for await (const line of lines<WhoLine>(await ask(`/traces/${this.id}/who`, { ...body(question), signal }))) {
+      if ('error' in line) throw new Error(line.error);
+      if ('who' in line) return line;
+      onReading(line.reading);
+    }
+    throw new Error('the answer was cut short; ask again');
+  }
+
+  /** What comes next under this trace's changes, and without them. */
+  predict(asked: { probe: string; continuations: string[]; top: number }, signal: AbortSignal): Promise<Prediction> {
+    return json(`/traces/${this.id}/predict`, { ...body(asked), signal });
+  }
+
+  /** Where the table of heads can be saved from. */
+  table(kind: 'json' | 'csv' | 'npy' | 'parquet'): string {
+    return `${API}/traces/${this.id}/statistics/heads.${kind}`;
+  }
+
   steps(head: HeadId, word: number | null, signal: AbortSignal): Promise<Walk> {
-    const query = new URLSearchParams({ head: name(head) });
+    const query = new URLSearchParams({ head: writeHead(head) });
     if (word !== null) query.set('word', `${word}`);
     return json(`/traces/${this.id}/steps?${query}`, { signal });
   }
@@ -154,7 +199,7 @@ export class ServerSource implements Source {
       to_col: `${part.cols[1]}`,
       ...(file.startsWith('map') ? look : {}),
     });
-    return `${API}/traces/${this.id}/heads/${name(head)}/${file}?${query}`;
+    return `${API}/traces/${this.id}/heads/${writeHead(head)}/${file}?${query}`;
   }
 
   /** Where the page that keeps all of it can be saved from. */
@@ -164,7 +209,7 @@ export class ServerSource implements Source {
 
   private aroundQuery(query: AroundQuery): URLSearchParams {
     const asked = new URLSearchParams({ unit: query.unit, index: `${query.index}` });
-    if (query.heads.length > 0) asked.set('heads', query.heads.map(name).join(','));
+    if (query.heads.length > 0) asked.set('heads', query.heads.map(writeHead).join(','));
     if (query.above !== null) asked.set('above', `${query.above}`);
     if (query.target !== null) asked.set('target', `${query.target}`);
     return asked;

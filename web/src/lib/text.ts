@@ -78,6 +78,12 @@ export function digits(weight: number): string {
   return weight.toPrecision(4);
 }
 
+/** A number with three digits behind the point. */
+export const minus = (value: number): string => value.toFixed(3).replace('-', '−');
+
+/** A change, with its sign. */
+export const signed = (change: number): string => `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(3)}`;
+
 export function percent(share: number): string {
   const percent = 100 * share;
   if (percent === 0) return '0%';

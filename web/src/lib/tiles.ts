@@ -25,9 +25,6 @@ export interface Tile {
   key: TileKey;
   cells: Float32Array;
   peak: number;
-  /** Its picture, and what it was painted with. */
-  picture: HTMLCanvasElement | null;
-  painted: string;
 }
 
 export const keyName = (key: TileKey): string =>
@@ -88,7 +85,7 @@ export class Tiles {
       const cells = await this.source.tile(key, controller.signal);
       let peak = 0;
       for (const cell of cells) if (cell > peak) peak = cell;
-      this.kept.set(name, { key, cells, peak, picture: null, painted: '' });
+      this.kept.set(name, { key, cells, peak });
       const [oldest] = this.kept.keys();
       if (this.kept.size > KEPT && oldest) this.kept.delete(oldest);
     } catch (error) {

@@ -27,6 +27,14 @@ export type Unit = 'word' | 'token';
 export type Pool = 'max' | 'mean';
 export type Scale = 'linear' | 'log';
 
+/** What is taken out of the model while it reads. */
+export interface Changes {
+  /** Heads without their outputs, as `5.1`. */
+  ablate: string[];
+  /** Edges that are cut, as `he->Madd@14.8`. */
+  cut: string[];
+}
+
 export interface AroundQuery {
   unit: Unit;
   index: number;
@@ -82,6 +90,31 @@ export interface ModelInfo {
   layers: number;
   heads: number;
   context_length: number;
+  /** Whether it says what comes next. */
+  predicts: boolean;
+}
+
+/** What a head does on the text: see docs/heads.md. */
+export interface Passport extends HeadId {
+  sink_share: number;
+  sink_rate: number;
+  entropy: number;
+  mean_distance: number;
+  self_share: number;
+  previous_share: number;
+  local_share: number;
+  special_share: number;
+  value_sink_share: number;
+  value_self_share: number;
+  value_previous_share: number;
+}
+
+/** What a head does on random repeated tokens, and by its weights. */
+export interface HeadScores extends HeadId {
+  induction: number;
+  duplicate: number;
+  previous: number;
+  copying: number | null;
 }
 
 /** Where answers come from: a server, or a trace within the page. */
@@ -97,6 +130,14 @@ export interface Source {
 }
 
 export const headName = (id: HeadId): string => `L${id.layer}H${id.head}`;
+
+/** A head as the interface and links write it. */
+export const writeHead = (id: HeadId): string => `${id.layer}.${id.head}`;
+
+export function readHead(name: string): HeadId | null {
+  const found = /^(\d{1,4})\.(\d{1,4})$/.exec(name);
+  return found ? { layer: Number(found[1]), head: Number(found[2]) } : null;
+}
 
 export const sameHead = (a: HeadId, b: HeadId): boolean => a.layer === b.layer && a.head === b.head;
 

@@ -1,4 +1,4 @@
-//! Normalising a strip and writing it out.
+//! Normalising what was summed and writing it out.
 
 use ndarray::{ArrayViewMut1, ArrayViewMut2};
 
@@ -6,32 +6,39 @@ use super::strip::State;
 use crate::isa::{Isa, Line, Tile};
 use crate::score::normaliser;
 
-/// Writes O \[rows, d_v\] and the LSE \[rows\] of a strip: sums over the softmax's denominator, and that
+/// Writes O \[rows, d_v\] and the LSE \[rows\] of a task: each strip's sums over the softmax's denominator, and that
 /// denominator's logarithm. `sink` is an extra logit, in log₂ units like the state; −∞ for none.
 #[inline(always)]
-pub(super) fn finish<I: Isa>(
+pub(super) fn finish<'w, I: Isa>(
     isa: I,
-    sums: &[Line],
-    state: &State,
+    strips: impl Iterator<Item = (&'w [Line], &'w State)>,
     sink: f64,
     (mut o, mut lse): (ArrayViewMut2<f32>, ArrayViewMut1<f32>),
 ) {
-    for (r, mut row) in o.rows_mut().into_iter().enumerate() {
-        let sum = isa.sum(isa.load(&state.sums[r].0));
-        let (factor, row_lse) = normaliser(state.reference[r].into(), sum.into(), sink);
-        lse[r] = row_lse;
-        let lines = sums.iter().skip(r).step_by(I::Tile::ROWS);
-        match row.as_slice_mut() {
-            Some(row) => {
-                for (out, line) in row.chunks_mut(Line::LEN).zip(lines) {
-                    for (out, x) in out.iter_mut().zip(line.0) {
+    let mut rows = o.rows_mut().into_iter().zip(&mut lse);
+    for (sums, state) in strips {
+        for (r, (mut row, lse)) in (0..I::Tile::ROWS).zip(&mut rows) {
+            let sum = isa.sum(isa.load(&state.sums[r].0));
+            let (factor, row_lse) = normaliser(state.reference[r].into(), sum.into(), sink);
+            *lse = row_lse;
+            let lines = sums.iter().skip(r).step_by(I::Tile::ROWS);
+            match row.as_slice_mut() {
+                Some(row) => {
+                    let (whole, rest) = row.as_chunks_mut::<{ Line::LEN }>();
+                    for (out, line) in whole.iter_mut().zip(lines.clone()) {
+                        *out = line.0.map(|x| x * factor);
+                    }
+                    for (out, x) in rest
+                        .iter_mut()
+                        .zip(lines.skip(whole.len()).flat_map(|l| l.0))
+                    {
                         *out = x * factor;
                     }
                 }
-            }
-            None => {
-                for (out, x) in row.iter_mut().zip(lines.flat_map(|line| line.0)) {
-                    *out = x * factor;
+                None => {
+                    for (out, x) in row.iter_mut().zip(lines.flat_map(|line| line.0)) {
+                        *out = x * factor;
+                    }
                 }
             }
         }

@@ -50,6 +50,7 @@
 )]
 
 mod finish;
+mod heads;
 mod plan;
 mod strip;
 mod task;

@@ -1,15 +1,14 @@
-//! The whole pass: pack keys and values, then share out the queries.
+//! The whole pass: the queries of each key/value head cut into tasks, the heads shared out.
 
-use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 
 use ndarray::{
     ArrayView2, ArrayView4, ArrayViewMut, ArrayViewMut3, ArrayViewMut4, Axis, Dimension, s,
 };
-use rayon::prelude::*;
 
+use super::heads::{KvHead, Packer, Work};
 use super::task::{Task, Worker};
-use crate::isa::{Isa, Kernel, Tile};
+use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::HeadScoring;
 use crate::shape::Shape;
@@ -35,74 +34,53 @@ impl<E: Element> Kernel for Forward<'_, '_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Result<(), Error> {
-        let Shape { b, h, d_k, d_v, .. } = self.shape;
-        let packed = Packed::new(isa, &self);
-        let heads = (0..b * h)
+        let Shape {
+            b,
+            h,
+            h_kv,
+            d_k,
+            d_v,
+            ..
+        } = self.shape;
+        let (k, v, scoring, m) = (self.k, self.v, self.scoring, self.shape.m);
+        let pack = |head: usize, index: usize, memory: Vec<Line>| {
+            let (b, kv) = (head / h_kv, head % h_kv);
+            let end = scoring.key_length(b, m).min((index + 1) * BLOCK);
+            let (k, v) = (
+                k.slice(s![b, kv, index * BLOCK..end, ..]),
+                v.slice(s![b, kv, index * BLOCK..end, ..]),
+            );
+            isa.run(PackBlock { k, v, memory })
+        };
+        let packer = Packer::new(&pack);
+        let scorings = (0..b * h)
             .map(|at| HeadScoring::new(self.scoring, &self.shape, at / h, at % h))
             .collect::<Result<Vec<_>, Error>>()?;
-        let queue = tasks(self.q, &heads, &packed, (self.o, self.lse), I::Tile::ROWS);
-        let queue = Mutex::new(queue.into_iter());
+        let heads = heads(
+            self.q,
+            &scorings,
+            h / h_kv,
+            (self.o, self.lse),
+            I::Tile::ROWS,
+        );
+        let next = AtomicUsize::new(0);
         let work = || {
             isa.run(Worker {
-                queue: &queue,
+                heads: &heads,
+                next: &next,
+                packer: &packer,
                 d_k,
                 d_v,
             })
         };
         match rayon::current_num_threads() {
             1 => work(),
-            threads => rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
+            threads => rayon::scope(|scope| {
+                (1..threads).for_each(|_| scope.spawn(|_| work()));
+                work();
+            }),
         }
         Ok(())
-    }
-}
-
-/// The packed keys and values of every key/value head.
-struct Packed {
-    /// `[B][H_kv][blocks of that batch element]`
-    blocks: Vec<KvBlock>,
-    /// Where the blocks of each batch element and key/value head begin, and the end.
-    starts: Vec<usize>,
-}
-
-impl Packed {
-    fn new<I: Isa, E: Element>(isa: I, call: &Forward<E>) -> Packed {
-        let Shape { b, h_kv, m, .. } = call.shape;
-        let mut starts = vec![0];
-        let mut places = Vec::new();
-        for b in 0..b {
-            let keys = call.scoring.key_length(b, m);
-            for kv in 0..h_kv {
-                places.extend(
-                    (0..keys)
-                        .step_by(BLOCK)
-                        .map(|start| (b, kv, start..(start + BLOCK).min(keys))),
-                );
-                starts.push(places.len());
-            }
-        }
-        let (k, v) = (&call.k, &call.v);
-        let pack = |(b, kv, keys): (usize, usize, Range<usize>)| {
-            let (k, v) = (
-                k.slice(s![b, kv, keys.clone(), ..]),
-                v.slice(s![b, kv, keys, ..]),
-            );
-            isa.run(PackBlock { k, v })
-        };
-        Packed {
-            blocks: places.into_par_iter().map(pack).collect(),
-            starts,
-        }
-    }
-
-    /// The blocks of one key/value head, counted over the batch.
-    fn of(&self, kv_head: usize) -> &[KvBlock] {
-        &self.blocks[self.starts[kv_head]..self.starts[kv_head + 1]]
-    }
-
-    /// Key/value heads, counted over the batch.
-    fn kv_heads(&self) -> usize {
-        self.starts.len() - 1
     }
 }
 
@@ -110,6 +88,7 @@ impl Packed {
 struct PackBlock<'a, E> {
     k: ArrayView2<'a, E>,
     v: ArrayView2<'a, E>,
+    memory: Vec<Line>,
 }
 
 impl<E: Element> Kernel for PackBlock<'_, E> {
@@ -117,46 +96,54 @@ impl<E: Element> Kernel for PackBlock<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> KvBlock {
-        KvBlock::pack(isa, self.k, self.v)
+        KvBlock::pack(isa, self.k, self.v, self.memory)
     }
 }
 
-/// The queries cut into tasks at fixed places, each with the part of the output that it alone writes.
+/// Every key/value head with the queries of its group cut into tasks at fixed places, each with the part of the output
+/// that it alone writes.
 ///
-/// Head after head, because its keys and values are then in a shared cache; within a head the last queries first,
-/// which see the most keys under a causal mask, so that the tasks at the very end are small.
-fn tasks<'a>(
+/// Within a query head the last queries come first, which see the most keys under a causal mask, so that the tasks at
+/// the very end are small.
+fn heads<'a>(
     q: ArrayView4<'a, f32>,
-    heads: &'a [HeadScoring<'a>],
-    packed: &'a Packed,
+    scorings: &'a [HeadScoring<'a>],
+    group: usize,
     (o, lse): (ArrayViewMut4<'a, f32>, ArrayViewMut3<'a, f32>),
     strip: usize,
-) -> Vec<Task<'a>> {
+) -> Vec<KvHead<'a>> {
     let rows = TASK_ROWS.div_ceil(strip) * strip;
-    let group = heads.len() / packed.kv_heads();
-    let mut tasks = Vec::new();
+    let (_, h, n, _) = q.dim();
+    let mut heads = Vec::with_capacity(scorings.len() / group);
     let batches = pieces(o, 0, 1).into_iter().zip(pieces(lse, 0, 1));
     for (b, (o, lse)) in batches.enumerate() {
-        for (h, (o, lse)) in pieces(o, 1, 1)
-            .into_iter()
-            .zip(pieces(lse, 1, 1))
-            .enumerate()
-        {
-            let head = b * q.dim().1 + h;
-            let parts = pieces(o, 2, rows).into_iter().zip(pieces(lse, 2, rows));
-            for (part, (o, lse)) in parts.enumerate().collect::<Vec<_>>().into_iter().rev() {
-                tasks.push(Task {
-                    q: q.slice_move(s![b, h, .., ..]),
+        let groups = pieces(o, 1, group).into_iter().zip(pieces(lse, 1, group));
+        for (kv, (o, lse)) in groups.enumerate() {
+            let mut tasks = Vec::with_capacity(group * n.div_ceil(rows));
+            let members = pieces(o, 1, 1).into_iter().zip(pieces(lse, 1, 1));
+            for (member, (o, lse)) in members.enumerate() {
+                let head = kv * group + member;
+                let parts = pieces(o, 2, rows).into_iter().zip(pieces(lse, 2, rows));
+                tasks.extend(parts.enumerate().map(|(part, (o, lse))| Task {
+                    q: q.slice_move(s![b, head, .., ..]),
                     first: part * rows,
-                    scoring: &heads[head],
-                    blocks: packed.of(head / group),
+                    scoring: &scorings[b * h + head],
                     o: o.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0),
                     lse: lse.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0),
-                });
+                }));
+                let from = tasks.len() - n.div_ceil(rows);
+                tasks[from..].reverse();
             }
+            let HeadScoring { mask, keys, .. } = &scorings[b * h + kv * group];
+            let (first, last) = (mask.visible(0, *keys), mask.visible(n - 1, *keys));
+            heads.push(KvHead {
+                index: heads.len(),
+                blocks: first.start / BLOCK..last.end.div_ceil(BLOCK),
+                work: Work::new(tasks),
+            });
         }
     }
-    tasks
+    heads
 }
 
 /// A view cut along an axis into pieces of `len`, the last one shorter.

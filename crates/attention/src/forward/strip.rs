@@ -119,7 +119,9 @@ impl Strip<'_> {
             excess = isa.max(isa.sub(top, isa.splat(self.state.reference[r])), excess);
         }
         if isa.any(isa.less(isa.splat(HEADROOM), excess)) {
-            self.raise::<I, T>(isa, &tile, first..panel);
+            // By way of memory, so that the tile itself never has an address.
+            self.store::<I, T>(isa, &tile, panel);
+            self.raise::<I, T>(isa, first..panel, panel..last + 1);
         }
 
         let weights = &mut self.weights.0[panel * T::ROWS..(last + 1) * T::ROWS];
@@ -139,18 +141,40 @@ impl Strip<'_> {
         }
     }
 
-    /// Raises the references that the tile's scores pass by more than the headroom, and rescales what was summed
-    /// against them: `done` are the panels of this block whose weights are in memory already.
+    /// Stores a tile in the place of its weights.
     #[inline(always)]
-    fn raise<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T, done: std::ops::Range<usize>) {
+    fn store<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T, panel: usize) {
+        let per_line = Line::LEN / I::LANES;
         for r in 0..T::ROWS {
-            let row = tile.row(r).as_ref();
-            let mut top = row[0];
-            for v in 1..T::VECTORS {
-                top = isa.max(top, row[v]);
+            for v in 0..T::VECTORS {
+                let line = &mut self.weights.0[(panel + v / per_line) * T::ROWS + r];
+                isa.store(
+                    tile.row(r).as_ref()[v],
+                    line.part_mut(v % per_line, I::LANES),
+                );
+            }
+        }
+    }
+
+    /// Raises the references that the scores of the panels `now`, which stand where their weights will, pass by more than
+    /// the headroom, and rescales what was summed against them: `done` are the panels of this block whose weights are
+    /// in memory already.
+    #[inline(always)]
+    fn raise<I: Isa, T: Tile<I::V>>(
+        &mut self,
+        isa: I,
+        done: std::ops::Range<usize>,
+        now: std::ops::Range<usize>,
+    ) {
+        for r in 0..T::ROWS {
+            let mut top = isa.splat(f32::MIN);
+            for panel in now.clone() {
+                let line = &self.weights.0[panel * T::ROWS + r];
+                for part in 0..Line::LEN / I::LANES {
+                    top = isa.max(isa.load(line.part(part, I::LANES)), top);
+                }
             }
             let (top, before) = (isa.largest(top), self.state.reference[r]);
-            // Not so for a row of NaN, whose sums are NaN whatever the reference.
             if top - before > HEADROOM {
                 self.state.reference[r] = top;
                 if before > f32::MIN {

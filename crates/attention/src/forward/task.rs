@@ -1,13 +1,14 @@
 //! A task: some queries of one head against all the keys that they see.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
 use super::finish::finish;
+use super::heads::{KvHead, Packed, Packer};
 use super::strip::{State, Strip, Weights};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
-use crate::pack::{BLOCK, KvBlock, pack_queries};
+use crate::pack::{BLOCK, pack_queries};
 use crate::score::{Bounds, HeadScoring};
 
 /// Queries `first`, `first + 1`, … of one head, as many as `o` has rows.
@@ -16,37 +17,38 @@ pub(super) struct Task<'a> {
     pub(super) q: ArrayView2<'a, f32>,
     pub(super) first: usize,
     pub(super) scoring: &'a HeadScoring<'a>,
-    /// All keys and values of the head.
-    pub(super) blocks: &'a [KvBlock],
     /// \[rows, d_v\]
     pub(super) o: ArrayViewMut2<'a, f32>,
     /// \[rows\]
     pub(super) lse: ArrayViewMut1<'a, f32>,
 }
 
-/// Takes tasks until there are none.
-pub(super) struct Worker<'w, 'a> {
-    pub(super) queue: &'w Mutex<std::vec::IntoIter<Task<'a>>>,
+/// Takes heads for itself until there are none, then the tasks that others have left.
+pub(super) struct Worker<'a> {
+    pub(super) heads: &'a [KvHead<'a>],
+    /// The first head that nobody has taken.
+    pub(super) next: &'a AtomicUsize,
+    pub(super) packer: &'a Packer<'a>,
     pub(super) d_k: usize,
     pub(super) d_v: usize,
 }
 
-impl Kernel for Worker<'_, '_> {
+impl Kernel for Worker<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
+        let heads = self.heads;
         let mut workspace = Workspace::new::<I>(self.d_k, self.d_v);
-        loop {
-            // A panic elsewhere leaves the queue as good as it was.
-            let task = self
-                .queue
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .next();
-            match task {
-                Some(task) => attend(isa, task, &mut workspace),
-                None => break,
+        // Others are joined from the last head on, which was begun last.
+        let mut others = heads.iter().rev();
+        let own = || heads.get(self.next.fetch_add(1, Ordering::Relaxed));
+        while let Some(head) = own().or_else(|| others.next()) {
+            let mut packed = None;
+            while let Some(task) = head.take(self.packer, &mut packed) {
+                if let Some(packed) = &packed {
+                    attend(isa, task, packed, &mut workspace);
+                }
             }
         }
     }
@@ -90,7 +92,7 @@ impl Workspace {
 /// Runs one task: block after block of keys, and for each block strip after strip, so that the block is read from
 /// the nearest cache that holds it.
 #[inline(always)]
-fn attend<I: Isa>(isa: I, mut task: Task, workspace: &mut Workspace) {
+fn attend<I: Isa>(isa: I, task: Task, packed: &Packed, workspace: &mut Workspace) {
     let height = I::Tile::ROWS;
     let rows = task.o.nrows();
     let strips = rows.div_ceil(height);
@@ -104,6 +106,9 @@ fn attend<I: Isa>(isa: I, mut task: Task, workspace: &mut Workspace) {
     {
         let first = strip * height;
         let end = (first + height).min(rows);
+        for row in task.first + end..(task.first + end + height).min(task.first + rows) {
+            isa.prefetch(task.q.row(row).to_slice().unwrap_or(&[]));
+        }
         pack_queries(
             q,
             task.q,
@@ -114,7 +119,9 @@ fn attend<I: Isa>(isa: I, mut task: Task, workspace: &mut Workspace) {
         let bounds = Bounds::new(&head.mask, task.first + first, height, queries, head.keys);
         workspace.states.push(State::new(bounds));
     }
-    for (index, block) in task.blocks.iter().enumerate() {
+    let bounds = [0, strips - 1].map(|at| workspace.states[at].bounds.seen());
+    for index in bounds[0].start / BLOCK..bounds[1].end.div_ceil(BLOCK) {
+        let block = packed.block(index);
         let parts = workspace
             .q
             .chunks_exact(workspace.q_lines)
@@ -130,17 +137,11 @@ fn attend<I: Isa>(isa: I, mut task: Task, workspace: &mut Workspace) {
             strip.attend(isa, block, index * BLOCK, head);
         }
     }
-    for (at, (o, state)) in workspace
-        .o
-        .chunks_exact(workspace.o_lines)
-        .zip(&workspace.states)
-        .enumerate()
-    {
-        let part = at * height..(at * height + height).min(rows);
-        let to = (
-            task.o.slice_mut(ndarray::s![part.clone(), ..]),
-            task.lse.slice_mut(ndarray::s![part]),
-        );
-        finish(isa, o, state, head.sink, to);
-    }
+    let strips = workspace.o.chunks_exact(workspace.o_lines);
+    finish(
+        isa,
+        strips.zip(&workspace.states),
+        head.sink,
+        (task.o, task.lse),
+    );
 }

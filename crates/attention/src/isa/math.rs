@@ -35,7 +35,26 @@ fn exp2_minus_1<I: Isa>(isa: I, f: I::V) -> I::V {
 #[inline(always)]
 pub(crate) fn exp2_bounded<I: Isa>(isa: I, x: I::V) -> I::V {
     // The order of `max` lets NaN through.
-    let x = isa.max(isa.splat(I::EXPONENT_FLOOR), x);
+    exp2_in_domain(isa, isa.max(isa.splat(I::EXPONENT_FLOOR), x))
+}
+
+/// 2^x for every x: as [`exp2_bounded`], and +∞ from x = 128 on.
+#[inline(always)]
+pub(crate) fn exp2<I: Isa>(isa: I, x: I::V) -> I::V {
+    exp2_in_domain(isa, exp2_domain(isa, x))
+}
+
+/// The nearest number to x whose power of two [`exp2_in_domain`] can tell; NaN if x is.
+#[inline(always)]
+pub(crate) fn exp2_domain<I: Isa>(isa: I, x: I::V) -> I::V {
+    let bound = isa.splat(128.0);
+    let x = isa.select(isa.less(bound, x), bound, x);
+    isa.max(isa.splat(I::EXPONENT_FLOOR), x)
+}
+
+/// 2^x for x from [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), where it is 0, to 128, where it is +∞; NaN if x is.
+#[inline(always)]
+pub(crate) fn exp2_in_domain<I: Isa>(isa: I, x: I::V) -> I::V {
     let n = isa.round(x);
     let f = isa.sub(x, n);
     let mut p = isa.splat(EXP2[4]);
@@ -43,14 +62,6 @@ pub(crate) fn exp2_bounded<I: Isa>(isa: I, x: I::V) -> I::V {
         p = isa.mul_add(p, f, isa.splat(c));
     }
     isa.ldexp(p, n)
-}
-
-/// 2^x for every x: as [`exp2_bounded`], and +∞ from x = 128 on.
-#[inline(always)]
-pub(crate) fn exp2<I: Isa>(isa: I, x: I::V) -> I::V {
-    let bound = isa.splat(128.0);
-    let x = isa.select(isa.less(bound, x), bound, x);
-    exp2_bounded(isa, x)
 }
 
 /// tanh x, to a few units in the last place, also near 0: (e²ˣ − 1) / (e²ˣ + 1), the numerator without

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::shape::Shape;
-use crate::{Mask, Scoring};
+use crate::{InstructionSet, Mask, Scoring};
 
 /// The dimensions of a walk, and who sees whom.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,8 @@ impl Area {
 /// Some consecutive queries of one head: what one thread observes from the first key to the last.
 #[derive(Debug, Clone)]
 pub struct QueryBlock<'a> {
+    /// The instruction set that the walk runs on.
+    pub(super) set: InstructionSet,
     pub(super) walk: &'a Walk,
     pub(super) batch: usize,
     pub(super) head: usize,

@@ -37,8 +37,8 @@ impl<O: Observer + ?Sized> Observer for &O {
         (**self).wanted(area)
     }
 
-    fn wants_log2_weights(&self) -> bool {
-        (**self).wants_log2_weights()
+    fn wants_row_statistics(&self) -> bool {
+        (**self).wants_row_statistics()
     }
 }
 
@@ -83,8 +83,8 @@ impl<O: Observer> Observer for Option<O> {
         self.as_ref().map_or(area.none(), |o| o.wanted(area))
     }
 
-    fn wants_log2_weights(&self) -> bool {
-        self.as_ref().is_some_and(Observer::wants_log2_weights)
+    fn wants_row_statistics(&self) -> bool {
+        self.as_ref().is_some_and(Observer::wants_row_statistics)
     }
 }
 
@@ -130,8 +130,8 @@ impl<O: Observer> Observer for Vec<O> {
             .fold(area.none(), |range, o| cover(range, o.wanted(area)))
     }
 
-    fn wants_log2_weights(&self) -> bool {
-        self.iter().any(Observer::wants_log2_weights)
+    fn wants_row_statistics(&self) -> bool {
+        self.iter().any(Observer::wants_row_statistics)
     }
 }
 
@@ -181,8 +181,8 @@ macro_rules! tuple {
                 range
             }
 
-            fn wants_log2_weights(&self) -> bool {
-                $(self.$at.wants_log2_weights())||+
+            fn wants_row_statistics(&self) -> bool {
+                $(self.$at.wants_row_statistics())||+
             }
         }
     };

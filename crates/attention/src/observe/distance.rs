@@ -4,10 +4,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array3, Array4, s};
 
-use super::lanes::RowMoments;
 use super::plan::meet;
 use super::span::part_sum;
-use super::tile::LINES;
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 use crate::isa::Line;
@@ -84,29 +82,33 @@ impl Observer for DistanceMass {
     }
 
     fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
-        let walk = tile.block().walk();
-        let moments = tile.set().run(RowMoments { tile, by: &INDEX });
-        let first = tile.keys().start as isize;
-        for (r, (&mass, moment)) in tile.row_sums().iter().zip(moments).enumerate() {
+        let block = tile.block();
+        let (walk, keys, rows) = (block.walk(), tile.keys(), tile.rows());
+        let whole = whole_bucket(walk, block.batch(), rows.clone(), &keys);
+        let terms = tile.row_sums().iter().zip(tile.row_moments());
+        for (r, (&mass, &moment)) in terms.enumerate() {
+            let (mass, moment) = (f64::from(mass), f64::from(moment));
             let row = tile.first_in_block() + r;
-            let position = walk.position(tile.rows().start + r);
-            let visible = meet(
-                &tile.keys(),
-                &walk.visible(tile.block().batch(), tile.rows().start + r),
-            );
+            let position = walk.position(rows.start + r);
+            let before = position.saturating_sub(keys.start as isize) as f64;
+            let sums = &mut gathered.sums[row];
+            sums[1] += mass;
+            if let Some(bucket) = whole {
+                sums[0] += before * mass - moment;
+                gathered.mass[[row, bucket]] += mass;
+                continue;
+            }
+            let visible = meet(&keys, &walk.visible(block.batch(), rows.start + r));
             if visible.is_empty() {
                 continue;
             }
-            let before = position.saturating_sub(first) as f64;
-            let sums = &mut gathered.sums[row];
-            sums[1] += f64::from(mass);
             if visible.end as isize - 1 <= position {
-                sums[0] += before * f64::from(mass) - f64::from(moment);
+                sums[0] += before * mass - moment;
             } else if visible.start as isize >= position {
-                sums[0] += f64::from(moment) - before * f64::from(mass);
+                sums[0] += moment - before * mass;
             } else {
                 let weights = Line::flat(tile.lines(r));
-                for (key, &weight) in (first..).zip(weights) {
+                for (key, &weight) in (keys.start as isize..).zip(weights) {
                     sums[0] += position.abs_diff(key) as f64 * f64::from(weight);
                 }
             }
@@ -116,7 +118,7 @@ impl Observer for DistanceMass {
                 let part = key..to.min(visible.end);
                 key = part.end;
                 gathered.mass[[row, bucket]] += if part == visible {
-                    f64::from(mass)
+                    mass
                 } else {
                     part_sum(tile, r, part)
                 };
@@ -134,6 +136,27 @@ impl Observer for DistanceMass {
             *out = (sum / mass) as f32;
         }
     }
+
+    fn wants_row_statistics(&self) -> bool {
+        true
+    }
+}
+
+/// The one bucket in which all these keys lie for all these queries, if all of them see all, and none of the keys stands after
+/// a query.
+fn whole_bucket(
+    walk: &Walk,
+    batch: usize,
+    rows: Range<usize>,
+    keys: &Range<usize>,
+) -> Option<usize> {
+    let sees = |row| meet(keys, &walk.visible(batch, row)) == *keys;
+    let (first, last) = (rows.start, rows.end - 1);
+    let far = walk.position(last).checked_sub(keys.start as isize)?;
+    let near = walk.position(first).checked_sub(keys.end as isize - 1)?;
+    let bucket = bucket(usize::try_from(near).ok()?);
+    let one = far >= near && sees(first) && sees(last) && bucket == self::bucket(far as usize);
+    one.then_some(bucket)
 }
 
 /// The end of the run of keys, from `key` on, that lie in the same bucket for a query at `position`; and that bucket.
@@ -151,14 +174,3 @@ fn end_of_bucket(position: isize, key: usize) -> (usize, usize) {
     };
     (end, bucket)
 }
-
-/// 0, 1, 2, … over the lines of a tile's row.
-static INDEX: [Line; LINES] = {
-    let mut lines = [Line::ZERO; LINES];
-    let mut i = 0;
-    while i < LINES * Line::LEN {
-        lines[i / Line::LEN].0[i % Line::LEN] = i as f32;
-        i += 1;
-    }
-    lines
-};

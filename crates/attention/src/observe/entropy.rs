@@ -4,7 +4,6 @@ use std::f64::consts::LN_2;
 
 use ndarray::{Array3, s};
 
-use super::lanes::RowEntropies;
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 
@@ -18,7 +17,7 @@ use crate::Error;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Entropy;
 
-/// For each row of a block: Σ w·log₂w, and Σ w.
+/// For each row of a block: −Σ w·log₂w, and Σ w.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Sums(Vec<[f64; 2]>);
@@ -36,9 +35,9 @@ impl Observer for Entropy {
     }
 
     fn tile(&self, sums: &mut Sums, tile: &Tile) {
-        let terms = tile.set().run(RowEntropies(tile));
         let rows = &mut sums.0[tile.first_in_block()..];
-        for ((sums, &mass), term) in rows.iter_mut().zip(tile.row_sums()).zip(terms) {
+        let terms = tile.row_sums().iter().zip(tile.row_entropies());
+        for (sums, (&mass, &term)) in rows.iter_mut().zip(terms) {
             sums[0] += f64::from(term);
             sums[1] += f64::from(mass);
         }
@@ -48,7 +47,7 @@ impl Observer for Entropy {
         let mut out = output.slice_mut(s![block.batch(), block.head(), block.rows()]);
         for (out, [sum, mass]) in out.iter_mut().zip(sums.0) {
             // Weights that rounding carried above 1 would make it a hair negative; `max` would drop a NaN.
-            let entropy = -sum * LN_2;
+            let entropy = sum * LN_2;
             *out = match mass == 0.0 {
                 true => f32::NAN,
                 false if entropy < 0.0 => 0.0,
@@ -57,7 +56,7 @@ impl Observer for Entropy {
         }
     }
 
-    fn wants_log2_weights(&self) -> bool {
+    fn wants_row_statistics(&self) -> bool {
         true
     }
 }

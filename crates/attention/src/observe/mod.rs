@@ -85,6 +85,7 @@
 )]
 
 mod area;
+mod candidates;
 mod compose;
 mod distance;
 mod entropy;
@@ -97,6 +98,7 @@ mod received;
 mod row_max;
 mod rows;
 mod span;
+mod statistics;
 mod strip;
 #[cfg(test)]
 mod tests;

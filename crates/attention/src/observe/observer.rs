@@ -106,8 +106,10 @@ pub trait Observer: Sync {
         area.keys.clone()
     }
 
-    /// Whether [`TileRow::log2_weights`](super::TileRow::log2_weights) are needed: they cost a second store.
-    fn wants_log2_weights(&self) -> bool {
+    /// Whether to take the rows' sums, maxima, moments and entropies ([`Tile::row_sums`] and its neighbours) with every tile,
+    /// while the weights are in registers. Where no observer of the walk says so, they are taken when first asked for,
+    /// which takes longer.
+    fn wants_row_statistics(&self) -> bool {
         false
     }
 }

@@ -61,8 +61,8 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
         (next, merger): (&AtomicUsize, &Merger<O>),
     ) {
         let shape = &self.walk.shape;
-        let logs = self.observer.wants_log2_weights();
-        let mut workspace = Workspace::new(self.set, shape.d_k, logs);
+        let statistics = self.observer.wants_row_statistics();
+        let mut workspace = Workspace::new(self.set, shape.d_k, statistics);
         while let at = next.fetch_add(1, Ordering::Relaxed)
             && let Some(block) = blocks.get(at)
         {
@@ -103,6 +103,7 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
             for start in (0..n).step_by(height).rev() {
                 let rows = start..(start + height).min(n);
                 blocks.push(QueryBlock {
+                    set: self.set,
                     walk: self.walk,
                     batch: at / h,
                     head: at % h,

@@ -111,28 +111,61 @@ impl PooledTile {
         }
     }
 
-    /// Each key's sum or maximum over some rows of a tile.
-    fn columns(&self, tile: &Tile, rows: Range<usize>) -> [Line; LINES] {
-        let mut columns = [Line::ZERO; LINES];
+    /// Adds some rows of a tile, counted from its first, to each key's sum or maximum.
+    fn gather(&self, columns: &mut [Line], tile: &Tile, rows: Range<usize>) {
         match self.pool {
             Pool::Mean => tile.set().run(AddColumns {
                 tile,
                 rows,
-                sums: &mut columns,
+                sums: columns,
             }),
             Pool::Max => {
                 tile.set().run(RaiseColumns {
                     tile,
                     rows: rows.clone(),
-                    maxima: &mut columns,
+                    maxima: columns,
                 });
                 for r in rows.filter(|&r| tile.row_sums()[r].is_nan()) {
-                    keep_nan(&mut columns, tile.lines(r));
+                    keep_nan(columns, tile.lines(r));
                 }
             }
         }
-        columns
     }
+
+    /// Moves what the columns hold to the cells, and empties them.
+    fn empty(&self, pooled: &mut Pooled) {
+        let (keys, cell_cols) = (meet(&pooled.keys, &self.cols), self.cell_cols());
+        let first = pooled.keys.start;
+        for row in pooled.gathered.clone() {
+            let columns = &mut pooled.columns[row * LINES..][..LINES];
+            let mut cells = pooled.cells.row_mut(row);
+            for (cell, part) in cell_cols.cut(keys.clone()) {
+                let values = &Line::flat(columns)[part.start - first..part.end - first];
+                match self.pool {
+                    Pool::Mean => cells[cell] += sum(values),
+                    Pool::Max => cells[cell] = max(cells[cell], values),
+                }
+            }
+            columns.fill(Line::ZERO);
+        }
+        pooled.gathered = 0..0;
+        pooled.keys = 0..0;
+    }
+}
+
+/// What a block has gathered.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Pooled {
+    /// \[cell rows of the block, cell columns\]: sums or maxima.
+    cells: Array2<f64>,
+    /// `[cell rows of the block][LINES]`: sums or maxima over queries alone, of the tiles that begin where the last did.
+    /// Tiles below each other share them, so that only one in several is pooled along its keys.
+    columns: Vec<Line>,
+    /// The keys that the columns stand for.
+    keys: Range<usize>,
+    /// The cell rows whose columns hold something.
+    gathered: Range<usize>,
 }
 
 /// NaN wherever `row` is.
@@ -147,8 +180,7 @@ fn keep_nan(columns: &mut [Line], row: &[Line]) {
 }
 
 impl Observer for PooledTile {
-    /// \[cell rows of the block, cell columns\]: sums or maxima.
-    type Block = Array2<f64>;
+    type Block = Pooled;
     type Output = Array4<f32>;
 
     fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
@@ -176,36 +208,44 @@ impl Observer for PooledTile {
         Ok(Array4::zeros((walk.b(), walk.h(), self.height, self.width)))
     }
 
-    fn block(&self, block: &QueryBlock) -> Array2<f64> {
-        Array2::zeros((self.cells_of(&block.rows()).len(), self.cell_cols().count))
+    fn block(&self, block: &QueryBlock) -> Pooled {
+        let rows = self.cells_of(&block.rows()).len();
+        Pooled {
+            cells: Array2::zeros((rows, self.cell_cols().count)),
+            columns: vec![Line::ZERO; rows * LINES],
+            keys: 0..0,
+            gathered: 0..0,
+        }
     }
 
-    fn tile(&self, cells: &mut Array2<f64>, tile: &Tile) {
-        let (rows, cols) = (
-            meet(&tile.rows(), &self.rows),
-            meet(&tile.keys(), &self.cols),
-        );
-        if cols.is_empty() {
+    fn tile(&self, pooled: &mut Pooled, tile: &Tile) {
+        let (rows, keys) = (meet(&tile.rows(), &self.rows), tile.keys());
+        if rows.is_empty() || meet(&keys, &self.cols).is_empty() {
             return;
         }
+        if keys.start != pooled.keys.start {
+            self.empty(pooled);
+        }
+        pooled.keys = keys.start..pooled.keys.end.max(keys.end);
         let first = self.cells_of(&tile.block().rows()).start;
-        let key = tile.keys().start;
-        let cell_cols = self.cell_cols();
         for (cell_row, part) in self.cell_rows().cut(rows) {
             let part = part.start - tile.rows().start..part.end - tile.rows().start;
-            let columns = self.columns(tile, part);
-            let mut cells = cells.row_mut(cell_row - first);
-            for (cell, part) in cell_cols.cut(cols.clone()) {
-                let values = &Line::flat(&columns)[part.start - key..part.end - key];
-                match self.pool {
-                    Pool::Mean => cells[cell] += sum(values),
-                    Pool::Max => cells[cell] = max(cells[cell], values),
-                }
-            }
+            let row = cell_row - first;
+            let columns = &mut pooled.columns[row * LINES..][..LINES];
+            self.gather(columns, tile, part);
+            pooled.gathered = match pooled.gathered.is_empty() {
+                true => row..row + 1,
+                false => pooled.gathered.start.min(row)..pooled.gathered.end.max(row + 1),
+            };
         }
     }
 
-    fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, cells: Array2<f64>) {
+    fn end(&self, _: &QueryBlock, pooled: &mut Pooled) {
+        self.empty(pooled);
+    }
+
+    fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, pooled: Pooled) {
+        let cells = pooled.cells;
         let at = self.cells_of(&block.rows());
         let mut out = output.slice_mut(s![block.batch(), block.head(), at, ..cells.ncols()]);
         out.zip_mut_with(&cells, |out, &cell| match self.pool {
@@ -236,6 +276,11 @@ impl Observer for PooledTile {
             true => area.none(),
             false => meet(&area.keys, &self.cols),
         }
+    }
+
+    fn wants_row_statistics(&self) -> bool {
+        // Maxima in vectors pass NaN over; a row's sum tells.
+        self.pool == Pool::Max
     }
 }
 

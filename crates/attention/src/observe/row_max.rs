@@ -40,4 +40,8 @@ impl Observer for RowMax {
             *out = if max == 0.0 { f32::NAN } else { max };
         }
     }
+
+    fn wants_row_statistics(&self) -> bool {
+        true
+    }
 }

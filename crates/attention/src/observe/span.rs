@@ -48,6 +48,12 @@ impl Span {
             }
         }
     }
+
+    /// What holds the keys of the span for each of some consecutive queries: its ends never move back from one to the next.
+    fn reach(&self, walk: &Walk, rows: &Range<usize>) -> Range<usize> {
+        let keys = |row| self.keys(walk.position(row), walk.m());
+        keys(rows.start).start..keys(rows.end - 1).end
+    }
 }
 
 /// Each query's weight on spans of keys, Σ_{j in span} w_ij: \[B, H, N, S\] for S spans, which may overlap.
@@ -114,12 +120,19 @@ impl Observer for SpanMass {
     }
 
     fn tile(&self, mass: &mut Array2<f64>, tile: &Tile) {
-        let walk = tile.block().walk();
-        let keys = tile.keys();
+        let (walk, keys, rows) = (tile.block().walk(), tile.keys(), tile.rows());
         for (at, span) in self.spans.iter().enumerate() {
-            for r in 0..tile.rows().len() {
-                let position = walk.position(tile.rows().start + r);
-                let part = meet(&keys, &span.keys(position, walk.m()));
+            let reach = span.reach(walk, &rows);
+            if meet(&keys, &reach).is_empty() {
+                continue;
+            }
+            for r in 0..rows.len() {
+                let part = match span {
+                    Span::Keys(_) => meet(&keys, &reach),
+                    Span::Distances(_) => {
+                        meet(&keys, &span.keys(walk.position(rows.start + r), walk.m()))
+                    }
+                };
                 if !part.is_empty() {
                     mass[[tile.first_in_block() + r, at]] += part_sum(tile, r, part);
                 }
@@ -130,6 +143,10 @@ impl Observer for SpanMass {
     fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, mass: Array2<f64>) {
         let mut out = output.slice_mut(s![block.batch(), block.head(), block.rows(), ..]);
         out.zip_mut_with(&mass, |out, &mass| *out = mass as f32);
+    }
+
+    fn wants_row_statistics(&self) -> bool {
+        true
     }
 }
 

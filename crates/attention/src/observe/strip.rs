@@ -5,8 +5,9 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::plan::meet;
+use super::statistics::Partial;
 use super::tile::LINES;
-use super::weigh::{Height, LEAST, PackStrip, Strip, Weigh};
+use super::weigh::{Height, PackStrip, Strip, Weigh};
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
@@ -21,20 +22,21 @@ pub(super) struct Workspace {
     q_lines: usize,
     /// `[ROWS][LINES]`
     weights: Vec<Line>,
-    /// As `weights`; empty where nobody wants them.
-    logs: Vec<Line>,
+    /// Whether somebody wants the rows' statistics, and where they are gathered.
+    statistics: bool,
+    partial: Box<Partial>,
 }
 
 impl Workspace {
-    pub(super) fn new(set: InstructionSet, d_k: usize, logs: bool) -> Workspace {
+    pub(super) fn new(set: InstructionSet, d_k: usize, statistics: bool) -> Workspace {
         let height = set.run(Height);
-        let lines = height * LINES;
         Workspace {
             height,
             q: Vec::new(),
             q_lines: lines_for(d_k) * height,
-            weights: vec![Line::ZERO; lines],
-            logs: vec![Line::ZERO; if logs { lines } else { 0 }],
+            weights: vec![Line::ZERO; height * LINES],
+            statistics,
+            partial: Box::new(Partial::NONE),
         }
     }
 }
@@ -120,8 +122,8 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         }
         let first = wanted.start / Line::LEN * Line::LEN;
         let keys = first..seen.end.min(wanted.end.next_multiple_of(Line::LEN));
-        let (weights, logs) = (&mut workspace.weights, &mut workspace.logs);
-        self.set.run(Weigh {
+        let weights = &mut workspace.weights;
+        let mut statistics = self.set.run(Weigh {
             strip,
             q: &workspace.q[at * workspace.q_lines..][..workspace.q_lines],
             keys: self.keys,
@@ -130,33 +132,29 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             first,
             panels: lines_for(keys.len()),
             weights,
-            logs,
+            statistics: workspace.statistics,
+            partial: &mut workspace.partial,
         });
-        if !self.cut.is_empty() {
-            self.cut(&strip.rows, &keys, (weights, logs));
+        if self.cut(&strip.rows, &keys, weights) {
+            statistics = None;
         }
         let area = (strip.rows.clone(), keys);
-        let tile = Tile::new(self.set, self.block, area, (weights, logs));
+        let tile = Tile::new(self.set, self.block, area, weights, statistics);
         self.observer.tile(state, &tile);
     }
 
-    /// Takes the weight of cut edges away.
-    fn cut(
-        &self,
-        rows: &Range<usize>,
-        keys: &Range<usize>,
-        (weights, logs): (&mut [Line], &mut [Line]),
-    ) {
+    /// Takes the weight of cut edges away; whether there are any.
+    fn cut(&self, rows: &Range<usize>, keys: &Range<usize>, weights: &mut [Line]) -> bool {
+        let mut any = false;
         let from = self.cut.partition_point(|e| e.query < rows.start);
         for edge in self.cut[from..].iter().take_while(|e| e.query < rows.end) {
             if keys.contains(&edge.key) {
                 let key = edge.key - keys.start;
                 let line = (edge.query - rows.start) * LINES + key / Line::LEN;
                 weights[line].0[key % Line::LEN] = 0.0;
-                if let Some(line) = logs.get_mut(line) {
-                    line.0[key % Line::LEN] = LEAST;
-                }
+                any = true;
             }
         }
+        any
     }
 }

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, s};
 
+use super::statistics::Partial;
 use super::tile::{LINES, MAX_ROWS};
 use super::weigh::{Height, PackKeys, PackStrip, Weigh};
 use crate::isa::{Isa, Line, Shaped, lines_for};
@@ -48,8 +49,8 @@ fn check<I: Isa>(isa: I, mask: Mask) {
             to: &mut packed,
         });
         let mut weights = vec![Line::ZERO; height * LINES];
-        let mut logs = weights.clone();
-        isa.run(Weigh {
+        let mut partial = Partial::NONE;
+        let statistics = isa.run(Weigh {
             strip: &strip,
             q: &packed,
             keys: &keys,
@@ -58,23 +59,50 @@ fn check<I: Isa>(isa: I, mask: Mask) {
             first: 0,
             panels: lines_for(m),
             weights: &mut weights,
-            logs: &mut logs,
+            statistics: true,
+            partial: &mut partial,
         });
+        let statistics = statistics.expect("asked for");
         for (r, i) in rows.enumerate() {
             let exact = exact.weights.slice(s![0, 0, i, ..]);
             for j in 0..lines_for(m) * Line::LEN {
                 let at = (r * LINES + j / Line::LEN, j % Line::LEN);
-                let (found, log) = (weights[at.0].0[at.1], logs[at.0].0[at.1]);
+                let found = weights[at.0].0[at.1];
                 let exact = exact.get(j).copied().unwrap_or(0.0);
                 assert!(
                     (f64::from(found) - exact).abs() < 2e-6,
                     "{i} {j}: {found} {exact}"
                 );
-                let same = match exact {
-                    0.0 => log == f32::MIN,
-                    _ => (f64::from(log) - exact.log2()).abs() < 1e-5,
-                };
-                assert!(same, "{i} {j}: {log}, of {exact}");
+            }
+            let sum = |term: &dyn Fn(usize, f64) -> f64| -> f64 {
+                (0..m).map(|j| term(j, exact[j])).sum()
+            };
+            let bits = |w: f64| if w == 0.0 { 0.0 } else { -w * w.log2() };
+            for (what, found, exact, size) in [
+                ("sum", statistics.sums[r], sum(&|_, w| w), 1.0),
+                (
+                    "maximum",
+                    statistics.maxima[r],
+                    exact.fold(0.0, |a: f64, &b| a.max(b)),
+                    1.0,
+                ),
+                (
+                    "moment",
+                    statistics.moments[r],
+                    sum(&|j, w| j as f64 * w),
+                    m as f64,
+                ),
+                (
+                    "entropy",
+                    statistics.entropies[r],
+                    sum(&|_, w| bits(w)),
+                    8.0,
+                ),
+            ] {
+                assert!(
+                    (f64::from(found) - exact).abs() < 5e-6 * size,
+                    "{what} of {i}: {found} {exact}"
+                );
             }
         }
     }

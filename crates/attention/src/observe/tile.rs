@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::QueryBlock;
-use super::lanes::{RowMaxima, RowSums};
+use super::statistics::{OfTile, Statistics};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
 use crate::pack::BLOCK;
@@ -24,11 +24,8 @@ pub struct Tile<'a> {
     keys: Range<usize>,
     /// `[rows][LINES]`; 0 beyond the last key to the end of its line.
     weights: &'a [Line],
-    /// As `weights`, or empty where no observer wants them.
-    log2_weights: &'a [Line],
     set: InstructionSet,
-    row_sums: OnceCell<[f32; MAX_ROWS]>,
-    row_maxima: OnceCell<[f32; MAX_ROWS]>,
+    statistics: OnceCell<Statistics>,
 }
 
 /// One query's part of a tile.
@@ -40,37 +37,39 @@ pub struct TileRow<'a> {
     pub in_block: usize,
     /// Its weights for [`Tile::keys`]: 0 where it may not see the key, NaN where the score or LSE is.
     pub weights: &'a [f32],
-    /// Their logarithms to base 2, −3.4·10³⁸ where the weight is 0; empty unless some observer of the walk asks for
-    /// them ([`Observer::wants_log2_weights`](super::Observer::wants_log2_weights)).
-    pub log2_weights: &'a [f32],
 }
 
 impl<'a> Tile<'a> {
-    /// A tile of `rows` × `keys`, of which `weights` and `log2_weights` hold `[rows][LINES]`.
+    /// A tile of `rows` × `keys`, of which `weights` holds `[rows][LINES]`.
     pub(super) fn new(
         set: InstructionSet,
         block: &'a QueryBlock<'a>,
         (rows, keys): (Range<usize>, Range<usize>),
-        (weights, log2_weights): (&'a [Line], &'a [Line]),
+        weights: &'a [Line],
+        statistics: Option<Statistics>,
     ) -> Tile<'a> {
         Tile {
             block,
             rows,
             keys,
             weights,
-            log2_weights,
             set,
-            row_sums: OnceCell::new(),
-            row_maxima: OnceCell::new(),
+            statistics: statistics.map(OnceCell::from).unwrap_or_default(),
         }
     }
 
     /// Some of the tile's rows.
     pub(super) fn part(&self, rows: Range<usize>) -> Tile<'a> {
-        let first = (rows.start - self.rows.start) * LINES;
-        let logs = self.log2_weights.get(first..).unwrap_or(&[]);
-        let weights = (&self.weights[first..], logs);
-        Tile::new(self.set, self.block, (rows, self.keys.clone()), weights)
+        let first = rows.start - self.rows.start;
+        let statistics = self.statistics.get().map(|all| all.from_row(first));
+        let weights = &self.weights[first * LINES..];
+        Tile::new(
+            self.set,
+            self.block,
+            (rows, self.keys.clone()),
+            weights,
+            statistics,
+        )
     }
 
     /// The block that the tile is part of.
@@ -91,37 +90,44 @@ impl<'a> Tile<'a> {
     /// The rows, from the first query to the last.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = TileRow<'a>> + use<'a> {
         let (first, in_block) = (self.rows.start, self.first_in_block());
-        let (width, weights, logs) = (self.keys.len(), self.weights, self.log2_weights);
+        let (width, weights) = (self.keys.len(), self.weights);
         (0..self.rows.len()).map(move |r| TileRow {
             query: first + r,
             in_block: in_block + r,
             weights: &row(weights, r)[..width],
-            log2_weights: if logs.is_empty() {
-                &[]
-            } else {
-                &row(logs, r)[..width]
-            },
         })
     }
 
-    /// The sum of each row's weights in this tile, computed once for all observers. NaN where any of them is.
+    /// The sum of each row's weights in this tile. NaN where any of them is.
+    ///
+    /// As the three below: taken once for all observers, and in passing where one of them asks for that
+    /// ([`Observer::wants_row_statistics`](super::Observer::wants_row_statistics)).
     pub fn row_sums(&self) -> &[f32] {
-        let sums = self.row_sums.get_or_init(|| self.set.run(RowSums(self)));
-        &sums[..self.rows.len()]
+        &self.statistics().sums[..self.rows.len()]
     }
 
-    /// The largest of each row's weights in this tile, computed once for all observers. NaN where any of them is.
+    /// The largest of each row's weights in this tile. NaN where any of them is.
     pub fn row_maxima(&self) -> &[f32] {
-        let maxima = self.row_maxima.get_or_init(|| {
-            let mut maxima = self.set.run(RowMaxima(self));
-            for (max, sum) in maxima.iter_mut().zip(self.row_sums()) {
-                if sum.is_nan() {
-                    *max = f32::NAN;
-                }
-            }
-            maxima
-        });
-        &maxima[..self.rows.len()]
+        &self.statistics().maxima[..self.rows.len()]
+    }
+
+    /// Each row's Σ w·(j − the tile's first key) over the keys j of this tile.
+    pub fn row_moments(&self) -> &[f32] {
+        &self.statistics().moments[..self.rows.len()]
+    }
+
+    /// Each row's −Σ w·log₂w over the keys of this tile: its share of the row's entropy, in bits.
+    pub fn row_entropies(&self) -> &[f32] {
+        &self.statistics().entropies[..self.rows.len()]
+    }
+
+    fn statistics(&self) -> &Statistics {
+        self.statistics.get_or_init(|| self.set.run(OfTile(self)))
+    }
+
+    /// [`row_maxima`](Self::row_maxima), if they are known already.
+    pub(super) fn known_maxima(&self) -> Option<&[f32; MAX_ROWS]> {
+        self.statistics.get().map(|known| &known.maxima)
     }
 
     /// The first row's place in the block.
@@ -144,12 +150,6 @@ impl<'a> Tile<'a> {
     #[inline(always)]
     pub(super) fn line(&self, r: usize, l: usize) -> &'a Line {
         &self.weights[r * LINES + l]
-    }
-
-    /// As [`lines`](Self::lines), of the logarithms.
-    #[inline(always)]
-    pub(super) fn log2_lines(&self, r: usize) -> &'a [Line] {
-        &self.log2_weights[r * LINES..][..self.width()]
     }
 
     /// Lines that hold the tile's keys.

@@ -2,6 +2,7 @@
 
 use ndarray::{Array4, ArrayView3, s};
 
+use super::candidates::{Candidates, FewBest, MOST};
 use super::tile::LINES;
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
@@ -79,43 +80,8 @@ impl Heaviest {
     }
 }
 
-/// A key and its value as one number that is larger the earlier it is listed: bits of the value, then of !key.
-/// (The bits of floats that are not negative are in the floats' order, and those of NaN come last.)
-type Entry = u64;
-
-fn entry(value: f32, key: usize) -> Entry {
-    let value = if value.is_nan() { f32::NAN } else { value };
-    u64::from(value.to_bits()) << 32 | u64::from(!(key as u32))
-}
-
-/// The value and key of an entry; 0 and [`Heaviest::NONE`] of the entry 0.
-fn value_and_key(entry: Entry) -> (f32, u32) {
-    (f32::from_bits((entry >> 32) as u32), !(entry as u32))
-}
-
-/// The lists of a block's rows.
-#[derive(Debug)]
-#[doc(hidden)]
-pub struct Lists {
-    /// \[rows, k\], each row in descending order, filled up with 0.
-    entries: Vec<Entry>,
-    /// \[rows\]: values below this do not enter the list.
-    bars: Vec<f32>,
-    k: usize,
-}
-
-/// The least value that enters a list whose last entry is `last`.
-fn bar(last: Entry) -> f32 {
-    let (value, _) = value_and_key(last);
-    if value.is_nan() {
-        f32::INFINITY
-    } else {
-        value.next_up()
-    }
-}
-
 impl Observer for TopK<'_> {
-    type Block = Lists;
+    type Block = Candidates;
     type Output = Heaviest;
 
     fn start(&self, walk: &Walk) -> Result<Heaviest, Error> {
@@ -141,17 +107,12 @@ impl Observer for TopK<'_> {
         })
     }
 
-    fn block(&self, block: &QueryBlock) -> Lists {
-        let (rows, k) = (block.rows().len(), self.k.min(block.walk().m()));
-        Lists {
-            entries: vec![0; rows * k],
-            bars: vec![bar(0); rows],
-            k,
-        }
+    fn block(&self, block: &QueryBlock) -> Candidates {
+        Candidates::new(block.rows().len(), self.k.min(block.walk().m()))
     }
 
-    fn tile(&self, lists: &mut Lists, tile: &Tile) {
-        if lists.k == 0 {
+    fn tile(&self, lists: &mut Candidates, tile: &Tile) {
+        if lists.k() == 0 {
             return;
         }
         let factors = self.factors.as_ref().map(|factors| {
@@ -170,13 +131,37 @@ impl Observer for TopK<'_> {
         });
     }
 
-    fn merge(&self, output: &mut Heaviest, block: &QueryBlock, lists: Lists) {
+    fn end(&self, block: &QueryBlock, lists: &mut Candidates) {
+        block.set.run(Sort(lists));
+    }
+
+    fn merge(&self, output: &mut Heaviest, block: &QueryBlock, lists: Candidates) {
         let at = s![block.batch(), block.head(), block.rows(), ..];
         let mut keys = output.keys.slice_mut(at);
         let mut values = output.values.slice_mut(at);
-        let out = keys.iter_mut().zip(values.iter_mut());
-        for ((key, value), entry) in out.zip(lists.entries) {
-            (*value, *key) = value_and_key(entry);
+        let rows = keys.outer_iter_mut().zip(values.outer_iter_mut());
+        for (r, (mut keys, mut values)) in rows.enumerate() {
+            let (found_keys, found_values) = lists.row(r);
+            for (to, from) in keys.iter_mut().zip(found_keys) {
+                *to = *from;
+            }
+            for (to, from) in values.iter_mut().zip(found_values) {
+                *to = *from;
+            }
+        }
+    }
+}
+
+/// Ends all lists.
+struct Sort<'t>(&'t mut Candidates);
+
+impl Kernel for Sort<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        for r in 0..self.0.rows() {
+            self.0.sort(isa, r);
         }
     }
 }
@@ -186,7 +171,7 @@ struct Offer<'t, 'a> {
     tile: &'t Tile<'a>,
     /// One line for each of the tile's.
     factors: Option<&'t [Line; LINES]>,
-    lists: &'t mut Lists,
+    lists: &'t mut Candidates,
 }
 
 impl Kernel for Offer<'_, '_> {
@@ -195,27 +180,34 @@ impl Kernel for Offer<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let first = self.tile.keys().start;
+        let maxima = self.tile.known_maxima().filter(|_| self.factors.is_none());
         for r in 0..self.tile.rows().len() {
             let row = self.tile.first_in_block() + r;
-            let list = &mut self.lists.entries[row * self.lists.k..][..self.lists.k];
-            let least = &mut self.lists.bars[row];
+            let bar = self.lists.bar(row);
+            if maxima.is_some_and(|maxima| maxima[r] < bar) {
+                continue;
+            }
             let values = Values {
                 weights: self.tile.lines(r),
                 factors: self.factors,
-                first,
             };
-            let mut found = values.above(isa, *least);
-            if count(&found) > MANY && list.len() <= Line::LEN {
-                found = values.above(isa, least.max(values.sixteenth_at_least(isa)));
+            let mut found = values.above(isa, bar);
+            let mut count = found.iter().map(|word| word.count_ones()).sum::<u32>();
+            if count > MANY && self.lists.k() <= MOST {
+                found = values.above(isa, bar.max(values.reached(isa, self.lists.k())));
+                count = 1;
             }
-            match count(&found) {
-                0 => continue,
-                few if few * list.len() <= STEPS => {
-                    each(&found, |at| insert(list, values.entry(at)));
+            if count == 0 {
+                continue;
+            }
+            for (w, &word) in found.iter().enumerate() {
+                let mut word = word;
+                while word != 0 {
+                    let at = w * 64 + word.trailing_zeros() as usize;
+                    self.lists.push(isa, row, first + at, values.get(at));
+                    word &= word - 1;
                 }
-                _ => merge_many(list, &values, &found),
             }
-            *least = bar(list[list.len() - 1]);
         }
     }
 }
@@ -225,12 +217,10 @@ struct Values<'t> {
     weights: &'t [Line],
     /// One line for each of the weights', or 1.
     factors: Option<&'t [Line; LINES]>,
-    /// The first key.
-    first: usize,
 }
 
-/// A bit for each value of a tile's row.
-type Candidates = [u64; LINES / 4];
+/// Candidates of a row for which a higher bar is looked for.
+const MANY: u32 = 24;
 
 impl Values<'_> {
     /// One vector of values.
@@ -243,17 +233,17 @@ impl Values<'_> {
         }
     }
 
-    /// The value and key at a place of the row.
+    /// The value at a place of the row.
     #[inline(always)]
-    fn entry(&self, at: usize) -> Entry {
+    fn get(&self, at: usize) -> f32 {
         let (line, lane) = (at / Line::LEN, at % Line::LEN);
         let factor = self.factors.map_or(1.0, |factors| factors[line].0[lane]);
-        entry(self.weights[line].0[lane] * factor, self.first + at)
+        self.weights[line].0[lane] * factor
     }
 
     /// A bit for each value that is not below `bar`, NaN included.
     #[inline(always)]
-    fn above<I: Isa>(&self, isa: I, bar: f32) -> Candidates {
+    fn above<I: Isa>(&self, isa: I, bar: f32) -> [u64; LINES / 4] {
         let bar = isa.splat(bar);
         let mut words = [0; LINES / 4];
         for (w, word) in words.iter_mut().enumerate() {
@@ -271,68 +261,20 @@ impl Values<'_> {
         words
     }
 
-    /// A number that at least sixteen of the values reach: the least of the lanes' maxima. NaN may be passed over.
+    /// A number that at least `k` ≤ 32 of the values reach: the k-th of the maxima of every 32nd value. NaN counts as above
+    /// all numbers.
     #[inline(always)]
-    fn sixteenth_at_least<I: Isa>(&self, isa: I) -> f32 {
-        let mut maxima = Line::ZERO;
+    fn reached<I: Isa>(&self, isa: I, k: usize) -> f32 {
+        let mut maxima = FewBest::NONE;
         for part in 0..Line::LEN / I::LANES {
-            let mut max = isa.splat(0.0);
-            for line in 0..self.weights.len() {
-                max = isa.max(max, self.load(isa, line, part));
+            for half in 0..2 {
+                let mut max = isa.splat(0.0);
+                for line in (half..self.weights.len()).step_by(2) {
+                    max = isa.max(max, self.load(isa, line, part));
+                }
+                isa.store(max, maxima.values[half].part_mut(part, I::LANES));
             }
-            isa.store(max, maxima.part_mut(part, I::LANES));
         }
-        maxima.0.into_iter().fold(f32::INFINITY, f32::min)
+        maxima.least_of(isa, k)
     }
-}
-
-/// Candidates of a row for which a higher bar is looked for.
-const MANY: usize = 12;
-
-/// Candidates times length of the list up to which they are put in one by one, which takes so many steps, vectors of them
-/// at a time; beyond it they are selected from together.
-const STEPS: usize = 1024;
-
-/// How many bits are set.
-#[inline(always)]
-fn count(words: &Candidates) -> usize {
-    words.iter().map(|word| word.count_ones() as usize).sum()
-}
-
-/// Calls `take` with the place of each set bit, in order.
-#[inline(always)]
-fn each(words: &Candidates, mut take: impl FnMut(usize)) {
-    for (w, &word) in words.iter().enumerate() {
-        let mut word = word;
-        while word != 0 {
-            take(w * 64 + word.trailing_zeros() as usize);
-            word &= word - 1;
-        }
-    }
-}
-
-/// Puts many entries in their places at once.
-#[inline(never)]
-fn merge_many(list: &mut [Entry], values: &Values, found: &Candidates) {
-    let mut all = Vec::with_capacity(list.len() + LINES * Line::LEN);
-    all.extend(list.iter().copied().take_while(|&entry| entry != 0));
-    each(found, |at| all.push(values.entry(at)));
-    if all.len() > list.len() {
-        all.select_nth_unstable_by(list.len() - 1, |a, b| b.cmp(a));
-        all.truncate(list.len());
-    }
-    all.sort_unstable_by(|a, b| b.cmp(a));
-    list[..all.len()].copy_from_slice(&all);
-}
-
-/// Puts an entry in its place, and drops the last.
-#[inline(always)]
-fn insert(list: &mut [Entry], entry: Entry) {
-    if entry < list[list.len() - 1] {
-        return;
-    }
-    for i in (1..list.len()).rev() {
-        list[i] = list[i].max(list[i - 1].min(entry));
-    }
-    list[0] = list[0].max(entry);
 }

@@ -6,15 +6,13 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
+use super::statistics::{Partial, Statistics};
 use super::tile::LINES;
 use crate::Element;
-use crate::isa::math::exp2;
+use crate::isa::math::{exp2_domain, exp2_in_domain};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::pack::{pack_keys, pack_queries};
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
-
-/// The least logarithm that is shown: of weight 0, whose product with it is 0.
-pub(super) const LEAST: f32 = f32::MIN;
 
 /// Rows of a strip.
 pub(super) struct Height;
@@ -37,7 +35,7 @@ impl<E: Element> Kernel for PackKeys<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Vec<Line> {
         let (keys, d_k) = self.0.dim();
-        let mut lines = Vec::with_capacity(lines_for(keys) * d_k);
+        let mut lines = vec![Line::ZERO; lines_for(keys) * d_k];
         pack_keys(isa, self.0, &mut lines);
         lines
     }
@@ -50,6 +48,8 @@ pub(super) struct Strip {
     pub(super) bounds: Bounds,
     /// LSE · log₂e; +∞ for a row that sees no key, whose weights are then 0.
     lse: [f32; 16],
+    /// Whether any LSE is NaN.
+    nan: bool,
 }
 
 /// Packs queries \[N, d_k\] of a head, `rows` of them, as one strip, `[d_k/16][ROWS][16]`.
@@ -76,7 +76,13 @@ impl Kernel for PackStrip<'_, '_> {
             }
         }
         let bounds = Bounds::new(&head.mask, rows.start, height, self.q.nrows(), head.keys);
-        Strip { rows, bounds, lse }
+        let nan = lse.iter().any(|lse| lse.is_nan());
+        Strip {
+            rows,
+            bounds,
+            lse,
+            nan,
+        }
     }
 }
 
@@ -94,33 +100,46 @@ pub(super) struct Weigh<'w, 'a> {
     pub(super) panels: usize,
     /// `[ROWS][LINES]`
     pub(super) weights: &'w mut [Line],
-    /// As `weights`; empty where nobody wants the logarithms.
-    pub(super) logs: &'w mut [Line],
+    /// Whether somebody wants the rows' statistics, and where they are gathered.
+    pub(super) statistics: bool,
+    pub(super) partial: &'w mut Partial,
 }
 
 impl Kernel for Weigh<'_, '_> {
-    type Output = ();
+    type Output = Option<Statistics>;
 
     #[inline(always)]
-    fn run<I: Isa>(mut self, isa: I) {
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
-        let mut panel = 0;
-        while panel < self.panels {
-            if panel + wide <= self.panels {
-                self.tile::<I, I::Tile>(isa, panel);
-                panel += wide;
-            } else {
-                self.tile::<I, I::Narrow>(isa, panel);
-                panel += 1;
-            }
+    fn run<I: Isa>(mut self, isa: I) -> Option<Statistics> {
+        if !self.statistics {
+            self.tiles::<I, false>(isa);
+            return None;
         }
+        self.partial.clear();
+        self.tiles::<I, true>(isa);
+        Some(self.partial.finish(isa))
     }
 }
 
 impl Weigh<'_, '_> {
-    /// One microkernel's tile, from `panel` on.
+    /// All tiles of microkernels.
     #[inline(always)]
-    fn tile<I: Isa, T: Tile<I::V>>(&mut self, isa: I, panel: usize) {
+    fn tiles<I: Isa, const STATISTICS: bool>(&mut self, isa: I) {
+        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let mut panel = 0;
+        while panel < self.panels {
+            if panel + wide <= self.panels {
+                self.tile::<I, I::Tile, STATISTICS>(isa, panel);
+                panel += wide;
+            } else {
+                self.tile::<I, I::Narrow, STATISTICS>(isa, panel);
+                panel += 1;
+            }
+        }
+    }
+
+    /// One microkernel's tile, from `panel` on. Statistics are gathered while the weights are in registers.
+    #[inline(always)]
+    fn tile<I: Isa, T: Tile<I::V>, const STATISTICS: bool>(&mut self, isa: I, panel: usize) {
         let per_line = Line::LEN / I::LANES;
         let key = self.first + panel * Line::LEN;
         let keys = |panel: usize| &self.keys[panel * self.d_k..][..self.d_k];
@@ -132,21 +151,31 @@ impl Weigh<'_, '_> {
         };
         let context = (self.scoring, &self.strip.bounds);
         let tile = score_tile::<I, T>(isa, self.q, panels, at, context);
-        let least = isa.splat(LEAST);
+        let mut index = T::row_of(isa.splat(0.0));
+        for v in 0..T::VECTORS {
+            index.as_mut()[v] = isa.ramp((panel * Line::LEN + v * I::LANES) as f32);
+        }
+        let nan = self.strip.nan;
         for r in 0..T::ROWS {
             let lse = isa.splat(self.strip.lse[r]);
             let row = tile.row(r).as_ref();
+            let mut sums = self.partial.load::<I, STATISTICS>(isa, r);
             for v in 0..T::VECTORS {
-                // Where the LSE is NaN, a key that is not seen still has weight 0.
-                let hidden = isa.less(row[v], least);
-                let log = isa.sub(row[v], lse);
-                let weight = isa.select(hidden, isa.splat(0.0), exp2(isa, log));
+                let log = exp2_domain(isa, isa.sub(row[v], lse));
+                let mut weight = exp2_in_domain(isa, log);
+                if nan {
+                    // Where the LSE is NaN, a key that is not seen still has weight 0.
+                    let hidden = isa.less(row[v], isa.splat(f32::MIN));
+                    weight = isa.select(hidden, isa.splat(0.0), weight);
+                }
                 let to = r * LINES + panel + v / per_line;
                 isa.store(weight, self.weights[to].part_mut(v % per_line, I::LANES));
-                if !self.logs.is_empty() {
-                    let log = isa.select(hidden, least, isa.max(least, log));
-                    isa.store(log, self.logs[to].part_mut(v % per_line, I::LANES));
+                if STATISTICS {
+                    sums.add(isa, weight, log, index.as_ref()[v]);
                 }
+            }
+            if STATISTICS {
+                self.partial.store(isa, r, sums);
             }
         }
     }

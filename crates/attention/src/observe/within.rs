@@ -61,7 +61,7 @@ impl<O: Observer> Observer for Within<O> {
         }
     }
 
-    fn wants_log2_weights(&self) -> bool {
-        self.observer.wants_log2_weights()
+    fn wants_row_statistics(&self) -> bool {
+        self.observer.wants_row_statistics()
     }
 }

@@ -23,19 +23,30 @@ pub(crate) struct KvBlock {
 }
 
 impl KvBlock {
-    /// Packs k \[keys, d_k\] and v \[keys, d_v\], keys ≤ [`BLOCK`].
+    /// Packs k \[keys, d_k\] and v \[keys, d_v\], keys ≤ [`BLOCK`], into `lines`, whatever they hold.
     #[inline(always)]
-    pub(crate) fn pack<I: Isa, E: Element>(isa: I, k: ArrayView2<E>, v: ArrayView2<E>) -> KvBlock {
+    pub(crate) fn pack<I: Isa, E: Element>(
+        isa: I,
+        k: ArrayView2<E>,
+        v: ArrayView2<E>,
+        mut lines: Vec<Line>,
+    ) -> KvBlock {
         let (keys, d_k) = k.dim();
-        let mut lines = Vec::with_capacity(lines_for(keys) * d_k + lines_for(v.ncols()) * keys);
-        pack_keys(isa, k, &mut lines);
-        let finite = pack_values(isa, v, &mut lines);
+        let of_keys = lines_for(keys) * d_k;
+        lines.resize(of_keys + lines_for(v.ncols()) * keys, Line::ZERO);
+        pack_keys(isa, k, &mut lines[..of_keys]);
+        let finite = pack_values(isa, v, &mut lines[of_keys..]);
         KvBlock {
             lines,
             keys,
             d_k,
             finite,
         }
+    }
+
+    /// The memory, for another block.
+    pub(crate) fn into_memory(self) -> Vec<Line> {
+        self.lines
     }
 
     /// Keys in this block.
@@ -63,48 +74,82 @@ impl KvBlock {
     }
 }
 
-/// Appends k \[keys, d_k\] as `[keys/16 rounded up][d_k][16]`.
+/// Writes k \[keys, d_k\] as `[keys/16 rounded up][d_k][16]`, 0 beyond the last key.
 #[inline(always)]
-pub(crate) fn pack_keys<I: Isa, E: Element>(isa: I, k: ArrayView2<E>, lines: &mut Vec<Line>) {
+pub(crate) fn pack_keys<I: Isa, E: Element>(isa: I, k: ArrayView2<E>, lines: &mut [Line]) {
     let (keys, d_k) = k.dim();
     let k = Rows::new(k);
-    for first in (0..keys).step_by(Line::LEN) {
+    for (panel, lines) in lines.chunks_exact_mut(d_k).enumerate() {
+        let first = panel * Line::LEN;
         let mut rows: [&[E]; 16] = [&[]; 16];
         for (t, row) in rows.iter_mut().enumerate().take(keys - first) {
             *row = k.row(first + t);
         }
-        for column in (0..d_k).step_by(Line::LEN) {
+        // Sixteen rows side by side are more than the processor foresees.
+        for row in first + Line::LEN..(first + 2 * Line::LEN).min(keys) {
+            isa.prefetch(k.row(row));
+        }
+        let (whole, rest) = lines.as_chunks_mut::<{ Line::LEN }>();
+        for (column, block) in whole.iter_mut().enumerate() {
+            turn(isa, &rows, column * Line::LEN, block);
+        }
+        if !rest.is_empty() {
             let mut block = [Line::ZERO; 16];
-            for t in 0..16 {
-                if !rows[t].is_empty() {
-                    block[t] = widen(isa, &rows[t][column..]);
-                }
-            }
-            isa.transpose(&mut block);
-            lines.extend_from_slice(&block[..(d_k - column).min(16)]);
+            turn(isa, &rows, d_k - rest.len(), &mut block);
+            rest.copy_from_slice(&block[..rest.len()]);
         }
     }
 }
 
-/// Appends v \[keys, d_v\] as `[d_v/16 rounded up][keys][16]`; whether every value is finite.
+/// The columns `column`, …, `column + 15` of sixteen rows, a line each; 0 for an empty row and beyond the last column.
+#[inline(always)]
+fn turn<I: Isa, E: Element>(isa: I, rows: &[&[E]; 16], column: usize, block: &mut [Line; 16]) {
+    for t in 0..16 {
+        block[t] = match rows[t] {
+            [] => Line::ZERO,
+            row => widen(isa, &row[column..]),
+        };
+    }
+    isa.transpose(block);
+}
+
+/// Writes v \[keys, d_v\] as `[d_v/16 rounded up][keys][16]`; whether every value is finite.
 #[inline(always)]
 pub(crate) fn pack_values<I: Isa, E: Element>(
     isa: I,
     v: ArrayView2<E>,
-    lines: &mut Vec<Line>,
+    lines: &mut [Line],
 ) -> bool {
+    /// Rows that are asked for before they are read.
+    const AHEAD: usize = 16;
     let (keys, d_v) = v.dim();
     let v = Rows::new(v);
     // 0 · x is 0 for finite x and NaN for others.
     let mut zeros = isa.splat(0.0);
-    for column in (0..d_v).step_by(Line::LEN) {
-        for key in 0..keys {
-            let line = widen(isa, &v.row(key)[column..]);
-            for part in 0..Line::LEN / I::LANES {
-                zeros = isa.mul_add(isa.load(line.part(part, I::LANES)), isa.splat(0.0), zeros);
-            }
-            lines.push(line);
+    for key in 0..keys {
+        if key + AHEAD < keys {
+            isa.prefetch(v.row(key + AHEAD));
         }
+        let row = v.row(key);
+        // A chain for each row, so that rows do not wait for each other.
+        let mut of_row = isa.splat(0.0);
+        for panel in 0..lines_for(d_v) {
+            let line = &mut lines[panel * keys + key];
+            let values = &row[panel * Line::LEN..];
+            if values.len() < Line::LEN {
+                *line = widen(isa, values);
+            }
+            for part in 0..Line::LEN / I::LANES {
+                let part_of_line = line.part_mut(part, I::LANES);
+                let x = match values.len() < Line::LEN {
+                    true => isa.load(part_of_line),
+                    false => E::load(isa, &values[part * I::LANES..]),
+                };
+                isa.store(x, part_of_line);
+                of_row = isa.mul_add(x, isa.splat(0.0), of_row);
+            }
+        }
+        zeros = isa.add(zeros, of_row);
     }
     isa.sum(zeros) == 0.0
 }

@@ -25,19 +25,17 @@ pub(crate) fn pack_queries(
         for c in 0..d_k.div_ceil(Line::LEN) {
             let line = &mut strip[c * height + r];
             let values = &row[(c * Line::LEN).min(row.len())..((c + 1) * Line::LEN).min(row.len())];
+            // Not into the line itself: that the two do not overlap is then known, and vectors are used.
+            let mut scaled = Line::ZERO;
             match <&[f32; 16]>::try_from(values) {
-                Ok(values) => {
-                    for (x, value) in line.0.iter_mut().zip(values) {
-                        *x = value * factor;
-                    }
-                }
+                Ok(values) => scaled = Line(values.map(|value| value * factor)),
                 Err(_) => {
-                    *line = Line::ZERO;
-                    for (x, value) in line.0.iter_mut().zip(values) {
+                    for (x, value) in scaled.0.iter_mut().zip(values) {
                         *x = value * factor;
                     }
                 }
             }
+            *line = scaled;
         }
     }
 }

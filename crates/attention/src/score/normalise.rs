@@ -7,6 +7,10 @@ pub(crate) fn normaliser(reference: f64, sum: f64, sink: f64) -> (f32, f32) {
     if sum == 0.0 {
         return (0.0, (sink * std::f64::consts::LN_2) as f32);
     }
+    if sink == f64::NEG_INFINITY {
+        let lse = (reference + sum.log2()) * std::f64::consts::LN_2;
+        return ((1.0 / sum) as f32, lse as f32);
+    }
     let top = reference.max(sink);
     let denominator = sum * (reference - top).exp2() + (sink - top).exp2();
     let factor = (reference - top).exp2() / denominator;

@@ -25,25 +25,65 @@ pub(crate) fn score_tile<I: Isa, T: Tile<I::V>>(
     at: TileAt,
     (head, bounds): (&HeadScoring, &Bounds),
 ) -> T {
-    let mut tile = multiply::<I, T>(isa, strip, panels);
-    if head.has_options() {
-        apply_options(isa, &mut tile, at, head);
+    let tile = multiply::<I, T>(isa, strip, panels);
+    let hidden = !bounds.all_see(at.key..at.key + T::VECTORS * I::LANES);
+    if !hidden && !head.has_options() {
+        return tile;
     }
-    if !bounds.all_see(at.key..at.key + T::VECTORS * I::LANES) {
-        hide(isa, &mut tile, at.key, bounds);
+    // A loop over rows of more than a few instructions is not unrolled, and what it indexes is in memory for good. So
+    // the rows go there here, and a tile without options never does.
+    let mut rows = Rows([[Line::ZERO; 2]; 16]);
+    rows.store(isa, &tile);
+    for r in 0..T::ROWS {
+        let mut row = rows.load::<I, T>(isa, r);
+        if head.has_options() {
+            let at = TileAt {
+                query: at.query + r,
+                key: at.key,
+            };
+            apply_options_to_row(isa, row.as_mut(), at, head);
+        }
+        if hidden {
+            hide_in_row(isa, row.as_mut(), at.key, bounds.row(r));
+        }
+        rows.store_row(isa, r, row.as_ref());
+    }
+    let mut tile = tile;
+    for r in 0..T::ROWS {
+        *tile.row_mut(r) = rows.load::<I, T>(isa, r);
     }
     tile
 }
 
-/// [`apply_options_to_row`] for every row of a tile.
-#[inline(always)]
-fn apply_options<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, at: TileAt, head: &HeadScoring) {
-    for r in 0..T::ROWS {
-        let at = TileAt {
-            query: at.query + r,
-            key: at.key,
-        };
-        apply_options_to_row(isa, tile.row_mut(r).as_mut(), at, head);
+/// A tile's rows in memory.
+struct Rows([[Line; 2]; 16]);
+
+impl Rows {
+    #[inline(always)]
+    fn store<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T) {
+        for r in 0..T::ROWS {
+            self.store_row(isa, r, tile.row(r).as_ref());
+        }
+    }
+
+    #[inline(always)]
+    fn store_row<I: Isa>(&mut self, isa: I, r: usize, row: &[I::V]) {
+        let per_line = Line::LEN / I::LANES;
+        for v in 0..row.len() {
+            let line = &mut self.0[r][v / per_line];
+            isa.store(row[v], line.part_mut(v % per_line, I::LANES));
+        }
+    }
+
+    #[inline(always)]
+    fn load<I: Isa, T: Tile<I::V>>(&self, isa: I, r: usize) -> T::Row {
+        let per_line = Line::LEN / I::LANES;
+        let mut row = T::row_of(isa.splat(0.0));
+        for v in 0..T::VECTORS {
+            let line = &self.0[r][v / per_line];
+            row.as_mut()[v] = isa.load(line.part(v % per_line, I::LANES));
+        }
+        row
     }
 }
 
@@ -73,14 +113,6 @@ pub(crate) fn apply_options_to_row<I: Isa>(
             let line = head.bias_line(at.query, at.key + v * I::LANES);
             row[v] = isa.mul_add(isa.load(&line.0), isa.splat(LOG2_E), row[v]);
         }
-    }
-}
-
-/// −∞ at the keys that a row does not see.
-#[inline(always)]
-fn hide<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, key: usize, bounds: &Bounds) {
-    for r in 0..T::ROWS {
-        hide_in_row(isa, tile.row_mut(r).as_mut(), key, bounds.row(r));
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Args;
 use lookback_heads::example;
 use lookback_model::store::DEFAULT_MODEL;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 use crate::args::{PrefixArg, TextArgs};
 use crate::context::{Context, Loaded};
+use crate::interventions::InterventionArgs;
 use crate::progress::Spinner;
 use crate::{interrupt, output};
 
@@ -31,7 +33,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Look at a trace that `lookback trace` kept; what needs a model needs --model too
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix", "ablate", "cut"])]
     trace: Option<PathBuf>,
     /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]; else the default model,
     /// and with --trace none
@@ -49,6 +51,8 @@ pub(crate) struct ServeArgs {
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
+    #[command(flatten)]
+    changes: InterventionArgs,
 }
 
 #[derive(Serialize)]
@@ -58,6 +62,9 @@ struct Listening<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
+    if args.changes.reference.mean_over.is_some() {
+        bail!("the page ablates heads to zero only; leave --mean-over out, or use look or who");
+    }
     let trace = args.trace.as_ref().map(Trace::open).transpose()?;
     let text = match (&args.text, &args.file) {
         (None, None) => example::SENTENCE.to_owned(),
@@ -71,15 +78,18 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         (None, None) => Some(load(DEFAULT_MODEL, context)?),
         (None, Some(_)) => None,
     };
+    if let (Some(named), false) = (&model, args.changes.changes().is_empty()) {
+        // What the text or the model does not have is said here, and not by a page that has nothing to show.
+        let encoding = named.model.tokenizer().encode(&text, &prefix(args))?;
+        args.changes.changes().on(&named.model, &encoding)?;
+    }
     let options = |port| ServeOptions {
         address: SocketAddr::new(args.host, port),
         model: model.clone(),
         trace: None,
         text: text.clone(),
-        prefix: args
-            .prefix
-            .as_ref()
-            .map_or(Prefix::Declared, |prefix| prefix.0.clone()),
+        changes: args.changes.changes(),
+        prefix: prefix(args),
     };
     let with_trace = |port, trace| ServeOptions {
         trace,
@@ -105,12 +115,19 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
+/// What stands before each text.
+fn prefix(args: &ServeArgs) -> Prefix {
+    let named = args.prefix.as_ref();
+    named.map_or(Prefix::Declared, |prefix| prefix.0.clone())
+}
+
 /// Whether the usual port can be had.
 fn free(host: IpAddr) -> bool {
     std::net::TcpListener::bind((host, PORT)).is_ok()
 }
 
-fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
+/// A model with its name and hash.
+pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let Loaded { model, resolved } = context.load(spec, WeightsKind::F32)?;
     let spinner = Spinner::start(format!("checking {}", resolved.name));
     let sha256 = resolved

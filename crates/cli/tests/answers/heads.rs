@@ -270,10 +270,7 @@ fn heads_are_ablated_to_their_mean_over_texts() {
     };
     let mean = json(&over(&texts));
     let zero = json(&["heads", SENTENCE, "--no-probes", "--ablate", "9.4"]);
-    assert_eq!(
-        mean["changes"],
-        "with the mean output of L9H4 in place of their own"
-    );
+    assert_eq!(mean["changes"], "with only the mean output of L9H4");
     assert_eq!(mean["heads"][9 * 9], zero["heads"][9 * 9]);
     assert_ne!(mean["heads"][10 * 9], zero["heads"][10 * 9]);
     let (_, said) = refused(&over(&empty));

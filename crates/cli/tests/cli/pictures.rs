@@ -107,6 +107,21 @@ fn the_server_prints_its_address_answers_and_ends_when_interrupted() {
 }
 
 #[test]
+fn the_server_begins_with_a_changed_model_and_refuses_what_the_text_does_not_have() {
+    let home = folder();
+    let serve = |changes: &[&str]| {
+        let mut arguments = vec!["serve", "a b c", "--no-open", "--port", "0"];
+        let model = model();
+        arguments.extend(["--model", &model]);
+        arguments.extend(changes);
+        run(home.path(), &arguments)
+    };
+    serve(&["--cut", "c->nobody"]).refused(&["\"nobody\" is not a word of the text"]);
+    serve(&["--cut", "a->c@0.0"]).refused(&["stands before none"]);
+    serve(&["--ablate", "99.0"]).refused(&["there is no head L99H0"]);
+}
+
+#[test]
 fn a_model_that_did_not_make_the_trace_is_refused() {
     let home = folder();
     let trace = home

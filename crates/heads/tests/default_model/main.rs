@@ -3,6 +3,7 @@
 
 mod common;
 mod means;
+mod prediction;
 mod probes;
 mod scores;
 mod who;

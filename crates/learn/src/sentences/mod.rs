@@ -79,9 +79,36 @@ pub fn draw(split: Split, rng: &mut StdRng) -> Draw {
     }
 }
 
+/// The notes' own sentence and its swaps: names in both orders, the negation on either side, *Yet* and *So*.
+#[must_use]
+pub fn notes() -> Vec<Item> {
+    let draw = Draw {
+        names: ["Vatsal", "Madd"],
+        pronoun: Pronoun::He,
+        topic: Topic::all(true)[0],
+        template: Template::all(false).swap_remove(0),
+        split: Split::HeldOutTemplates,
+    };
+    draw.forms(Set::Pronoun)
+}
+
 /// One of several, by chance; the lists drawn from are never empty.
 fn pick<T: Clone>(from: &[T], rng: &mut StdRng) -> T {
     from.choose(rng)
         .expect("a list of names, topics or templates is not empty")
         .clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_notes_sentence_is_among_its_forms() {
+        let text = "Vatsal studies a lot, Madd does not. Yet he gets high scores in test.";
+        let items = notes();
+        let item = items.iter().find(|item| item.text == text);
+        assert_eq!(item.map(|item| item.answer.as_str()), Some("Madd"));
+        assert_eq!(items.len(), 8);
+    }
 }

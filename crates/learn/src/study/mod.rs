@@ -6,6 +6,7 @@
 //! | (b, c) one layer | the pointer alone: *he* has not seen *Yet* or *So*, and a name has not seen its verb: a half |
 //! | (d) two layers | before the pointer looks, *he* has gathered the connective, and the second name the first clause |
 //! | (d) three layers | what two layers know, and what the tokens between have gathered |
+//! | (e) to (i) | two layers and four heads, and one part of them changed |
 //!
 //! Every run is kept as a line of `runs.jsonl`, and the one under way as a checkpoint, so that a study that was
 //! interrupted goes on where it stopped.
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use run::{Run, Runs};
+pub use run::{Embeddings, Run, Runs};
 pub use table::{Cell, Row, Table};
 
 use crate::train::{Record, Settings};
@@ -38,9 +39,9 @@ pub struct Setting {
 /// How long a study takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
-    /// All settings, three seeds: about 20 minutes on two cores.
+    /// All settings, three seeds.
     Full,
-    /// The settings that differ most, one seed, few steps.
+    /// The settings that differ most, one seed.
     Quick,
 }
 
@@ -49,7 +50,7 @@ pub enum Length {
 pub struct Study {
     /// The folder of its files.
     pub folder: PathBuf,
-    /// Which settings and how many steps.
+    /// Which settings and seeds.
     pub length: Length,
 }
 
@@ -77,85 +78,80 @@ impl Study {
     /// The settings, in the order of the table, for embeddings of dimension `d`.
     #[must_use]
     pub fn settings(&self, d: usize) -> Vec<Setting> {
-        let seeds: Vec<u64> = match self.length {
-            Length::Full => vec![0, 1, 2],
-            Length::Quick => vec![0],
-        };
-        let trained = |name: &str, model: Config| Setting {
-            name: name.to_owned(),
-            model: Some(model),
-            seeds: seeds.clone(),
-        };
-        let similarity = Setting {
-            name: "(a) similarity of embeddings".to_owned(),
-            model: None,
-            seeds: vec![0],
+        let seeds: &[u64] = match self.length {
+            Length::Full => &[0, 1, 2],
+            Length::Quick => &[0],
         };
         let model = |layers, heads| Config::new(d, layers, heads);
-        let free = Setting {
-            seeds: vec![0],
-            ..trained(
-                "(f) three layers, embeddings free",
-                Config {
-                    free_embeddings: true,
-                    ..model(3, 4)
-                },
-            )
-        };
-        let mut all = vec![
-            similarity,
-            trained("(b) one layer, one head", model(1, 1)),
-            trained("(c) one layer, four heads", model(1, 4)),
-            trained("(d) two layers, one head", model(2, 1)),
-            trained("(d) two layers, four heads", model(2, 4)),
-            trained("(d) three layers, one head", model(3, 1)),
-            trained("(d) three layers, four heads", model(3, 4)),
-            trained(
-                "(e) three layers, without √d_k",
-                Config {
-                    scaled: false,
-                    ..model(3, 4)
-                },
-            ),
-            free,
+        let settings = [
+            ("(a) similarity of embeddings", None, &[0][..]),
+            ("(b) one layer, one head", Some(model(1, 1)), seeds),
+            ("(c) one layer, four heads", Some(model(1, 4)), seeds),
+            ("(d) two layers, one head", Some(model(2, 1)), seeds),
+            ("(d) two layers, four heads", Some(model(2, 4)), seeds),
+            ("(d) three layers, one head", Some(model(3, 1)), seeds),
+            (THREE_LAYERS, Some(model(3, 4)), seeds),
         ];
-        if self.length == Length::Quick {
-            let kept = [
-                "(a)",
-                "(b)",
-                "(d) two layers, four",
-                "(d) three layers, four",
-            ];
-            all.retain(|setting| kept.iter().any(|kept| setting.name.starts_with(kept)));
+        let mut all: Vec<Setting> = settings
+            .into_iter()
+            .map(|(name, model, seeds)| Setting {
+                name: name.to_owned(),
+                model,
+                seeds: seeds.to_vec(),
+            })
+            .collect();
+        match self.length {
+            Length::Full => all.extend(variations(&model(2, 4), seeds)),
+            Length::Quick => all.retain(|setting| {
+                let named = |kept: &&str| setting.name.starts_with(*kept);
+                ["(a)", "(b)", "(d) two layers, four", THREE_LAYERS]
+                    .iter()
+                    .any(named)
+            }),
         }
         all
     }
 
-    /// How a run of the study is trained.
+    /// How a run of the study is trained: as the model that ships was.
     #[must_use]
-    pub fn training(&self, seed: u64) -> Settings {
-        let (steps, interval) = match self.length {
-            Length::Full => (200, 50),
-            Length::Quick => (120, 40),
-        };
+    pub fn training(seed: u64) -> Settings {
         Settings {
             seed,
-            steps,
-            interval,
-            ramp: steps * 2 / 3,
-            patience: 4,
             ..Settings::default()
         }
     }
 
-    /// Draws of each held-out set that a run is judged by; each gives eight sentences.
+    /// Where the model lies that is kept as a file once the study is done, of the shape that ships.
     #[must_use]
-    pub fn judged(&self) -> usize {
-        match self.length {
-            Length::Full => 100,
-            Length::Quick => 40,
-        }
+    pub fn kept(&self) -> PathBuf {
+        self.folder.join("pronoun.gguf")
     }
+}
+
+/// Draws of each held-out set that a run is judged by; each gives eight sentences.
+const JUDGED: usize = 100;
+
+/// The shape of the model that ships.
+const THREE_LAYERS: &str = "(d) three layers, four heads";
+
+/// A model with one part of it changed: with all seeds without √d_k, else with one.
+fn variations(model: &Config, seeds: &[u64]) -> Vec<Setting> {
+    let changed = |name: &str, seeds: &[u64], change: fn(&mut Config)| {
+        let mut model = model.clone();
+        change(&mut model);
+        Setting {
+            name: name.to_owned(),
+            model: Some(model),
+            seeds: seeds.to_vec(),
+        }
+    };
+    vec![
+        changed("(e) without √d_k", seeds, |m| m.scaled = false),
+        changed("(f) embeddings free", &[0], |m| m.free_embeddings = true),
+        changed("(g) with an MLP of 576", &[0], |m| m.mlp = Some(m.d)),
+        changed("(h) without position", &[0], |m| m.rotary = None),
+        changed("(i) without residual", &[0], |m| m.residual = false),
+    ]
 }
 
 /// What a caller does at each [`Event`]: go on, or stop there.
@@ -166,8 +162,8 @@ pub type Observer<'a> = &'a mut dyn FnMut(&Event) -> ControlFlow<()>;
 /// # Errors
 /// [`Error::Stopped`] where the observer breaks off; called again, it goes on from there.
 pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Result<Table, Error> {
-    let mut runs = Runs::open(study)?;
     let settings = study.settings(embeddings.d);
+    let mut runs = Runs::open(study, &settings)?;
     let all = settings.iter().map(|setting| setting.seeds.len()).sum();
     let mut done = 0;
     // Seed by seed, so that a study that is broken off has compared all settings.
@@ -187,7 +183,7 @@ pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Re
                     seed,
                     done,
                     all,
-                    steps: study.training(seed).steps,
+                    steps: Study::training(seed).steps,
                 };
                 if observe(&event).is_break() {
                     return Err(Error::Stopped { step: 0 });
@@ -198,7 +194,7 @@ pub fn run(study: &Study, embeddings: &run::Embeddings, observe: Observer) -> Re
             done += 1;
         }
     }
-    Ok(Table::new(&settings, runs.all()))
+    let table = Table::new(&settings, runs.all());
+    table.save(&study.folder.join("table.json"))?;
+    Ok(table)
 }
-
-pub use run::Embeddings;

@@ -1,24 +1,24 @@
 //! One run of the study: a setting with a seed.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use candle_core::{Device, Tensor, Var};
 use lookback_model::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Length, Observer, Setting, Study};
-use crate::Error;
+use super::{Event, JUDGED, Observer, Setting, Study, THREE_LAYERS};
 use crate::batch::Table;
 use crate::evaluate::{correct, masses, similarity_masses};
-use crate::evaluation::examples;
+use crate::evaluation::{examples, save_lines};
 use crate::sentences::{ReadFrom, Set, Split};
-use crate::train::{Files, Trainer};
+use crate::train::{Files, Settings, Trainer};
+use crate::{Config, Error, Spent, Vocabulary, file};
 
 /// The frozen table that every run reads, with its tokenizer.
 pub struct Embeddings<'a> {
+    /// The file that they are of.
+    pub source: &'a Path,
     /// The tokenizer of the table's rows.
     pub tokenizer: &'a Tokenizer,
     /// \[tokens · d\]
@@ -41,19 +41,22 @@ impl Embeddings<'_> {
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Run {
     /// The setting's name.
     pub setting: String,
-    /// The seed.
-    pub seed: u64,
-    /// Whether it is of a quick study.
-    pub quick: bool,
+    /// The model; none for the similarity of embeddings.
+    pub model: Option<Config>,
+    /// How it was trained, the seed included.
+    pub training: Settings,
+    /// Draws of each held-out set that it was judged by.
+    pub judged: usize,
     /// Numbers that were trained.
     pub parameters: usize,
     /// Steps done.
     pub steps: usize,
-    /// Seconds of training, what was done before an interruption left out.
-    pub seconds: f64,
+    /// What training cost, judging left out.
+    pub spent: Spent,
     /// For each sentence with held-out names, in the order of [`crate::evaluation::items`]: 1 where it is answered
     /// rightly, ½ for a tie, else 0.
     pub held_out_names: Vec<f64>,
@@ -61,15 +64,43 @@ pub struct Run {
     pub held_out_templates: Vec<f64>,
 }
 
-/// The runs that are finished.
+impl Run {
+    /// A run before it has begun.
+    fn new(setting: &Setting, seed: u64) -> Self {
+        Self {
+            setting: setting.name.clone(),
+            model: setting.model.clone(),
+            training: Study::training(seed),
+            judged: JUDGED,
+            parameters: 0,
+            steps: 0,
+            spent: Spent::nothing(),
+            held_out_names: Vec::new(),
+            held_out_templates: Vec::new(),
+        }
+    }
+
+    /// Whether another run is of the same setting, seed and length.
+    fn is_of(&self, other: &Self) -> bool {
+        self.setting == other.setting
+            && self.model == other.model
+            && self.training == other.training
+            && self.judged == other.judged
+    }
+}
+
+/// The runs of a study that are finished.
 pub struct Runs {
     path: PathBuf,
-    quick: bool,
+    /// All that the folder has; some may be of a longer study, or of an earlier version's settings.
     runs: Vec<Run>,
+    /// What this study asks for.
+    wanted: Vec<Run>,
 }
 
 impl Runs {
-    pub(super) fn open(study: &Study) -> Result<Self, Error> {
+    /// Those that the study's folder has.
+    pub(super) fn open(study: &Study, settings: &[Setting]) -> Result<Self, Error> {
         std::fs::create_dir_all(&study.folder).map_err(Error::io(&study.folder))?;
         let path = study.folder.join("runs.jsonl");
         let text = match std::fs::read_to_string(&path) {
@@ -80,39 +111,35 @@ impl Runs {
         let runs = text
             .lines()
             .map(serde_json::from_str)
-            .collect::<Result<_, _>>();
+            .collect::<Result<Vec<Run>, _>>();
         let runs = runs.map_err(|error| Error::Checkpoint {
             path: path.clone(),
             detail: error.to_string(),
         })?;
-        Ok(Self {
-            path,
-            quick: study.length == Length::Quick,
-            runs,
-        })
+        let wanted = settings
+            .iter()
+            .flat_map(|setting| {
+                let of = |&seed: &u64| Run::new(setting, seed);
+                setting.seeds.iter().map(of)
+            })
+            .collect();
+        Ok(Self { path, runs, wanted })
     }
 
     pub(super) fn has(&self, setting: &Setting, seed: u64) -> bool {
         self.all()
-            .any(|run| run.setting == setting.name && run.seed == seed)
+            .any(|run| run.setting == setting.name && run.training.seed == seed)
     }
 
-    /// The runs of this study's length.
+    /// Those that this study asks for.
     pub(super) fn all(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(|run| run.quick == self.quick)
+        let wanted = |run: &&Run| self.wanted.iter().any(|wanted| run.is_of(wanted));
+        self.runs.iter().filter(wanted)
     }
 
     pub(super) fn add(&mut self, run: Run) -> Result<(), Error> {
         self.runs.push(run);
-        crate::file::aside(&self.path, |file| {
-            for run in &self.runs {
-                let written = serde_json::to_writer(&mut *file, run).map_err(std::io::Error::from);
-                written
-                    .and_then(|()| file.write_all(b"\n"))
-                    .map_err(Error::io(&self.path))?;
-            }
-            Ok(())
-        })
+        save_lines(&self.path, &self.runs)
     }
 }
 
@@ -127,22 +154,12 @@ pub(super) fn one(
     embeddings: &Embeddings,
     observe: Observer,
 ) -> Result<Run, Error> {
-    let began = Instant::now();
     let judged = |masses: Masses<'_>, split| {
         let read = (Set::Pronoun, ReadFrom::Pronoun);
-        let examples = examples(split, read, study.judged(), embeddings.tokenizer)?;
+        let examples = examples(split, read, JUDGED, embeddings.tokenizer)?;
         Ok::<_, Error>(correct(&masses(&examples)?, &examples))
     };
-    let mut run = Run {
-        setting: setting.name.clone(),
-        seed,
-        quick: study.length == Length::Quick,
-        parameters: 0,
-        steps: 0,
-        seconds: 0.0,
-        held_out_names: Vec::new(),
-        held_out_templates: Vec::new(),
-    };
+    let mut run = Run::new(setting, seed);
     let Some(config) = &setting.model else {
         let table = embeddings.table(false)?;
         let masses = |examples: &[_]| similarity_masses(&table, examples);
@@ -157,14 +174,19 @@ pub(super) fn one(
     let table = embeddings.table(config.free_embeddings)?;
     let mut trainer = Trainer::resume_or_new(
         config.clone(),
-        study.training(seed),
+        run.training.clone(),
         (embeddings.tokenizer, table),
         files.clone(),
     )?;
     trainer.run(|record| observe(&Event::Step(record)))?;
     run.parameters = trainer.model().parameters().count();
     run.steps = trainer.step();
-    run.seconds = began.elapsed().as_secs_f64();
+    run.spent = trainer.spent();
+    if setting.name == THREE_LAYERS && seed == 0 {
+        let vocabulary = Vocabulary::reduce(embeddings.source, usize::MAX, &[])?;
+        let parameters = trainer.model().parameters();
+        file::write(&study.kept(), &vocabulary, config, parameters)?;
+    }
     let masses = |examples: &[_]| masses(trainer.model(), trainer.table(), examples);
     run.held_out_names = judged(&masses, Split::HeldOutNames)?;
     run.held_out_templates = judged(&masses, Split::HeldOutTemplates)?;

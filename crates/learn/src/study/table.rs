@@ -1,8 +1,12 @@
 //! The study's table.
 
+use std::path::Path;
+
+use lookback_model::write_aside;
 use serde::{Deserialize, Serialize};
 
 use super::{Run, Setting};
+use crate::Error;
 use crate::evaluate::interval;
 
 /// Accuracy of one setting on one held-out set.
@@ -10,7 +14,8 @@ use crate::evaluate::interval;
 pub struct Cell {
     /// Share of the sentences answered rightly, all seeds pooled.
     pub accuracy: f64,
-    /// Its 95% interval: bootstrap over the sentences, seeds pooled.
+    /// Its 95% interval: bootstrap over the draws of names, topic and template, each with all its swapped forms and seeds,
+    /// which are no independent observations.
     pub interval: [f64; 2],
     /// The least and the most that one seed reached.
     pub seeds: [f64; 2],
@@ -23,8 +28,10 @@ pub struct Row {
     pub setting: String,
     /// Numbers trained.
     pub parameters: usize,
-    /// Mean seconds of a run.
+    /// Mean seconds of a run on the clock.
     pub seconds: f64,
+    /// Mean seconds of a run on processors, all threads together, where the system tells.
+    pub cpu_seconds: Option<f64>,
     /// Mean steps of a run.
     pub steps: f64,
     /// How many seeds there are.
@@ -58,7 +65,12 @@ impl Table {
             Some(Row {
                 setting: setting.name.clone(),
                 parameters: first.parameters,
-                seconds: mean(|run| run.seconds),
+                seconds: mean(|run| run.spent.seconds),
+                cpu_seconds: of
+                    .iter()
+                    .map(|run| run.spent.cpu_seconds)
+                    .sum::<Option<f64>>()
+                    .map(|sum| sum / of.len() as f64),
                 steps: mean(|run| run.steps as f64),
                 runs: of.len(),
                 held_out_names: Cell::new(of.iter().map(|run| run.held_out_names.as_slice())),
@@ -73,12 +85,28 @@ impl Table {
     }
 }
 
+/// Sentences of a draw, which follow each other: all its swapped forms.
+const FORMS: usize = 8;
+
+impl Table {
+    /// Writes the table as JSON, aside first.
+    pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
+        write_aside(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
+            .map_err(Error::io(path))
+    }
+}
+
 impl Cell {
     /// From what each seed answered rightly.
     fn new<'a>(seeds: impl Iterator<Item = &'a [f64]>) -> Self {
         let seeds: Vec<&[f64]> = seeds.collect();
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        let pooled: Vec<f64> = seeds.iter().flat_map(|seed| seed.iter().copied()).collect();
+        let draws = seeds.first().map_or(0, |seed| seed.len().div_ceil(FORMS));
+        let draw = |draw: usize| {
+            let of = |seed: &&[f64]| seed.chunks(FORMS).nth(draw).map_or(f64::NAN, mean);
+            mean(&seeds.iter().map(of).collect::<Vec<_>>())
+        };
+        let pooled: Vec<f64> = (0..draws).map(draw).collect();
         let means = || seeds.iter().map(|seed| mean(seed));
         Self {
             accuracy: mean(&pooled),
@@ -97,9 +125,20 @@ mod tests {
 
     #[test]
     fn seeds_are_pooled_and_their_extremes_stand_beside() {
-        let cell = Cell::new([[1.0, 1.0, 1.0, 0.0].as_slice(), &[0.0, 0.0, 1.0, 0.0]].into_iter());
+        let draw = |right: f64| [right; FORMS];
+        let seed = |draws: [f64; 4]| draws.map(draw).concat();
+        let seeds = [seed([1.0, 1.0, 1.0, 0.0]), seed([0.0, 0.0, 1.0, 0.0])];
+        let cell = Cell::new(seeds.iter().map(Vec::as_slice));
         assert_eq!(cell.accuracy, 0.5);
         assert_eq!(cell.seeds, [0.25, 0.75]);
         assert!(cell.interval[0] < 0.5 && cell.interval[1] > 0.5);
+    }
+
+    /// Half of the forms of every draw right is no uncertainty about a half.
+    #[test]
+    fn forms_of_a_draw_are_no_observations_of_their_own() {
+        let forms = [1.0, 0.0].repeat(FORMS / 2).repeat(10);
+        let cell = Cell::new([forms.as_slice()].into_iter());
+        assert_eq!((cell.accuracy, cell.interval), (0.5, [0.5, 0.5]));
     }
 }

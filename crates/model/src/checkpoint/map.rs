@@ -7,18 +7,32 @@ use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
 use super::Error;
+use crate::store::EmbeddedModel;
 
 /// A file's bytes, read from disk as they are touched.
 #[derive(Debug)]
 pub(crate) struct MappedFile {
     path: PathBuf,
-    /// None for an empty file, which cannot be mapped.
-    map: Option<Mmap>,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    /// Of a file on disk.
+    Mapped(Mmap),
+    /// Part of the program; of an empty file, which cannot be mapped, none.
+    Static(&'static [u8]),
 }
 
 impl MappedFile {
-    /// Maps the regular file at `path`.
+    /// Maps the regular file at `path`, or takes the built-in model of that address.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        if let Some(model) = EmbeddedModel::at(path) {
+            return Ok(Self {
+                path: path.to_owned(),
+                bytes: Bytes::Static(model.bytes),
+            });
+        }
         let at = |source| Error::Io {
             path: path.to_owned(),
             source,
@@ -31,8 +45,8 @@ impl MappedFile {
             });
         }
         let file = File::open(path).map_err(at)?;
-        let map = if metadata.len() == 0 {
-            None
+        let bytes = if metadata.len() == 0 {
+            Bytes::Static(&[])
         } else {
             // SAFETY: the map is private and never written to, and its bytes are only ever read
             // as integers: no value of a byte is invalid, lengths and offsets taken from them
@@ -40,11 +54,11 @@ impl MappedFile {
             // process that shortens the file meanwhile ends this one with SIGBUS, as it would
             // any reader of a map; the store replaces files by renaming, which leaves the
             // mapped one whole.
-            Some(unsafe { Mmap::map(&file) }.map_err(at)?)
+            Bytes::Mapped(unsafe { Mmap::map(&file) }.map_err(at)?)
         };
         Ok(Self {
             path: path.to_owned(),
-            map,
+            bytes,
         })
     }
 
@@ -53,7 +67,10 @@ impl MappedFile {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.map.as_deref().unwrap_or_default()
+        match &self.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Static(bytes) => bytes,
+        }
     }
 
     /// SHA-256 of all bytes.

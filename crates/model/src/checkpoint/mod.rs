@@ -41,6 +41,7 @@ pub use error::Error;
 pub use gguf::GgufError;
 pub use provenance::Provenance;
 
+use crate::store::EmbeddedModel;
 use crate::tokenizer::Tokenizer;
 use weights::Weights;
 
@@ -55,11 +56,15 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a folder (config.json, model.safetensors, tokenizer.json) or a GGUF file.
+    /// Opens a folder (config.json, model.safetensors, tokenizer.json), a GGUF file, or the
+    /// [address](crate::store::EmbeddedModel::address) of a model that is built in.
     ///
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if EmbeddedModel::at(path).is_some() {
+            return gguf_checkpoint::open(path);
+        }
         let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,

@@ -1,11 +1,11 @@
-//! The model that is built into the program: no network, no download.
+//! The model that is built into the program: no network, no download, no file.
 //!
-//! Its file is put into the cache when it is first asked for, so that it is opened like every other.
+//! Its address, `built-in:pronoun`, stands where others have a path, and its file is read where the program has it: it
+//! can be used where nothing can be written.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Error, Settings, aside};
+use super::Resolved;
 
 /// A model whose file is part of the program.
 #[derive(PartialEq, Eq)]
@@ -40,27 +40,32 @@ pub static PRONOUN: EmbeddedModel = EmbeddedModel {
     bytes: include_bytes!("../../models/pronoun.gguf"),
 };
 
+/// What the addresses of built-in models begin with.
+const SCHEME: &str = "built-in:";
+
 impl EmbeddedModel {
-    /// Where its file lies in the cache, or will lie.
-    pub(super) fn file(&self, settings: &Settings) -> PathBuf {
-        settings
-            .cache
-            .join(self.name)
-            .join(format!("{}.gguf", self.name))
+    /// Its address, which [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) and [`Model::load`](crate::Model::load)
+    /// take like a path.
+    #[must_use]
+    pub fn address(&self) -> PathBuf {
+        PathBuf::from(format!("{SCHEME}{}", self.name))
     }
 
-    /// The file, put there first if it is not there or not whole. Whoever writes it at the same time writes the same.
-    pub(super) fn ensure(&self, settings: &Settings) -> Result<PathBuf, Error> {
-        let path = self.file(settings);
-        if std::fs::read(&path).is_ok_and(|found| found == self.bytes) {
-            return Ok(path);
+    /// The model of an address. A file of such a name is meant by `./built-in:NAME`.
+    #[must_use]
+    pub fn at(address: &Path) -> Option<&'static Self> {
+        let name = address.to_str()?.strip_prefix(SCHEME)?;
+        [&PRONOUN].into_iter().find(|model| model.name == name)
+    }
+
+    /// What [`Store::resolve`](super::Store::resolve) gives for its name. No store is needed.
+    #[must_use]
+    pub fn resolved(&self) -> Resolved {
+        Resolved {
+            name: self.name.to_owned(),
+            path: self.address(),
+            sha256: Some(self.sha256.to_owned()),
         }
-        let folder = path.parent().unwrap_or(&path);
-        std::fs::create_dir_all(folder).map_err(Error::write(folder))?;
-        let mut file = aside::file(folder)?;
-        file.write_all(self.bytes).map_err(Error::write(&path))?;
-        aside::put(file, &path)?;
-        Ok(path)
     }
 }
 
@@ -78,15 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_copy_in_the_cache_is_replaced() {
-        let cache = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            cache: cache.path().to_owned(),
-            ..Settings::from_env().unwrap()
-        };
-        let path = PRONOUN.ensure(&settings).unwrap();
-        std::fs::write(&path, b"damaged").unwrap();
-        assert_eq!(PRONOUN.ensure(&settings).unwrap(), path);
-        assert_eq!(std::fs::read(path).unwrap(), PRONOUN.bytes);
+    fn it_is_loaded_without_a_file() {
+        let model = crate::Model::load(&PRONOUN.address(), &crate::LoadOptions::default()).unwrap();
+        let provenance = model.checkpoint().provenance();
+        assert_eq!(provenance.name(), "pronoun");
+        assert_eq!(EmbeddedModel::at(&PRONOUN.address()), Some(&PRONOUN));
+        assert_eq!(EmbeddedModel::at(Path::new("built-in:another")), None);
+        assert_eq!(EmbeddedModel::at(Path::new("./built-in:pronoun")), None);
     }
 }

@@ -14,7 +14,7 @@ use super::{DEFAULT_MODEL, Error, Settings};
 pub enum Origin {
     /// A model known by its short name, in this program's cache.
     Known,
-    /// Built into the program; a file in its cache once it is used.
+    /// Built into the program: no file.
     BuiltIn,
     /// Fetched from the Hugging Face hub into this program's cache.
     Hub,
@@ -31,7 +31,7 @@ pub struct Entry {
     pub default: bool,
     /// Whether it can be used without fetching anything.
     pub ready: bool,
-    /// Where its file or folder lies, or will lie.
+    /// Where its file or folder lies, or will lie; of a built-in model its address.
     pub path: PathBuf,
     /// Bytes of its files on disk; of one not fetched yet, how many there will be.
     pub bytes: u64,
@@ -82,7 +82,7 @@ pub(super) fn list(settings: &Settings) -> Result<Vec<Entry>, Error> {
         name: model.name.to_owned(),
         default: false,
         ready: true,
-        path: model.file(settings),
+        path: model.address(),
         bytes: model.bytes.len() as u64,
         origin: Origin::BuiltIn,
         title: Some(model.title),

@@ -12,7 +12,6 @@
 //! | below [`Settings::cache`] | what it is |
 //! | --- | --- |
 //! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
-//! | `pronoun/` | the model that is built into the program, as a file |
 //! | `hub/OWNER/NAME/COMMIT/` | files of a model on the hub, and `.receipt.json`, which says which of them are whole |
 //! | `hub/OWNER/NAME/addresses.json` | of which commit `hf:OWNER/NAME` is, and each `hf:OWNER/NAME/FILE` |
 //! | `.lock`, `.partial-*` | held, or written, by the process that is fetching |
@@ -49,7 +48,7 @@ use spec::Spec;
 pub struct Resolved {
     /// What to call it: `smollm2-135m`, `hf:OWNER/NAME`, or the last part of a path.
     pub name: String,
-    /// The GGUF file or the folder.
+    /// The GGUF file or the folder; of a built-in model its [address](EmbeddedModel::address).
     pub path: PathBuf,
     /// SHA-256 of the file, where it is known without reading it: it was checked when the file was fetched.
     pub sha256: Option<String>,
@@ -116,11 +115,7 @@ impl Store {
                     path,
                     sha256: Some(model.sha256.to_owned()),
                 }),
-            Spec::Embedded(model) => model.ensure(&self.settings).map(|path| Resolved {
-                name: model.name.to_owned(),
-                path,
-                sha256: Some(model.sha256.to_owned()),
-            }),
+            Spec::Embedded(model) => Ok(model.resolved()),
             Spec::Hub(spec) => hub::ensure(&spec, &self.settings, progress),
         };
         progress.finish();

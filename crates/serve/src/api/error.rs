@@ -38,6 +38,21 @@ impl ApiError {
         )
     }
 
+    /// What is asked is what comes next, and the model does not say.
+    pub(crate) fn no_predictions() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "this model points at words and predicts none, so there is nothing to continue",
+        )
+    }
+
+    /// The text has no such word.
+    pub(crate) fn no_such_word(word: usize, words: usize) -> Self {
+        Self::bad(format!(
+            "there is no word {word}: the text has {words}, from 0"
+        ))
+    }
+
     /// What is wrong, in one sentence.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::Response;
-use lookback_model::Hooks;
+use lookback_model::Interventions;
 use lookback_model::generate::{End, GenerateOptions, Sampling};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,7 @@ use super::stream::{Lines, lines};
 use crate::NamedModel;
 use crate::reading::Ready;
 use crate::server::App;
+use crate::work::Cancel;
 
 /// Tokens of one answer at most.
 const MOST_TOKENS: usize = 512;
@@ -67,8 +68,7 @@ pub(super) async fn generate(
     State(app): State<Arc<App>>,
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let Json(asked) =
-        body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
+    let asked = super::sent(body)?;
     if asked.max_tokens == 0 || asked.max_tokens > MOST_TOKENS {
         return Err(ApiError::bad(format!(
             "max_tokens is {}; give 1 to {MOST_TOKENS}",
@@ -80,7 +80,10 @@ pub(super) async fn generate(
         .model
         .clone()
         .ok_or_else(ApiError::needs_model)?;
-    let ready = app.library.find(&asked.trace)?.get()?;
+    let reading = app.library.find(&asked.trace)?;
+    let ready = reading.get()?;
+    // What was taken out while the text was read stays out while it is continued.
+    let changes = reading.changes.on(&model.model, &ready.encoding())?;
     let sampling = Sampling {
         temperature: asked.temperature,
         top_p: asked.top_p,
@@ -95,14 +98,14 @@ pub(super) async fn generate(
     };
     let (lines, answer) = lines();
     app.work
-        .stream(move |cancel| write_on(&model, &ready, &options, &lines, cancel))
+        .stream(move |cancel| write_on(&model, (&ready, &changes), &options, &lines, cancel))
         .await?;
     Ok(answer)
 }
 
 fn write_on(
     model: &NamedModel,
-    ready: &Ready,
+    (ready, changes): (&Ready, &Interventions),
     options: &GenerateOptions,
     lines: &Lines,
     cancel: &AtomicBool,
@@ -121,7 +124,12 @@ fn write_on(
             ControlFlow::Continue(())
         }
     };
-    let line = match model.generate(prompt, options, &Cancel(cancel), &mut on_token) {
+    let line = match model.generate(
+        prompt,
+        options,
+        &changes.and(&Cancel(cancel)),
+        &mut on_token,
+    ) {
         Ok(done) => {
             whole.push_str(&decoder.finish());
             let seconds = done.prefill_seconds + done.decode_seconds;
@@ -138,17 +146,4 @@ fn write_on(
     };
     // A client that is gone needs no last line.
     let _ = lines.send(&line);
-}
-
-/// Stops the reading of the prompt once the flag is set.
-struct Cancel<'a>(&'a AtomicBool);
-
-impl Hooks for Cancel<'_> {
-    fn before_layer(&self, _done: usize, _layers: usize) -> ControlFlow<()> {
-        if self.0.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
 }

@@ -1,15 +1,13 @@
 //! Every head as a small picture with its statistics, one line a head as they are done.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use lookback_view::grid;
+use serde::Serialize;
 
 use super::ApiError;
 use super::stream::{Lines, lines};
-use crate::reading::Ready;
 use crate::server::App;
 
 pub(super) async fn grid(
@@ -19,19 +17,29 @@ pub(super) async fn grid(
     let ready = app.library.find(&id)?.get()?;
     let (lines, answer) = lines();
     app.work
-        .stream(move |cancel| draw(&ready, &lines, cancel))
+        .stream(move |cancel| {
+            send_layers(ready.trace.layer_count(), &lines, |layer| {
+                ready.layers.pictures(&ready.trace, layer, cancel)
+            });
+        })
         .await?;
     Ok(answer)
 }
 
-fn draw(ready: &Ready, lines: &Lines, cancel: &AtomicBool) {
-    for layer in 0..ready.trace.layer_count() {
-        if cancel.load(Ordering::Relaxed) {
-            return;
-        }
-        let sent = match grid::pictures(&ready.trace, layer) {
-            Ok(pictures) => pictures.iter().try_for_each(|picture| lines.send(picture)),
-            Err(error) => lines.send(&serde_json::json!({ "error": error.to_string() })),
+/// Sends what each layer's heads are, one line a head, until all are sent, one fails, or nobody listens.
+pub(super) fn send_layers<T: Serialize>(
+    layers: usize,
+    lines: &Lines,
+    of_layer: impl Fn(usize) -> Result<Arc<[T]>, ApiError>,
+) {
+    for layer in 0..layers {
+        let sent = match of_layer(layer) {
+            Ok(heads) => heads.iter().try_for_each(|head| lines.send(head)),
+            Err(error) => {
+                // Whoever is gone needs no last line.
+                let _ = lines.send(&serde_json::json!({ "error": error.message() }));
+                return;
+            }
         };
         if sent.is_err() {
             return;

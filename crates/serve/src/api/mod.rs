@@ -1,24 +1,29 @@
 //! The interface under `/api/1/`; `docs/api.md` describes it.
 
 mod around;
+mod changes;
 mod error;
 mod generate;
 mod grid;
 mod numbers;
+mod passports;
 mod picture;
+mod predict;
+mod scores;
 mod session;
 mod steps;
 mod stream;
 mod tile;
 mod traces;
+mod who;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use lookback_trace::HeadId;
 
 pub(crate) use error::ApiError;
@@ -45,10 +50,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/text.png", get(picture::text_png))
         .route("/page.html", get(picture::page))
         .route("/grid", get(grid::grid))
+        .route("/passports", get(passports::passports))
+        .route("/statistics/{file}", get(passports::table))
+        .route("/who", post(who::who))
+        .route("/predict", post(predict::predict))
         .route("/steps", get(steps::steps));
     let api = Router::new()
         .route("/session", get(session::session))
         .route("/traces", post(traces::read))
+        .route("/scores", get(scores::state).post(scores::begin))
         .route("/generate", post(generate::generate))
         .nest("/traces/{id}", trace)
         .fallback(no_such_path)
@@ -88,6 +98,12 @@ fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
     query
         .map(|Query(asked)| asked)
         .map_err(|rejection| ApiError::bad(rejection.body_text()))
+}
+
+/// A body as it was sent, or what is wrong with it.
+fn sent<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
+    body.map(|Json(sent)| sent)
+        .map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
 }
 
 /// One head by its name: `5.10` or `L5H10`.

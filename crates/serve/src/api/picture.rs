@@ -169,7 +169,7 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
         .await
 }
 
-fn saved(kind: &'static str, name: &str, content: Vec<u8>) -> Response {
+pub(super) fn saved(kind: &'static str, name: &str, content: Vec<u8>) -> Response {
     let name = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     let name = name.unwrap_or(HeaderValue::from_static("attachment"));
     let headers = [

@@ -26,6 +26,8 @@ struct ModelInfo<'a> {
     layers: usize,
     heads: usize,
     context_length: usize,
+    /// Whether it says what comes next.
+    predicts: bool,
 }
 
 pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Response {
@@ -38,6 +40,7 @@ pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Resp
             layers: config.layers,
             heads: config.heads,
             context_length: config.context_length,
+            predicts: named.model.has_output_head(),
         }
     });
     let session = Session {

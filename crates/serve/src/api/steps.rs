@@ -39,10 +39,7 @@ pub(super) async fn steps(
     let words = ready.trace.words();
     let word = match asked.word {
         Some(word) if word >= words.len() => {
-            return Err(ApiError::bad(format!(
-                "there is no word {word}: the text has {}, from 0",
-                words.len()
-            )));
+            return Err(ApiError::no_such_word(word, words.len()));
         }
         // Words that occur more than once are named with their number, and so is one that holds a `#`.
         Some(word) => Some(lookback_heads::label(words, word).parse()?),

@@ -12,6 +12,7 @@ use lookback_view::page::Description;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
+use super::changes::ChangesAsWritten;
 use crate::reading::{Reading, State as ReadingState};
 use crate::server::App;
 
@@ -19,6 +20,8 @@ use crate::server::App;
 #[serde(deny_unknown_fields)]
 pub(super) struct Read {
     text: String,
+    #[serde(default)]
+    changes: ChangesAsWritten,
 }
 
 /// Where a text stands.
@@ -33,6 +36,7 @@ enum Status {
     Ready {
         id: String,
         seconds: Option<f64>,
+        changes: ChangesAsWritten,
         trace: Box<Description>,
     },
     Failed {
@@ -46,9 +50,8 @@ pub(super) async fn read(
     State(app): State<Arc<App>>,
     body: Result<Json<Read>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let Json(read) =
-        body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
-    let reading = app.library.read(read.text, &app)?;
+    let read = super::sent(body)?;
+    let reading = app.library.read(read.text, read.changes.read()?, &app)?;
     let answer = Json(status(&reading));
     let code = if reading.is_reading() {
         StatusCode::ACCEPTED
@@ -88,6 +91,7 @@ fn status(reading: &Reading) -> Status {
             Status::Ready {
                 id,
                 seconds: ready.seconds,
+                changes: ChangesAsWritten::of(&reading.changes),
                 trace,
             }
         }

@@ -3,7 +3,7 @@
 use lookback_heads::example::Example;
 use ndarray::s;
 
-use crate::client::{Running, long, trace};
+use crate::client::{Running, as_answered, long, trace};
 
 #[test]
 fn a_trace_is_described_with_its_words() {
@@ -145,6 +145,49 @@ fn every_head_has_its_picture() {
         })
         .collect();
     assert_eq!(heads, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]);
+}
+
+#[test]
+fn every_head_has_its_statistics_line_by_line_and_as_files() {
+    let example = Example::default();
+    let (server, trace) = (Running::of(&example), trace(&example));
+    let expected = lookback_heads::passport::passports(&trace, &[]).unwrap();
+    for _ in 0..2 {
+        // The second time they come from what was kept.
+        let lines = server.ask("/passports").text();
+        assert_eq!(lines.lines().count(), expected.len());
+        for (line, passport) in lines.lines().zip(&expected) {
+            let found: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(found, as_answered(passport));
+        }
+    }
+    let table = lookback_view::table::of_heads(&expected, |_| ());
+    let mut csv = Vec::new();
+    table.write_csv(&mut csv).unwrap();
+    assert_eq!(server.ask("/statistics/heads.csv").body, csv);
+    let parquet = server.ask("/statistics/heads.parquet");
+    assert!(
+        parquet
+            .headers
+            .contains("attachment; filename=\"heads.parquet\"")
+    );
+    assert!(parquet.body.starts_with(b"PAR1") && parquet.body.ends_with(b"PAR1"));
+    assert_eq!(&server.ask("/statistics/heads.npy").body[1..6], b"NUMPY");
+    assert_eq!(
+        server
+            .ask("/statistics/heads.json")
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        6
+    );
+    server
+        .ask("/statistics/heads.txt")
+        .refuses(400, ".parquet or .npy");
+    server
+        .ask("/statistics/passwd.csv")
+        .refuses(404, "heads.parquet");
 }
 
 #[test]

@@ -21,10 +21,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn of(example: &Example) -> Self {
-        let options = ServeOptions {
+        Self::serving(ServeOptions {
             trace: Some(example.trace()),
             ..ServeOptions::default()
-        };
+        })
+    }
+
+    pub(crate) fn serving(options: ServeOptions) -> Self {
         let server = Server::bind(options).unwrap();
         let (address, stop) = (server.address(), Arc::new(AtomicBool::new(false)));
         let flag = stop.clone();
@@ -61,6 +64,12 @@ impl Running {
             body.len()
         );
         self.send(&head, body)
+    }
+
+    /// Sends a JSON body to something of the trace.
+    pub(crate) fn tell(&self, path: &str, body: &serde_json::Value) -> Answer {
+        let path = format!("/api/1/traces/{}{path}", self.trace);
+        self.post(&path, body.to_string().as_bytes())
     }
 
     pub(crate) fn send(&self, head: &str, body: &[u8]) -> Answer {
@@ -150,6 +159,11 @@ pub(crate) fn long(words: usize) -> Example {
         heads: 2,
         ..Example::default()
     }
+}
+
+/// What an answer that says this comes to: its numbers have been written and read.
+pub(crate) fn as_answered(value: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
 }
 
 /// The same trace as the server has.

@@ -126,6 +126,22 @@ fn bad_bodies_are_refused() {
 }
 
 #[test]
+fn what_needs_a_model_is_refused_with_how_to_get_one() {
+    let server = Running::of(&Example::default());
+    let needs = |answer: crate::client::Answer| answer.refuses(409, "--trace and --model");
+    needs(server.tell("/who", &serde_json::json!({ "word": 3 })));
+    needs(server.tell("/predict", &serde_json::json!({})));
+    needs(server.post("/api/1/scores", b""));
+    let generate = serde_json::json!({ "trace": server.trace });
+    needs(server.post("/api/1/generate", generate.to_string().as_bytes()));
+    let changed = serde_json::json!({
+        "text": lookback_heads::example::SENTENCE, "changes": { "ablate": ["0.1"] }
+    });
+    needs(server.post("/api/1/traces", changed.to_string().as_bytes()));
+    assert_eq!(server.get("/api/1/scores").json()["state"], "none");
+}
+
+#[test]
 fn a_text_that_is_here_needs_no_model() {
     let server = Running::of(&Example::default());
     let body = serde_json::json!({ "text": lookback_heads::example::SENTENCE }).to_string();

@@ -3,4 +3,5 @@
 mod answers;
 mod client;
 mod hostile;
+mod model;
 mod safety;

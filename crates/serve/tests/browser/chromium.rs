@@ -59,6 +59,8 @@ impl Browser {
                 "--headless=new",
                 "--no-sandbox",
                 "--disable-gpu",
+                "--use-angle=swiftshader",
+                "--enable-unsafe-swiftshader",
                 "--disable-dev-shm-usage",
                 "--no-first-run",
             ])
@@ -114,7 +116,7 @@ impl Browser {
         Some(browser)
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -233,78 +235,43 @@ impl Browser {
         ));
     }
 
-    /// Clicks where something is, as a mouse does.
-    pub(crate) fn click(&mut self, selector: &str) {
-        let find = format!(
-            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }}); \
-             const b = e.getBoundingClientRect(); return [b.left + Math.min(b.width, 24) / 2, b.top + b.height / 2]; }})()"
-        );
-        let at = self.eval(&find);
-        self.click_at(at[0].as_f64().unwrap(), at[1].as_f64().unwrap());
-    }
-
-    pub(crate) fn click_at(&mut self, x: f64, y: f64) {
-        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
-            let event = json!({ "type": kind, "x": x, "y": y, "button": if kind == "mouseMoved" { "none" } else { "left" }, "buttons": buttons, "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event);
-        }
-    }
-
-    pub(crate) fn wheel(&mut self, x: f64, y: f64, down: f64) {
-        let event = json!({ "type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": down });
-        self.call("Input.dispatchMouseEvent", event);
-    }
-
-    /// Presses a key by its name: `ArrowRight`, `Enter`, `Tab`, `+`.
-    pub(crate) fn key(&mut self, key: &str) {
-        let text = match key {
-            "Enter" => Some("\r"),
-            " " => Some(" "),
-            key if key.len() == 1 => Some(key),
-            _ => None,
-        };
-        let codes = [
-            ("Tab", 9),
-            ("Enter", 13),
-            (" ", 32),
-            ("End", 35),
-            ("Home", 36),
-            ("ArrowLeft", 37),
-            ("ArrowUp", 38),
-            ("ArrowRight", 39),
-            ("ArrowDown", 40),
-        ];
-        let code = codes
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map_or(0, |(_, code)| *code);
-        for kind in ["keyDown", "keyUp"] {
-            let mut event =
-                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
-            if let (Some(text), "keyDown") = (text, kind) {
-                event["text"] = json!(text);
-            }
-            self.call("Input.dispatchKeyEvent", event);
-        }
-    }
-
-    /// Types into what has the focus.
-    pub(crate) fn type_text(&mut self, text: &str) {
-        self.call("Input.insertText", json!({ "text": text }));
+    /// What is seen, as a PNG in base64.
+    pub(crate) fn screenshot(&mut self) -> String {
+        // Two frames, so that what was just drawn is there.
+        self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))");
+        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        picture["data"].as_str().unwrap().to_owned()
     }
 
     /// Keeps a picture of what is seen.
     pub(crate) fn picture(&mut self, name: &str) {
         use base64::Engine as _;
-        // Two frames, so that what was just drawn is there.
-        self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))");
-        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        let bytes = base64::prelude::BASE64_STANDARD
-            .decode(picture["data"].as_str().unwrap())
-            .unwrap();
+        let picture = self.screenshot();
+        let bytes = base64::prelude::BASE64_STANDARD.decode(picture).unwrap();
         let folder = screenshots();
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// Clicks a link, and gives the name and content of the file that comes of it.
+    pub(crate) fn download(&mut self, link: &str) -> (String, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let allow = json!({ "behavior": "allow", "downloadPath": folder.path() });
+        self.call("Browser.setDownloadBehavior", allow);
+        self.eval(&format!("{link}.click()"));
+        let start = Instant::now();
+        loop {
+            let files = std::fs::read_dir(folder.path()).unwrap();
+            let done = files
+                .map(|file| file.unwrap().path())
+                .find(|path| path.extension().is_none_or(|end| end != "crdownload"));
+            if let Some(path) = done {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                return (name, std::fs::read(&path).unwrap());
+            }
+            assert!(start.elapsed() < PATIENCE, "{link}: nothing was saved");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether something is wider than the page.

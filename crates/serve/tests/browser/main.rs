@@ -7,8 +7,12 @@
 mod chromium;
 mod exported;
 mod hostile;
+mod input;
 mod looks;
 mod map;
 mod model;
 mod page;
+mod paint;
+mod saved;
 mod text;
+mod who;

@@ -63,7 +63,7 @@ fn the_default_model_reads_walks_and_continues() {
 
     page.browser.click(".form summary");
     page.browser.eval(
-        "(() => { const i = document.querySelector('.form input'); i.value = 4; i.dispatchEvent(new Event('input', { bubbles: true })); })()",
+        "(() => { const i = document.querySelector('.form input'); i.value = 24; i.dispatchEvent(new Event('input', { bubbles: true })); })()",
     );
     let before = page
         .browser
@@ -71,8 +71,16 @@ fn the_default_model_reads_walks_and_continues() {
         .as_u64()
         .unwrap();
     page.browser.eval("[...document.querySelectorAll('.form button')].find((b) => b.innerText.startsWith('Continue')).click()");
+    // The text view grows while tokens still come, and shows the whole at the end; the chosen word stays chosen.
     page.browser.wait(&format!(
-        "document.querySelectorAll('.text [data-unit]').length > {before}"
+        "document.querySelectorAll('.text [data-unit]').length > {before} && !!document.querySelector('.written')"
     ));
+    page.browser.wait("!document.querySelector('.written')");
+    page.browser.wait_for("[data-testid=says]", "“it” keeps");
+    let grown = page.browser.text(".text");
+    assert!(
+        grown.contains("The dog chased the cat because it was angry."),
+        "{grown}"
+    );
     page.is_content();
 }

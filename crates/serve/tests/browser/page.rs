@@ -16,6 +16,7 @@ pub(crate) struct Page {
     pub(crate) browser: Browser,
     pub(crate) url: String,
     pub(crate) trace: Trace,
+    pub(crate) model: Option<Arc<Model>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -55,6 +56,7 @@ impl Page {
 
     fn serving(options: ServeOptions, trace: Trace) -> Option<Self> {
         let browser = Browser::start()?;
+        let model = options.model.as_ref().map(|named| named.model.clone());
         let server = Server::bind(options).unwrap();
         let (url, stop) = (server.url(), Arc::new(AtomicBool::new(false)));
         let flag = stop.clone();
@@ -63,6 +65,7 @@ impl Page {
             browser,
             url,
             trace,
+            model,
             stop,
         };
         page.open("");

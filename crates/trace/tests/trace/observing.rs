@@ -237,3 +237,20 @@ fn damage_never_passes_for_statistics() {
         assert!(trace.head(0, 1).unwrap().pooled(&tile).is_ok());
     }
 }
+
+#[test]
+fn a_walk_that_nobody_wants_any_more_has_no_answer() {
+    use std::sync::atomic::AtomicBool;
+    let trace = long(&causal(), cuts());
+    let [stopped, wanted] = [true, false].map(AtomicBool::new);
+    assert!(
+        trace
+            .observe_until(0, &Entropy, &stopped)
+            .unwrap()
+            .is_none()
+    );
+    let found = trace.observe_until(0, &Entropy, &wanted).unwrap().unwrap();
+    let expected = trace.observe(0, &Entropy).unwrap();
+    let bits = |x: &f32| x.to_bits();
+    assert!(found.iter().map(bits).eq(expected.iter().map(bits)));
+}

@@ -5,11 +5,13 @@
 mod canvas;
 mod heads;
 mod map;
+mod rows;
 mod shades;
 mod text;
 
 pub use heads::{HeadScores, HeadsOptions, heads};
 pub use map::{MapOptions, map};
+pub use rows::{TextRow, rows};
 use serde::{Deserialize, Serialize};
 pub use text::{TextOptions, text};
 

@@ -2,6 +2,7 @@
 
 mod csv;
 mod error;
+mod heads;
 mod npy;
 mod parquet;
 mod save;
@@ -13,6 +14,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 pub use error::Error;
+pub use heads::of_heads;
 pub use save::Kind;
 
 /// A table: named columns of as many rows each.

@@ -158,6 +158,12 @@ fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
 
 fn of_cause(who: &Who, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new()];
+    if who.cause.effects.is_empty() {
+        let none = "· nothing to measure: the model says nothing that a cut could change";
+        let heading = Flow::new(width, 2, Line::of(HEADING, "Cause")).prose(QUIET, none);
+        lines.extend(heading.lines());
+        return lines;
+    }
     let asked = match &who.question.probe {
         Some(probe) => format!(
             "· change of log P after “{}”; KL of the next token after the text",

@@ -1,22 +1,22 @@
 //! One measurement in a process of its own.
 
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use serde::de::DeserializeOwned;
 
-use super::measure::{Measured, Task};
-use super::written;
 use crate::interrupt::Interrupted;
 
-/// Measures `task` on the model at `path` in a new process of this program.
-pub(super) fn measure(path: &str, task: &Task) -> anyhow::Result<Measured> {
+/// What `lookback bench` with these arguments prints as JSON in a new process of this program; `what` is measured.
+pub(super) fn measure<T: DeserializeOwned>(
+    what: &str,
+    arguments: &[impl AsRef<OsStr>],
+) -> anyhow::Result<T> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let output = Command::new(program)
-        .args(["bench", "model", "--json", "--model", path])
-        .args(["--measure", &written(task.kind)])
-        .args(["--length", &task.length.to_string()])
-        .args(["--weights", &written(task.weights)])
-        .args(["--runs", &task.runs.to_string()])
+        .arg("bench")
+        .args(arguments)
         .stdin(Stdio::null())
         .output()
         .context("cannot start a process to measure in")?;
@@ -28,11 +28,10 @@ pub(super) fn measure(path: &str, task: &Task) -> anyhow::Result<Measured> {
         let said = said.trim().trim_start_matches("error: ");
         match said.is_empty() {
             true => bail!(
-                "{}: the process that measured it ended with {}; it may have run out of memory",
-                task.describe(),
+                "{what}: the process that measured it ended with {}; it may have run out of memory",
                 output.status
             ),
-            false => bail!("{}: {said}", task.describe()),
+            false => bail!("{what}: {said}"),
         }
     }
     serde_json::from_slice(&output.stdout).context("a measurement came back damaged")

@@ -71,10 +71,17 @@ pub(super) fn processor() -> Option<String> {
 
 /// The most memory that this process has held so far, in bytes, where the system tells it (Linux).
 pub(super) fn peak_memory() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The memory that this process holds, in bytes, where the system tells it (Linux).
+pub(super) fn resident_memory() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

@@ -16,7 +16,7 @@ use crate::context::Context;
 const DECODED: usize = 32;
 
 /// What is read, over and over up to the length asked for: ordinary prose, so that attention is as it is in use.
-const TEXT: &str = "The lighthouse keeper counted the boats each evening, and wrote the number in a long book. \
+pub(super) const TEXT: &str = "The lighthouse keeper counted the boats each evening, and wrote the number in a long book. \
     When the wind rose he counted twice, because some captains liked to run without a lamp, and his daughter, who \
     had better eyes, checked him from the gallery. In forty years they had disagreed on eleven nights. ";
 
@@ -40,6 +40,21 @@ pub(super) struct Task {
 }
 
 impl Task {
+    /// The command that makes this measurement on the model at `path`, behind `bench`.
+    pub(super) fn arguments(&self, path: &str) -> Vec<String> {
+        let words = ["model", "--json", "--model", path, "--measure"].map(str::to_owned);
+        let mut arguments = words.to_vec();
+        arguments.push(super::written(self.kind));
+        for (name, value) in [
+            ("--length", self.length.to_string()),
+            ("--weights", super::written(self.weights)),
+            ("--runs", self.runs.to_string()),
+        ] {
+            arguments.extend([name.to_owned(), value]);
+        }
+        arguments
+    }
+
     pub(super) fn describe(&self) -> String {
         let weights = super::written(self.weights);
         match self.kind {

@@ -8,6 +8,7 @@ mod child;
 mod machine;
 mod measure;
 mod report;
+mod serve;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -43,6 +44,7 @@ const QUICK_LENGTHS: [usize; 2] = [128, 512];
 pub(crate) enum BenchCommand {
     Model(BenchModelArgs),
     Attention(attention::BenchAttentionArgs),
+    Serve(serve::BenchServeArgs),
 }
 
 /// Measure prefill and decode speed, and peak memory, of a model at several depths
@@ -79,6 +81,7 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
     let args = match command {
         BenchCommand::Model(args) => args,
         BenchCommand::Attention(args) => return attention::run(args, context),
+        BenchCommand::Serve(args) => return serve::run(args, context),
     };
     match (args.measure, args.length) {
         (Some(kind), Some(length)) => {
@@ -113,7 +116,7 @@ fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
             tasks.len(),
             task.describe()
         ));
-        let measured: Measured = child::measure(path, task)?;
+        let measured: Measured = child::measure(&task.describe(), &task.arguments(path))?;
         spinner.finish();
         interrupt::check()?;
         report.add(task, measured);

@@ -15,13 +15,10 @@ use crate::context::Loaded;
 use crate::progress::CountBar;
 use crate::{interrupt, output};
 
-/// Random sequences that come twice: how many, and of how many tokens.
-const SEQUENCES: (usize, usize) = (8, 50);
-
 /// Needles: how many, and in texts of how many sentences.
 const NEEDLES: (usize, usize) = (12, 40);
 
-/// What the sequences and the needles follow from.
+/// What the needles follow from.
 const SEED: u64 = 1;
 
 /// Changes whenever the scores would be computed otherwise.
@@ -67,7 +64,7 @@ fn compute(loaded: &Loaded) -> anyhow::Result<ModelScores> {
     })?;
     drop(bar);
     interrupt::check()?;
-    let repeated = Repeated::random(model, &Prefix::Declared, SEQUENCES, SEED)?;
+    let repeated = Repeated::standard(model)?;
     let bar = CountBar::start("random repeated tokens");
     let mut done = 0;
     let total = repeated.sequences.len();

@@ -1,43 +1,27 @@
 //! The columns of the table of heads.
 
 use anyhow::bail;
-use lookback_heads::head;
 use lookback_heads::passport::Passport;
+use lookback_heads::probes::ProbeScores;
 use lookback_view::svg::HeadScores;
-use lookback_view::table::{Table, Values};
+use lookback_view::table::{Table, Values, of_heads};
 
 use super::ModelScores;
 
 /// One row a head, in order; without `scores`, only what a text shows.
 pub(crate) fn table(passports: &[Passport], scores: Option<&ModelScores>) -> Table {
-    let mut table = Table::new();
-    let each = |of: fn(&Passport) -> f64| passports.iter().map(of);
-    table.text("head", passports.iter().map(|p| head::name(p.head)));
-    table.integer("layer", passports.iter().map(|p| p.head.layer));
-    table.integer("index", passports.iter().map(|p| p.head.head));
-    table.real("sink", each(|p| p.sink_share));
-    table.real("entropy", each(|p| p.entropy));
-    table.real("distance", each(|p| p.mean_distance));
-    table.real("self", each(|p| p.self_share));
-    table.real("previous", each(|p| p.previous_share));
-    table.real("local", each(|p| p.local_share));
-    if let Some(scores) = scores {
-        let each =
-            |of: fn(&lookback_heads::probes::ProbeScores) -> f64| scores.probes.iter().map(of);
-        table.real("induction", each(|s| s.induction));
-        table.real("duplicate", each(|s| s.duplicate));
-        table.real("previous_random", each(|s| s.previous));
-        if let Some(retrieval) = &scores.retrieval {
-            table.real("retrieval", retrieval.iter().map(|r| r.retrieval));
+    of_heads(passports, |table| {
+        if let Some(scores) = scores {
+            let each = |of: fn(&ProbeScores) -> f64| scores.probes.iter().map(of);
+            table.real("induction", each(|s| s.induction));
+            table.real("duplicate", each(|s| s.duplicate));
+            table.real("previous_random", each(|s| s.previous));
+            if let Some(retrieval) = &scores.retrieval {
+                table.real("retrieval", retrieval.iter().map(|r| r.retrieval));
+            }
+            table.real("copying", scores.copying.iter().map(|c| c.copying));
         }
-        table.real("copying", scores.copying.iter().map(|c| c.copying));
-    }
-    table.real("sink_rate", each(|p| p.sink_rate));
-    table.real("special", each(|p| p.special_share));
-    table.real("value_sink", each(|p| p.value_sink_share));
-    table.real("value_self", each(|p| p.value_self_share));
-    table.real("value_previous", each(|p| p.value_previous_share));
-    table
+    })
 }
 
 /// The columns that can be drawn, or those of them that are asked for.

@@ -119,6 +119,10 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     let passports = passport::passports(&trace, &special(&loaded, &encoding))?;
     let scores = match args.no_probes {
         true => None,
+        false if !loaded.model.has_output_head() => {
+            output::note("this model has no output head: only what the text shows is told");
+            None
+        }
         false => Some(model_scores(&loaded)?),
     };
     let table = columns::table(&passports, scores.as_ref());

@@ -1,15 +1,19 @@
 //! `learn`: what heads can learn over frozen embeddings, as a study.
 
-use std::io::Write;
+mod notes;
+mod table;
+
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use lookback_learn::sentences::{Set, Split};
-use lookback_learn::study::{self, Cell, Embeddings, Event, Length, Study, Table};
+use lookback_learn::study::{self, Embeddings, Event, Length, Study, Table};
 use lookback_learn::{Base, Error, evaluation};
-use lookback_model::store::{PRONOUN, Store};
+use lookback_model::store::PRONOUN;
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::interrupt::{self, Interrupted};
@@ -50,7 +54,10 @@ pub(crate) struct LearnArgs {
         requires = "sentences"
     )]
     split: SplitArg,
-    /// How many draws of names, topic and template, of eight swapped sentences each
+    /// Good and bad outcomes in turn, which stand after the pronoun: its row cannot tell them apart, the last token's can
+    #[arg(long, requires = "sentences")]
+    outcomes: bool,
+    /// How many draws of names, topic and template, of eight swapped sentences each, or sixteen with --outcomes
     #[arg(long, value_name = "N", default_value = "100", requires = "sentences")]
     draws: std::num::NonZeroU16,
 }
@@ -66,14 +73,23 @@ enum SplitArg {
     HeldOutTemplates,
 }
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    table: Table,
+    notes: Option<notes::Notes>,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(path) = &args.sentences {
         return sentences(args, path);
     }
-    let model = Store::from_env()?.resolve(PRONOUN.name, &lookback_model::store::Silent)?;
-    let base = Base::open(&model.path)?;
+    let source = PRONOUN.address();
+    let base = Base::open(&source)?;
     let embeddings = Embeddings {
+        source: &source,
         tokenizer: base.tokenizer(),
         values: base.values(),
         d: base.d(),
@@ -120,11 +136,19 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("the study in {}", args.folder.display()));
         }
     };
+    // A study that somebody took the model away from has its table all the same.
+    let notes = match study.kept() {
+        kept if kept.exists() => Some(notes::Notes::new(&kept)?),
+        _ => None,
+    };
     if context.json {
-        return output::print_json(&table);
+        return output::print_json(&Report { table, notes });
     }
     let mut out = output::stdout();
-    print(&mut out, &table)?;
+    table::write(&mut out, &table, context.width())?;
+    if let Some(notes) = &notes {
+        notes.write(&mut out)?;
+    }
     out.flush()?;
     Ok(())
 }
@@ -135,43 +159,13 @@ fn sentences(args: &LearnArgs, path: &std::path::Path) -> anyhow::Result<()> {
         SplitArg::HeldOutNames => Split::HeldOutNames,
         SplitArg::HeldOutTemplates => Split::HeldOutTemplates,
     };
-    let items = evaluation::items(split, Set::Pronoun, args.draws.get().into());
-    evaluation::save(path, &items)?;
+    let set = if args.outcomes {
+        Set::Outcome
+    } else {
+        Set::Pronoun
+    };
+    let items = evaluation::items(split, set, args.draws.get().into());
+    evaluation::save_lines(path, &items)?;
     output::note(&format!("{} sentences in {}", items.len(), path.display()));
     Ok(())
-}
-
-fn print(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "Accuracy in %, [95% interval], (least and most of a seed)"
-    )?;
-    writeln!(out)?;
-    writeln!(
-        out,
-        "{:34} {:>9} {:>6}  {:28} held-out templates",
-        "", "trained", "s", "held-out names"
-    )?;
-    for row in &table.rows {
-        writeln!(
-            out,
-            "{:34} {:>9} {:>6.0}  {:28} {}",
-            row.setting,
-            row.parameters,
-            row.seconds,
-            cell(&row.held_out_names),
-            cell(&row.held_out_templates)
-        )?;
-    }
-    Ok(())
-}
-
-fn cell(cell: &Cell) -> String {
-    let percent = |share: f64| share * 100.0;
-    let [low, high] = cell.interval.map(percent);
-    let [least, most] = cell.seeds.map(percent);
-    format!(
-        "{:.1} [{low:.1}, {high:.1}] ({least:.1}–{most:.1})",
-        percent(cell.accuracy)
-    )
 }

@@ -1,0 +1,80 @@
+//! Changes to a run as a person names them: heads without their outputs, and edges that are cut.
+
+use lookback_model::{Encoding, Interventions, Model};
+use lookback_trace::HeadId;
+
+use crate::edges::{self, EdgeName};
+use crate::mean_output::MeanOutputs;
+use crate::{Error, head};
+
+/// What is taken out of a model while it reads a text. Nothing changes nothing.
+///
+/// ```
+/// use lookback_heads::changes::Changes;
+/// use lookback_heads::head;
+/// let changes = Changes {
+///     ablate: vec![head::parse("5.1")?],
+///     cut: vec!["he->Madd@14.8".parse()?],
+/// };
+/// assert_eq!(changes.told().unwrap(), "without L5H1, edges cut: he->Madd@14.8");
+/// assert_eq!(Changes::default().told(), None);
+/// # Ok::<(), lookback_heads::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Heads whose outputs are set to zero.
+    pub ablate: Vec<HeadId>,
+    /// Edges that are cut before the softmax.
+    pub cut: Vec<EdgeName>,
+}
+
+impl Changes {
+    /// Whether nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ablate.is_empty() && self.cut.is_empty()
+    }
+
+    /// The interventions on a run over a text; empty where nothing is changed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`], and those of [`edges::find`].
+    pub fn on(&self, model: &Model, encoding: &Encoding) -> Result<Interventions, Error> {
+        self.on_with(model, encoding, &MeanOutputs::default())
+    }
+
+    /// The same with heads ablated to their mean output, where `means` has one, and not to zero.
+    ///
+    /// # Errors
+    /// As [`Changes::on`].
+    pub fn on_with(
+        &self,
+        model: &Model,
+        encoding: &Encoding,
+        means: &MeanOutputs,
+    ) -> Result<Interventions, Error> {
+        let config = model.config();
+        for &id in &self.ablate {
+            head::check(id, config.layers, config.heads)?;
+        }
+        let mut interventions = Interventions::default();
+        means.ablate(&self.ablate, encoding.prefix_tokens, &mut interventions);
+        interventions.cut(edges::find(model, encoding, &self.cut)?);
+        Ok(interventions)
+    }
+
+    /// What is taken out, in words; none where nothing is.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        let heads: Vec<String> = self.ablate.iter().map(|&id| head::name(id)).collect();
+        let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
+        let mut told = Vec::new();
+        if !heads.is_empty() {
+            told.push(format!("without {}", heads.join(", ")));
+        }
+        if !edges.is_empty() {
+            told.push(format!("edges cut: {}", edges.join("; ")));
+        }
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}

@@ -1,0 +1,57 @@
+//! The heads' scores that need no text.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use super::ApiError;
+use crate::scores::{HeadScores, Scores, State as ScoresState};
+use crate::server::App;
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(super) enum Status {
+    None,
+    Computing { done: usize, of: usize },
+    Ready { heads: Vec<HeadScores> },
+    Failed { error: String },
+}
+
+/// How far they are.
+pub(super) async fn state(State(app): State<Arc<App>>) -> Json<Status> {
+    Json(status(&app))
+}
+
+/// Begins to compute them, unless they are there.
+pub(super) async fn begin(
+    State(app): State<Arc<App>>,
+) -> Result<(StatusCode, Json<Status>), ApiError> {
+    let model = app
+        .library
+        .model
+        .as_ref()
+        .ok_or_else(ApiError::needs_model)?;
+    Scores::begin(&app, model.model.clone());
+    let status = status(&app);
+    let code = match status {
+        Status::Ready { .. } => StatusCode::OK,
+        _ => StatusCode::ACCEPTED,
+    };
+    Ok((code, Json(status)))
+}
+
+fn status(app: &App) -> Status {
+    match app.scores.state() {
+        ScoresState::None => Status::None,
+        ScoresState::Computing { done, of } => Status::Computing { done, of },
+        ScoresState::Ready(heads) => Status::Ready {
+            heads: heads.to_vec(),
+        },
+        ScoresState::Failed(error) => Status::Failed {
+            error: error.message().to_owned(),
+        },
+    }
+}

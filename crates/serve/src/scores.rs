@@ -1,0 +1,139 @@
+//! The heads' scores that need no text: computed once for the model, in the background, when they are first asked for.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lookback_heads::copying::copying;
+use lookback_heads::probes::Repeated;
+use lookback_model::Model;
+use lookback_trace::HeadId;
+use serde::Serialize;
+
+use crate::api::ApiError;
+use crate::server::App;
+use crate::work::Cancel;
+
+/// One head's scores; what they mean stands in `docs/heads.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct HeadScores {
+    #[serde(flatten)]
+    head: HeadId,
+    induction: f64,
+    duplicate: f64,
+    previous: f64,
+    /// None for a model that predicts no tokens.
+    copying: Option<f64>,
+}
+
+/// What is known of them.
+#[derive(Clone)]
+pub(crate) enum State {
+    /// Nobody has asked.
+    None,
+    /// Steps done, and in all.
+    Computing {
+        done: usize,
+        of: usize,
+    },
+    Ready(Arc<[HeadScores]>),
+    Failed(ApiError),
+}
+
+/// The scores of the server's model.
+#[derive(Default)]
+pub(crate) struct Scores {
+    state: Mutex<Kept>,
+    done: AtomicUsize,
+    of: AtomicUsize,
+}
+
+#[derive(Default)]
+enum Kept {
+    #[default]
+    None,
+    Computing,
+    Ready(Arc<[HeadScores]>),
+    Failed(ApiError),
+}
+
+impl Scores {
+    pub(crate) fn state(&self) -> State {
+        match &*self.lock() {
+            Kept::None => State::None,
+            Kept::Computing => State::Computing {
+                done: self.done.load(Ordering::Relaxed),
+                of: self.of.load(Ordering::Relaxed),
+            },
+            Kept::Ready(scores) => State::Ready(scores.clone()),
+            Kept::Failed(error) => State::Failed(error.clone()),
+        }
+    }
+
+    /// Begins to compute them, where that was not done and did not fail.
+    pub(crate) fn begin(app: &Arc<App>, model: Arc<Model>) {
+        {
+            let mut kept = app.scores.lock();
+            if matches!(*kept, Kept::Computing | Kept::Ready(_)) {
+                return;
+            }
+            *kept = Kept::Computing;
+        }
+        let app = app.clone();
+        tokio::spawn(async move {
+            let of_work = app.clone();
+            let begun = of_work.work.stream(move |cancel| {
+                let kept = match app.scores.compute(&model, cancel) {
+                    Ok(scores) => Kept::Ready(scores.into()),
+                    Err(error) => Kept::Failed(error.into()),
+                };
+                *app.scores.lock() = kept;
+            });
+            if let Err(error) = begun.await {
+                *of_work.scores.lock() = Kept::Failed(error);
+            }
+        });
+    }
+
+    fn compute(
+        &self,
+        model: &Model,
+        cancel: &AtomicBool,
+    ) -> Result<Vec<HeadScores>, lookback_heads::Error> {
+        let repeated = Repeated::standard(model)?;
+        let layers = match model.has_output_head() {
+            true => model.config().layers,
+            false => 0,
+        };
+        self.done.store(0, Ordering::Relaxed);
+        self.of
+            .store(repeated.sequences.len() + layers, Ordering::Relaxed);
+        let step = || {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        };
+        let probes = repeated.scores(model, &Cancel(cancel), &mut || step())?;
+        let copied = match layers {
+            0 => Some(Vec::new()),
+            _ => copying(model, &mut |at, _| {
+                if at > 0 {
+                    step();
+                }
+                !cancel.load(Ordering::Relaxed)
+            })?,
+        };
+        let copied = copied.ok_or(lookback_heads::Error::Cancelled)?;
+        let each = probes.iter().enumerate();
+        Ok(each
+            .map(|(at, scores)| HeadScores {
+                head: scores.head,
+                induction: scores.induction,
+                duplicate: scores.duplicate,
+                previous: scores.previous,
+                copying: copied.get(at).map(|score| score.copying),
+            })
+            .collect())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,37 @@
+//! The table of heads.
+
+use lookback_heads::head;
+use lookback_heads::passport::Passport;
+
+use super::Table;
+
+/// One row a head, in order: what a text shows. `further` may add columns behind those that tell most.
+///
+/// ```
+/// use lookback_heads::passport::passports;
+/// let trace = lookback_heads::example::Example::default().trace();
+/// let table = lookback_view::table::of_heads(&passports(&trace, &[])?, |_| ());
+/// assert_eq!((table.rows(), table.columns()[3].name()), (6, "sink"));
+/// # Ok::<(), lookback_heads::Error>(())
+/// ```
+#[must_use]
+pub fn of_heads(passports: &[Passport], further: impl FnOnce(&mut Table)) -> Table {
+    let mut table = Table::new();
+    let each = |of: fn(&Passport) -> f64| passports.iter().map(of);
+    table.text("head", passports.iter().map(|p| head::name(p.head)));
+    table.integer("layer", passports.iter().map(|p| p.head.layer));
+    table.integer("index", passports.iter().map(|p| p.head.head));
+    table.real("sink", each(|p| p.sink_share));
+    table.real("entropy", each(|p| p.entropy));
+    table.real("distance", each(|p| p.mean_distance));
+    table.real("self", each(|p| p.self_share));
+    table.real("previous", each(|p| p.previous_share));
+    table.real("local", each(|p| p.local_share));
+    further(&mut table);
+    table.real("sink_rate", each(|p| p.sink_rate));
+    table.real("special", each(|p| p.special_share));
+    table.real("value_sink", each(|p| p.value_sink_share));
+    table.real("value_self", each(|p| p.value_self_share));
+    table.real("value_previous", each(|p| p.value_previous_share));
+    table
+}

@@ -1,0 +1,53 @@
+// What heads can be sorted by; docs/heads.md defines each.
+
+import type { HeadPicture, HeadScores, Passport } from './types';
+
+/** Where a statistic comes from: the picture's own pass, a further pass over the text, or the model alone. */
+export type Origin = 'picture' | 'text' | 'model';
+
+export interface Statistic {
+  id: string;
+  name: string;
+  origin: Origin;
+  value: (of: { picture: HeadPicture; passport?: Passport | undefined; scores?: HeadScores | undefined }) => number | null;
+  says: (value: number) => string;
+  /** What it tells, in a sentence. */
+  about: string;
+}
+
+const share = (value: number) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}%`;
+const score = (value: number) => value.toFixed(3);
+
+const picture = (id: string, name: string, about: string, of: (p: HeadPicture) => number, says = share): Statistic => ({
+  id, name, about, says, origin: 'picture', value: ({ picture }) => of(picture),
+});
+const passport = (id: string, name: string, about: string, of: (p: Passport) => number): Statistic => ({
+  id, name, about, says: share, origin: 'text', value: ({ passport }) => (passport ? of(passport) : null),
+});
+const scores = (id: string, name: string, about: string, of: (s: HeadScores) => number | null): Statistic => ({
+  id, name, about, says: score, origin: 'model', value: ({ scores }) => (scores ? of(scores) : null),
+});
+
+export const STATISTICS: readonly Statistic[] = [
+  picture('entropy', 'entropy', 'How spread a query’s weights are: 0 where all lies on one key.', (p) => p.entropy, (v) => `${v.toFixed(2)} nats`),
+  picture('distance', 'mean distance', 'How far back the weight lies on average.', (p) => p.distance, (v) => `${v.toFixed(1)} tokens`),
+  picture('sink', 'sink share', 'Weight that rests on what stands before the text, where nobody else wants it.', (p) => p.sink),
+  picture('previous', 'previous-token share', 'Weight on the token before, in this text.', (p) => p.previous),
+  picture('itself', 'own-token share', 'Weight on the query’s own token.', (p) => p.itself),
+  passport('local', 'local share', 'Weight on the last 8 tokens, the query’s own included.', (p) => p.local_share),
+  passport('sink_rate', 'sink rate', 'Share of queries with more than 0.3 of their weight on the sink.', (p) => p.sink_rate),
+  passport('special', 'special-token share', 'Weight on special tokens, before the text or within it.', (p) => p.special_share),
+  passport('value_sink', 'sink’s part by value', 'The sink’s part of what the head moves, each weight times the norm of its value: often far less than its weight.', (p) => p.value_sink_share),
+  passport('value_self', 'own token’s part by value', 'The own token’s part of what the head moves.', (p) => p.value_self_share),
+  passport('value_previous', 'previous token’s part by value', 'The previous token’s part of what the head moves.', (p) => p.value_previous_share),
+  scores('induction', 'induction', 'On random tokens that come twice: weight on what followed the same token the last time.', (s) => s.induction),
+  scores('duplicate', 'duplicate token', 'On random tokens that come twice: weight on the same token, one period before.', (s) => s.duplicate),
+  scores('previous_random', 'previous token', 'On random tokens, where nothing but position can draw it: weight on the token before.', (s) => s.previous),
+  scores('copying', 'copying', 'From the weights alone: whether looking at a token raises that token’s own probability, −1 to 1.', (s) => s.copying),
+];
+
+export const ORIGINS: readonly { origin: Origin; name: string }[] = [
+  { origin: 'picture', name: 'on this text' },
+  { origin: 'text', name: 'on this text, one more pass' },
+  { origin: 'model', name: 'of the model, whatever the text' },
+];
