@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Who(commands::who::WhoArgs),
     Stats(commands::stats::StatsArgs),
     Importance(commands::importance::ImportanceArgs),
+    Attribute(commands::attribute::AttributeArgs),
+    Rollout(commands::rollout::RolloutArgs),
     Compare(commands::compare::CompareArgs),
     Trace(commands::trace::TraceArgs),
     Generate(commands::generate::GenerateArgs),

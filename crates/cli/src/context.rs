@@ -28,11 +28,14 @@ impl Context {
         Self { json: global.json }
     }
 
-    /// Columns that a line may have: the terminal's, or 80 where standard output is none.
+    /// Columns that a line may have: the terminal's, or where standard output is none those of `COLUMNS`, or 80.
     pub(crate) fn width(&self) -> usize {
+        let asked = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
         terminal_size::terminal_size_of(std::io::stdout())
-            .map_or(80, |(width, _)| usize::from(width.0))
-            .max(20)
+            .map(|(width, _)| usize::from(width.0))
+            .or_else(asked)
+            .unwrap_or(80)
+            .clamp(20, 1000)
     }
 
     /// Fetches the model if it has to be, and loads it.

@@ -1,11 +1,18 @@
 //! Changes to a run, as several commands take them.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use clap::Args;
 use lookback_heads::changes::Changes;
 use lookback_heads::edges::EdgeName;
 use lookback_heads::head;
-use lookback_model::{Encoding, Interventions, Model};
+use lookback_heads::mean_output::MeanOutputs;
+use lookback_model::{Encoding, Interventions, Model, Prefix};
 use lookback_trace::HeadId;
+
+use crate::args::{ModelArgs, TextArgs};
+use crate::context::Context;
 
 /// What is taken out of the model while it reads.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,6 +25,43 @@ pub(crate) struct InterventionArgs {
     /// repeated
     #[arg(long, value_name = "WORD->WORD@HEADS")]
     pub(crate) cut: Vec<EdgeName>,
+    #[command(flatten)]
+    pub(crate) reference: ReferenceArgs,
+}
+
+/// What heads are ablated to.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReferenceArgs {
+    /// Ablate heads to their mean output over the texts of this file, one a line, instead of to zero
+    #[arg(long, value_name = "FILE", requires = "ablate")]
+    pub(crate) mean_over: Option<PathBuf>,
+}
+
+impl ReferenceArgs {
+    /// The heads' mean outputs over the reference set, each text behind the prefix; none without one.
+    pub(crate) fn means(
+        &self,
+        model: &Model,
+        heads: &[HeadId],
+        context: &Context,
+        (args, prefix): (&ModelArgs, Prefix),
+    ) -> anyhow::Result<MeanOutputs> {
+        let Some(file) = &self.mean_over else {
+            return Ok(MeanOutputs::default());
+        };
+        let source = TextArgs {
+            text: None,
+            file: Some(file.clone()),
+        };
+        let lines = context.text(&source)?;
+        let lines = lines.lines().filter(|line| !line.trim().is_empty());
+        let texts = lines
+            .map(|line| context.encode(model, line, args, prefix.clone()))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let reading = context.reading(texts.iter().map(|text| text.ids.len()).sum());
+        MeanOutputs::over(model, &texts, heads, &reading)
+            .with_context(|| format!("cannot average over {}", file.display()))
+    }
 }
 
 impl InterventionArgs {
@@ -30,12 +74,28 @@ impl InterventionArgs {
     }
 
     /// The interventions on a run over this text. They are empty where nothing is asked for, and then change nothing.
-    pub(crate) fn on(&self, model: &Model, encoding: &Encoding) -> anyhow::Result<Interventions> {
-        Ok(self.changes().on(model, encoding)?)
+    ///
+    /// A reference set is read behind the same prefix as the text: that of `args`, else `prefix`.
+    pub(crate) fn on(
+        &self,
+        model: &Model,
+        encoding: &Encoding,
+        context: &Context,
+        (args, prefix): (&ModelArgs, Prefix),
+    ) -> anyhow::Result<Interventions> {
+        let of_prefix = (args, prefix);
+        let means = self
+            .reference
+            .means(model, &self.ablate, context, of_prefix)?;
+        Ok(self.changes().on_with(model, encoding, &means)?)
     }
 
     /// What was taken out, in words; none where nothing was.
     pub(crate) fn told(&self) -> Option<String> {
-        self.changes().told()
+        let told = self.changes().told()?;
+        Some(match self.reference.mean_over {
+            None => told,
+            Some(_) => told.replacen("without ", "with only the mean output of ", 1),
+        })
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod interrupt;
 mod interventions;
 mod output;
+mod picture;
 mod progress;
 mod text;
 

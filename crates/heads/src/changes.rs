@@ -4,6 +4,7 @@ use lookback_model::{Encoding, Interventions, Model};
 use lookback_trace::HeadId;
 
 use crate::edges::{self, EdgeName};
+use crate::mean_output::MeanOutputs;
 use crate::{Error, head};
 
 /// What is taken out of a model while it reads a text. Nothing changes nothing.
@@ -39,12 +40,25 @@ impl Changes {
     /// # Errors
     /// [`Error::NoSuchHead`], and those of [`edges::find`].
     pub fn on(&self, model: &Model, encoding: &Encoding) -> Result<Interventions, Error> {
+        self.on_with(model, encoding, &MeanOutputs::default())
+    }
+
+    /// The same with heads ablated to their mean output, where `means` has one, and not to zero.
+    ///
+    /// # Errors
+    /// As [`Changes::on`].
+    pub fn on_with(
+        &self,
+        model: &Model,
+        encoding: &Encoding,
+        means: &MeanOutputs,
+    ) -> Result<Interventions, Error> {
         let config = model.config();
-        let mut interventions = Interventions::default();
         for &id in &self.ablate {
             head::check(id, config.layers, config.heads)?;
-            interventions.ablate(id);
         }
+        let mut interventions = Interventions::default();
+        means.ablate(&self.ablate, encoding.prefix_tokens, &mut interventions);
         interventions.cut(edges::find(model, encoding, &self.cut)?);
         Ok(interventions)
     }

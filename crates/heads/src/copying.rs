@@ -129,6 +129,14 @@ mod tests {
         close(-Array2::<f64>::eye(3), -1.0);
         // A rotation by 90°: ±i.
         close(array![[0.0, -1.0], [1.0, 0.0]], 0.0);
+        // The companion matrix of (x − 1)(x + 2)(x² − 6x + 25): 1, −2 and 3 ± 4i.
+        let companion = array![
+            [0.0, 0.0, 0.0, 50.0],
+            [1.0, 0.0, 0.0, -37.0],
+            [0.0, 1.0, 0.0, -17.0],
+            [0.0, 0.0, 1.0, 5.0]
+        ];
+        close(companion, (1.0 - 2.0 + 6.0) / (1.0 + 2.0 + 10.0));
         // 3 and −1.
         close(array![[1.0, 2.0], [2.0, 1.0]], 0.5);
         close(Array2::zeros((4, 4)), 0.0);

@@ -139,6 +139,12 @@ pub enum Error {
         /// What is wrong with its first line, where it has one.
         first: Option<String>,
     },
+    /// A word stands for no token.
+    #[error("an empty word has no token whose logit could be taken apart; name a word")]
+    NoToken,
+    /// There is nothing to average over.
+    #[error("the reference set has no text, so there is no mean to ablate a head to")]
+    NoReference,
     /// The text has no row that says anything.
     #[error(
         "{tokens} tokens are too few: what stands before the text is the sink, and at least one token must follow it"

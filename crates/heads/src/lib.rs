@@ -10,10 +10,12 @@
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
-//! - [`passport`], [`probes`], [`mod@copying`]: scores of every head, on a text, on random repeated tokens, and from its
-//!   weights alone;
+//! - [`passport`], [`probes`], [`mod@retrieval`], [`mod@copying`]: scores of every head, on a text, on random repeated
+//!   tokens, on needles in other texts, and from its weights alone;
+//! - [`mod@rollout`]: what is left of each token after all layers;
 //! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`changes`]: what is taken out of a
-//!   run; [`prediction`]: what the model then expects to come next;
+//!   run; [`mean_output`]: what heads write on average, to ablate them to that; [`prediction`]: what the model then
+//!   expects to come next;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
 //!
 //! ```
@@ -44,10 +46,13 @@ mod interest;
 pub mod lists;
 pub mod logits;
 pub mod look;
+pub mod mean_output;
 pub mod passport;
 pub mod prediction;
 pub mod probes;
 mod random;
+pub mod retrieval;
+pub mod rollout;
 mod select;
 pub mod who;
 

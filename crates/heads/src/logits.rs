@@ -3,12 +3,12 @@
 //!
 //! The last position's residual stream is the embedding plus what every head and feed-forward part wrote, and the
 //! logits are linear in it once the final norm's factor is held at its value: so each head's part is
-//! (z_h·W_o^h ⊙ g / rms)·(u_a − u_b). The parts of all heads and the rest sum to the difference itself. What a head
-//! does through later heads is not in its part.
+//! (z_h·W_o^h ⊙ g / rms)·(u_a − u_b). The parts of all heads, of the embedding and of the feed-forward layers sum to the
+//! difference itself. What a head does through later heads is not in its part.
 
 use std::sync::Mutex;
 
-use lookback_model::{Attended, Encoding, Hooks, Logits, Model, PrefillOptions};
+use lookback_model::{Attended, Encoding, Hooks, Logits, Model, PrefillOptions, Prefix};
 use lookback_trace::HeadId;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::Serialize;
@@ -24,7 +24,9 @@ pub struct LogitParts {
     pub difference: f64,
     /// Every head's part, in order.
     pub heads: Vec<HeadPart>,
-    /// What embedding and feed-forward parts add.
+    /// What the last token's own embedding adds.
+    pub embedding: f64,
+    /// What is left: what the feed-forward parts add, and biases where there are any.
     pub rest: f64,
 }
 
@@ -77,7 +79,7 @@ impl Hooks for Last<'_> {
 /// Takes logit(a) − logit(b) after the last token of a text apart.
 ///
 /// # Errors
-/// The model's.
+/// The model's; one that has no output head is refused.
 pub fn logit_parts(
     model: &Model,
     encoding: &Encoding,
@@ -120,12 +122,37 @@ pub fn logit_parts(
             });
         }
     }
+    let token = encoding.ids.last().copied().unwrap_or(0);
+    let embedding = model.embeddings(&[token])?.row(0).mapv(f64::from);
+    let embedding = embedding.dot(&direction);
     let logit = |token: u32| f64::from(logits[[0, token as usize]]);
     let difference = logit(tokens.0) - logit(tokens.1);
     Ok(LogitParts {
         tokens,
         difference,
-        rest: difference - heads.iter().map(|h| h.part).sum::<f64>(),
+        embedding,
+        rest: difference - embedding - heads.iter().map(|h| h.part).sum::<f64>(),
         heads,
     })
+}
+
+/// The token that a word begins with where it goes on from `text`: behind a space, unless the text ends with white
+/// space, or is empty.
+///
+/// # Errors
+/// [`Error::NoToken`] where the word has none, and the tokenizer's.
+pub fn next_token(model: &Model, text: &str, word: &str) -> Result<u32, Error> {
+    let word = word.trim_start();
+    let space = match text.chars().next_back() {
+        Some(c) if !c.is_whitespace() => " ",
+        _ => "",
+    };
+    let ids = model
+        .tokenizer()
+        .encode(&format!("{space}{word}"), &Prefix::None)?
+        .ids;
+    match word.is_empty() {
+        true => Err(Error::NoToken),
+        false => ids.first().copied().ok_or(Error::NoToken),
+    }
 }

@@ -5,10 +5,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use lookback_heads::copying::{Copying, copying};
+use lookback_heads::logits::logit_parts;
 use lookback_heads::passport::passports;
 use lookback_heads::probes::{ProbeScores, Repeated};
-use lookback_model::{LoadOptions, Logits, Model, Prefix, TraceOptions};
-use ndarray::Array2;
+use lookback_model::{Interventions, LoadOptions, Logits, Model, Prefix, TraceOptions};
+use lookback_trace::HeadId;
+use nalgebra::DMatrix;
+use ndarray::{Array2, Axis, s};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 // The residual stream: a constant, whether the token is the first of its kind (bos), a code of ±1 for the token, a
@@ -242,4 +246,109 @@ fn random_weights_are_nothing_in_particular() {
             "{s:?}"
         );
     }
+}
+
+#[test]
+fn without_feed_forward_parts_heads_and_embedding_are_the_whole_logit_difference() {
+    let prefix = Prefix::Text("<|endoftext|>".to_owned());
+    for weights in [built(), random()] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = model(&weights, folder.path());
+        let encoding = model
+            .tokenizer()
+            .encode("a text like any other", &prefix)
+            .unwrap();
+        let ids = encoding.ids.clone();
+        let tokens = (ids[2], ids[3]);
+        let parts = logit_parts(&model, &encoding, tokens, &()).unwrap();
+        println!(
+            "{:.4} = {:.4} + heads + {:.1e}",
+            parts.difference, parts.embedding, parts.rest
+        );
+        assert!(parts.heads.len() == LAYERS * HEADS && parts.difference.abs() > 1e-3);
+        // Nothing is left over: f32 logits of a few units carry some 1e-6.
+        assert!(parts.rest.abs() < 1e-4, "{}", parts.rest);
+        // An ablated head adds nothing, and what it added through later heads is not in its part.
+        let mut without = Interventions::default();
+        without.ablate(HeadId {
+            layer: LAYERS - 1,
+            head: 0,
+        });
+        let ablated = logit_parts(&model, &encoding, tokens, &without).unwrap();
+        assert_eq!(ablated.heads[(LAYERS - 1) * HEADS].part, 0.0);
+        assert!(ablated.rest.abs() < 1e-4);
+    }
+}
+
+/// E·diag(g)·W_v·W_o·diag(g_f)·Ū of one head in plain f64: \[V, V\], row t what looking at token t adds to each logit.
+fn whole_circuit(model: &Model, id: HeadId) -> Array2<f64> {
+    let config = model.config();
+    let ids: Vec<u32> = (0..config.vocab as u32).collect();
+    let exact = |x: Array2<f32>| x.mapv(f64::from);
+    let (e, mut u) = (
+        exact(model.embeddings(&ids).unwrap()),
+        exact(model.unembeddings(&ids).unwrap()),
+    );
+    u -= &u.mean_axis(Axis(0)).unwrap();
+    let weights = model.attention_weights(id.layer).unwrap();
+    let of = |head: usize| head * config.head_dim..(head + 1) * config.head_dim;
+    let value_head = id.head / (config.heads / config.kv_heads);
+    let w_v = exact(weights.w_v.slice(s![.., of(value_head)]).to_owned());
+    let w_o = exact(weights.w_o.slice(s![of(id.head), ..]).to_owned());
+    let gained = &e * &weights.norm_gain.mapv(f64::from);
+    gained.dot(&w_v).dot(&w_o).dot(&u.t())
+}
+
+#[test]
+fn copying_scores_are_those_of_the_whole_circuit() {
+    let mut weights = random();
+    // Two heads whose spectrum is known: one raises the code that it looks at, one lowers it.
+    for (head, sign) in [(1, 1.0), (2, -1.0)] {
+        let own = head * D_K..(head + 1) * D_K;
+        let mut of = |part: &str| {
+            weights
+                .remove(&format!("model.layers.1.self_attn.{part}.weight"))
+                .unwrap()
+        };
+        let (mut values, mut out) = (of("v_proj"), of("o_proj"));
+        values.slice_mut(s![own.clone(), ..]).fill(0.0);
+        out.slice_mut(s![.., own.clone()]).fill(0.0);
+        for (n, code) in own.zip(CODE) {
+            values[[n, code]] = sign;
+            out[[code, n]] = 1.0;
+        }
+        weights.insert("model.layers.1.self_attn.v_proj.weight".into(), values);
+        weights.insert("model.layers.1.self_attn.o_proj.weight".into(), out);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(&weights, folder.path());
+    let scores = check_copying(&model);
+    let of = |head: usize| scores[HEADS + head].copying;
+    assert!(of(1) > 0.999 && of(2) < -0.999, "{} {}", of(1), of(2));
+    // Grouped heads, and an output head of its own.
+    for name in ["grouped", "untied-bf16"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/tiny");
+        check_copying(&Model::load(&folder.join(name), &LoadOptions::default()).unwrap());
+    }
+}
+
+/// The scores of a model, each as the eigenvalues of the whole circuit give it.
+fn check_copying(model: &Model) -> Vec<Copying> {
+    let scores = copying(model, &mut |_, _| true).unwrap().unwrap();
+    assert_eq!(scores.len(), model.config().layers * model.config().heads);
+    for found in &scores {
+        let circuit = whole_circuit(model, found.head);
+        let dense = DMatrix::from_fn(circuit.nrows(), circuit.ncols(), |i, j| circuit[[i, j]]);
+        let eigenvalues = dense.complex_eigenvalues();
+        let real: f64 = eigenvalues.iter().map(|l| l.re).sum();
+        let size: f64 = eigenvalues.iter().map(|l| l.re.hypot(l.im)).sum();
+        println!("{:?} {:+.6} {:+.6}", found.head, found.copying, real / size);
+        // U·E is multiplied in f32, of parts that are larger than their sum.
+        assert!(
+            (found.copying - real / size).abs() < 1e-4,
+            "{found:?} {}",
+            real / size
+        );
+    }
+    scores
 }

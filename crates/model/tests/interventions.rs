@@ -194,12 +194,15 @@ fn an_ablated_head_gives_nothing_and_a_scaled_one_its_share() {
     changes.ablate_to(
         HeadId { layer: 1, head: 3 },
         ndarray::Array1::from_elem(d_v, 0.25),
+        2,
     );
     let changed = outputs(&model, &changes);
     let head = |of: &Array3<f32>, h: usize| of.index_axis(Axis(0), h).to_owned();
     assert!(head(&changed[1], 1).iter().all(|&x| x == 0.0));
     assert_eq!(head(&changed[1], 2), head(&plain[1], 2) * 0.5);
-    assert!(head(&changed[1], 3).iter().all(|&x| x == 0.25));
+    let (mean, own) = (head(&changed[1], 3), head(&plain[1], 3));
+    assert!(mean.slice(s![2.., ..]).iter().all(|&x| x == 0.25));
+    assert_eq!(mean.slice(s![..2, ..]), own.slice(s![..2, ..]));
     assert_eq!(head(&changed[1], 0), head(&plain[1], 0));
     let edits = run(&model, &changes).trace.meta().edits.clone();
     assert_eq!(
@@ -355,7 +358,7 @@ fn what_cannot_be_changed_is_refused() {
         }]))
         .contains("there are 40 tokens")
     );
-    assert!(refused(&|c| c.ablate_to(HEAD, ndarray::Array1::zeros(1))).contains("d_v is"));
+    assert!(refused(&|c| c.ablate_to(HEAD, ndarray::Array1::zeros(1), 0)).contains("d_v is"));
     let patch = |first, rows| Patch {
         at: Patched {
             layer: 0,

@@ -7,6 +7,9 @@ pub enum Error {
     /// The trace has no answer.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),
+    /// No score of any head was given.
+    #[error("there is nothing to draw: no score of any head")]
+    NoScores,
     /// There is nothing in the part that was asked for.
     #[error("there is nothing to draw: {what} {start}..{end} of {n} tokens are none")]
     Nothing {

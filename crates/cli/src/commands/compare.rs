@@ -5,11 +5,11 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use clap::Args;
-use lookback_heads::head;
-use lookback_heads::passport::{Passport, passports};
+use lookback_heads::passport::passports;
 use lookback_model::{Prefix, WeightsKind};
 use lookback_view::table::{Table, Values};
 use lookback_view::terminal::write_table;
+use serde::Serialize;
 
 use crate::args::{ModelArgs, TextArgs};
 use crate::commands::heads;
@@ -37,6 +37,23 @@ pub(crate) struct CompareArgs {
     model: ModelArgs,
 }
 
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    by: &'a str,
+    first: Side<'a>,
+    second: Side<'a>,
+    heads: &'a Table,
+}
+
+/// One of the two that are compared.
+#[derive(Serialize)]
+struct Side<'a> {
+    model: &'a str,
+    text: &'a str,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
     let text = context.text(&args.text)?;
@@ -50,72 +67,102 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
         .unwrap_or_else(|| text.clone());
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let first = of(&loaded, &text, args, context)?;
-    let second = match &args.other_model {
-        None => of(&loaded, &other, args, context)?,
-        Some(model) => of(
-            &context.load(model, WeightsKind::F32)?,
-            &other,
-            args,
-            context,
-        )?,
+    let (second, second_model) = match &args.other_model {
+        None => (of(&loaded, &other, args, context)?, None),
+        Some(model) => {
+            let loaded = context.load(model, WeightsKind::F32)?;
+            (
+                of(&loaded, &other, args, context)?,
+                Some(loaded.resolved.name),
+            )
+        }
     };
-    if first.len() != second.len() {
+    if first.rows() != second.rows() {
         bail!(
             "the models have {} and {} heads, which cannot be compared one by one",
-            first.len(),
-            second.len()
+            first.rows(),
+            second.rows()
         );
     }
     let table = compared(&first, &second, &args.by)?;
     if context.json {
-        return output::print_json(&table);
+        let model = loaded.resolved.name.as_str();
+        return output::print_json(&Report {
+            format: "lookback-compare/1",
+            by: &args.by,
+            first: Side { model, text: &text },
+            second: Side {
+                model: second_model.as_deref().unwrap_or(model),
+                text: &other,
+            },
+            heads: &table,
+        });
     }
-    let sorted = table.sorted_by("size").unwrap_or(table).head(args.top);
+    let sorted = table.sorted_by("size").unwrap_or_default().head(args.top);
+    let shown = sorted.of_columns(&["head", "first", "second", "difference"]);
     let mut out = output::stdout();
     let heading = format!("{} of each head, the greatest differences first", args.by);
-    write_table(&mut out, &heading, &sorted, context.width())?;
+    write_table(&mut out, &heading, &shown, context.width())?;
     out.flush()?;
     Ok(())
 }
 
-fn of(
-    loaded: &Loaded,
-    text: &str,
-    args: &CompareArgs,
-    context: &Context,
-) -> anyhow::Result<Vec<Passport>> {
+/// The table of all heads; the scores that a model has without a text are in it where they are asked for.
+fn of(loaded: &Loaded, text: &str, args: &CompareArgs, context: &Context) -> anyhow::Result<Table> {
     let encoding = context.encode(&loaded.model, text, &args.model, Prefix::Declared)?;
     let trace = {
         let reading = context.reading(encoding.ids.len());
         heads::trace(loaded, &encoding, &reading)?
     };
-    Ok(passports(&trace, &heads::special(loaded, &encoding))?)
+    let passports = passports(&trace, &heads::special(loaded, &encoding))?;
+    let table = heads::table(&passports, None);
+    if table
+        .columns()
+        .iter()
+        .any(|column| column.name() == args.by)
+    {
+        return Ok(table);
+    }
+    if args.other_model.is_none() {
+        let scores = heads::table(&passports, Some(&heads::model_scores(loaded)?));
+        if scores
+            .columns()
+            .iter()
+            .any(|column| column.name() == args.by)
+        {
+            bail!(
+                "{:?} belongs to the model and is the same whatever the text; compare two models by it, with --with-model",
+                args.by
+            );
+        }
+        return Ok(scores);
+    }
+    Ok(heads::table(
+        &passports,
+        Some(&heads::model_scores(loaded)?),
+    ))
 }
 
-fn compared(first: &[Passport], second: &[Passport], by: &str) -> anyhow::Result<Table> {
-    let column = |passports: &[Passport]| {
-        let table = heads::table(passports, None);
-        let found = table
-            .columns()
-            .iter()
-            .find(|c| c.name() == by)
-            .map(|c| c.values().clone());
-        let names: Vec<String> = table
-            .columns()
-            .iter()
-            .map(|c| c.name().to_owned())
-            .collect();
-        match found {
-            Some(Values::Real(values)) => Ok(values),
-            _ => Err(anyhow::anyhow!(
-                "there is no column {by:?} to compare; there are {}",
-                names[3..].join(", ")
-            )),
+fn compared(first: &Table, second: &Table, by: &str) -> anyhow::Result<Table> {
+    let column = |table: &Table| {
+        let mut columns = table.columns().iter();
+        match columns.find(|c| c.name() == by).map(|c| c.values()) {
+            Some(Values::Real(values)) => Ok(values.clone()),
+            _ => {
+                let real = table
+                    .columns()
+                    .iter()
+                    .filter(|c| matches!(c.values(), Values::Real(_)));
+                let names: Vec<&str> = real.map(|c| c.name()).collect();
+                Err(anyhow::anyhow!(
+                    "there is no column {by:?} to compare; there are {}",
+                    names.join(", ")
+                ))
+            }
         }
     };
     let (a, b) = (column(first)?, column(second)?);
-    let mut table = Table::new();
-    table.text("head", first.iter().map(|p| head::name(p.head)));
+    let mut table = first.of_columns(&["head", "layer", "index"]);
     table.real("first", a.iter().copied());
     table.real("second", b.iter().copied());
     table.real("difference", a.iter().zip(&b).map(|(a, b)| b - a));

@@ -112,7 +112,9 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let loaded = context.load(&args.model.model, args.weights.into())?;
     let model = &loaded.model;
     let prompt = prompt(args, &text, model, context)?;
-    let changes = args.changes.on(model, &prompt)?;
+    let changes = args
+        .changes
+        .on(model, &prompt, context, (&args.model, Prefix::Tokenizer))?;
     if let Some(told) = args.changes.told() {
         output::note(&format!("the model writes {told}"));
     }

@@ -72,7 +72,12 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
             let text = context.text(&args.text)?;
             let loaded = context.load_or_built_in(&args.model.model, WeightsKind::F32)?;
             let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-            let changes = args.changes.on(&loaded.model, &encoding)?;
+            let changes = args.changes.on(
+                &loaded.model,
+                &encoding,
+                context,
+                (&args.model, Prefix::Declared),
+            )?;
             if let Some(told) = args.changes.told() {
                 output::note(&format!("the model reads {told}"));
             }

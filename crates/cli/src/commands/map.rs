@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use lookback_heads::head;
 use lookback_trace::HeadId;
-use lookback_view::png;
 use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, Theme};
 use serde::Serialize;
@@ -15,6 +14,7 @@ use serde::Serialize;
 use super::source::{Source, SourceArgs};
 use crate::context::Context;
 use crate::output;
+use crate::picture::Picture;
 
 /// Draw one head's weights as SVG or PNG
 #[derive(Debug, Clone, Args)]
@@ -66,18 +66,11 @@ struct Drawn<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
-    let ending = args
-        .output
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .map(str::to_ascii_lowercase);
-    let pixels = match ending.as_deref() {
-        Some("svg") => false,
-        Some("png") => true,
-        _ => bail!(
+    let Some(picture) = Picture::of(&args.output) else {
+        bail!(
             "{} ends in neither .svg nor .png; name one of them",
             args.output.display()
-        ),
+        );
     };
     output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
@@ -101,19 +94,13 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
         &options,
         &AtomicBool::new(false),
     )?;
-    let content = if pixels {
-        png::render(&drawing, png::SCALE)?
-    } else {
-        drawing.into_bytes()
-    };
-    output::write_file(&args.output, |file| Ok(file.write_all(&content)?))
-        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let bytes = picture.write(&args.output, drawing)?;
     let HeadId { layer, head } = args.head;
     output::wrote(
         context.json,
         &Drawn {
             file: &args.output,
-            bytes: content.len(),
+            bytes,
             layer,
             head,
             tokens: trace.n(),
@@ -123,7 +110,7 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
             args.output.display(),
             head::name(args.head),
             trace.n(),
-            output::bytes(content.len() as u64)
+            output::bytes(bytes as u64)
         ),
     )
 }

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it does.
 
+pub(crate) mod attribute;
 pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod explain;
@@ -11,6 +12,7 @@ pub(crate) mod learn;
 pub(crate) mod look;
 pub(crate) mod map;
 pub(crate) mod models;
+pub(crate) mod rollout;
 pub(crate) mod serve;
 mod source;
 pub(crate) mod stats;
@@ -31,6 +33,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Who(args) => who::run(&args, &context),
         Command::Stats(args) => stats::run(&args, &context),
         Command::Importance(args) => importance::run(&args, &context),
+        Command::Attribute(args) => attribute::run(&args, &context),
+        Command::Rollout(args) => rollout::run(&args, &context),
         Command::Compare(args) => compare::run(&args, &context),
         Command::Trace(args) => trace::run(&args, &context),
         Command::Generate(args) => generate::run(&args, &context),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Args;
 use lookback_heads::example;
 use lookback_model::store::DEFAULT_MODEL;
@@ -61,6 +62,9 @@ struct Listening<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
+    if args.changes.reference.mean_over.is_some() {
+        bail!("the page ablates heads to zero only; leave --mean-over out, or use look or who");
+    }
     let trace = args.trace.as_ref().map(Trace::open).transpose()?;
     let text = match (&args.text, &args.file) {
         (None, None) => example::SENTENCE.to_owned(),
@@ -77,7 +81,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     if let (Some(named), false) = (&model, args.changes.changes().is_empty()) {
         // What the text or the model does not have is said here, and not by a page that has nothing to show.
         let encoding = named.model.tokenizer().encode(&text, &prefix(args))?;
-        args.changes.on(&named.model, &encoding)?;
+        args.changes.changes().on(&named.model, &encoding)?;
     }
     let options = |port| ServeOptions {
         address: SocketAddr::new(args.host, port),

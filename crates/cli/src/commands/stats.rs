@@ -25,6 +25,9 @@ pub(crate) struct StatsArgs {
     /// Where the table goes: .json, .csv, .parquet or .npy
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace the file if there is one
+    #[arg(long)]
+    force: bool,
     /// One row a query of each head
     #[arg(long)]
     rows: bool,
@@ -39,6 +42,7 @@ pub(crate) struct StatsArgs {
 pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
     // Before the work, not after it.
     Kind::of(&args.output)?;
+    output::check_destination(&args.output, args.force)?;
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
@@ -53,22 +57,7 @@ pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
             None,
         ),
     };
-    table.save(&args.output)?;
-    let saved = format!(
-        "saved {} rows of {} columns to {}",
-        table.rows(),
-        table.columns().len(),
-        args.output.display()
-    );
-    if context.json {
-        return output::print_json(&serde_json::json!({
-            "file": args.output.display().to_string(),
-            "rows": table.rows(),
-            "columns": table.columns().iter().map(|c| c.name()).collect::<Vec<_>>(),
-        }));
-    }
-    output::note(&saved);
-    Ok(())
+    heads::saved(&args.output, &table, context)
 }
 
 /// One row a query of each head.

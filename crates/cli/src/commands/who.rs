@@ -16,6 +16,7 @@ use lookback_view::terminal::{write_set, write_who};
 
 use crate::args::{ModelArgs, TextArgs};
 use crate::context::Context;
+use crate::interventions::ReferenceArgs;
 use crate::progress::CountBar;
 use crate::{interrupt, output};
 
@@ -61,6 +62,8 @@ pub(crate) struct WhoArgs {
     /// Take these heads out together, as 9.4,15.7
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
     ablate: Vec<HeadId>,
+    #[command(flatten)]
+    reference: ReferenceArgs,
     /// How many heads are listed, and cut
     #[arg(long, value_name = "K", default_value_t = 5)]
     top: usize,
@@ -118,6 +121,12 @@ fn run_text(args: &WhoArgs, prefix: Prefix, context: &Context) -> anyhow::Result
         args.probe.as_deref(),
     )?;
     let options = WhoOptions {
+        means: args.reference.means(
+            &loaded.model,
+            &args.ablate,
+            context,
+            (&args.model, prefix.clone()),
+        )?,
         prefix,
         from: args.from.into(),
         heads: args.heads.clone(),

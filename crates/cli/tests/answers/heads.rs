@@ -129,12 +129,10 @@ fn importance_goes_on_where_it_stopped() {
 #[test]
 fn a_text_compared_with_itself_differs_in_nothing() {
     let same = json(&["compare", SENTENCE, "--with", SENTENCE]);
-    assert!(
-        same.as_array()
-            .unwrap()
-            .iter()
-            .all(|row| row["difference"] == 0.0)
-    );
+    assert_eq!(same["format"], "lookback-compare/1");
+    assert_eq!(same["first"], same["second"]);
+    let heads = same["heads"].as_array().unwrap();
+    assert!(heads.len() == 270 && heads.iter().all(|row| row["difference"] == 0.0));
     let other = json(&[
         "compare",
         SENTENCE,
@@ -143,13 +141,145 @@ fn a_text_compared_with_itself_differs_in_nothing() {
         "--by",
         "entropy",
     ]);
+    let heads = other["heads"].as_array().unwrap();
     assert!(
-        other
-            .as_array()
-            .unwrap()
+        heads
             .iter()
-            .any(|row| row["difference"] != 0.0)
+            .any(|row| row["difference"].as_f64().unwrap().abs() > 0.1)
     );
-    let (_, said) = refused(&["compare", SENTENCE, "--with", SENTENCE, "--by", "fame"]);
-    assert!(said.contains("no column \"fame\""));
+    let (_, said) = refused(&[
+        "compare",
+        SENTENCE,
+        "--with",
+        "Another text.",
+        "--by",
+        "fame",
+    ]);
+    assert!(
+        said.contains("no column \"fame\"") && said.contains("entropy") && !said.contains("layer")
+    );
+}
+
+#[test]
+fn scores_are_drawn_as_svg_and_png() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    ok(&["heads", SENTENCE, "-o", &path("heads.svg")]);
+    let drawing = std::fs::read_to_string(path("heads.svg")).unwrap();
+    // A cell a head of every score, each with its number.
+    let scores = ["sink", "induction", "copying", "retrieval", "value sink"];
+    assert!(
+        scores
+            .iter()
+            .all(|name| drawing.contains(&format!(">{name}<")))
+    );
+    assert_eq!(drawing.matches("<title>L29H8: ").count(), 16);
+    let one = [
+        "heads",
+        SENTENCE,
+        "--no-probes",
+        "--scores",
+        "entropy",
+        "--dark",
+        "-o",
+    ];
+    ok(&[one.as_slice(), &[&path("one.png")]].concat());
+    assert!(
+        std::fs::read(path("one.png"))
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
+    let (_, said) = refused(&[one.as_slice(), &[&path("one.png")]].concat());
+    assert!(said.contains("--force"), "{said}");
+    ok(&[one.as_slice(), &[&path("one.png"), "--force"]].concat());
+    let (_, said) = refused(&[
+        "heads",
+        SENTENCE,
+        "--scores",
+        "fame",
+        "--no-probes",
+        "-o",
+        &path("x.svg"),
+    ]);
+    assert!(
+        said.contains("no score \"fame\"") && said.contains("entropy"),
+        "{said}"
+    );
+    let (_, said) = refused(&["heads", SENTENCE, "-o", &path("x.gif")]);
+    assert!(said.contains(".svg") && said.contains(".parquet"), "{said}");
+}
+
+#[test]
+fn parts_of_a_logit_difference_sum_to_it() {
+    let text = "When Mary and John went to the store, John gave a drink to";
+    let asked = ["attribute", text, "--for", "Mary", "--against", "John"];
+    let answer = json(&asked);
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let heads = answer["heads"].as_array().unwrap();
+    let parts: f64 = heads.iter().map(|h| number(&h["part"])).sum();
+    let sum = parts + number(&answer["embedding"]) + number(&answer["rest"]);
+    assert!(heads.len() == 270 && (sum - number(&answer["difference"])).abs() < 1e-9);
+    assert_eq!(
+        (&answer["for"]["text"], &answer["against"]["text"]),
+        (&" Mary".into(), &" John".into())
+    );
+    let without = json(&[asked.as_slice(), &["--ablate", "14.3"]].concat());
+    assert_eq!(number(&without["heads"][14 * 9 + 3]["part"]), 0.0);
+    assert!(ok(&asked).starts_with("logit of \"Mary\" − logit of \"John\""));
+    let (_, said) = refused(&["attribute", text, "--for", "", "--against", "John"]);
+    assert!(said.contains("an empty word"), "{said}");
+}
+
+#[test]
+fn rollout_is_shared_out_among_words_and_prefix() {
+    let answer = json(&["rollout", SENTENCE, "--word", "he"]);
+    let words = answer["words"].as_array().unwrap();
+    let sum: f64 = words.iter().map(|w| w["rollout"].as_f64().unwrap()).sum();
+    // Every token of this text belongs to a word or a punctuation mark.
+    let all = sum + answer["prefix"].as_f64().unwrap();
+    assert!(
+        words.last().unwrap()["word"] == "he" && (all - 1.0).abs() < 1e-4,
+        "{all}"
+    );
+    assert!(ok(&["rollout", SENTENCE]).contains("What reaches “he”"));
+    let (_, said) = refused(&["rollout", SENTENCE, "--word", "she"]);
+    assert!(said.contains("is not a word of the text"), "{said}");
+}
+
+#[test]
+fn heads_are_ablated_to_their_mean_over_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(
+        path("texts.txt"),
+        "The cat sat on the mat.\n\nHe went home early.\n",
+    )
+    .unwrap();
+    std::fs::write(path("empty.txt"), " \n\n").unwrap();
+    let (texts, empty) = (path("texts.txt"), path("empty.txt"));
+    let over = |file| {
+        [
+            "heads",
+            SENTENCE,
+            "--no-probes",
+            "--ablate",
+            "9.4",
+            "--mean-over",
+            file,
+        ]
+    };
+    let mean = json(&over(&texts));
+    let zero = json(&["heads", SENTENCE, "--no-probes", "--ablate", "9.4"]);
+    assert_eq!(mean["changes"], "with only the mean output of L9H4");
+    assert_eq!(mean["heads"][9 * 9], zero["heads"][9 * 9]);
+    assert_ne!(mean["heads"][10 * 9], zero["heads"][10 * 9]);
+    let (_, said) = refused(&over(&empty));
+    assert!(said.contains("has no text"), "{said}");
+    let who = json(&["who", SENTENCE, "--ablate", "9.4", "--mean-over", &texts]);
+    let effects = who["cause"]["effects"].as_array().unwrap();
+    let to: Vec<_> = effects
+        .iter()
+        .filter_map(|e| e["change"]["to"].as_str())
+        .collect();
+    assert_eq!(to, ["zero", "mean"]);
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::question::{Question, tokens_of};
 use super::read::{From, rows_of};
 use crate::Error;
+use crate::mean_output::MeanOutputs;
 
 /// What was changed in the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,11 +23,23 @@ pub enum Change {
         /// Which candidate.
         candidate: usize,
     },
-    /// These heads wrote nothing.
+    /// These heads wrote the same at every token.
     Ablated {
         /// The heads.
         heads: Vec<HeadId>,
+        /// What they wrote.
+        to: AblatedTo,
     },
+}
+
+/// What an ablated head writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AblatedTo {
+    /// Nothing.
+    Zero,
+    /// Its mean output over a reference set (Wang et al. 2022).
+    Mean,
 }
 
 /// What the model says of a question.
@@ -50,17 +63,31 @@ pub struct Effect {
     pub log_prob_change: Vec<f64>,
 }
 
+impl Effect {
+    /// The divergence as it is written: with four decimals, and as a power of ten where these would show nothing.
+    #[must_use]
+    pub fn kl_in_short(&self) -> String {
+        match self.kl {
+            kl if kl > 0.0 && kl < 5e-5 => format!("{kl:.0e}"),
+            kl => format!("{kl:.4}"),
+        }
+    }
+}
+
 /// A model asked about one question, with and without changes.
 pub struct Asked<'a> {
     model: &'a Model,
     question: &'a Question,
     from: From,
+    /// What ablated heads write; nothing where it is empty.
+    means: &'a MeanOutputs,
     /// One text a candidate (text, probe and name) with a probe, else the text alone.
     texts: Vec<(Encoding, usize)>,
 }
 
 impl<'a> Asked<'a> {
-    /// Encodes what is asked. Cuts are made in the rows of `from`.
+    /// Encodes what is asked. Cuts are made in the rows of `from`; heads that are ablated to their mean have it in
+    /// `means`.
     ///
     /// # Errors
     /// The tokenizer's.
@@ -68,7 +95,7 @@ impl<'a> Asked<'a> {
         model: &'a Model,
         question: &'a Question,
         prefix: &Prefix,
-        from: From,
+        (from, means): (From, &'a MeanOutputs),
     ) -> Result<Self, Error> {
         let asked = question.with_probe();
         let encode = |text: &str| model.tokenizer().encode(text, prefix);
@@ -88,6 +115,7 @@ impl<'a> Asked<'a> {
             model,
             question,
             from,
+            means,
             texts,
         })
     }
@@ -156,7 +184,14 @@ impl<'a> Asked<'a> {
     fn interventions(&self, change: &Change, encoding: &Encoding) -> Interventions {
         let mut interventions = Interventions::default();
         match change {
-            Change::Ablated { heads } => heads.iter().for_each(|&head| interventions.ablate(head)),
+            Change::Ablated { heads, to } => {
+                let none = MeanOutputs::default();
+                let means = match to {
+                    AblatedTo::Zero => &none,
+                    AblatedTo::Mean => self.means,
+                };
+                means.ablate(heads, encoding.prefix_tokens, &mut interventions);
+            }
             Change::Cut { heads, candidate } => {
                 let config = self.model.config();
                 let all = || {

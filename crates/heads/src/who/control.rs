@@ -13,6 +13,15 @@
 //!
 //! A connective can turn only the role, a pronoun's gender only the agreement; the other of the two should be nothing,
 //! and is what chance looks like in the same heads.
+//!
+//! Where the clauses stand in the other order instead, each name is taken along by its clause, and the signs are
+//!
+//! | contrast | signs | the head … |
+//! | --- | --- | --- |
+//! | name | + + + + | keeps to one name |
+//! | place | + − − + | keeps to one place, whichever name and clause stands there |
+//! | role | + − + − | keeps to what is said of someone, whoever it is and wherever it stands |
+//! | (chance) | + + − − | changes with the order and not with the names: should be nothing |
 
 use lookback_trace::HeadId;
 use serde::Serialize;
@@ -29,7 +38,7 @@ pub struct Contrasts {
     pub name: f64,
     /// Keeps to the place of the first candidate (or of the second).
     pub place: f64,
-    /// Follows what was turned.
+    /// Follows what was turned; with the clauses in the other order, keeps to its clause.
     pub meaning: f64,
     /// What the turn should not change: the size of chance.
     pub chance: f64,
@@ -40,7 +49,7 @@ pub struct Contrasts {
 /// One turn of a question, and what each head makes of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Control {
-    /// What was turned.
+    /// What was turned. A control whose turn does not [decide](Turn::decides) says nothing of whom a head means.
     pub turn: Turn,
     /// The head that follows what was turned most: among those that tell the two apart where there are any.
     pub best: Contrasts,
@@ -68,22 +77,24 @@ pub const BEYOND_CHANCE: f64 = 2.0;
 pub(super) type FourMargins = (HeadId, [f64; 4]);
 
 impl Contrasts {
-    fn new((head, [m00, m10, m01, m11]): FourMargins, turn: &Turn) -> Self {
+    pub(super) fn new((head, [m00, m10, m01, m11]): FourMargins, turn: &Turn) -> Self {
         let contrast = |signs: [f64; 4]| {
             (signs[0] * m00 + signs[1] * m10 + signs[2] * m01 + signs[3] * m11) / 4.0
         };
-        let role = [1.0, -1.0, -1.0, 1.0];
-        let agreement = [1.0, 1.0, -1.0, -1.0];
-        let (pattern, other) = match turn {
-            Turn::Connective { .. } => (role, agreement),
-            Turn::Pronoun { .. } => (agreement, role),
+        let with_names = [1.0, -1.0, 1.0, -1.0];
+        let with_both = [1.0, -1.0, -1.0, 1.0];
+        let with_turn = [1.0, 1.0, -1.0, -1.0];
+        let (pattern, place, other) = match turn {
+            Turn::Connective { .. } => (with_both, with_names, with_turn),
+            Turn::Pronoun { .. } => (with_turn, with_names, with_both),
+            Turn::Order => (with_names, with_both, with_turn),
         };
         let margins = [m00, m10, m01, m11];
         let signed: Vec<f64> = margins.iter().zip(pattern).map(|(m, s)| m * s).collect();
         Self {
             head,
             name: contrast([1.0; 4]),
-            place: contrast([1.0, -1.0, 1.0, -1.0]),
+            place: contrast(place),
             meaning: contrast(pattern),
             chance: contrast(other),
             consistent: signed.iter().all(|&m| m > 0.0) || signed.iter().all(|&m| m < 0.0),
@@ -151,6 +162,16 @@ mod tests {
         let agreement = Contrasts::new((HEAD, [-0.3, -0.3, 0.3, 0.3]), &turn(false));
         close(agreement.meaning, -0.3);
         assert!(agreement.consistent);
+    }
+
+    #[test]
+    fn the_order_of_clauses_tells_a_place_from_a_role() {
+        // A stands first, then (names swapped) B, then (clauses in the other order) B, then A again.
+        let first = Contrasts::new((HEAD, [0.2, -0.2, -0.2, 0.2]), &Turn::Order);
+        assert!((first.place - 0.2).abs() < 1e-12 && first.meaning.abs() < 1e-12);
+        let role = Contrasts::new((HEAD, [0.2, -0.2, 0.2, -0.2]), &Turn::Order);
+        assert!((role.meaning - 0.2).abs() < 1e-12 && role.place.abs() < 1e-12);
+        assert!(role.consistent && !first.consistent);
     }
 
     #[test]

@@ -7,10 +7,14 @@ use lookback_trace::HeadId;
 use serde::Serialize;
 
 use super::baseline::embedding_similarity;
-use super::read::{From, Reading, read};
+use super::read::{From, HeadReading, Reading, read};
 use super::set::{Item, Set, Skipped};
 use super::significance::{Margins, SignFlip, accuracy};
+use super::variants::swapped;
 use crate::Error;
+
+/// Name of the serialised form.
+const FORMAT: &str = "lookback-who-set/1";
 
 /// How a set is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +34,8 @@ pub struct EvaluateOptions {
 /// What the heads of a model make of a set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SetReport {
+    /// `lookback-who-set/1`.
+    pub format: &'static str,
     /// Name of the model.
     pub model: String,
     /// Text of the prefix tokens.
@@ -80,6 +86,12 @@ pub struct HeadAccuracy {
     pub accuracy: f64,
     /// Mean of weight on the intended candidate − weight on the best other.
     pub mean_diff: f64,
+    /// Share of questions in which the candidate that stands nearest to the word got more weight than any other; a
+    /// tie counts one half. Near 1 or 0: the head prefers the nearer or the farther one, whoever is meant.
+    pub nearer: f64,
+    /// Share of pairs of questions, of one template and with the same names in each other's places, in which the same
+    /// name got most; none where the group has no such pair. Near 1: the head prefers a name, near 0: a place.
+    pub same_name: Option<f64>,
 }
 
 /// The best head, and how far it can be trusted.
@@ -119,6 +131,10 @@ pub struct Accuracy {
 /// What one question gives: every head's margin, the mean over heads, the baseline's.
 struct Asked {
     heads: Vec<f64>,
+    /// Every head's margin for the candidate that stands nearest.
+    nearest: Vec<f64>,
+    /// The candidate that each head gives most.
+    favourites: Vec<usize>,
     pooled: f64,
     baseline: f64,
 }
@@ -169,6 +185,7 @@ pub fn evaluate(
         group(name, &of_group.collect::<Vec<_>>(), &ids, options)
     });
     Ok(SetReport {
+        format: FORMAT,
         model: options.model_name.clone(),
         prefix: crate::prefix_text(model, &options.prefix)?,
         from: options.from,
@@ -184,15 +201,43 @@ fn margins(item: &Item, reading: &Reading, baseline: Vec<f64>) -> Asked {
         .enumerate()
         .filter(|&(c, _)| c != item.answer);
     let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
+    let candidates = &item.question.candidates;
+    let nearest = (0..candidates.len())
+        .max_by_key(|&c| candidates[c].places.last())
+        .unwrap_or(0);
+    let margins = |of: usize| reading.heads.iter().map(|h| h.margin(of)).collect();
     Asked {
-        heads: reading
-            .heads
-            .iter()
-            .map(|h| h.margin(item.answer))
-            .collect(),
+        heads: margins(item.answer),
+        nearest: margins(nearest),
+        favourites: reading.heads.iter().map(HeadReading::favourite).collect(),
         pooled: reading.pooled().margin(item.answer),
         baseline: baseline[item.answer] - best,
     }
+}
+
+/// Pairs of questions of one template whose candidates are the same names in another order in the text, and whose
+/// texts are the same but for that.
+fn swaps(asked: &[(&Item, &Asked)]) -> Vec<(usize, usize)> {
+    let is_swap = |x: &Item, y: &Item| {
+        x.template == y.template
+            && x.question.candidates.len() == 2
+            && swapped(&x.question, (0, 1)).text == y.question.text
+    };
+    let pairs = (0..asked.len()).flat_map(|x| (x + 1..asked.len()).map(move |y| (x, y)));
+    pairs
+        .filter(|&(x, y)| is_swap(asked[x].0, asked[y].0))
+        .collect()
+}
+
+fn same_name(asked: &[(&Item, &Asked)], swaps: &[(usize, usize)], head: usize) -> Option<f64> {
+    let favourite = |question: usize| {
+        let (item, asked) = asked[question];
+        item.question.candidates[asked.favourites[head]]
+            .name
+            .to_lowercase()
+    };
+    let same = swaps.iter().filter(|&&(x, y)| favourite(x) == favourite(y));
+    (!swaps.is_empty()).then(|| same.count() as f64 / swaps.len() as f64)
 }
 
 fn group(
@@ -212,11 +257,15 @@ fn group(
     };
     let margins = Margins::new(by_head(1.0), &templates);
     let (accuracies, means) = (margins.accuracies(), margins.means());
+    let nearer = |h: usize| accuracy(&asked.iter().map(|(_, a)| a.nearest[h]).collect::<Vec<_>>());
+    let swaps = swaps(asked);
     let heads: Vec<HeadAccuracy> = (0..ids.len())
         .map(|h| HeadAccuracy {
             head: ids[h],
             accuracy: accuracies[h],
             mean_diff: means[h],
+            nearer: nearer(h),
+            same_name: same_name(asked, &swaps, h),
         })
         .collect();
     let best = margins.best().unwrap_or(0);

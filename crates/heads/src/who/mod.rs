@@ -13,6 +13,8 @@ mod baseline;
 pub mod cause;
 pub mod control;
 pub mod evaluate;
+mod habit;
+mod order;
 pub mod question;
 mod read;
 pub mod set;
@@ -25,14 +27,18 @@ use lookback_trace::HeadId;
 use serde::Serialize;
 
 pub use baseline::embedding_similarity;
-use cause::{Asked, Change, Effect};
+use cause::{AblatedTo, Asked, Change, Effect};
 use control::Control;
 pub use evaluate::evaluate;
+use habit::{Choices, margin};
+pub use habit::{Habit, HeadChoice};
+pub use order::reordered;
 pub use question::{Named, Question};
 pub use read::{From, HeadReading, Reading, read};
 pub use variants::{Turn, swapped, turned};
 
 use crate::Error;
+use crate::mean_output::MeanOutputs;
 
 /// Name of the serialised form.
 const FORMAT: &str = "lookback-who/1";
@@ -46,8 +52,10 @@ pub struct WhoOptions {
     pub from: From,
     /// The heads whose edges are cut one by one; where empty, the heads that favour one candidate most.
     pub heads: Vec<HeadId>,
-    /// Heads that are ablated together.
+    /// Heads that are ablated together: to zero, and where `means` holds them, to their mean too.
     pub ablate: Vec<HeadId>,
+    /// The mean outputs of heads over a reference set; empty for none.
+    pub means: MeanOutputs,
     /// How many heads are listed, and cut where none is named.
     pub top: usize,
     /// Name of the model as a person would write it.
@@ -89,32 +97,13 @@ pub struct Row {
     pub heads: Vec<HeadChoice>,
     /// The head that keeps to one name most, by the smaller of its two margins.
     pub name_head: Option<HeadChoice>,
-    /// The head that keeps to one place most, likewise.
+    /// The head that prefers the first or the nearer of the two most, likewise.
     pub place_head: Option<HeadChoice>,
+    /// The head that keeps most to what is said of someone, in all four texts and beyond chance; none where the clauses
+    /// cannot stand in the other order, or no head does.
+    pub role_head: Option<HeadChoice>,
     /// What the choice follows, one for each way to turn the text.
     pub controls: Vec<Control>,
-}
-
-/// One head's choice, and the same with the names swapped.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HeadChoice {
-    /// As the text stands.
-    #[serde(flatten)]
-    pub reading: HeadReading,
-    /// Weight on each candidate (the same names) where they stand in each other's places: \[candidates\].
-    pub swapped: Vec<f64>,
-    /// What its choice between the pair keeps to.
-    pub keeps_to: Habit,
-}
-
-/// What a head's choice keeps to when the names are swapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Habit {
-    /// The same name, wherever it stands.
-    Name,
-    /// The same place, whoever stands there; a role that goes with the place is not told from it by the swap.
-    Place,
 }
 
 /// The model's own answer, and what changes it.
@@ -146,29 +135,39 @@ pub fn who(
     let read = |question: &Question| read(model, question, &options.prefix, &rows, hooks);
     let swap = read(&swapped(question, pair))?;
     let mut turns = Vec::new();
-    for (turn, variant) in turned(question) {
+    for (turn, variant) in turned(question, pair) {
         let both = read(&swapped(&variant, pair))?;
         turns.push((turn, read(&variant)?, both));
     }
-    let choices: Vec<Vec<HeadChoice>> = as_is
-        .iter()
-        .zip(&swap)
-        .map(|(as_is, swap)| choices(as_is, swap, pair))
-        .collect();
+    let reordered = turns.iter().find(|(turn, ..)| *turn == Turn::Order);
     let rows: Vec<Row> = (0..rows.len())
-        .map(|row| Row {
-            from: rows[row],
-            pooled: as_is[row].pooled(),
-            heads: most(&choices[row], pair, options.top),
-            name_head: keeper(&choices[row], pair, Habit::Name),
-            place_head: keeper(&choices[row], pair, Habit::Place),
-            controls: turns
+        .map(|row| {
+            let of_row = |(_, turned, both): &(Turn, Vec<Reading>, Vec<Reading>)| {
+                (turned[row].clone(), both[row].clone())
+            };
+            let choices = Choices::new(
+                &as_is[row],
+                &swap[row],
+                reordered.map(of_row),
+                (pair, first_of(question, pair)),
+            );
+            let controls: Vec<Control> = turns
                 .iter()
                 .filter_map(|(turn, turned, both)| {
                     let four = [&as_is[row], &swap[row], &turned[row], &both[row]];
                     Control::new(turn.clone(), four_margins(four, pair))
                 })
-                .collect(),
+                .collect();
+            let of_role = controls.iter().find(|c| !c.turn.decides() && c.tells_apart);
+            Row {
+                from: rows[row],
+                pooled: as_is[row].pooled(),
+                heads: choices.most(options.top),
+                name_head: choices.keeper(&[Habit::Name]),
+                place_head: choices.keeper(&[Habit::First, Habit::Nearer]),
+                role_head: of_role.and_then(|control| choices.of(control.best.head)),
+                controls,
+            }
         })
         .collect();
     let cause = cause_of(model, question, options, (&rows[0], pair), hooks)?;
@@ -207,8 +206,10 @@ fn most_looked_at(reading: &Reading) -> (usize, usize) {
     (order[0].min(order[1]), order[0].max(order[1]))
 }
 
-fn margin(reading: &HeadReading, (a, b): (usize, usize)) -> f64 {
-    reading.weights[a] - reading.weights[b]
+/// Which of the two is named first.
+fn first_of(question: &Question, (a, b): (usize, usize)) -> usize {
+    let last = |candidate: usize| question.candidates[candidate].places.last().copied();
+    if last(a) <= last(b) { a } else { b }
 }
 
 fn four_margins(
@@ -217,43 +218,9 @@ fn four_margins(
 ) -> impl Iterator<Item = (HeadId, [f64; 4])> {
     let heads = four[0].heads.len();
     (0..heads).map(move |at| {
-        let margins = four.map(|reading| margin(&reading.heads[at], pair));
+        let margins = four.map(|reading| margin(&reading.heads[at].weights, pair));
         (four[0].heads[at].head, margins)
     })
-}
-
-/// Every head's choice, in order.
-fn choices(as_is: &Reading, swapped: &Reading, pair: (usize, usize)) -> Vec<HeadChoice> {
-    let each = as_is.heads.iter().zip(&swapped.heads);
-    each.map(|(plain, swap)| HeadChoice {
-        reading: plain.clone(),
-        swapped: swap.weights.clone(),
-        keeps_to: match margin(plain, pair) * margin(swap, pair) > 0.0 {
-            true => Habit::Name,
-            false => Habit::Place,
-        },
-    })
-    .collect()
-}
-
-/// The heads that favour one of the pair most.
-fn most(choices: &[HeadChoice], pair: (usize, usize), top: usize) -> Vec<HeadChoice> {
-    let mut order: Vec<&HeadChoice> = choices.iter().collect();
-    let size = |choice: &HeadChoice| margin(&choice.reading, pair).abs();
-    order.sort_by(|a, b| size(b).total_cmp(&size(a)));
-    order.into_iter().take(top).cloned().collect()
-}
-
-/// The head that keeps to something most: whose smaller margin of the two is the largest.
-fn keeper(choices: &[HeadChoice], pair: (usize, usize), habit: Habit) -> Option<HeadChoice> {
-    let smaller = |choice: &HeadChoice| {
-        let swapped = choice.swapped[pair.0] - choice.swapped[pair.1];
-        margin(&choice.reading, pair).abs().min(swapped.abs())
-    };
-    let of_habit = choices.iter().filter(|choice| choice.keeps_to == habit);
-    of_habit
-        .max_by(|a, b| smaller(a).total_cmp(&smaller(b)))
-        .cloned()
 }
 
 fn cause_of(
@@ -270,9 +237,9 @@ fn cause_of(
             effects: Vec::new(),
         });
     }
-    let asked = Asked::new(model, question, &options.prefix, row.from)?;
+    let asked = Asked::new(model, question, &options.prefix, (row.from, &options.means))?;
     let unchanged = asked.unchanged(hooks)?;
-    let favourite = |head: &HeadChoice| match margin(&head.reading, pair) >= 0.0 {
+    let favourite = |head: &HeadChoice| match margin(&head.reading.weights, pair) >= 0.0 {
         true => pair.0,
         false => pair.1,
     };
@@ -292,10 +259,19 @@ fn cause_of(
                 .map(|heads| Change::Cut { heads, candidate }),
         );
     }
+    let ablated = |to| Change::Ablated {
+        heads: options.ablate.clone(),
+        to,
+    };
     if !options.ablate.is_empty() {
-        changes.push(Change::Ablated {
-            heads: options.ablate.clone(),
-        });
+        changes.push(ablated(AblatedTo::Zero));
+        if options
+            .ablate
+            .iter()
+            .all(|&head| options.means.get(head).is_some())
+        {
+            changes.push(ablated(AblatedTo::Mean));
+        }
     }
     let effects = changes
         .into_iter()

@@ -56,6 +56,15 @@ impl HeadReading {
         let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
         self.weights[of] - best
     }
+
+    /// The candidate that gets most; the first among equals.
+    #[must_use]
+    pub fn favourite(&self) -> usize {
+        let order = (0..self.weights.len()).rev();
+        order
+            .max_by(|&a, &b| self.weights[a].total_cmp(&self.weights[b]))
+            .unwrap_or(0)
+    }
 }
 
 impl Reading {

@@ -28,6 +28,9 @@ pub struct Margins {
 pub struct SignFlip {
     /// The 95th percentile of the best head's accuracy when the right answers are flipped at random.
     pub null95_accuracy: f64,
+    /// The share of flips in which the best head stays below [`null95_accuracy`](Self::null95_accuracy): less than .95,
+    /// and by as much as accuracies move in steps of one sentence.
+    pub null95_below: f64,
     /// The share of flips under which some head does as well as the best one did.
     pub null_p: f64,
     /// How many flips were tried.
@@ -139,8 +142,11 @@ impl Margins {
         let as_good = null.iter().filter(|&&score| score >= observed).count();
         // Random draws: the observed labelling is one of them (Phipson & Smyth 2010).
         let (extra, flips) = if exact { (0, null.len()) } else { (1, draws) };
+        let null95 = percentile(&null, 0.95);
+        let below = null.iter().filter(|&&score| score < null95).count();
         SignFlip {
-            null95_accuracy: percentile(&null, 0.95) / n,
+            null95_accuracy: null95 / n,
+            null95_below: below as f64 / null.len() as f64,
             null_p: (as_good + extra) as f64 / (flips + extra) as f64,
             flips,
             exact,
@@ -260,6 +266,7 @@ mod tests {
         assert_eq!(test.smallest_p, 1.0 / 32.0);
         // Two of the 32 flips leave one template wrong or none: 31 of 32 are at most 8 of 10.
         assert_eq!(test.null95_accuracy, 0.8);
+        assert_eq!(test.null95_below, 26.0 / 32.0);
         assert_eq!(margins.leave_one_template_out(), Some(1.0));
         assert_eq!(margins.interval(0, 1, 1000), (1.0, 1.0));
     }

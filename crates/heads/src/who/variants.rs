@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
+use super::order::reordered;
 use super::question::{Named, Question, Span};
 use super::set::places;
 
-/// What is turned so that a reader who understands the text would choose the other candidate.
+/// What is turned: mostly so that a reader who understands the text would choose the other candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Turn {
@@ -23,14 +24,24 @@ pub enum Turn {
         /// As the variant has it.
         to: String,
     },
+    /// The order of the two clauses that name the candidates: the same one is meant, in the other place.
+    Order,
 }
 
 impl Turn {
-    /// `Yet → So`.
+    /// `Yet → So`, or `clauses in the other order`.
     #[must_use]
     pub fn label(&self) -> String {
-        let (Self::Connective { from, to } | Self::Pronoun { from, to }) = self;
-        format!("{from} → {to}")
+        match self {
+            Self::Connective { from, to } | Self::Pronoun { from, to } => format!("{from} → {to}"),
+            Self::Order => "clauses in the other order".to_owned(),
+        }
+    }
+
+    /// Whether a reader who understands the text would now choose the other candidate.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        *self != Self::Order
     }
 }
 
@@ -89,9 +100,9 @@ pub fn swapped(question: &Question, (a, b): (usize, usize)) -> Question {
     })
 }
 
-/// The ways in which the question can be turned, each with its text.
+/// The ways in which the question about two of its candidates can be turned, each with its text.
 #[must_use]
-pub fn turned(question: &Question) -> Vec<(Turn, Question)> {
+pub fn turned(question: &Question, pair: (usize, usize)) -> Vec<(Turn, Question)> {
     let mut found = Vec::new();
     let before = question.text[..question.word.0].split_word_bounds_rev();
     for (at, word) in before.take(2) {
@@ -111,6 +122,7 @@ pub fn turned(question: &Question) -> Vec<(Turn, Question)> {
         let from = word.to_owned();
         found.push((Turn::Pronoun { from, to }, variant));
     }
+    found.extend(reordered(question, pair).map(|variant| (Turn::Order, variant)));
     found
 }
 
@@ -124,7 +136,7 @@ fn turn(list: &[(&str, &str)], word: &str) -> Option<String> {
     })
 }
 
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
     letters
         .next()
@@ -257,14 +269,16 @@ mod tests {
             "she",
             &["Ann", "Eve"],
         );
-        let turned = turned(&asked);
+        let turned = turned(&asked, (0, 1));
         assert_eq!(turned[0].1.text, "Ann runs, Eve does not. So she wins it.");
         assert_eq!(turned[0].1.word_text(), "she");
         assert_eq!(turned[1].1.text, "Ann runs, Eve does not. Yet he wins it.");
         assert_eq!(turned[1].1.word_text(), "he");
         assert_eq!(turned[0].0.label(), "Yet → So");
+        assert_eq!(turned[2].1.text, "Eve does not, Ann runs. Yet she wins it.");
+        assert_eq!(turned.len(), 3);
         turned.iter().for_each(|(_, q)| check(q));
         let plain = question("Ann saw Eve. Now it is late.", "it", &["Ann", "Eve"]);
-        assert!(super::turned(&plain).is_empty());
+        assert!(super::turned(&plain, (0, 1)).is_empty());
     }
 }

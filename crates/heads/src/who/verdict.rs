@@ -3,7 +3,7 @@
 use super::cause::{Change, Effect};
 use super::control::{Contrasts, Control};
 use super::variants::Turn;
-use super::{From, HeadChoice, Row, Who};
+use super::{From, Habit, HeadChoice, Row, Who};
 use crate::head;
 
 /// A sentence or two on each of: what is read, what that row could not know, what the later rows say, what cutting
@@ -48,7 +48,11 @@ fn name(who: &Who, candidate: usize) -> &str {
 fn of_row(who: &Who, row: &Row) -> String {
     let from = row_name(who, row.from);
     let (a, b) = (name(who, who.pair.0), name(who, who.pair.1));
-    if let Some(control) = row.controls.iter().find(|c| c.tells_apart) {
+    if let Some(control) = row
+        .controls
+        .iter()
+        .find(|c| c.turn.decides() && c.tells_apart)
+    {
         return tells_apart(who, row, control);
     }
     let mut said = match strongest(&row.controls) {
@@ -70,11 +74,17 @@ fn of_row(who: &Who, row: &Row) -> String {
              heads favour.",
         ),
     };
-    for (choice, what) in [(&row.name_head, "name"), (&row.place_head, "place")] {
-        if let Some(choice) = choice {
-            let head = head::name(choice.reading.head);
-            said += &format!(" {head} keeps to a {what}: {}.", both(who, choice));
-        }
+    for choice in [&row.name_head, &row.place_head, &row.role_head]
+        .into_iter()
+        .flatten()
+    {
+        let (head, texts) = (head::name(choice.reading.head), texts(who, choice));
+        said += &match choice.keeps_to {
+            Habit::Name => format!(" {head} keeps to a name: {texts}."),
+            Habit::First => format!(" {head} prefers the first name: {texts}."),
+            Habit::Nearer => format!(" {head} prefers the nearer name: {texts}."),
+            Habit::Role => format!(" {head} keeps to what is said of someone: {texts}."),
+        };
     }
     said
 }
@@ -82,7 +92,8 @@ fn of_row(who: &Who, row: &Row) -> String {
 /// The control whose best head stands out most from chance.
 fn strongest(controls: &[Control]) -> Option<&Control> {
     let out = |c: &Control| c.best.meaning.abs() - c.chance;
-    controls.iter().max_by(|x, y| out(x).total_cmp(&out(y)))
+    let deciding = controls.iter().filter(|c| c.turn.decides());
+    deciding.max_by(|x, y| out(x).total_cmp(&out(y)))
 }
 
 fn tells_apart(who: &Who, row: &Row, control: &Control) -> String {
@@ -101,7 +112,7 @@ fn tells_apart(who: &Who, row: &Row, control: &Control) -> String {
     };
     let what = match control.turn {
         Turn::Connective { .. } => "survives the swap of the names as the other role would",
-        Turn::Pronoun { .. } => "survives the swap of the names",
+        Turn::Pronoun { .. } | Turn::Order => "survives the swap of the names",
     };
     let mut said = format!(
         "{} favours {} from {}, {what}, and changes its choice with {}: by {:.3} of weight, where chance alone gives \
@@ -135,13 +146,17 @@ fn favoured(who: &Who, contrasts: &Contrasts) -> usize {
     }
 }
 
-/// `Vatsal .181 and Madd .078; swapped, Vatsal .176 and Madd .078`
-fn both(who: &Who, choice: &HeadChoice) -> String {
-    format!(
+/// `Vatsal .181 and Madd .078; swapped, Vatsal .176 and Madd .078; in the other order, …`
+fn texts(who: &Who, choice: &HeadChoice) -> String {
+    let mut told = format!(
         "{}; swapped, {}",
         listed(who, &choice.reading.weights),
         listed(who, &choice.swapped)
-    )
+    );
+    if let Some(reordered) = &choice.reordered {
+        told += &format!("; clauses in the other order, {}", listed(who, reordered));
+    }
+    told
 }
 
 /// The pair with a weight each.
@@ -167,12 +182,11 @@ fn of_cause(who: &Who) -> Option<String> {
     let row = row_name(who, who.rows[0].from);
     if who.cause.log_prob.is_empty() {
         return Some(format!(
-            "Cutting every edge from {row} to {} changes the next token's distribution by {:.4} nats (KL), to {} by \
-             {:.4}; with --probe the model can be asked for the name itself.",
+            "Cutting every edge from {row} to {} changes the next token's distribution by {} nats (KL), to {} by {}; with --probe the model can be asked for the name itself.",
             name(who, a),
-            cut_a.kl,
+            cut_a.kl_in_short(),
             name(who, b),
-            cut_b.kl
+            cut_b.kl_in_short()
         ));
     }
     let changes = |effect: &Effect| {

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "what is measured is printed")]
 
 mod common;
+mod means;
 mod prediction;
 mod probes;
 mod scores;

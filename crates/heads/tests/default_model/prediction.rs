@@ -1,8 +1,9 @@
 //! What comes next, with changes and without, against runs of the whole text.
 
 use lookback_heads::changes::Changes;
+use lookback_heads::mean_output::MeanOutputs;
 use lookback_heads::prediction::{PredictionOptions, predict};
-use lookback_heads::who::cause::{Asked, Change};
+use lookback_heads::who::cause::{AblatedTo, Asked, Change};
 use lookback_heads::who::{From, Question};
 use lookback_heads::{example, head};
 use lookback_model::Prefix;
@@ -40,7 +41,8 @@ fn close(found: f64, expected: f64) {
 #[test]
 fn continuations_read_from_a_cache_are_those_of_whole_texts() {
     let question = question();
-    let asked = Asked::new(model(), &question, &Prefix::Declared, From::Word).unwrap();
+    let means = MeanOutputs::default();
+    let asked = Asked::new(model(), &question, &Prefix::Declared, (From::Word, &means)).unwrap();
     let unchanged = asked.unchanged(&()).unwrap();
     let heads = vec![head::parse("13.8").unwrap(), head::parse("9.4").unwrap()];
     let cut = Change::Cut {
@@ -58,6 +60,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
         (
             Change::Ablated {
                 heads: heads.clone(),
+                to: AblatedTo::Zero,
             },
             Changes {
                 ablate: heads.clone(),

@@ -187,7 +187,7 @@ fn parts_of_a_logit_difference_are_those_of_the_full_weights() {
     for norm in &norms {
         close(norm / norms[0], 1.0, 1e-3);
     }
-    let total: f64 = parts.heads.iter().map(|p| p.part).sum::<f64>() + parts.rest;
+    let total: f64 = parts.heads.iter().map(|p| p.part).sum::<f64>() + parts.embedding + parts.rest;
     close(total, parts.difference, 1e-9);
 }
 

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
+use lookback_heads::mean_output::MeanOutputs;
 use lookback_heads::who::evaluate::{EvaluateOptions, Group, SetReport};
 use lookback_heads::who::set::Set;
 use lookback_heads::who::{self, From, Habit, Question, WhoOptions};
@@ -71,8 +72,15 @@ fn no_head_beats_chance_on_the_notes_pattern() {
         yetso.best, yetso.test, yetso.by_sentence
     );
     assert!((yetso.best.head.accuracy - 0.60).abs() < 0.01);
-    // The reference's own draws gave .73; the statistic moves in steps of one sentence of 48.
-    assert!((yetso.by_sentence.null95_accuracy - 0.73).abs() < 1.0 / 48.0);
+    // Accuracies move in steps of 1/48. The reference's .73 is 35/48, and these flips give the next step, 36/48: they
+    // stay at 35/48 or below in 94.3% (counted over 60,000 other flips: .9429, and .863 and .979 one step down and up),
+    // so that the 95th percentile of few flips may fall on either step and on no other. Of 1,000 flips it falls on
+    // 35/48 with probability P(binomial(1000, .943) ≥ 950) = 17%; of these 10,000, whose share has a standard error
+    // of √(.943·.057/10⁴) = .0023, it does so with .1%.
+    let by_sentence = yetso.by_sentence;
+    assert_eq!((0.73_f64 * 48.0).round(), 35.0);
+    assert_eq!(by_sentence.null95_accuracy, 36.0 / 48.0);
+    assert!((by_sentence.null95_below - 0.943).abs() < 3.0 * 0.0023);
     assert!(yetso.test.null_p > 0.05 && yetso.by_sentence.null_p > 0.05);
     let winograd = group("winograd");
     assert!(
@@ -122,6 +130,7 @@ fn notes() -> who::Who {
         from: From::Word,
         heads: Vec::new(),
         ablate: Vec::new(),
+        means: MeanOutputs::default(),
         top: 8,
         model_name: "smollm2-135m".to_owned(),
     };
@@ -163,7 +172,7 @@ fn no_head_knows_who_he_is_in_the_notes_sentence() {
     }
     assert_eq!(
         (named.keeps_to, placed.keeps_to),
-        (Habit::Name, Habit::Place)
+        (Habit::Name, Habit::Nearer)
     );
     for control in &row.controls {
         println!(
@@ -208,6 +217,7 @@ fn a_head_that_agrees_in_gender_survives_swap_and_turn() {
         from: From::Word,
         heads: Vec::new(),
         ablate: vec![head::parse("9.4").unwrap()],
+        means: MeanOutputs::default(),
         top: 5,
         model_name: "smollm2-135m".to_owned(),
     };

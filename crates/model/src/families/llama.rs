@@ -1,19 +1,20 @@
 //! Llama and its relatives (Touvron et al. 2023, <https://arxiv.org/abs/2302.13971>): norm before each part (RMSNorm),
 //! rotary position embedding, grouped-query attention, SwiGLU, no biases.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
+use super::attention::{Inward, Outward};
 use super::{Activations, Family, HeadsMut, Projection, Shape};
 use crate::checkpoint::decoder::{folder_config, gguf_config};
 use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::{Activation, Checkpoint, Config};
 use crate::layers::{
-    HeadColumns, Linear, OutputHead, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows,
-    describe, from_rows, row_chunks, rows, rows_mut, split_heads, swiglu, to_array,
+    Linear, OutputHead, RmsNorm, RopeFrequencies, add_rows, describe, from_rows, row_chunks, rows,
+    rows_mut, swiglu, to_array,
 };
 use crate::{AttentionWeights, Error, WeightsKind};
 
@@ -79,17 +80,12 @@ pub(crate) struct Llama {
 
 /// One decoder layer: x + Attention(norm(x)), then x + SwiGLU(norm(x)).
 struct Layer {
-    attention_norm: RmsNorm,
-    /// W_q | W_k | W_v
-    qkv: Linear,
-    /// W_o
-    out: Linear,
+    inward: Inward,
+    out: Outward,
     feed_forward_norm: RmsNorm,
     /// W_gate | W_up
     gate_up: Linear,
     down: Linear,
-    /// Made when a trace first needs it.
-    value_norms: OnceLock<ValueNorms>,
 }
 
 impl Llama {
@@ -111,55 +107,6 @@ impl Llama {
             checkpoint,
         })
     }
-
-    /// Columns of the fused projection.
-    fn qkv_width(&self) -> usize {
-        let Shape {
-            heads,
-            kv_heads,
-            d_k,
-            d_v,
-            ..
-        } = self.shape;
-        (heads + kv_heads) * d_k + kv_heads * d_v
-    }
-
-    /// Takes the fused projection's rows apart; queries and keys are turned by `rotation`, where there is one.
-    fn split(&self, qkv: &[f32], rotation: Option<(&RopeTable, usize)>, out: HeadsMut) {
-        let Shape {
-            heads,
-            kv_heads,
-            d_k,
-            ..
-        } = self.shape;
-        let at = |first| HeadColumns {
-            width: self.qkv_width(),
-            first,
-        };
-        split_heads(qkv, at(0), rotation, out.q);
-        split_heads(qkv, at(heads * d_k), rotation, out.k);
-        split_heads(qkv, at((heads + kv_heads) * d_k), None, out.v);
-    }
-
-    /// Normalised input times W_q | W_k | W_v, taken apart.
-    fn project_with(
-        &self,
-        layer: usize,
-        hidden: ArrayView2<f32>,
-        rotation: Option<&RopeTable>,
-        mut out: HeadsMut,
-    ) -> Result<(), Error> {
-        let layer = &self.layers[layer];
-        let product = layer.qkv.for_rows(hidden.nrows())?;
-        for chunk in row_chunks(hidden.nrows()) {
-            let x = layer.attention_norm.apply(rows(&hidden, chunk.clone()));
-            let rotation = rotation.map(|table| (table, chunk.start));
-            product
-                .times(x, chunk.len())?
-                .read(|qkv| self.split(qkv, rotation, out.rows(chunk)))?;
-        }
-        Ok(())
-    }
 }
 
 fn shape(config: &Config) -> Shape {
@@ -177,34 +124,19 @@ fn shape(config: &Config) -> Shape {
 impl Layer {
     fn load(checkpoint: &Checkpoint, layer: usize, kind: WeightsKind) -> Result<Self, Error> {
         let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
-        let norm =
-            |part: &str| RmsNorm::load(checkpoint, &name(part), checkpoint.config().norm_eps);
-        let linear = |parts: &[&str]| {
-            let names: Vec<String> = parts.iter().map(|part| name(part)).collect();
-            Linear::load(checkpoint, &names, kind)
-        };
+        let projections = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name);
+        let eps = checkpoint.config().norm_eps;
         Ok(Self {
-            attention_norm: norm("input_layernorm")?,
-            qkv: linear(&["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"])?,
-            out: linear(&["self_attn.o_proj"])?,
-            feed_forward_norm: norm("post_attention_layernorm")?,
-            gate_up: linear(&["mlp.gate_proj", "mlp.up_proj"])?,
-            down: linear(&["mlp.down_proj"])?,
-            value_norms: OnceLock::new(),
+            inward: Inward::load(checkpoint, &name("input_layernorm"), &projections, kind)?,
+            out: Outward::load(checkpoint, name("self_attn.o_proj"), kind)?,
+            feed_forward_norm: RmsNorm::load(checkpoint, &name("post_attention_layernorm"), eps)?,
+            gate_up: Linear::load(
+                checkpoint,
+                &["mlp.gate_proj", "mlp.up_proj"].map(name),
+                kind,
+            )?,
+            down: Linear::load(checkpoint, &["mlp.down_proj"].map(name), kind)?,
         })
-    }
-
-    /// hidden += z·W_o
-    fn add_attention(&self, hidden: &mut Array2<f32>, z: ArrayView2<f32>) -> Result<(), Error> {
-        let (n, d) = hidden.dim();
-        let product = self.out.for_rows(n)?;
-        for chunk in row_chunks(n) {
-            let z = rows(&z, chunk.clone()).to_vec();
-            product
-                .times(z, chunk.len())?
-                .read(|out| add_rows(rows_mut(hidden, chunk), out, d))?;
-        }
-        Ok(())
     }
 
     /// hidden += (silu(x·W_gate) · x·W_up)·W_down with x = norm(hidden)
@@ -248,7 +180,9 @@ impl Family for Llama {
     }
 
     fn project(&self, layer: usize, input: &Activations, out: HeadsMut) -> Result<(), Error> {
-        self.project_with(layer, input.hidden.view(), input.rotation.as_ref(), out)
+        let (hidden, rotation) = (input.hidden.view(), input.rotation.as_ref());
+        let inward = &self.layers[layer].inward;
+        inward.project(&self.shape, hidden, rotation, out)
     }
 
     fn absorb(
@@ -258,22 +192,12 @@ impl Family for Llama {
         z: ArrayView2<f32>,
     ) -> Result<(), Error> {
         let layer = &self.layers[layer];
-        layer.add_attention(hidden, z)?;
+        layer.out.add(hidden, z)?;
         layer.add_feed_forward(hidden)
     }
 
     fn value_norms(&self, layer: usize, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
-        let layer = &self.layers[layer];
-        if layer.value_norms.get().is_none() {
-            let w_o = layer.out.dense()?;
-            let norms = ValueNorms::new(&w_o, self.shape.heads, self.shape.kv_heads)?;
-            // Another thread may have been faster; its value is the same.
-            let _ = layer.value_norms.set(norms);
-        }
-        match layer.value_norms.get() {
-            Some(norms) => norms.apply(v),
-            None => unreachable!("it was set above"),
-        }
+        self.layers[layer].out.value_norms(&self.shape, v)
     }
 
     fn finish(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
@@ -286,49 +210,14 @@ impl Family for Llama {
     }
 
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
-        let Shape {
-            heads,
-            kv_heads,
-            d_k,
-            d_v,
-            ..
-        } = self.shape;
-        let n = input.hidden.nrows();
-        let mut q_plain = Array3::zeros((heads, n, d_k));
-        let mut k_plain = Array3::zeros((kv_heads, n, d_k));
-        let mut v = Array3::zeros((kv_heads, n, d_v));
-        let out = HeadsMut {
-            q: q_plain.view_mut(),
-            k: k_plain.view_mut(),
-            v: v.view_mut(),
-        };
-        self.project_with(layer, input.hidden.view(), None, out)?;
-        let norm = &self.layers[layer].attention_norm;
-        let x_norm = norm.apply(rows(&input.hidden.view(), 0..n));
-        Ok(Projection {
-            x_norm: from_rows(x_norm, input.hidden.ncols()),
-            q_plain,
-            k_plain,
-        })
+        self.layers[layer]
+            .inward
+            .plain(&self.shape, input.hidden.view())
     }
 
     fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
-        let Shape {
-            heads,
-            kv_heads,
-            d_k,
-            ..
-        } = self.shape;
-        let weights = &self.layers[layer];
-        let qkv = to_array(&weights.qkv.dense()?)?;
-        let (k_first, v_first) = (heads * d_k, (heads + kv_heads) * d_k);
-        Ok(AttentionWeights {
-            norm_gain: Array1::from(weights.attention_norm.gain().to_vec()),
-            w_q: qkv.slice(s![.., ..k_first]).to_owned(),
-            w_k: qkv.slice(s![.., k_first..v_first]).to_owned(),
-            w_v: qkv.slice(s![.., v_first..]).to_owned(),
-            w_o: to_array(&weights.out.dense()?)?,
-        })
+        let layer = &self.layers[layer];
+        layer.inward.weights(&self.shape, Some(&layer.out))
     }
 
     fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
@@ -347,7 +236,10 @@ impl Family for Llama {
     fn weights_description(&self) -> String {
         let layers = self.layers.iter();
         let matrices = layers
-            .flat_map(|layer| [&layer.qkv, &layer.out, &layer.gate_up, &layer.down])
+            .flat_map(|layer| {
+                let attention = [layer.inward.linear(), layer.out.linear()];
+                attention.into_iter().chain([&layer.gate_up, &layer.down])
+            })
             .map(Linear::held);
         describe(matrices.chain([self.output_head.held()]))
     }

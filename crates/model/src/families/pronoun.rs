@@ -6,22 +6,20 @@
 //! it points, and writes nothing. `lookback-learn` trains it and writes its files.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use serde_json::json;
 
+use super::attention::{Inward, Outward};
 use super::{Activations, Family, HeadsMut, Projection, Shape};
 use crate::checkpoint::decoder::folder_config;
 use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::checkpoint::{Activation, Checkpoint, Config, Rope, RopeScaling};
-use crate::layers::{
-    HeadColumns, Linear, RmsNorm, RopeFrequencies, RopeTable, ValueNorms, add_rows, from_rows,
-    row_chunks, rows, rows_mut, split_heads, to_array,
-};
+use crate::layers::{RopeFrequencies, to_array};
 use crate::{AttentionWeights, Error, WeightsKind, checkpoint};
 
 const EMBEDDINGS: &str = "token_embd.weight";
@@ -106,18 +104,10 @@ pub(crate) struct Pronoun {
 }
 
 struct Layer {
-    norm: RmsNorm,
-    /// W_q | W_k | W_v, or in the pointer W_q | W_k.
-    projections: Linear,
+    /// In the pointer without W_v.
+    inward: Inward,
     /// What makes the heads' outputs flow on; none in the pointer.
-    out: Option<Out>,
-}
-
-struct Out {
-    /// W_o
-    linear: Linear,
-    /// Made when a trace first needs it.
-    value_norms: OnceLock<ValueNorms>,
+    out: Option<Outward>,
 }
 
 impl Pronoun {
@@ -142,63 +132,22 @@ impl Pronoun {
             checkpoint,
         })
     }
-
-    /// Columns that one of W_q, W_k and W_v has.
-    fn width(&self) -> usize {
-        self.shape.heads * self.shape.d_k
-    }
-
-    fn project_with(
-        &self,
-        layer: usize,
-        hidden: ArrayView2<f32>,
-        rotation: Option<&RopeTable>,
-        mut out: HeadsMut,
-    ) -> Result<(), Error> {
-        let layer = &self.layers[layer];
-        let product = layer.projections.for_rows(hidden.nrows())?;
-        for chunk in row_chunks(hidden.nrows()) {
-            let x = layer.norm.apply(rows(&hidden, chunk.clone()));
-            let rotation = rotation.map(|table| (table, chunk.start));
-            let at = |part: usize| HeadColumns {
-                width: layer.projections.outputs(),
-                first: part * self.width(),
-            };
-            product.times(x, chunk.len())?.read(|products| {
-                let HeadsMut { q, k, mut v } = out.rows(chunk);
-                split_heads(products, at(0), rotation, q);
-                split_heads(products, at(1), rotation, k);
-                match layer.out {
-                    Some(_) => split_heads(products, at(2), None, v),
-                    None => v.fill(0.0),
-                }
-            })?;
-        }
-        Ok(())
-    }
 }
 
 impl Layer {
     fn load(checkpoint: &Checkpoint, layer: usize, pointer: bool) -> Result<Self, Error> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let linear = |parts: &[&str]| {
-            let names: Vec<String> = parts.iter().map(|part| name(part)).collect();
-            Linear::load(checkpoint, &names, WeightsKind::F32)
+        let (projections, out): (&[&str], _) = match pointer {
+            true => (&["attn_q", "attn_k"], None),
+            false => (&["attn_q", "attn_k", "attn_v"], Some(name("attn_output"))),
         };
-        let eps = checkpoint.config().norm_eps;
-        let (projections, out) = if pointer {
-            (linear(&["attn_q", "attn_k"])?, None)
-        } else {
-            let out = Out {
-                linear: linear(&["attn_output"])?,
-                value_norms: OnceLock::new(),
-            };
-            (linear(&["attn_q", "attn_k", "attn_v"])?, Some(out))
-        };
+        let projections: Vec<String> = projections.iter().map(|part| name(part)).collect();
+        let kind = WeightsKind::F32;
         Ok(Self {
-            norm: RmsNorm::load(checkpoint, &name("attn_norm"), eps)?,
-            projections,
-            out,
+            inward: Inward::load(checkpoint, &name("attn_norm"), &projections, kind)?,
+            out: out
+                .map(|name| Outward::load(checkpoint, name, kind))
+                .transpose()?,
         })
     }
 }
@@ -225,7 +174,9 @@ impl Family for Pronoun {
     }
 
     fn project(&self, layer: usize, input: &Activations, out: HeadsMut) -> Result<(), Error> {
-        self.project_with(layer, input.hidden.view(), input.rotation.as_ref(), out)
+        let (hidden, rotation) = (input.hidden.view(), input.rotation.as_ref());
+        let inward = &self.layers[layer].inward;
+        inward.project(&self.shape, hidden, rotation, out)
     }
 
     fn absorb(
@@ -234,34 +185,17 @@ impl Family for Pronoun {
         hidden: &mut Array2<f32>,
         z: ArrayView2<f32>,
     ) -> Result<(), Error> {
-        let Some(out) = &self.layers[layer].out else {
-            return Ok(());
-        };
-        let (n, d) = hidden.dim();
-        let product = out.linear.for_rows(n)?;
-        for chunk in row_chunks(n) {
-            let z = rows(&z, chunk.clone()).to_vec();
-            product
-                .times(z, chunk.len())?
-                .read(|out| add_rows(rows_mut(hidden, chunk), out, d))?;
+        match &self.layers[layer].out {
+            Some(out) => out.add(hidden, z),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// In the pointer every key's value is its own indicator, which is 1 long.
     fn value_norms(&self, layer: usize, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
-        let (heads, n, _) = v.dim();
-        let Some(out) = &self.layers[layer].out else {
-            return Ok(Array2::ones((heads, n)));
-        };
-        if out.value_norms.get().is_none() {
-            let norms = ValueNorms::new(&out.linear.dense()?, heads, heads)?;
-            // Another thread may have been faster; its value is the same.
-            let _ = out.value_norms.set(norms);
-        }
-        match out.value_norms.get() {
-            Some(norms) => norms.apply(v),
-            None => unreachable!("it was set above"),
+        match &self.layers[layer].out {
+            Some(out) => out.value_norms(&self.shape, v),
+            None => Ok(Array2::ones((v.dim().0, v.dim().1))),
         }
     }
 
@@ -283,48 +217,15 @@ impl Family for Pronoun {
     }
 
     fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
-        let Shape { heads, d_k, .. } = self.shape;
-        let n = input.hidden.nrows();
-        let plain = || Array3::zeros((heads, n, d_k));
-        let (mut q_plain, mut k_plain, mut v) = (plain(), plain(), plain());
-        let out = HeadsMut {
-            q: q_plain.view_mut(),
-            k: k_plain.view_mut(),
-            v: v.view_mut(),
-        };
-        self.project_with(layer, input.hidden.view(), None, out)?;
-        let norm = &self.layers[layer].norm;
-        let x_norm = norm.apply(rows(&input.hidden.view(), 0..n));
-        Ok(Projection {
-            x_norm: from_rows(x_norm, input.hidden.ncols()),
-            q_plain,
-            k_plain,
-        })
+        self.layers[layer]
+            .inward
+            .plain(&self.shape, input.hidden.view())
     }
 
     /// Of the pointer, W_v and W_o are 0: nothing flows on from it.
     fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
-        let weights = &self.layers[layer];
-        let d = self.checkpoint.config().d;
-        let all = to_array(&weights.projections.dense()?)?;
-        let part = |index: usize| {
-            let columns = index * self.width()..(index + 1) * self.width();
-            all.slice(s![.., columns]).to_owned()
-        };
-        let (w_v, w_o) = match &weights.out {
-            Some(out) => (part(2), to_array(&out.linear.dense()?)?),
-            None => (
-                Array2::zeros((d, self.width())),
-                Array2::zeros((self.width(), d)),
-            ),
-        };
-        Ok(AttentionWeights {
-            norm_gain: Array1::from(weights.norm.gain().to_vec()),
-            w_q: part(0),
-            w_k: part(1),
-            w_v,
-            w_o,
-        })
+        let layer = &self.layers[layer];
+        layer.inward.weights(&self.shape, layer.out.as_ref())
     }
 
     fn unembeddings(&self, _tokens: &[u32]) -> Result<Array2<f32>, Error> {

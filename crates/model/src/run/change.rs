@@ -42,7 +42,10 @@ pub(super) fn change_outputs(
         let mut z = z.index_axis_mut(Axis(0), head);
         match output {
             Output::Zero => z.fill(0.0),
-            Output::Constant(mean) => z.assign(mean),
+            Output::Constant { mean, first: from } => {
+                let spared = from.saturating_sub(first).min(z.nrows());
+                z.slice_mut(s![spared.., ..]).assign(mean);
+            }
             Output::Scaled(factor) => z *= *factor,
         }
     }

@@ -44,8 +44,11 @@ pub struct Interventions {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Output {
     Zero,
-    /// \[d_v\]
-    Constant(Array1<f32>),
+    /// From some position on, this: \[d_v\].
+    Constant {
+        mean: Array1<f32>,
+        first: usize,
+    },
     Scaled(f32),
 }
 
@@ -72,9 +75,11 @@ impl Interventions {
         self.outputs.insert(head, Output::Zero);
     }
 
-    /// Sets a head's output at every position to `mean` \[d_v\], most often its mean over a reference set.
-    pub fn ablate_to(&mut self, head: HeadId, mean: Array1<f32>) {
-        self.outputs.insert(head, Output::Constant(mean));
+    /// Sets a head's output at every position from `first` on to `mean` \[d_v\], most often its mean over a reference
+    /// set. `first` behind the prefix keeps what the head writes at a sink, which is often unlike all else and holds the
+    /// model together.
+    pub fn ablate_to(&mut self, head: HeadId, mean: Array1<f32>, first: usize) {
+        self.outputs.insert(head, Output::Constant { mean, first });
     }
 
     /// Multiplies a head's output by `factor`.
@@ -104,7 +109,7 @@ impl Interventions {
         for (&HeadId { layer, head }, output) in &self.outputs {
             match *output {
                 Output::Zero => edits.ablated.push(HeadId { layer, head }),
-                Output::Constant(_) => edits.mean_ablated.push(HeadId { layer, head }),
+                Output::Constant { .. } => edits.mean_ablated.push(HeadId { layer, head }),
                 Output::Scaled(factor) => edits.scaled.push(Scaled {
                     layer,
                     head,
@@ -178,7 +183,7 @@ impl Interventions {
         }
         for (head, output) in &self.outputs {
             match output {
-                Output::Constant(mean) if mean.len() != shape.d_v => {
+                Output::Constant { mean, .. } if mean.len() != shape.d_v => {
                     return refuse(format!(
                         "the mean output of L{}H{} has {} numbers, and d_v is {}",
                         head.layer,

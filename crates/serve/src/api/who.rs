@@ -91,6 +91,7 @@ pub(super) async fn who(
         from: asked.row()?,
         heads: Vec::new(),
         ablate: Vec::new(),
+        means: lookback_heads::mean_output::MeanOutputs::default(),
         top: asked.top,
         model_name: model.name.clone(),
     };

@@ -91,6 +91,7 @@ fn who_is_the_library_s_answer_and_tells_its_progress() {
         from: who::From::Word,
         heads: Vec::new(),
         ablate: Vec::new(),
+        means: lookback_heads::mean_output::MeanOutputs::default(),
         top: 3,
         model_name: MODEL.name.clone(),
     };

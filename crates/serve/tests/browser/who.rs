@@ -29,6 +29,7 @@ fn expected(model: &Model) -> who::Who {
         from: who::From::Word,
         heads: Vec::new(),
         ablate: Vec::new(),
+        means: lookback_heads::mean_output::MeanOutputs::default(),
         top: 6,
         model_name: "smollm2-135m".to_owned(),
     };

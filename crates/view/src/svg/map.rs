@@ -10,6 +10,7 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::Array2;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
+use super::shades::{self, SHADES, Shades, number};
 use super::{LOG_DECADES, Scale, Theme};
 use crate::Error;
 use crate::labels;
@@ -41,9 +42,6 @@ const NAME_COLUMNS: usize = 14;
 
 /// Space around and between.
 const GAP: f32 = 16.0;
-
-/// Steps of colour, and of the scale bar.
-const SHADES: usize = 256;
 
 /// Draws the weights of `rows` on `cols` of one head: queries downwards, keys to the right.
 ///
@@ -161,7 +159,7 @@ impl Figure {
         for (shade, path) in shades {
             canvas.raw(format_args!(
                 r#"<path fill="{}" shape-rendering="crispEdges" d="{path}"/>"#,
-                color(shade)
+                Shades::Viridis.color(shade)
             ));
         }
     }
@@ -247,15 +245,7 @@ impl Figure {
             + options.rows.len() as f32 * self.unit
             + if self.named { GAP } else { 1.6 * FONT };
         let (left, length) = (self.left, (COLUMN - self.left - GAP) * 0.6);
-        let step = length / SHADES as f32;
-        for shade in 0..SHADES {
-            let x = left + shade as f32 * step;
-            let fill = color(shade);
-            canvas.raw(format_args!(
-                r#"<rect x="{x:.2}" y="{top:.1}" width="{:.2}" height="{GAP}" fill="{fill}" shape-rendering="crispEdges"/>"#,
-                step + 0.2
-            ));
-        }
+        shades::bar(canvas, Shades::Viridis, [left, top, length, GAP]);
         for quarter in 0..=4 {
             let at = quarter as f32 / 4.0;
             let value = match options.scale {
@@ -329,23 +319,6 @@ fn ticks(range: &Range<usize>) -> Vec<usize> {
         .collect()
 }
 
-/// A weight in few digits.
-fn number(value: f32) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        value if value < 0.001 => format!("{value:.0e}"),
-        value => {
-            let text = format!("{value:.3}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-    }
-}
-
-fn color(shade: usize) -> String {
-    let color = colorous::VIRIDIS.eval_continuous(shade as f64 / (SHADES - 1) as f64);
-    format!("#{color:x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,19 +330,5 @@ mod tests {
         for n in 1..5000 {
             assert!((1..=6).contains(&ticks(&(0..n)).len()), "{n}");
         }
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(
-            [0.0, 0.5, 0.125, 0.9999, 0.0004].map(number),
-            ["0", "0.5", "0.125", "1", "4e-4"]
-        );
-    }
-
-    #[test]
-    fn shades_go_from_one_end_of_viridis_to_the_other() {
-        assert_eq!(color(0), "#440154");
-        assert_eq!(color(SHADES - 1), "#fde725");
     }
 }

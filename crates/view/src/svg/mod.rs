@@ -3,10 +3,13 @@
 //! A unit is a tenth of a millimetre. [`png`](crate::png) turns the same drawings into pixels.
 
 mod canvas;
+mod heads;
 mod map;
 mod rows;
+mod shades;
 mod text;
 
+pub use heads::{HeadScores, HeadsOptions, heads};
 pub use map::{MapOptions, map};
 pub use rows::{TextRow, rows};
 use serde::{Deserialize, Serialize};

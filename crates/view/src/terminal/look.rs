@@ -103,11 +103,20 @@ fn changes(look: &Look<'_>) -> Vec<String> {
     let mut changes = Vec::new();
     if !meta.edits.is_empty() {
         let edits = &meta.edits;
+        let made = [
+            (edits.cut.len(), "edge", "cut"),
+            (edits.ablated.len(), "head", "ablated"),
+            (edits.mean_ablated.len(), "head", "ablated to a mean output"),
+            (edits.scaled.len(), "head", "scaled"),
+            (edits.patched.len(), "part", "taken from another run"),
+        ];
+        let made = made.iter().filter(|(n, ..)| *n > 0);
+        let made: Vec<String> = made
+            .map(|(n, what, how)| format!("{} {how}", number::count(*n, what)))
+            .collect();
         changes.push(format!(
-            "The model was changed while it ran: {} edges cut, {} heads ablated, {} heads scaled.",
-            edits.cut.len(),
-            edits.ablated.len(),
-            edits.scaled.len()
+            "The model was changed while it ran: {}.",
+            made.join(", ")
         ));
     }
     if let Some(change) = meta.qk_rounding_max_weight_change {

@@ -21,6 +21,7 @@ mod number;
 mod palette;
 mod row;
 mod scores;
+mod set;
 mod step;
 mod table;
 mod tokens;
@@ -30,8 +31,9 @@ mod who;
 pub use error::Error;
 pub use look::{LookPicture, write_look};
 pub use scores::write_table;
+pub use set::write_set;
 pub use walk::{WalkPicture, write_walk};
-pub use who::{write_set, write_who};
+pub use who::write_who;
 
 /// The narrowest picture, in columns; asked for fewer, it takes this many.
 pub const NARROWEST: usize = 20;

@@ -56,6 +56,11 @@ pub(super) fn difference(value: f64) -> String {
     }
 }
 
+/// `1 template`, `12 templates`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn without_minus_zero(shown: String) -> String {
     match shown.strip_prefix('-') {
         Some(rest) if rest.bytes().all(|b| matches!(b, b'0' | b'.')) => rest.to_owned(),
@@ -74,6 +79,14 @@ mod tests {
         assert_eq!(shown, ["12.35", "0.00", "−∞", "NaN"]);
         assert_eq!(Format::of([Some(2e-5)]).show(Some(-2e-5)), "-2.00e-5");
         assert_eq!(Format::of([]), Format::Fixed(3));
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        assert_eq!(
+            [0, 1, 2].map(|n| count(n, "head")),
+            ["0 heads", "1 head", "2 heads"]
+        );
     }
 
     #[test]

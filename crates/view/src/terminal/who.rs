@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use lookback_heads::head;
-use lookback_heads::who::cause::{Change, Effect};
-use lookback_heads::who::evaluate::{Group, SetReport};
+use lookback_heads::who::cause::{AblatedTo, Change, Effect};
+use lookback_heads::who::control::{Contrasts, Control};
 use lookback_heads::who::{From, Habit, HeadChoice, Row, Who};
 
 use super::clean::{clean, cut};
@@ -40,7 +40,7 @@ pub fn write_who(out: &mut impl Write, who: &Who, width: usize) -> Result<(), Er
 fn heading(who: &Who, width: usize) -> Vec<Line> {
     let mut flow = Flow::new(width, 2, Line::of(HEADING, "Who is"))
         .prose(FOCUS, &format!("“{}”", who.question.word_text()));
-    flow = flow.prose(HEADING, "?");
+    flow.glued(HEADING, "?");
     for candidate in &who.question.candidates {
         flow = flow.prose(CANDIDATE, &candidate.name);
     }
@@ -73,50 +73,67 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     );
     lines.extend(heading.lines());
     let quiet = |text: String| Line::of(QUIET, text);
+    // Two names stand twice in a line, beside 34 columns of all else.
+    let room = (width.saturating_sub(34) / 4).clamp(5, NAME);
     let names = |swapped: bool| {
         [who.pair.0, who.pair.1].map(|c| {
-            let name = short(&who.question.candidates[c].name);
+            let name = cut(&short(&who.question.candidates[c].name), room);
             quiet(if swapped { format!("{name}′") } else { name })
         })
     };
-    let mut header = vec![quiet("head".to_owned())];
+    let mut header = ["head", "keeps to"].map(|t| quiet(t.to_owned())).to_vec();
     header.extend(names(false));
     header.extend(names(true));
     header.push(quiet("sink".to_owned()));
-    header.push(quiet("keeps to a".to_owned()));
     let mut rows = vec![header];
     rows.extend(row.heads.iter().map(|choice| choice_row(who, choice)));
-    let mut pooled = vec![Line::of(PLAIN, "all")];
+    let mut pooled = vec![Line::of(PLAIN, "all"), Line::new()];
     for c in [who.pair.0, who.pair.1] {
         pooled.push(number(row.pooled.weights[c]));
     }
     pooled.extend([Line::new(), Line::new()]);
     pooled.push(number(row.pooled.sink_share));
     rows.push(pooled);
-    let aligns = [
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Left,
-    ];
+    let mut aligns = [Align::Right; 7];
+    aligns[..2].fill(Align::Left);
     lines.extend(table(rows, &aligns, 2, 2));
     for control in &row.controls {
-        let told = format!(
-            "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right \
-             in all four texts.",
-            control.turn.label(),
-            head::name(control.best.head),
-            control.best.meaning.abs(),
-            control.chance,
-            control.consistent,
-            control.heads,
-        );
-        lines.extend(paragraph(width, 2, PLAIN, &told));
+        lines.extend(paragraph(width, 2, PLAIN, &told_of(control)));
     }
     lines
+}
+
+/// What a control found, in words.
+fn told_of(control: &Control) -> String {
+    if !control.turn.decides() {
+        let most = |of: fn(&Contrasts) -> f64| {
+            let size = |c: &&Contrasts| of(c).abs();
+            let most = control
+                .all
+                .iter()
+                .max_by(|a, b| size(a).total_cmp(&size(b)));
+            most.map_or_else(String::new, |c| {
+                format!("{} (by {:.3})", head::name(c.head), of(c).abs())
+            })
+        };
+        return format!(
+            "With the {}: {} keeps most to a place, {} to a role; chance alone gives {:.3}.",
+            control.turn.label(),
+            most(|c| c.place),
+            most(|c| c.meaning),
+            control.chance,
+        );
+    }
+    format!(
+        "Turned ({}): {} follows it most, by {:.3} of weight; chance alone gives {:.3}. {} of {} heads are right in all \
+         four texts.",
+        control.turn.label(),
+        head::name(control.best.head),
+        control.best.meaning.abs(),
+        control.chance,
+        control.consistent,
+        control.heads,
+    )
 }
 
 fn number(value: f64) -> Line {
@@ -124,16 +141,18 @@ fn number(value: f64) -> Line {
 }
 
 fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
-    let mut cells = vec![Line::of(PLAIN, head::name(choice.reading.head))];
+    let habit = match choice.keeps_to {
+        Habit::Name => "a name",
+        Habit::First => "the first",
+        Habit::Nearer => "the nearer",
+        Habit::Role => "a role",
+    };
+    let head = head::name(choice.reading.head);
+    let mut cells = vec![Line::of(PLAIN, head), Line::of(PLAIN, habit)];
     for weights in [&choice.reading.weights, &choice.swapped] {
         cells.extend([who.pair.0, who.pair.1].map(|c| number(weights[c])));
     }
     cells.push(number(choice.reading.sink_share));
-    let habit = match choice.keeps_to {
-        Habit::Name => "name",
-        Habit::Place => "place",
-    };
-    cells.push(Line::of(PLAIN, habit));
     cells
 }
 
@@ -198,126 +217,17 @@ fn effect_row(who: &Who, effect: &Effect) -> Vec<Line> {
                 listed(heads)
             )
         }
-        Change::Ablated { heads } => listed(heads),
+        Change::Ablated { heads, to } => {
+            let to = match to {
+                AblatedTo::Zero => "zero",
+                AblatedTo::Mean if heads.len() == 1 => "its mean",
+                AblatedTo::Mean => "their means",
+            };
+            format!("{} to {to}", listed(heads))
+        }
     };
-    let mut cells = vec![
-        Line::of(PLAIN, what),
-        Line::of(PLAIN, format!("{:.4}", effect.kl)),
-    ];
+    let mut cells = vec![Line::of(PLAIN, what), Line::of(PLAIN, effect.kl_in_short())];
     let changes = effect.log_prob_change.iter();
     cells.extend(changes.map(|change| Line::of(PLAIN, format!("{change:+.3}"))));
     cells
-}
-
-/// Draws what the heads of a model make of a set.
-///
-/// # Errors
-/// [`Error::Write`].
-pub fn write_set(out: &mut impl Write, report: &SetReport, width: usize) -> Result<(), Error> {
-    let width = columns(width);
-    let mut lines = Vec::new();
-    for skipped in &report.skipped {
-        let told = format!("line {}: {}", skipped.line, skipped.reason);
-        lines.extend(paragraph(width, 2, QUIET, &told));
-    }
-    for group in &report.groups {
-        lines.push(Line::new());
-        let heading = Flow::new(width, 2, Line::of(HEADING, clean(&group.group)));
-        let told = format!("· {} questions of {} templates", group.n, group.templates);
-        lines.extend(heading.prose(QUIET, &told).lines());
-        lines.extend(table(
-            best_rows(group),
-            &[Align::Left, Align::Right, Align::Right],
-            2,
-            2,
-        ));
-        for sentence in group_sentences(group) {
-            lines.extend(paragraph(width, 2, PLAIN, &sentence));
-        }
-    }
-    write_lines(out, lines, width)?;
-    Ok(())
-}
-
-/// How many heads of a group are listed.
-const LISTED: usize = 5;
-
-fn best_rows(group: &Group) -> Vec<Vec<Line>> {
-    let mut heads = group.heads.clone();
-    heads.sort_by(|a, b| {
-        b.accuracy
-            .total_cmp(&a.accuracy)
-            .then(b.mean_diff.total_cmp(&a.mean_diff))
-    });
-    let row = |name: String, accuracy: f64, diff: f64| {
-        vec![
-            Line::of(PLAIN, name),
-            Line::of(PLAIN, format!("{accuracy:.2}")),
-            Line::of(PLAIN, format!("{diff:+.3}")),
-        ]
-    };
-    let mut rows = vec![
-        ["head", "right", "weight"]
-            .map(|t| Line::of(QUIET, t))
-            .to_vec(),
-    ];
-    rows.extend(
-        heads
-            .iter()
-            .take(LISTED)
-            .map(|h| row(head::name(h.head), h.accuracy, h.mean_diff)),
-    );
-    rows.push(row(
-        "all heads pooled".to_owned(),
-        group.pooled.accuracy,
-        group.pooled.mean_diff,
-    ));
-    rows.push(row(
-        "embeddings alone".to_owned(),
-        group.baseline.accuracy,
-        group.baseline.mean_diff,
-    ));
-    rows
-}
-
-fn group_sentences(group: &Group) -> Vec<String> {
-    let (best, test) = (&group.best, &group.test);
-    let name = head::name(best.head.head);
-    let mut said = Vec::new();
-    let beats = test.null_p < 0.05;
-    said.push(if beats {
-        format!(
-            "{name} beats chance: right in {:.2} (95% interval {:.2} to {:.2}); with the answers of whole templates \
-             flipped, the best of {} heads reaches {:.2} in 95% of flips (p = {:.4}).",
-            best.head.accuracy, best.ci95.0, best.ci95.1, group.heads.len(), test.null95_accuracy, test.null_p
-        )
-    } else {
-        format!(
-            "No head beats chance: the best, {name}, is right in {:.2}; with the answers of whole templates flipped, \
-             the best of {} heads reaches {:.2} in 95% of flips (p = {:.3}; flipped sentence by sentence {:.2}, p = {:.3}).",
-            best.head.accuracy, group.heads.len(), test.null95_accuracy, test.null_p,
-            group.by_sentence.null95_accuracy, group.by_sentence.null_p
-        )
-    });
-    if test.smallest_p > 0.05 {
-        said.push(format!(
-            "{} templates are too few: no result of theirs can have p below {:.3}.",
-            group.templates, test.smallest_p
-        ));
-    }
-    if let Some(accuracy) = best.leave_one_template_out {
-        said.push(format!(
-            "Chosen on the other templates and asked about the one left out, the best head is right in {accuracy:.2}."
-        ));
-    }
-    let opposite = &group.opposite;
-    if opposite.null_p < 0.1 {
-        said.push(format!(
-            "{} looks at the other candidate: right in {:.2} only (p = {:.4}).",
-            head::name(opposite.head.head),
-            opposite.head.accuracy,
-            opposite.null_p
-        ));
-    }
-    said
 }

@@ -1,8 +1,10 @@
 //! The columns of the table of heads.
 
+use anyhow::bail;
 use lookback_heads::passport::Passport;
 use lookback_heads::probes::ProbeScores;
-use lookback_view::table::{Table, of_heads};
+use lookback_view::svg::HeadScores;
+use lookback_view::table::{Table, Values, of_heads};
 
 use super::ModelScores;
 
@@ -14,7 +16,57 @@ pub(crate) fn table(passports: &[Passport], scores: Option<&ModelScores>) -> Tab
             table.real("induction", each(|s| s.induction));
             table.real("duplicate", each(|s| s.duplicate));
             table.real("previous_random", each(|s| s.previous));
+            if let Some(retrieval) = &scores.retrieval {
+                table.real("retrieval", retrieval.iter().map(|r| r.retrieval));
+            }
             table.real("copying", scores.copying.iter().map(|c| c.copying));
         }
     })
+}
+
+/// The columns that can be drawn, or those of them that are asked for.
+pub(crate) fn scores(
+    passports: &[Passport],
+    table: &Table,
+    asked: &[String],
+) -> anyhow::Result<Vec<HeadScores>> {
+    let real = table.columns().iter().filter_map(|c| match c.values() {
+        Values::Real(values) => Some((c.name(), values)),
+        _ => None,
+    });
+    let known: Vec<_> = real.collect();
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = asked.iter().find(|a| !names.contains(&a.as_str())) {
+        bail!(
+            "there is no score {unknown:?} to draw; there are {}",
+            names.join(", ")
+        );
+    }
+    let drawn = known
+        .into_iter()
+        .filter(|(name, _)| asked.is_empty() || asked.iter().any(|a| a == name));
+    Ok(drawn
+        .map(|(name, values)| HeadScores {
+            name: name.replace('_', " "),
+            unit: unit(name).to_owned(),
+            values: passports
+                .iter()
+                .map(|p| p.head)
+                .zip(values.iter().copied())
+                .collect(),
+        })
+        .collect())
+}
+
+/// What a column's numbers are.
+fn unit(column: &str) -> &'static str {
+    match column {
+        "entropy" => "nats",
+        "distance" => "tokens",
+        "copying" => "−1 to 1",
+        "sink_rate" => "of rows",
+        "retrieval" => "of tokens",
+        "value_sink" | "value_self" | "value_previous" => "of ‖αf(x)‖",
+        _ => "weight",
+    }
 }

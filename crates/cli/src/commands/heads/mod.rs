@@ -4,14 +4,15 @@ mod cache;
 mod columns;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use lookback_heads::passport::{self, Passport};
 use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
-use lookback_view::table::Table;
+use lookback_view::svg::{self, HeadsOptions, Theme};
+use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ use crate::args::{ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
 use crate::interventions::InterventionArgs;
 use crate::output;
+use crate::picture::Picture;
 
 pub(crate) use cache::{ModelScores, model_scores};
 pub(crate) use columns::table;
@@ -28,6 +30,8 @@ Examples:
   lookback heads --file essay.txt
   lookback heads \"Vatsal studies a lot, Madd does not.\" --sort induction --top 10
   lookback heads --file essay.txt -o heads.parquet
+  lookback heads --file essay.txt -o heads.svg
+  lookback heads --file essay.txt -o induction.png --scores induction,previous_random --dark
   lookback heads --file essay.txt --no-probes --json
 
 docs/heads.md gives each score's definition and source, what it is for and how it misleads.";
@@ -44,9 +48,23 @@ pub(crate) struct HeadsArgs {
     /// How many heads are listed [default: 20 with --sort, else all]
     #[arg(long, value_name = "K")]
     top: Option<usize>,
-    /// Save the table: .json, .csv, .parquet or .npy
+    /// Save the table (.json, .csv, .parquet or .npy), or draw the scores, layers × heads (.svg or .png)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file if there is one
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Draw only these scores, as sink,induction [default: all]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "output"
+    )]
+    scores: Vec<String>,
+    /// Draw for dark paper
+    #[arg(long, requires = "output")]
+    dark: bool,
     /// Only what the text shows: no scores on random repeated tokens, and none from the weights
     #[arg(long)]
     no_probes: bool,
@@ -74,12 +92,26 @@ struct Heads<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(file) = &args.output {
-        lookback_view::table::Kind::of(file)?;
+        if Picture::of(file).is_none() {
+            Kind::of(file).map_err(|_| {
+                anyhow!(
+                    "{} is neither a table (.json, .csv, .parquet, .npy) nor a picture (.svg, .png); give it one of these \
+                     endings",
+                    file.display()
+                )
+            })?;
+        }
+        output::check_destination(file, args.force)?;
     }
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-    let changes = args.changes.on(&loaded.model, &encoding)?;
+    let changes = args.changes.on(
+        &loaded.model,
+        &encoding,
+        context,
+        (&args.model, Prefix::Declared),
+    )?;
     let trace = {
         let reading = context.reading(encoding.ids.len());
         trace(&loaded, &encoding, &changes.and(&reading))?
@@ -94,15 +126,40 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         false => Some(model_scores(&loaded)?),
     };
     let table = columns::table(&passports, scores.as_ref());
+    if let Some((file, picture)) = args
+        .output
+        .as_deref()
+        .and_then(|f| Some((f, Picture::of(f)?)))
+    {
+        let scores = columns::scores(&passports, &table, &args.scores)?;
+        let options = HeadsOptions {
+            title: format!(
+                "{} heads of {}, {} tokens",
+                passports.len(),
+                loaded.resolved.name,
+                encoding.ids.len()
+            ),
+            theme: if args.dark { Theme::Dark } else { Theme::Light },
+        };
+        let bytes = picture.write(file, svg::heads(&scores, &options)?)?;
+        return output::wrote(
+            context.json,
+            &Drawn {
+                file,
+                bytes,
+                scores: scores.iter().map(|score| score.name.as_str()).collect(),
+            },
+            &format!(
+                "drew {} scores into {}, {}",
+                scores.len(),
+                file.display(),
+                output::bytes(bytes as u64)
+            ),
+        );
+    }
     let table = arranged(args, table)?;
     if let Some(file) = &args.output {
-        table.save(file)?;
-        output::note(&format!(
-            "saved {} rows to {}",
-            table.rows(),
-            file.display()
-        ));
-        return Ok(());
+        return saved(file, &table, context);
     }
     let sink_rate = passport::sink_rate(&passports);
     if context.json {
@@ -117,6 +174,44 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         });
     }
     print(args, &loaded, &passports, &table, context)
+}
+
+/// A picture as JSON.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    file: &'a Path,
+    bytes: usize,
+    scores: Vec<&'a str>,
+}
+
+/// A saved table as JSON.
+#[derive(Serialize)]
+struct Saved<'a> {
+    file: &'a Path,
+    rows: usize,
+    columns: Vec<&'a str>,
+}
+
+/// Saves a table, and says so.
+pub(crate) fn saved(file: &Path, table: &Table, context: &Context) -> anyhow::Result<()> {
+    table.save(file)?;
+    let columns: Vec<&str> = table.columns().iter().map(|c| c.name()).collect();
+    let line = format!(
+        "saved {} rows of {} columns to {}",
+        table.rows(),
+        columns.len(),
+        file.display()
+    );
+    let rows = table.rows();
+    output::wrote(
+        context.json,
+        &Saved {
+            file,
+            rows,
+            columns,
+        },
+        &line,
+    )
 }
 
 /// Sorted and cut as asked.

@@ -1,0 +1,186 @@
+//! What a head's choice between two candidates keeps to when the text is changed around it.
+
+use lookback_trace::HeadId;
+use serde::Serialize;
+
+use super::control::{Contrasts, FourMargins};
+use super::read::{HeadReading, Reading};
+use super::variants::Turn;
+
+/// One head's choice, and the same in the changed texts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HeadChoice {
+    /// As the text stands.
+    #[serde(flatten)]
+    pub reading: HeadReading,
+    /// Weight on each candidate (the same names) where they stand in each other's places: \[candidates\].
+    pub swapped: Vec<f64>,
+    /// Weight on each candidate where the clauses stand in the other order, each name with its own: \[candidates\];
+    /// none where the text has no two such clauses.
+    pub reordered: Option<Vec<f64>>,
+    /// What its choice between the pair keeps to.
+    pub keeps_to: Habit,
+}
+
+/// What a head's choice between two candidates keeps to: the largest of its contrasts over the changed texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Habit {
+    /// The same name, wherever it stands.
+    Name,
+    /// The name that stands first, whoever it is. Without clauses that can stand in the other order this is not told
+    /// from a role that goes with the place.
+    First,
+    /// The name that stands nearer to the word, likewise.
+    Nearer,
+    /// The clause: what is said of someone, whoever it is and wherever it stands.
+    Role,
+}
+
+/// Every head's choice between two candidates.
+pub(super) struct Choices {
+    heads: Vec<HeadChoice>,
+    pair: (usize, usize),
+}
+
+impl Choices {
+    /// From readings of the text as it stands, with the names swapped, and (where there is such a text) with the
+    /// clauses in the other order: as they are, and with the names swapped. The pair comes with the one of the two that
+    /// stands first.
+    pub(super) fn new(
+        as_is: &Reading,
+        swapped: &Reading,
+        reordered: Option<(Reading, Reading)>,
+        (pair, first): ((usize, usize), usize),
+    ) -> Self {
+        let margin = |reading: &Reading, at: usize| margin(&reading.heads[at].weights, pair);
+        let heads = as_is.heads.iter().enumerate().map(|(at, plain)| {
+            let (m, s) = (margin(as_is, at), margin(swapped, at));
+            let four = reordered
+                .as_ref()
+                .map(|(one, both)| (plain.head, [m, s, margin(one, at), margin(both, at)]));
+            let contrasts = four.map_or_else(
+                || (0.5 * (m + s), 0.5 * (m - s), 0.0),
+                |four: FourMargins| {
+                    let c = Contrasts::new(four, &Turn::Order);
+                    (c.name, c.place, c.meaning)
+                },
+            );
+            HeadChoice {
+                reading: plain.clone(),
+                swapped: swapped.heads[at].weights.clone(),
+                reordered: reordered
+                    .as_ref()
+                    .map(|(one, _)| one.heads[at].weights.clone()),
+                keeps_to: habit(contrasts, first == pair.0),
+            }
+        });
+        Self {
+            heads: heads.collect(),
+            pair,
+        }
+    }
+
+    /// One head's choice.
+    pub(super) fn of(&self, id: HeadId) -> Option<HeadChoice> {
+        self.heads
+            .iter()
+            .find(|choice| choice.reading.head == id)
+            .cloned()
+    }
+
+    /// The heads that favour one of the pair most.
+    pub(super) fn most(&self, top: usize) -> Vec<HeadChoice> {
+        let mut order: Vec<&HeadChoice> = self.heads.iter().collect();
+        let size = |choice: &HeadChoice| margin(&choice.reading.weights, self.pair).abs();
+        order.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        order.into_iter().take(top).cloned().collect()
+    }
+
+    /// The head that keeps to something most: whose smallest margin over the texts is the largest.
+    pub(super) fn keeper(&self, habits: &[Habit]) -> Option<HeadChoice> {
+        let smallest = |choice: &HeadChoice| {
+            let changed = std::iter::once(&choice.swapped).chain(&choice.reordered);
+            let texts = std::iter::once(&choice.reading.weights).chain(changed);
+            let margins = texts.map(|weights| margin(weights, self.pair).abs());
+            margins.fold(f64::INFINITY, f64::min)
+        };
+        let of_habit = self
+            .heads
+            .iter()
+            .filter(|choice| habits.contains(&choice.keeps_to));
+        of_habit
+            .max_by(|a, b| smallest(a).total_cmp(&smallest(b)))
+            .cloned()
+    }
+}
+
+/// How much more weight the first of a pair gets.
+pub(super) fn margin(weights: &[f64], (a, b): (usize, usize)) -> f64 {
+    weights[a] - weights[b]
+}
+
+/// From the contrasts of name, place and role, the place's above 0 where the first of the pair is favoured.
+fn habit((name, place, role): (f64, f64, f64), pair_in_order: bool) -> Habit {
+    if name.abs() >= place.abs() && name.abs() >= role.abs() {
+        return Habit::Name;
+    }
+    if role.abs() > place.abs() {
+        return Habit::Role;
+    }
+    match (place > 0.0) == pair_in_order {
+        true => Habit::First,
+        false => Habit::Nearer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: HeadId = HeadId { layer: 2, head: 1 };
+
+    /// A reading of one head that gives two candidates these weights.
+    fn reading(a: f64, b: f64) -> Reading {
+        Reading {
+            from: super::super::From::Word,
+            heads: vec![HeadReading {
+                head: HEAD,
+                weights: vec![a, b],
+                shares: vec![a, b],
+                sink_share: 0.0,
+            }],
+            answering: 0..3,
+        }
+    }
+
+    /// What a head keeps to that gives A and B so much in the four texts: as it stands, names swapped, clauses in the
+    /// other order, both.
+    fn of(four: [[f64; 2]; 4]) -> Habit {
+        let [plain, swapped, one, both] = four.map(|[a, b]| reading(a, b));
+        let choices = Choices::new(&plain, &swapped, Some((one, both)), ((0, 1), 0));
+        choices.heads[0].keeps_to
+    }
+
+    #[test]
+    fn a_head_is_shown_as_what_it_prefers() {
+        let (a, b) = ([0.3, 0.1], [0.1, 0.3]);
+        assert_eq!(of([a, a, a, a]), Habit::Name);
+        // A stands first in the first and the last text.
+        assert_eq!(of([a, b, b, a]), Habit::First);
+        assert_eq!(of([b, a, a, b]), Habit::Nearer);
+        // A is in the first clause of the first text, and stays in it in the third.
+        assert_eq!(of([a, b, a, b]), Habit::Role);
+    }
+
+    #[test]
+    fn the_swap_alone_tells_a_name_from_a_place() {
+        let keeps = |plain: [f64; 2], swapped: [f64; 2], first| {
+            let (plain, swapped) = (reading(plain[0], plain[1]), reading(swapped[0], swapped[1]));
+            Choices::new(&plain, &swapped, None, ((0, 1), first)).heads[0].keeps_to
+        };
+        assert_eq!(keeps([0.3, 0.1], [0.2, 0.1], 0), Habit::Name);
+        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 0), Habit::First);
+        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 1), Habit::Nearer);
+    }
+}
