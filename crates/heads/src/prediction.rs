@@ -91,7 +91,12 @@ pub fn predict(
         false => answer(model, &prompt, &tails, &Interventions::default(), hooks)?,
     };
     let each = options.continuations.iter().zip(&with.tails);
-    let kl: f64 = without.next.iter().zip(&with.next).map(|(&p, &q)| p.exp() * (p - q)).sum();
+    let kl: f64 = without
+        .next
+        .iter()
+        .zip(&with.next)
+        .map(|(&p, &q)| p.exp() * (p - q))
+        .sum();
     Ok(Prediction {
         kl: kl.max(0.0),
         next: likeliest(model, &with.next, &without.next, options.top),
@@ -149,7 +154,12 @@ struct Tail {
 
 impl Tail {
     fn new(prompt: &Encoding, whole: Encoding, end: usize) -> Self {
-        let same = prompt.ids.iter().zip(&whole.ids).take_while(|(a, b)| a == b).count();
+        let same = prompt
+            .ids
+            .iter()
+            .zip(&whole.ids)
+            .take_while(|(a, b)| a == b)
+            .count();
         let first = whole.spans.iter().position(|&(_, e)| e > end + 1);
         let first = first.unwrap_or(whole.ids.len()).max(1);
         // The last token before it is read again: what follows it is asked.

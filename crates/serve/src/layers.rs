@@ -64,9 +64,7 @@ impl<T> Kept<T> {
         layer: usize,
         compute: impl FnOnce() -> Result<Vec<T>, ApiError>,
     ) -> Result<Arc<[T]>, ApiError> {
-        let mut kept = self.0[layer]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0[layer].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*kept {
             return Ok(known.clone());
         }
@@ -91,8 +89,14 @@ mod tests {
         let pictures = layers.pictures(&trace, 1, &no).unwrap();
         let passports = layers.passports(&trace, 1, &no).unwrap();
         // A flag that is set stops only what is still to be computed.
-        assert!(Arc::ptr_eq(&pictures, &layers.pictures(&trace, 1, &yes).unwrap()));
-        assert!(Arc::ptr_eq(&passports, &layers.passports(&trace, 1, &yes).unwrap()));
+        assert!(Arc::ptr_eq(
+            &pictures,
+            &layers.pictures(&trace, 1, &yes).unwrap()
+        ));
+        assert!(Arc::ptr_eq(
+            &passports,
+            &layers.passports(&trace, 1, &yes).unwrap()
+        ));
         assert_eq!((pictures.len(), passports.len()), (2, 2));
     }
 }

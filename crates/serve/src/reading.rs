@@ -161,7 +161,11 @@ impl Ready {
         let ids = &trace.meta().tokens[..trace.meta().prefix_tokens];
         let text = |id: &u32| model?.model.tokenizer().token_text(*id);
         let special = |id: &u32| model.and_then(|m| m.model.tokenizer().is_special(*id));
-        let special = trace.meta().tokens.iter().map(|id| special(id).unwrap_or(false));
+        let special = trace
+            .meta()
+            .tokens
+            .iter()
+            .map(|id| special(id).unwrap_or(false));
         Self {
             layers: Layers::new(trace.layer_count(), special.collect()),
             prefix: ids.iter().map_while(text).collect(),

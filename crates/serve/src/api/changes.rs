@@ -20,7 +20,9 @@ impl ChangesAsWritten {
     pub(super) fn of(changes: &Changes) -> Self {
         let heads = changes.ablate.iter();
         Self {
-            ablate: heads.map(|id| format!("{}.{}", id.layer, id.head)).collect(),
+            ablate: heads
+                .map(|id| format!("{}.{}", id.layer, id.head))
+                .collect(),
             cut: changes.cut.iter().map(ToString::to_string).collect(),
         }
     }

@@ -124,7 +124,12 @@ fn write_on(
             ControlFlow::Continue(())
         }
     };
-    let line = match model.generate(prompt, options, &changes.and(&Cancel(cancel)), &mut on_token) {
+    let line = match model.generate(
+        prompt,
+        options,
+        &changes.and(&Cancel(cancel)),
+        &mut on_token,
+    ) {
         Ok(done) => {
             whole.push_str(&decoder.finish());
             let seconds = done.prefill_seconds + done.decode_seconds;

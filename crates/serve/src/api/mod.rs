@@ -19,11 +19,11 @@ mod who;
 
 use std::sync::Arc;
 
-use axum::{Json, Router};
 use axum::extract::DefaultBodyLimit;
 use axum::extract::Query;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use lookback_trace::HeadId;
 
 pub(crate) use error::ApiError;

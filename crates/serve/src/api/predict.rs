@@ -78,7 +78,13 @@ pub(super) async fn predict(
         .work
         .run(move |cancel| {
             let text = &ready.trace.meta().text;
-            Ok(predicted(&model.model, text, &reading.changes, &options, &Cancel(cancel))?)
+            Ok(predicted(
+                &model.model,
+                text,
+                &reading.changes,
+                &options,
+                &Cancel(cancel),
+            )?)
         })
         .await?;
     Ok(Json(prediction))

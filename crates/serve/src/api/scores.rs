@@ -29,7 +29,11 @@ pub(super) async fn state(State(app): State<Arc<App>>) -> Json<Status> {
 pub(super) async fn begin(
     State(app): State<Arc<App>>,
 ) -> Result<(StatusCode, Json<Status>), ApiError> {
-    let model = app.library.model.as_ref().ok_or_else(ApiError::needs_model)?;
+    let model = app
+        .library
+        .model
+        .as_ref()
+        .ok_or_else(ApiError::needs_model)?;
     Scores::begin(&app, model.model.clone());
     let status = status(&app);
     let code = match status {
