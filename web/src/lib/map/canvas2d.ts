@@ -1,6 +1,6 @@
 import { VIRIDIS, place } from '../color';
 import { type Tile, tileArea } from '../tiles';
-import { type Painter, type Scene, shownPart, tilePart } from './scene';
+import { type Painter, type Scene, shownPixels, tilePart } from './scene';
 
 /** Tiles on a 2D canvas: each is coloured once, and drawn as an image. */
 export class Canvas2dPainter implements Painter {
@@ -16,10 +16,10 @@ export class Canvas2dPainter implements Painter {
     const { size, density } = scene;
     canvas.width = Math.round(size.width * density);
     canvas.height = Math.round(size.height * density);
-    context.setTransform(density, 0, 0, density, 0, 0);
     context.beginPath();
-    context.rect(...shownPart(scene));
+    context.rect(...shownPixels(scene));
     context.clip();
+    context.setTransform(density, 0, 0, density, 0, 0);
     context.imageSmoothingEnabled = false;
     for (const tile of scene.tiles) {
       const part = tilePart(scene, tile);

@@ -33,6 +33,13 @@ export function shownPart({ n, margin, plot, view }: Scene): [number, number, nu
   return [margin.left, margin.top, within(plot.width, view.col), within(plot.height, view.row)];
 }
 
+/** The same in whole pixels of the screen: one that is seen only in part is left out. */
+export function shownPixels(scene: Scene): [number, number, number, number] {
+  const [x, y, width, height] = shownPart(scene).map((at) => at * scene.density) as [number, number, number, number];
+  const [left, top] = [Math.ceil(x), Math.ceil(y)];
+  return [left, top, Math.floor(x + width) - left, Math.floor(y + height) - top];
+}
+
 /** Where a tile stands, in CSS pixels: left, top, width, height. */
 export function tilePart({ n, margin, view }: Scene, tile: Tile): [number, number, number, number] {
   const { rows, cols, height, width, cell } = tileArea(n, tile.key);

@@ -1,18 +1,16 @@
 import { DECADES, VIRIDIS } from '../color';
 import { type Tile, tileArea } from '../tiles';
-import { type Painter, type Scene, shownPart, tilePart } from './scene';
+import { type Painter, type Scene, shownPixels, tilePart } from './scene';
 
 /** Textures that are kept at most: those of tiles drawn longest ago go. */
 const KEPT = 128;
 
 /** A rectangle of the canvas, its corners from 0 to 1. */
 const VERTEX = `#version 300 es
-uniform vec4 part;
-uniform vec2 canvas;
-out vec2 at;
+uniform highp vec4 part;
+uniform highp vec2 canvas;
 void main() {
-  at = vec2(gl_VertexID & 1, gl_VertexID >> 1);
-  vec2 pixel = part.xy + at * part.zw;
+  vec2 pixel = part.xy + vec2(gl_VertexID & 1, gl_VertexID >> 1) * part.zw;
   gl_Position = vec4(2.0 * pixel.x / canvas.x - 1.0, 1.0 - 2.0 * pixel.y / canvas.y, 0.0, 1.0);
 }`;
 
@@ -27,10 +25,13 @@ uniform ivec4 area; // first query, query after the last, first key, tokens of a
 uniform bool causal;
 uniform bool logarithmic;
 uniform float peak;
-in vec2 at;
+uniform highp vec4 part;
+uniform highp vec2 canvas;
 out vec4 color;
 void main() {
-  ivec2 cell = min(ivec2(at * vec2(cells)), cells - 1);
+  // From the pixel's own place: what is interpolated between corners is not as exact.
+  vec2 at = (vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y) - part.xy) / part.zw;
+  ivec2 cell = clamp(ivec2(floor(at * vec2(cells))), ivec2(0), cells - 1);
   float weight = texelFetch(weights, cell, 0).r;
   int lastQuery = min(area.x + (cell.y + 1) * area.w, area.y) - 1;
   if (causal && weight == 0.0 && area.z + cell.x * area.w > lastQuery) {
@@ -85,7 +86,7 @@ export class WebGlPainter implements Painter {
     gl.scissor(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
-    const [x, y, w, h] = shownPart(scene).map((at) => Math.round(at * density)) as [number, number, number, number];
+    const [x, y, w, h] = shownPixels(scene);
     gl.scissor(x, height - y - h, w, h);
     gl.uniform2f(uniforms.canvas!, width, height);
     gl.uniform1i(uniforms.causal!, Number(scene.causal));
