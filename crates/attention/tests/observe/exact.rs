@@ -216,8 +216,11 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
                         );
                     }
                     let mean = mean / row.sum();
+                    // A weight below f32's least normal number may count as 0, as far from the mean as the row is long.
+                    let lost = case.m as f64 * f64::from(f32::MIN_POSITIVE) / row.sum();
+                    let tolerance = 2.0 * off * mean.max(1.0) + lost * case.m as f64;
                     prop_assert!(
-                        agrees(found.3.mean[[b, h, i]], mean, 2.0 * off, mean),
+                        agrees(found.3.mean[[b, h, i]], mean, tolerance, 0.0),
                         "{} {mean}",
                         found.3.mean[[b, h, i]]
                     );

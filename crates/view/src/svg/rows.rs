@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn words_stand_apart_and_what_comes_after_the_row_is_left_out() {
         let trace = lookback_heads::example::Example::default().trace();
-        let token = trace.meta().tokens.len() - 2;
+        let token = trace.meta().tokens.len() - 3;
         let row = TextRow {
             trace: &trace,
             token,
