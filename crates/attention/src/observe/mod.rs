@@ -67,19 +67,20 @@
 //!
 //! Time as a part of the forward pass's in the same round, causal, H 12, d 64, N 8,192, f32, two threads of an AMD EPYC with
 //! Zen 5 cores: `cargo run --release -p lookback-attention --example observe_speed -- avx2 2 8 8192` (and `avx512`). The first
-//! two versions were measured at other times and under other load, so that their second digit is not certain.
+//! three versions were measured at other times, under other load and in part with debug assertions, so that their second
+//! digit is not certain.
 //!
 //! | version | all observers of the example together, AVX2 | AVX-512 |
 //! | --- | --- | --- |
 //! | every candidate of a top-k list put in at once | 2.5 | 3.7 |
 //! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
-//! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.3 | 1.6 |
+//! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.4 | 1.6 (N 4,096) |
 //! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
 //!
 //! Of the last, the walk (1) itself is 0.56 with AVX-512, each top-16 0.20 on top of it, the picture 0.11, distances 0.09, entropy
 //! 0.07, spans 0.05, maxima 0.03, weight received and chosen rows below 0.01; what they share is in each of these.
 //!
-//! What lost: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
+//! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
 //! through more than the running bar does); putting candidates one by one into a sorted list (a store that the next load
 //! straddles, and a branch that cannot be foreseen, for each).
 //!
