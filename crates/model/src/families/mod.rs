@@ -11,7 +11,7 @@ mod pronoun;
 use std::ops::Range;
 use std::sync::Arc;
 
-use lookback_trace::LayerMeta;
+use lookback_trace::{LayerMeta, TraceMask};
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut3};
 
 use crate::checkpoint::Checkpoint;
@@ -44,8 +44,11 @@ pub(crate) trait Family: Send + Sync {
     /// Number of layers and heads, and their dimensions.
     fn shape(&self) -> &Shape;
 
-    /// How a layer computes its scores.
-    fn scoring(&self, layer: usize) -> LayerMeta;
+    /// How a layer computes its scores: q·k/√d_k over the tokens before, where a family does not say otherwise.
+    fn scoring(&self, _layer: usize) -> LayerMeta {
+        let scale = 1.0 / (self.shape().d_k as f32).sqrt();
+        LayerMeta::new(scale, TraceMask::Causal { offset: 0 })
+    }
 
     /// Rows of the embedding table: \[tokens, d\].
     fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error>;

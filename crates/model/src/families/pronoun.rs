@@ -8,7 +8,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use lookback_trace::{LayerMeta, TraceMask};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use serde_json::json;
 
@@ -155,11 +154,6 @@ impl Layer {
 impl Family for Pronoun {
     fn shape(&self) -> &Shape {
         &self.shape
-    }
-
-    fn scoring(&self, _layer: usize) -> LayerMeta {
-        let scale = 1.0 / (self.shape.d_k as f32).sqrt();
-        LayerMeta::new(scale, TraceMask::Causal { offset: 0 })
     }
 
     fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
