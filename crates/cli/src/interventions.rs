@@ -73,6 +73,19 @@ impl InterventionArgs {
         }
     }
 
+    /// A text behind the declared prefix, or that of `args`, and the interventions on a run over it.
+    pub(crate) fn encode(
+        &self,
+        text: &str,
+        model: &Model,
+        args: &ModelArgs,
+        context: &Context,
+    ) -> anyhow::Result<(Encoding, Interventions)> {
+        let encoding = context.encode(model, text, args, Prefix::Declared)?;
+        let changes = self.on(model, &encoding, context, (args, Prefix::Declared))?;
+        Ok((encoding, changes))
+    }
+
     /// The interventions on a run over this text. They are empty where nothing is asked for, and then change nothing.
     ///
     /// A reference set is read behind the same prefix as the text: that of `args`, else `prefix`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lookback_heads::head;
 use lookback_heads::logits::{LogitParts, logit_parts, next_token};
-use lookback_model::{Model, Prefix, WeightsKind};
+use lookback_model::{Model, WeightsKind};
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
 use serde::Serialize;
@@ -82,10 +82,7 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let model = &loaded.model;
-    let encoding = context.encode(model, &text, &args.model, Prefix::Declared)?;
-    let changes = args
-        .changes
-        .on(model, &encoding, context, (&args.model, Prefix::Declared))?;
+    let (encoding, changes) = args.changes.encode(&text, model, &args.model, context)?;
     let (word, against) = (
         token(model, &encoding.text, &args.word)?,
         token(model, &encoding.text, &args.against)?,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use lookback_heads::{Look, LookOptions, WordName, head};
-use lookback_model::{Encoding, Interventions, Model, Prefix, TraceOptions, WeightsKind};
+use lookback_model::{Encoding, Interventions, Model, TraceOptions, WeightsKind};
 use lookback_trace::{HeadId, Trace};
 use lookback_view::terminal::{LookPicture, write_look};
 
@@ -71,13 +71,9 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
             // A text that cannot be read is told before a model is fetched and loaded.
             let text = context.text(&args.text)?;
             let loaded = context.load_or_built_in(&args.model.model, WeightsKind::F32)?;
-            let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-            let changes = args.changes.on(
-                &loaded.model,
-                &encoding,
-                context,
-                (&args.model, Prefix::Declared),
-            )?;
+            let (encoding, changes) =
+                args.changes
+                    .encode(&text, &loaded.model, &args.model, context)?;
             if let Some(told) = args.changes.told() {
                 output::note(&format!("the model reads {told}"));
             }

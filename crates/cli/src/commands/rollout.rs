@@ -5,7 +5,7 @@ use std::io::Write as _;
 use clap::Args;
 use lookback_heads::rollout::rollout;
 use lookback_heads::{WordName, interest, label};
-use lookback_model::{Prefix, WeightsKind};
+use lookback_model::WeightsKind;
 use lookback_trace::{Trace, Words};
 use lookback_view::table::Table;
 use lookback_view::terminal::write_table;
@@ -70,13 +70,9 @@ struct WordShare {
 pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-    let changes = args.changes.on(
-        &loaded.model,
-        &encoding,
-        context,
-        (&args.model, Prefix::Declared),
-    )?;
+    let (encoding, changes) = args
+        .changes
+        .encode(&text, &loaded.model, &args.model, context)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let asked: Vec<WordName> = args.word.iter().cloned().collect();
     let asked = interest(&encoding.text, &words, &asked)?[0];

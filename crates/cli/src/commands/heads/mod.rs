@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use lookback_heads::passport::{self, Passport};
-use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions, WeightsKind};
+use lookback_model::{Encoding, Hooks, Logits, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
 use lookback_view::svg::{self, HeadsOptions, Theme};
 use lookback_view::table::{Kind, Table};
@@ -105,13 +105,9 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     }
     let text = context.text(&args.text)?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-    let changes = args.changes.on(
-        &loaded.model,
-        &encoding,
-        context,
-        (&args.model, Prefix::Declared),
-    )?;
+    let (encoding, changes) = args
+        .changes
+        .encode(&text, &loaded.model, &args.model, context)?;
     let trace = {
         let reading = context.reading(encoding.ids.len());
         trace(&loaded, &encoding, &changes.and(&reading))?
