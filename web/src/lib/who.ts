@@ -2,6 +2,11 @@
 
 import type { HeadId } from './types';
 
+/** What a head keeps to over the variants of a text, as the terminal says it. */
+export const HABITS = { name: 'a name', first: 'the first', nearer: 'the nearer', role: 'a role' } as const;
+
+export type Habit = keyof typeof HABITS;
+
 export type Row = 'word' | 'last' | 'probe';
 
 export interface WhoQuestion {
@@ -35,7 +40,7 @@ export interface Who {
 export interface WhoRow {
   from: Row;
   pooled: HeadReading;
-  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: string })[];
+  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: Habit })[];
   controls: {
     /** A connective or the word itself, turned into another; or the clauses' order. */
     turn: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
