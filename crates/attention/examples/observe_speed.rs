@@ -189,10 +189,14 @@ impl Bench {
 }
 
 /// \[1, H, n, D\] without a pattern, of unit variance.
-fn array(n: usize, salt: usize) -> Array4<f32> {
-    Array4::from_shape_fn((1, H, n, D), |(_, h, i, c)| {
-        let x = (h * 104_729 + i * 1_299_709 + c * 15_485_863 + salt)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((x >> 40) as f32 / (1 << 24) as f32 - 0.5) * 3.46
+fn array(n: usize, salt: u64) -> Array4<f32> {
+    // SplitMix64 (Steele, Lea and Flood, 2014): of simpler generators, some keys are alike.
+    let mut state = salt << 32;
+    Array4::from_shape_simple_fn((1, H, n, D), || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let z = z ^ (z >> 31);
+        ((z >> 40) as f32 / (1 << 24) as f32 - 0.5) * 12f32.sqrt()
     })
 }

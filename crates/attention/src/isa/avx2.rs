@@ -120,6 +120,12 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn round(self, a: __m256) -> __m256 {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
@@ -148,6 +154,12 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn add_where(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { _mm256_add_ps(a, _mm256_and_ps(mask, b)) }
+    }
+
+    #[inline(always)]
     fn any(self, mask: __m256) -> bool {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_movemask_ps(mask) != 0 }
@@ -166,6 +178,33 @@ impl Isa for Avx2 {
     fn bits(self, mask: __m256) -> u32 {
         // SAFETY: `self` proves AVX.
         unsafe { _mm256_movemask_ps(mask) as u32 }
+    }
+
+    #[inline(always)]
+    fn not_below(self, vectors: &[__m256; 16], bound: __m256) -> u64 {
+        let mut below = 0;
+        for half in 0..2 {
+            let mut masks = [bound; 4];
+            for v in 0..4 {
+                masks[v] = self.less(vectors[4 * half + v], bound);
+            }
+            // SAFETY: `self` proves AVX2.
+            let bits = unsafe {
+                let [a, b, c, d] = masks.map(|mask| _mm256_castps_si256(mask));
+                let bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+                // Each 128 bits were packed by themselves: four lanes of a, of b, of c, of d.
+                let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+                _mm256_movemask_epi8(_mm256_permutevar8x32_epi32(bytes, order)) as u32
+            };
+            below |= u64::from(bits) << (32 * half);
+        }
+        !below
+    }
+
+    #[inline(always)]
+    fn leading(self, values: &[Line], k: usize) -> u64 {
+        // SAFETY: `self` proves AVX2.
+        unsafe { leading(values, k) }
     }
 
     #[inline(always)]
@@ -194,6 +233,64 @@ impl Isa for Avx2 {
         line
     }
 }
+
+/// [`Isa::leading`] for both instruction sets.
+#[target_feature(enable = "avx2")]
+pub(super) fn leading(values: &[Line], k: usize) -> u64 {
+    match values {
+        [a] => leading_of([a], k),
+        [a, b] => leading_of([a, b], k),
+        [a, b, c] => leading_of([a, b, c], k),
+        [a, b, c, d] => leading_of([a, b, c, d], k),
+        _ => super::leading(values, k),
+    }
+}
+
+/// [`leading`] of `N` lines, each a vector of sixteen upper halves.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn leading_of<const N: usize>(lines: [&Line; N], k: usize) -> u64 {
+    let mut halves = [Halves([0; 16]); N];
+    let mut vectors = [_mm256_setzero_si256(); N];
+    for l in 0..N {
+        let (low, high) = lines[l].0.split_at(8);
+        // SAFETY: each holds eight f32, and the loads need no alignment.
+        let (low, high) = unsafe {
+            let load = |x: &[f32]| _mm256_loadu_si256(x.as_ptr().cast());
+            (load(low), load(high))
+        };
+        let (low, high) = (_mm256_srli_epi32::<16>(low), _mm256_srli_epi32::<16>(high));
+        // Packing takes turns between the two by 128 bits.
+        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
+        // Without the sign, which NaN may have.
+        vectors[l] = _mm256_and_si256(packed, _mm256_set1_epi16(0x7fff));
+        // SAFETY: `Halves` is sixteen 16-bit values, and the store needs no alignment.
+        unsafe { _mm256_storeu_si256((&raw mut halves[l].0).cast(), vectors[l]) }
+    }
+    let mut larger = [_mm256_setzero_si256(); N];
+    for l in 0..N {
+        for i in 0..16 {
+            let other = _mm256_set1_epi16(halves[l].0[i]);
+            for v in 0..N {
+                // −1 where it is larger.
+                larger[v] = _mm256_sub_epi16(larger[v], _mm256_cmpgt_epi16(other, vectors[v]));
+            }
+        }
+    }
+    let mut bits = 0;
+    for v in 0..N {
+        let leads = _mm256_cmpgt_epi16(_mm256_set1_epi16(k as i16), larger[v]);
+        let bytes = _mm256_packs_epi16(leads, _mm256_setzero_si256());
+        let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(bytes);
+        bits |= (_mm256_movemask_epi8(bytes) as u64 & 0xffff) << (16 * v);
+    }
+    bits
+}
+
+/// The upper halves of a line.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Halves([i16; 16]);
 
 impl Avx2 {
     /// The 8×8 block at (`row`, `col`).

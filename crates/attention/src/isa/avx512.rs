@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
+use super::avx2::leading;
 use super::{Isa, Kernel, Line};
 
 /// Proof that the processor has AVX-512F, with AVX2, FMA, F16C and POPCNT beside it.
@@ -122,6 +123,12 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
@@ -146,6 +153,12 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    fn add_where(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mask_add_ps(a, mask, a, b) }
+    }
+
+    #[inline(always)]
     fn any(self, mask: __mmask16) -> bool {
         mask != 0
     }
@@ -162,6 +175,12 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn bits(self, mask: __mmask16) -> u32 {
         mask.into()
+    }
+
+    #[inline(always)]
+    fn leading(self, values: &[Line], k: usize) -> u64 {
+        // SAFETY: `self` proves AVX2 too.
+        unsafe { leading(values, k) }
     }
 
     #[inline(always)]

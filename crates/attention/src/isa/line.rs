@@ -19,6 +19,15 @@ impl Line {
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
     }
 
+    /// As [`flat`](Line::flat), to write.
+    #[inline(always)]
+    pub(crate) fn flat_mut(lines: &mut [Line]) -> &mut [f32] {
+        // SAFETY: as above, and the values are borrowed as exclusively as the lines are.
+        unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN)
+        }
+    }
+
     /// The `part`-th vector of `lanes` values.
     #[inline(always)]
     pub(crate) fn part(&self, part: usize, lanes: usize) -> &[f32] {

@@ -47,9 +47,8 @@ pub(crate) fn exp2<I: Isa>(isa: I, x: I::V) -> I::V {
 /// The nearest number to x whose power of two [`exp2_in_domain`] can tell; NaN if x is.
 #[inline(always)]
 pub(crate) fn exp2_domain<I: Isa>(isa: I, x: I::V) -> I::V {
-    let bound = isa.splat(128.0);
-    let x = isa.select(isa.less(bound, x), bound, x);
-    isa.max(isa.splat(I::EXPONENT_FLOOR), x)
+    // The order of both lets NaN through.
+    isa.max(isa.splat(I::EXPONENT_FLOOR), isa.min(isa.splat(128.0), x))
 }
 
 /// 2^x for x from [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), where it is 0, to 128, where it is +∞; NaN if x is.

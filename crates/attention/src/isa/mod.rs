@@ -59,6 +59,18 @@ pub(crate) trait Kernel {
     fn run<I: Isa>(self, isa: I) -> Self::Output;
 }
 
+/// [`Isa::leading`], one value after the other.
+fn leading(values: &[Line], k: usize) -> u64 {
+    let halves = |line: &Line| line.0.map(|x| (x.to_bits() >> 16) as u16 & 0x7fff);
+    let values: Vec<u16> = values.iter().flat_map(halves).collect();
+    let mut bits = 0;
+    for (i, value) in values.iter().enumerate() {
+        let larger = values.iter().filter(|other| *other > value).count();
+        bits |= u64::from(larger < k) << i;
+    }
+    bits
+}
+
 /// Vectors of [`LANES`](Isa::LANES) f32 and what the kernels do with them.
 pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// A vector.
@@ -101,6 +113,8 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// a if a > b, else b: where either is NaN the result is `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a if a < b, else b: where either is NaN the result is `b`.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// The nearest whole number, ties to even.
     fn round(self, a: Self::V) -> Self::V;
     /// p · 2ⁿ for |p| in [0.5, 2) and whole n in [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), 128], exact while the
@@ -111,10 +125,31 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn less(self, a: Self::V, b: Self::V) -> Self::Mask;
     /// `yes` where `mask` holds, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
+    /// a + b where `mask` holds, else a.
+    fn add_where(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
     /// Whether `mask` holds in any lane.
     fn any(self, mask: Self::Mask) -> bool;
     /// Bit `i` is set where `mask` holds in lane `i`.
     fn bits(self, mask: Self::Mask) -> u32;
+
+    /// Bit i is set where lane i of 64 consecutive lanes is not below `bound`, NaN included. Of the vectors, 64/[`LANES`](Isa::LANES) count.
+    #[inline(always)]
+    fn not_below(self, vectors: &[Self::V; 16], bound: Self::V) -> u64 {
+        let mut below = 0;
+        for v in 0..64 / Self::LANES {
+            let bits = self.bits(self.less(vectors[v], bound));
+            below |= u64::from(bits) << (v * Self::LANES);
+        }
+        !below
+    }
+
+    /// Bit i is set where fewer than `k` ≤ 64 of at most 64 values, none of them negative, are larger than value i if only the
+    /// upper halves of the numbers are compared (seven bits of the fraction). So of values near the k-th all are set or none,
+    /// and at least k. NaN is larger than every number.
+    #[inline(always)]
+    fn leading(self, values: &[Line], k: usize) -> u64 {
+        leading(values, k)
+    }
 
     /// Asks for `row`, which is read once, to be brought into the nearest cache; does nothing where that cannot be asked.
     #[inline(always)]

@@ -117,6 +117,11 @@ where
     }
 
     #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(L, i => if a[i] < b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
         // Adding 2²³ to |a| leaves no bits for a fraction; from 2²³ on there is none. `round_ties_even` is a
         // library call for each lane on targets without SSE4.1.
@@ -146,6 +151,11 @@ where
     #[inline(always)]
     fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V {
         lanes!(L, i => if mask[i] { yes[i] } else { no[i] })
+    }
+
+    #[inline(always)]
+    fn add_where(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V {
+        lanes!(L, i => if mask[i] { a[i] + b[i] } else { a[i] })
     }
 
     #[inline(always)]

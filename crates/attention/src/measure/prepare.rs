@@ -29,10 +29,15 @@ pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<()
 
 /// Numbers without a pattern, of mean 0 and variance 1, uniform.
 fn numbers<E>(dim: (usize, usize, usize, usize), salt: u32, of: impl Fn(f32) -> E) -> Array4<E> {
-    let mut state = salt;
+    let mut state = u64::from(salt) << 32;
     Array4::from_shape_simple_fn(dim, || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        of(((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * 3f32.sqrt())
+        // SplitMix64 (Steele, Lea and Flood, 2014): of simpler ones, keys whose distance is a power of two are alike, which
+        // lists of the heaviest keys notice.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let z = z ^ (z >> 31);
+        of(((z >> 40) as f32 / (1 << 23) as f32 - 1.0) * 3f32.sqrt())
     })
 }
 

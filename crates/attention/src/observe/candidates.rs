@@ -3,7 +3,8 @@
 //! A row's values are appended as they come, to about twice as many as are wanted; then the k largest stay, in the order in
 //! which they came, and the least of them is the bar for all that follow. Of n values in no order, about k·log₂(n/k) pass it,
 //! each appended in a few cycles, and the lists are cut log₂(n/k) times. Cutting counts for each value how many are larger, in
-//! vectors: that takes no branch, and the counts of the last cut are the values' places.
+//! vectors: that takes no branch. Before the end only the values' upper halves are compared, two of which fit where one value does;
+//! the counts of the last cut are the values' places.
 
 use super::top_k::Heaviest;
 use crate::isa::{Isa, Line};
@@ -16,8 +17,7 @@ const MOST_LINES: usize = 2 * MOST / Line::LEN;
 
 /// The lists of a block's rows.
 #[derive(Debug)]
-#[doc(hidden)]
-pub struct Candidates {
+pub(super) struct Candidates {
     k: usize,
     /// Lines a row.
     lines: usize,
@@ -26,7 +26,7 @@ pub struct Candidates {
     /// `[rows][lines][16]`: their keys, ascending until the list is sorted.
     keys: Vec<u32>,
     /// \[rows\]: how many there are.
-    lens: Vec<usize>,
+    lens: Vec<u32>,
     /// \[rows\]: values below this do not enter the list.
     bars: Vec<f32>,
 }
@@ -65,31 +65,62 @@ impl Candidates {
         self.lens.len()
     }
 
-    /// The list of a row, to append to.
+    /// Values below this do not enter the list of a row.
     #[inline(always)]
-    pub(super) fn list(&mut self, row: usize) -> List<'_> {
-        let keys = self.lines * Line::LEN;
-        List {
-            k: self.k,
-            values: &mut self.values[row * self.lines..][..self.lines],
-            keys: &mut self.keys[row * keys..][..keys],
-            len: &mut self.lens[row],
-            bar: &mut self.bars[row],
+    pub(super) fn bar(&self, row: usize) -> f32 {
+        self.bars[row]
+    }
+
+    /// Raises the bar of a row: k of the values that were or are being appended are not below `least`.
+    #[inline(always)]
+    pub(super) fn raise(&mut self, row: usize, least: f32) {
+        self.bars[row] = self.bars[row].max(bar(least));
+    }
+
+    /// Appends to the list of a row a key, larger than all before it, and its value.
+    #[inline(always)]
+    pub(super) fn push<I: Isa>(&mut self, isa: I, row: usize, (key, value): (usize, f32)) {
+        let room = self.lines * Line::LEN;
+        let len = self.lens[row] as usize;
+        let at = row * room + len;
+        Line::flat_mut(&mut self.values)[at] = value;
+        self.keys[at] = key as u32;
+        self.lens[row] = len as u32 + 1;
+        if len + 1 == room {
+            self.cut(isa, row);
         }
+    }
+
+    /// Of a full list: leaves the k largest, or a few more, and raises the bar.
+    #[inline(always)]
+    fn cut<I: Isa>(&mut self, isa: I, row: usize) {
+        let k = self.k;
+        let (values, keys) = self.list(row);
+        let (len, least) = match values.len() <= MOST_LINES {
+            true => keep(isa, k, values, keys),
+            false => None,
+        }
+        .unwrap_or_else(|| (k, select(k, values, keys)));
+        self.lens[row] = len as u32;
+        self.raise(row, least);
+    }
+
+    /// All places of a row's list.
+    #[inline(always)]
+    fn list(&mut self, row: usize) -> (&mut [Line], &mut [u32]) {
+        let room = self.lines * Line::LEN;
+        (
+            &mut self.values[row * self.lines..][..self.lines],
+            &mut self.keys[row * room..][..room],
+        )
     }
 
     /// Brings the list of a row into order: the largest value first, and among equals the first key. Shorter than k, it
     /// is filled up with 0 and [`Heaviest::NONE`].
     #[inline(always)]
     pub(super) fn sort<I: Isa>(&mut self, isa: I, row: usize) {
-        let List {
-            k,
-            values,
-            keys,
-            len,
-            ..
-        } = self.list(row);
-        let len = *len;
+        let (k, len) = (self.k, self.lens[row] as usize);
+        let (values, keys) = self.list(row);
         for at in len..keys.len() {
             (values[at / Line::LEN].0[at % Line::LEN], keys[at]) = (0.0, Heaviest::NONE);
         }
@@ -107,107 +138,84 @@ impl Candidates {
     }
 }
 
-/// One row's list.
-pub(super) struct List<'t> {
-    k: usize,
-    values: &'t mut [Line],
-    keys: &'t mut [u32],
-    len: &'t mut usize,
-    bar: &'t mut f32,
-}
-
-impl List<'_> {
-    /// Values below this do not enter.
-    #[inline(always)]
-    pub(super) fn bar(&self) -> f32 {
-        *self.bar
-    }
-
-    /// Raises the bar: k of the values that were or are being appended are not below `least`.
-    #[inline(always)]
-    pub(super) fn raise(&mut self, least: f32) {
-        *self.bar = self.bar.max(bar(least));
-    }
-
-    /// Appends a key, larger than all before it, and its value.
-    #[inline(always)]
-    pub(super) fn push<I: Isa>(&mut self, isa: I, key: usize, value: f32) {
-        if *self.len == self.keys.len() {
-            self.cut(isa);
-        }
-        let at = *self.len;
-        self.values[at / Line::LEN].0[at % Line::LEN] = value;
-        self.keys[at] = key as u32;
-        *self.len = at + 1;
-    }
-
-    /// Of a full list: leaves the k largest, and raises the bar.
-    #[inline(always)]
-    fn cut<I: Isa>(&mut self, isa: I) {
-        let kept = match self.values.len() <= MOST_LINES {
-            true => keep(isa, self.k, self.values, self.keys),
-            false => None,
-        };
-        let least = match kept {
-            Some(least) => least,
-            None => select(self.k, self.values, self.keys),
-        };
-        *self.len = self.k;
-        self.raise(least);
-    }
-}
-
 /// For each value of the lines, how many of the first `len` are larger. NaN is not larger than anything, nor is anything larger
 /// than it.
 #[inline(always)]
 fn larger<I: Isa>(isa: I, values: &[Line], len: usize) -> [Line; MOST_LINES] {
     let mut counts = [Line::ZERO; MOST_LINES];
-    let (zero, one) = (isa.splat(0.0), isa.splat(1.0));
     let all = &Line::flat(values)[..len];
-    for (l, out) in counts.iter_mut().enumerate().take(values.len()) {
-        for part in 0..Line::LEN / I::LANES {
-            let v = isa.load(values[l].part(part, I::LANES));
-            let (mut even, mut odd) = (zero, zero);
-            let pairs = all.chunks_exact(2);
-            if let [last] = pairs.remainder() {
-                even = isa.select(isa.less(v, isa.splat(*last)), one, zero);
-            }
-            for pair in pairs {
-                even = isa.add(even, isa.select(isa.less(v, isa.splat(pair[0])), one, zero));
-                odd = isa.add(odd, isa.select(isa.less(v, isa.splat(pair[1])), one, zero));
-            }
-            isa.store(isa.add(even, odd), out.part_mut(part, I::LANES));
+    for (pair, counts) in values.chunks(2).zip(counts.chunks_mut(2)) {
+        match (pair, counts) {
+            ([a, b], [of_a, of_b]) => [*of_a, *of_b] = larger_of(isa, [a, b], all),
+            ([a], [of_a, ..]) => [*of_a] = larger_of(isa, [a], all),
+            _ => {}
         }
     }
     counts
 }
 
-/// Keeps the k largest of a full list in their order, and tells the least of them; or, where equal values or NaN leave more
-/// than k, does nothing.
+/// As [`larger`], of one or two lines, which stay in registers.
 #[inline(always)]
-fn keep<I: Isa>(isa: I, k: usize, values: &mut [Line], keys: &mut [u32]) -> Option<f32> {
-    let counts = larger(isa, values, values.len() * Line::LEN);
-    let limit = isa.splat(k as f32);
-    let mut bits = 0_u64;
-    for (l, line) in counts.iter().enumerate().take(values.len()) {
-        for part in 0..Line::LEN / I::LANES {
-            let kept = isa.less(isa.load(line.part(part, I::LANES)), limit);
-            bits |= u64::from(isa.bits(kept)) << (l * Line::LEN + part * I::LANES);
+fn larger_of<I: Isa, const N: usize>(isa: I, lines: [&Line; N], all: &[f32]) -> [Line; N] {
+    let per_line = Line::LEN / I::LANES;
+    let one = isa.splat(1.0);
+    // Four vectors of a line at most, whatever the instruction set.
+    let mut values = [[isa.splat(0.0); 4]; N];
+    let mut counts = values;
+    for l in 0..N {
+        for part in 0..per_line {
+            values[l][part] = isa.load(lines[l].part(part, I::LANES));
         }
     }
-    if bits.count_ones() as usize != k {
+    for &x in all {
+        let x = isa.splat(x);
+        for l in 0..N {
+            for part in 0..per_line {
+                let is_larger = isa.less(values[l][part], x);
+                counts[l][part] = isa.add_where(is_larger, counts[l][part], one);
+            }
+        }
+    }
+    let mut out = [Line::ZERO; N];
+    for l in 0..N {
+        for part in 0..per_line {
+            isa.store(counts[l][part], out[l].part_mut(part, I::LANES));
+        }
+    }
+    out
+}
+
+/// Keeps the k largest of a full list in their order, with those that are too near to the k-th to be told from it by their upper
+/// halves, and tells how many these are and the least of them; or, where they are hardly fewer than all, does nothing.
+#[inline(always)]
+fn keep<I: Isa>(isa: I, k: usize, values: &mut [Line], keys: &mut [u32]) -> Option<(usize, f32)> {
+    let bits = isa.leading(values, k);
+    let values = Line::flat_mut(values);
+    let count = bits.count_ones() as usize;
+    if count - k > (values.len() - k) / 2 {
         return None;
     }
-    let mut least = f32::INFINITY;
-    for to in 0..k {
-        let from = bits.trailing_zeros() as usize;
-        bits &= bits - 1;
-        let value = values[from / Line::LEN].0[from % Line::LEN];
-        values[to / Line::LEN].0[to % Line::LEN] = value;
+    let least = least_of(values, bits);
+    let mut rest = bits;
+    for to in 0..count {
+        let from = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
+        values[to] = values[from];
         keys[to] = keys[from];
-        least = if value < least { value } else { least };
     }
-    Some(least)
+    Some((count, least))
+}
+
+/// The least number of the values whose bits are set; +∞ if none is a number.
+#[inline(always)]
+fn least_of(values: &[f32], bits: u64) -> f32 {
+    let (mut least, mut rest) = (f32::INFINITY, bits);
+    while rest != 0 {
+        let value = values[rest.trailing_zeros() as usize];
+        least = if value < least { value } else { least };
+        rest &= rest - 1;
+    }
+    least
 }
 
 /// Puts the k largest of the first `len` values in order, or, where equal values or NaN share a place, does nothing.
@@ -292,21 +300,6 @@ impl FewBest {
     /// The k-th largest number, 1 ≤ k ≤ 32, or a smaller one.
     #[inline(always)]
     pub(super) fn least_of<I: Isa>(&self, isa: I, k: usize) -> f32 {
-        let counts = larger(isa, &self.values, 2 * Line::LEN);
-        let (limit, infinity) = (isa.splat(k as f32), isa.splat(f32::INFINITY));
-        let mut least = Line([f32::INFINITY; 16]);
-        for (values, counts) in self.values.iter().zip(&counts) {
-            for part in 0..Line::LEN / I::LANES {
-                let value = isa.load(values.part(part, I::LANES));
-                let count = isa.load(counts.part(part, I::LANES));
-                let value = isa.select(isa.less(count, limit), value, infinity);
-                // Not of NaN.
-                let so_far = isa.load(least.part(part, I::LANES));
-                let smaller = isa.select(isa.less(value, so_far), value, so_far);
-                isa.store(smaller, least.part_mut(part, I::LANES));
-            }
-        }
-        let smaller = |a: f32, b: f32| if b < a { b } else { a };
-        least.0.into_iter().fold(f32::INFINITY, smaller)
+        least_of(Line::flat(&self.values), isa.leading(&self.values, k))
     }
 }

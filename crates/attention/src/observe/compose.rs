@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::plan::cover;
 use super::{Area, Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 
@@ -132,15 +133,6 @@ impl<O: Observer> Observer for Vec<O> {
 
     fn wants_row_statistics(&self) -> bool {
         self.iter().any(Observer::wants_row_statistics)
-    }
-}
-
-/// The least range that holds both.
-fn cover(a: Range<usize>, b: Range<usize>) -> Range<usize> {
-    match (a.is_empty(), b.is_empty()) {
-        (true, _) => b,
-        (_, true) => a,
-        _ => a.start.min(b.start)..a.end.max(b.end),
     }
 }
 

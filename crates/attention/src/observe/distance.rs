@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array3, Array4, s};
 
+use super::lanes::{PARTS, PartSums};
 use super::plan::meet;
-use super::span::part_sum;
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 use crate::isa::Line;
@@ -112,17 +112,16 @@ impl Observer for DistanceMass {
                     sums[0] += position.abs_diff(key) as f64 * f64::from(weight);
                 }
             }
-            let mut key = visible.start;
-            while key < visible.end {
-                let (to, bucket) = end_of_bucket(position, key);
-                let part = key..to.min(visible.end);
-                key = part.end;
-                gathered.mass[[row, bucket]] += if part == visible {
-                    mass
-                } else {
-                    part_sum(tile, r, part)
-                };
+            let mut buckets = gathered.mass.row_mut(row);
+            if let (to, bucket) = end_of_bucket(position, visible.start)
+                && to >= visible.end
+            {
+                buckets[bucket] += mass;
+                continue;
             }
+            add_parts(tile, r, visible, position, |bucket, mass| {
+                buckets[bucket] += mass;
+            });
         }
     }
 
@@ -139,6 +138,36 @@ impl Observer for DistanceMass {
 
     fn wants_row_statistics(&self) -> bool {
         true
+    }
+}
+
+/// Tells the weight of row `r` of a tile on the `visible` keys of each bucket, for a query at `position`.
+fn add_parts(
+    tile: &Tile,
+    r: usize,
+    visible: Range<usize>,
+    position: isize,
+    mut add: impl FnMut(usize, f64),
+) {
+    let first = tile.keys().start;
+    let mut key = visible.start;
+    while key < visible.end {
+        let mut ends = [key - first; PARTS + 1];
+        let (mut buckets, mut parts) = ([0; PARTS], 0);
+        while key < visible.end && parts < PARTS {
+            let (to, bucket) = end_of_bucket(position, key);
+            key = to.min(visible.end);
+            buckets[parts] = bucket;
+            parts += 1;
+            ends[parts] = key - first;
+        }
+        let sums = tile.set().run(PartSums {
+            row: tile.lines(r),
+            ends: &ends[..=parts],
+        });
+        for (&bucket, sum) in buckets[..parts].iter().zip(sums) {
+            add(bucket, sum.into());
+        }
     }
 }
 

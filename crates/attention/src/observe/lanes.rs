@@ -57,34 +57,45 @@ impl Kernel for RaiseColumns<'_, '_> {
     }
 }
 
-/// The sum of the weights of one row for some keys of the tile.
-pub(super) struct PartSum<'t> {
+/// The most parts that [`PartSums`] sums at once.
+pub(super) const PARTS: usize = 16;
+
+/// The sums of the weights of one row over consecutive ranges of the tile's keys.
+pub(super) struct PartSums<'t> {
     /// A row of the tile.
     pub(super) row: &'t [Line],
-    /// Keys, counted from the tile's first.
-    pub(super) keys: Range<usize>,
+    /// Where the first range starts and where each ends, counted from the tile's first key; never falling, and at most
+    /// [`PARTS`] ranges.
+    pub(super) ends: &'t [usize],
 }
 
-impl Kernel for PartSum<'_> {
-    type Output = f32;
+impl Kernel for PartSums<'_> {
+    /// A sum for each range, and 0.
+    type Output = [f32; PARTS];
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> f32 {
-        let Range { start, end } = self.keys;
-        let first = start / Line::LEN;
-        let lines = &self.row[first..end.div_ceil(Line::LEN)];
-        let at = |key: usize, l: usize| key as f32 - ((first + l) * Line::LEN) as f32;
-        let mut sum = isa.splat(0.0);
-        for (l, line) in lines.iter().enumerate() {
-            let (from, to) = (isa.splat(at(start, l)), isa.splat(at(end, l)));
-            for part in 0..Line::LEN / I::LANES {
-                let index = isa.ramp((part * I::LANES) as f32);
-                let weight = isa.load(line.part(part, I::LANES));
-                let weight = isa.select(isa.less(index, to), weight, isa.splat(0.0));
-                let weight = isa.select(isa.less(index, from), isa.splat(0.0), weight);
-                sum = isa.add(sum, weight);
+    fn run<I: Isa>(self, isa: I) -> [f32; PARTS] {
+        let mut sums = [isa.splat(0.0); PARTS];
+        for (p, ends) in self.ends.windows(2).enumerate() {
+            let (start, end) = (ends[0], ends[1]);
+            let mut sum = isa.splat(0.0);
+            for l in start / Line::LEN..end.div_ceil(Line::LEN) {
+                let at = l * Line::LEN;
+                let whole = start <= at && at + Line::LEN <= end;
+                let (from, to) = (start.saturating_sub(at) as f32, (end - at) as f32);
+                for part in 0..Line::LEN / I::LANES {
+                    let mut weight = isa.load(self.row[l].part(part, I::LANES));
+                    if !whole {
+                        let index = isa.ramp((part * I::LANES) as f32);
+                        let (zero, late) = (isa.splat(0.0), isa.less(index, isa.splat(to)));
+                        weight = isa.select(late, weight, zero);
+                        weight = isa.select(isa.less(index, isa.splat(from)), zero, weight);
+                    }
+                    sum = isa.add(sum, weight);
+                }
             }
+            sums[p] = sum;
         }
-        isa.sum(sum)
+        isa.sum_each(&sums).0
     }
 }

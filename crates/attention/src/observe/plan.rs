@@ -135,3 +135,12 @@ pub(super) fn meet(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
         a.start..a.start
     }
 }
+
+/// The least range that holds both.
+pub(super) fn cover(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => b,
+        (_, true) => a,
+        _ => a.start.min(b.start)..a.end.max(b.end),
+    }
+}

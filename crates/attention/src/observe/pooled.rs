@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, Array4, ArrayViewMut2, Axis, s};
 
 use super::lanes::{AddColumns, RaiseColumns};
-use super::plan::meet;
+use super::plan::{cover, meet};
 use super::tile::LINES;
 use super::{Area, Observer, QueryBlock, Tile, Walk, within};
 use crate::Error;
@@ -157,6 +157,8 @@ impl PooledTile {
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Pooled {
+    /// The queries of each cell row of the block.
+    cell_rows: Vec<Range<usize>>,
     /// \[cell rows of the block, cell columns\]: sums or maxima.
     cells: Array2<f64>,
     /// `[cell rows of the block][LINES]`: sums or maxima over queries alone, of the tiles that begin where the last did.
@@ -209,8 +211,10 @@ impl Observer for PooledTile {
     }
 
     fn block(&self, block: &QueryBlock) -> Pooled {
-        let rows = self.cells_of(&block.rows()).len();
+        let cells = self.cells_of(&block.rows());
+        let (rows, all) = (cells.len(), self.cell_rows());
         Pooled {
+            cell_rows: cells.map(|a| all.start(a)..all.start(a + 1)).collect(),
             cells: Array2::zeros((rows, self.cell_cols().count)),
             columns: vec![Line::ZERO; rows * LINES],
             keys: 0..0,
@@ -219,24 +223,25 @@ impl Observer for PooledTile {
     }
 
     fn tile(&self, pooled: &mut Pooled, tile: &Tile) {
-        let (rows, keys) = (meet(&tile.rows(), &self.rows), tile.keys());
-        if rows.is_empty() || meet(&keys, &self.cols).is_empty() {
+        let keys = tile.keys();
+        if meet(&keys, &self.cols).is_empty() {
             return;
         }
         if keys.start != pooled.keys.start {
             self.empty(pooled);
         }
         pooled.keys = keys.start..pooled.keys.end.max(keys.end);
-        let first = self.cells_of(&tile.block().rows()).start;
-        for (cell_row, part) in self.cell_rows().cut(rows) {
-            let part = part.start - tile.rows().start..part.end - tile.rows().start;
-            let row = cell_row - first;
+        let rows = tile.rows();
+        let from = pooled.cell_rows.partition_point(|of| of.end <= rows.start);
+        for row in from..pooled.cell_rows.len() {
+            let part = meet(&rows, &pooled.cell_rows[row]);
+            if part.is_empty() {
+                break;
+            }
+            let part = part.start - rows.start..part.end - rows.start;
             let columns = &mut pooled.columns[row * LINES..][..LINES];
             self.gather(columns, tile, part);
-            pooled.gathered = match pooled.gathered.is_empty() {
-                true => row..row + 1,
-                false => pooled.gathered.start.min(row)..pooled.gathered.end.max(row + 1),
-            };
+            pooled.gathered = cover(pooled.gathered.clone(), row..row + 1);
         }
     }
 

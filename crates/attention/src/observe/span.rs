@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, s};
 
-use super::lanes::PartSum;
+use super::lanes::PartSums;
 use super::plan::meet;
 use super::{Observer, QueryBlock, Tile, Walk, within};
 use crate::Error;
@@ -151,17 +151,17 @@ impl Observer for SpanMass {
 }
 
 /// The weight of row `r` of a tile on some of its keys.
-pub(super) fn part_sum(tile: &Tile, r: usize, keys: Range<usize>) -> f64 {
+fn part_sum(tile: &Tile, r: usize, keys: Range<usize>) -> f64 {
     let first = tile.keys().start;
     let sum = if keys == tile.keys() {
         tile.row_sums()[r]
     } else if keys.len() == 1 {
         crate::isa::Line::flat(tile.lines(r))[keys.start - first]
     } else {
-        tile.set().run(PartSum {
+        tile.set().run(PartSums {
             row: tile.lines(r),
-            keys: keys.start - first..keys.end - first,
-        })
+            ends: &[keys.start - first, keys.end - first],
+        })[0]
     };
     f64::from(sum)
 }

@@ -51,6 +51,18 @@ pub(super) struct RowPartial<I: Isa> {
 }
 
 impl<I: Isa> RowPartial<I> {
+    /// Of no weight.
+    #[inline(always)]
+    pub(super) fn new(isa: I) -> RowPartial<I> {
+        let zero = isa.splat(0.0);
+        RowPartial {
+            sum: zero,
+            max: zero,
+            moment: zero,
+            entropy: zero,
+        }
+    }
+
     /// Adds a vector of weights, their logarithms to base 2 and their places.
     #[inline(always)]
     pub(super) fn add(&mut self, isa: I, weight: I::V, log: I::V, index: I::V) {
@@ -70,32 +82,7 @@ impl Partial {
         entropies: [Line::ZERO; MAX_ROWS],
     };
 
-    /// Forgets all weights.
-    pub(super) fn clear(&mut self) {
-        *self = Partial::NONE;
-    }
-
-    /// The first vectors of row `r`; zeros unless they are `WANTED`.
-    #[inline(always)]
-    pub(super) fn load<I: Isa, const WANTED: bool>(&self, isa: I, r: usize) -> RowPartial<I> {
-        let zero = isa.splat(0.0);
-        if !WANTED {
-            return RowPartial {
-                sum: zero,
-                max: zero,
-                moment: zero,
-                entropy: zero,
-            };
-        }
-        RowPartial {
-            sum: isa.load(&self.sums[r].0),
-            max: isa.load(&self.maxima[r].0),
-            moment: isa.load(&self.moments[r].0),
-            entropy: isa.load(&self.entropies[r].0),
-        }
-    }
-
-    /// Puts back what [`load`](Self::load) gave.
+    /// Keeps what was gathered of row `r`.
     #[inline(always)]
     pub(super) fn store<I: Isa>(&mut self, isa: I, r: usize, row: RowPartial<I>) {
         isa.store(row.sum, &mut self.sums[r].0);
@@ -159,7 +146,7 @@ impl Kernel for OfTile<'_, '_> {
     fn run<I: Isa>(self, isa: I) -> Statistics {
         let mut partial = Partial::NONE;
         for r in 0..self.0.rows().len() {
-            let mut row = partial.load::<I, true>(isa, r);
+            let mut row = RowPartial::new(isa);
             for (l, line) in self.0.lines(r).iter().enumerate() {
                 // The logarithm of a weight of 0 counts as 0.
                 let logs = Line(line.0.map(|w| if w == 0.0 { 0.0 } else { w.log2() }));

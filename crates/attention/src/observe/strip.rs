@@ -1,12 +1,12 @@
-//! A block's strips of queries against its keys, each weight computed once and shown.
+//! A block's queries against its keys, each weight computed once and shown.
 
 use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::plan::meet;
+use super::plan::{cover, meet};
 use super::statistics::Partial;
-use super::tile::LINES;
+use super::tile::{LINES, MAX_ROWS};
 use super::weigh::{Height, PackStrip, Strip, Weigh};
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
@@ -20,7 +20,7 @@ pub(super) struct Workspace {
     /// `[strips][d_k/16][ROWS]`: packed queries.
     q: Vec<Line>,
     q_lines: usize,
-    /// `[ROWS][LINES]`
+    /// `[MAX_ROWS][LINES]`
     weights: Vec<Line>,
     /// Whether somebody wants the rows' statistics, and where they are gathered.
     statistics: bool,
@@ -34,7 +34,7 @@ impl Workspace {
             height,
             q: Vec::new(),
             q_lines: lines_for(d_k) * height,
-            weights: vec![Line::ZERO; height * LINES],
+            weights: vec![Line::ZERO; MAX_ROWS * LINES],
             statistics,
             partial: Box::new(Partial::NONE),
         }
@@ -64,9 +64,11 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let wanted = meet(&visible, &self.wanted(self.block.rows(), visible.clone()));
         if !wanted.is_empty() {
             let strips = self.strips(workspace);
+            let bands = MAX_ROWS / workspace.height;
             for start in (wanted.start / BLOCK * BLOCK..wanted.end).step_by(BLOCK) {
-                for (at, strip) in strips.iter().enumerate() {
-                    self.strip(strip, at, start..start + BLOCK, workspace, &mut state);
+                for (at, band) in strips.chunks(bands).enumerate() {
+                    let keys = start..start + BLOCK;
+                    self.band((band, at * bands), keys, workspace, &mut state);
                 }
             }
         }
@@ -103,20 +105,22 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         parts.zip(block.clone().step_by(height)).map(pack).collect()
     }
 
-    /// Computes a strip's weights for the keys of a block that it sees and that are wanted, and shows them.
-    fn strip(
+    /// Computes the weights of a few strips, of which the first is the block's strip `at`, for the keys of a block of keys that
+    /// they see and that are wanted, and shows them as one tile.
+    fn band(
         &self,
-        strip: &Strip,
-        at: usize,
+        (strips, at): (&[Strip], usize),
         keys: Range<usize>,
         workspace: &mut Workspace,
         state: &mut O::Block,
     ) {
-        let seen = meet(&keys, &strip.bounds.seen());
+        let seen = |strip: &Strip| meet(&keys, &strip.bounds.seen());
+        let seen = strips.iter().map(seen).fold(keys.start..keys.start, cover);
+        let rows = strips[0].rows.start..strips[strips.len() - 1].rows.end;
         if seen.is_empty() {
             return;
         }
-        let wanted = meet(&seen, &self.wanted(strip.rows.clone(), seen.clone()));
+        let wanted = meet(&seen, &self.wanted(rows.clone(), seen.clone()));
         if wanted.is_empty() {
             return;
         }
@@ -124,8 +128,8 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let keys = first..seen.end.min(wanted.end.next_multiple_of(Line::LEN));
         let weights = &mut workspace.weights;
         let mut statistics = self.set.run(Weigh {
-            strip,
-            q: &workspace.q[at * workspace.q_lines..][..workspace.q_lines],
+            strips,
+            q: &workspace.q[at * workspace.q_lines..][..strips.len() * workspace.q_lines],
             keys: self.keys,
             d_k: self.q.ncols(),
             scoring: self.scoring,
@@ -135,11 +139,10 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             statistics: workspace.statistics,
             partial: &mut workspace.partial,
         });
-        if self.cut(&strip.rows, &keys, weights) {
+        if self.cut(&rows, &keys, weights) {
             statistics = None;
         }
-        let area = (strip.rows.clone(), keys);
-        let tile = Tile::new(self.set, self.block, area, weights, statistics);
+        let tile = Tile::new(self.set, self.block, (rows, keys), weights, statistics);
         self.observer.tile(state, &tile);
     }
 

@@ -146,6 +146,18 @@ impl<'a> Tile<'a> {
         &self.weights[r * LINES..][..self.width()]
     }
 
+    /// Row `r` to the end of its memory, which beyond the tile's last line holds anything.
+    #[inline(always)]
+    pub(super) fn whole_row(&self, r: usize) -> &'a [Line; LINES] {
+        &self.weights.as_chunks().0[r]
+    }
+
+    /// All rows, one [`whole_row`](Self::whole_row) after the other.
+    #[inline(always)]
+    pub(super) fn all(&self) -> &'a [f32] {
+        Line::flat(self.weights)
+    }
+
     /// Line `l` of row `r`.
     #[inline(always)]
     pub(super) fn line(&self, r: usize, l: usize) -> &'a Line {

@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView3, s};
 
 use super::candidates::{Candidates, FewBest, MOST};
-use super::tile::LINES;
+use super::tile::{LINES, MAX_ROWS};
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 use crate::isa::{Isa, Kernel, Line};
@@ -80,8 +80,16 @@ impl Heaviest {
     }
 }
 
+/// What a block has gathered.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Gathered {
+    lists: Candidates,
+    places: Places,
+}
+
 impl Observer for TopK<'_> {
-    type Block = Candidates;
+    type Block = Gathered;
     type Output = Heaviest;
 
     fn start(&self, walk: &Walk) -> Result<Heaviest, Error> {
@@ -107,11 +115,15 @@ impl Observer for TopK<'_> {
         })
     }
 
-    fn block(&self, block: &QueryBlock) -> Candidates {
-        Candidates::new(block.rows().len(), self.k.min(block.walk().m()))
+    fn block(&self, block: &QueryBlock) -> Gathered {
+        Gathered {
+            lists: Candidates::new(block.rows().len(), self.k.min(block.walk().m())),
+            places: Places::new(),
+        }
     }
 
-    fn tile(&self, lists: &mut Candidates, tile: &Tile) {
+    fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
+        let Gathered { lists, places } = gathered;
         if lists.k() == 0 {
             return;
         }
@@ -137,14 +149,16 @@ impl Observer for TopK<'_> {
             tile,
             factors: factors.as_ref(),
             lists,
+            places,
         });
     }
 
-    fn end(&self, block: &QueryBlock, lists: &mut Candidates) {
-        block.set.run(Sort(lists));
+    fn end(&self, block: &QueryBlock, gathered: &mut Gathered) {
+        block.set.run(Sort(&mut gathered.lists));
     }
 
-    fn merge(&self, output: &mut Heaviest, block: &QueryBlock, lists: Candidates) {
+    fn merge(&self, output: &mut Heaviest, block: &QueryBlock, gathered: Gathered) {
+        let lists = gathered.lists;
         let at = s![block.batch(), block.head(), block.rows(), ..];
         let mut keys = output.keys.slice_mut(at);
         let mut values = output.values.slice_mut(at);
@@ -181,6 +195,7 @@ struct Offer<'t, 'a> {
     /// One line for each of the tile's.
     factors: Option<&'t [Line; LINES]>,
     lists: &'t mut Candidates,
+    places: &'t mut Places,
 }
 
 impl Kernel for Offer<'_, '_> {
@@ -189,42 +204,98 @@ impl Kernel for Offer<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let (first, k) = (self.tile.keys().start, self.lists.k());
+        let in_block = self.tile.first_in_block();
         let maxima = self.tile.known_maxima().filter(|_| self.factors.is_none());
+        let values = |r: usize| Values {
+            weights: self.tile.whole_row(r),
+            width: self.tile.width(),
+            factors: self.factors,
+        };
+        self.places.len = 0;
         for r in 0..self.tile.rows().len() {
-            let mut list = self.lists.list(self.tile.first_in_block() + r);
-            let bar = list.bar();
+            let bar = self.lists.bar(in_block + r);
             if maxima.is_some_and(|maxima| maxima[r] < bar) {
                 continue;
             }
-            let values = Values {
-                weights: self.tile.lines(r),
-                factors: self.factors,
-            };
+            let values = values(r);
             let mut found = values.above(isa, bar);
             let count = found.iter().map(|word| word.count_ones()).sum::<u32>();
-            if count == 0 {
-                continue;
-            }
             if count > MANY && k <= MOST {
                 let reached = values.reached(isa, k);
                 found = values.above(isa, bar.max(reached));
-                list.raise(reached);
+                self.lists.raise(in_block + r, reached);
             }
-            for (w, &word) in found.iter().enumerate() {
-                let mut word = word;
-                while word != 0 {
-                    let at = w * 64 + word.trailing_zeros() as usize;
-                    list.push(isa, first + at, values.get(at));
-                    word &= word - 1;
+            self.places.add(r, &found);
+        }
+        let weights = self.tile.all();
+        let factors = self.factors.map(|factors| Line::flat(factors));
+        for &place in self.places.all() {
+            let place = usize::from(place);
+            let (r, at) = (place / WIDTH, place % WIDTH);
+            let factor = factors.map_or(1.0, |factors| factors[at]);
+            let found = (first + at, weights[place] * factor);
+            self.lists.push(isa, in_block + r, found);
+        }
+    }
+}
+
+/// Keys of a tile's row.
+const WIDTH: usize = LINES * Line::LEN;
+
+/// Places of a tile, found in their order: row · [`WIDTH`] + key.
+///
+/// They are written four at a time, which needs no branch where there are fewer: hardly any 64 weights hold more once a
+/// list's bar has risen.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Room for all places of a tile and three more.
+    at: Vec<u16>,
+    len: usize,
+}
+
+impl Places {
+    /// None.
+    pub(super) fn new() -> Places {
+        Places {
+            at: vec![0; MAX_ROWS * WIDTH + 3],
+            len: 0,
+        }
+    }
+
+    /// Adds those of row `r` whose bits are set.
+    #[inline(always)]
+    fn add(&mut self, r: usize, words: &[u64; LINES / 4]) {
+        for (w, &word) in words.iter().enumerate() {
+            let first = r * WIDTH + w * 64;
+            let (mut rest, count) = (word, word.count_ones() as usize);
+            let mut done = 0;
+            loop {
+                for to in &mut self.at[self.len + done..][..4] {
+                    // Of no bits, the place is nonsense, and lies beyond the length.
+                    *to = (first + rest.trailing_zeros() as usize) as u16;
+                    rest &= rest.wrapping_sub(1);
+                }
+                done += 4;
+                if done >= count {
+                    break;
                 }
             }
+            self.len += count;
         }
+    }
+
+    /// All that were added.
+    #[inline(always)]
+    fn all(&self) -> &[u16] {
+        &self.at[..self.len]
     }
 }
 
 /// What a row of a tile is ranked by.
 struct Values<'t> {
-    weights: &'t [Line],
+    /// The row, of which so many lines count.
+    weights: &'t [Line; LINES],
+    width: usize,
     /// One line for each of the weights', or 1.
     factors: Option<&'t [Line; LINES]>,
 }
@@ -243,30 +314,19 @@ impl Values<'_> {
         }
     }
 
-    /// The value at a place of the row.
-    #[inline(always)]
-    fn get(&self, at: usize) -> f32 {
-        let (line, lane) = (at / Line::LEN, at % Line::LEN);
-        let factor = self.factors.map_or(1.0, |factors| factors[line].0[lane]);
-        self.weights[line].0[lane] * factor
-    }
-
     /// A bit for each value that is not below `bar`, NaN included.
     #[inline(always)]
     fn above<I: Isa>(&self, isa: I, bar: f32) -> [u64; LINES / 4] {
-        let bar = isa.splat(bar);
+        let (per_line, bar) = (Line::LEN / I::LANES, isa.splat(bar));
         let mut words = [0; LINES / 4];
-        for (w, word) in words.iter_mut().enumerate() {
-            let mut bits = 0;
-            for line in w * 4..self.weights.len().min(w * 4 + 4) {
-                let mut below = 0;
-                for part in 0..Line::LEN / I::LANES {
-                    let value = self.load(isa, line, part);
-                    below |= isa.bits(isa.less(value, bar)) << (part * I::LANES);
-                }
-                bits |= u64::from(!below as u16) << (line % 4 * Line::LEN);
+        for w in 0..self.width.div_ceil(4) {
+            let mut vectors = [isa.splat(0.0); 16];
+            for v in 0..4 * per_line {
+                vectors[v] = self.load(isa, w * 4 + v / per_line, v % per_line);
             }
-            *word = bits;
+            // What lies beyond the row is another tile's.
+            let lines = (self.width - w * 4).min(4);
+            words[w] = isa.not_below(&vectors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
         }
         words
     }
@@ -279,7 +339,7 @@ impl Values<'_> {
         for part in 0..Line::LEN / I::LANES {
             for half in 0..2 {
                 let mut max = isa.splat(0.0);
-                for line in (half..self.weights.len()).step_by(2) {
+                for line in (half..self.width).step_by(2) {
                     max = isa.max(max, self.load(isa, line, part));
                 }
                 isa.store(max, maxima.values[half].part_mut(part, I::LANES));

@@ -1,4 +1,4 @@
-//! The weights of one strip of queries, in vectors. Nothing here knows of observers, so that it is compiled once for each
+//! The weights of a few strips of queries, in vectors. Nothing here knows of observers, so that it is compiled once for each
 //! instruction set, whoever looks, and keeps its accumulators in registers.
 
 use std::f32::consts::LOG2_E;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::statistics::{Partial, Statistics};
+use super::statistics::{Partial, RowPartial, Statistics};
 use super::tile::LINES;
 use crate::Element;
 use crate::isa::math::{exp2_domain, exp2_in_domain};
@@ -48,8 +48,6 @@ pub(super) struct Strip {
     pub(super) bounds: Bounds,
     /// LSE · log₂e; +∞ for a row that sees no key, whose weights are then 0.
     lse: [f32; 16],
-    /// Whether any LSE is NaN.
-    nan: bool,
 }
 
 /// Packs queries \[N, d_k\] of a head, `rows` of them, as one strip, `[d_k/16][ROWS][16]`.
@@ -76,20 +74,15 @@ impl Kernel for PackStrip<'_, '_> {
             }
         }
         let bounds = Bounds::new(&head.mask, rows.start, height, self.q.nrows(), head.keys);
-        let nan = lse.iter().any(|lse| lse.is_nan());
-        Strip {
-            rows,
-            bounds,
-            lse,
-            nan,
-        }
+        Strip { rows, bounds, lse }
     }
 }
 
-/// Computes the weights of a strip for some keys.
+/// Computes the weights of some strips for some keys.
 pub(super) struct Weigh<'w, 'a> {
-    pub(super) strip: &'w Strip,
-    /// The strip packed, `[d_k/16][ROWS][16]`.
+    /// Together at most [`MAX_ROWS`](super::tile::MAX_ROWS) rows.
+    pub(super) strips: &'w [Strip],
+    /// The strips packed, each `[d_k/16][ROWS][16]`.
     pub(super) q: &'w [Line],
     /// `[keys/16][d_k][16]`: all real keys of the head.
     pub(super) keys: &'w [Line],
@@ -98,7 +91,7 @@ pub(super) struct Weigh<'w, 'a> {
     /// The first key, a multiple of 16, and how many panels of 16 from there on.
     pub(super) first: usize,
     pub(super) panels: usize,
-    /// `[ROWS][LINES]`
+    /// `[strips][ROWS][LINES]`
     pub(super) weights: &'w mut [Line],
     /// Whether somebody wants the rows' statistics, and where they are gathered.
     pub(super) statistics: bool,
@@ -110,73 +103,99 @@ impl Kernel for Weigh<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) -> Option<Statistics> {
-        if !self.statistics {
-            self.tiles::<I, false>(isa);
-            return None;
+        self.scores(isa);
+        match self.statistics {
+            true => self.weights::<I, true>(isa),
+            false => self.weights::<I, false>(isa),
         }
-        self.partial.clear();
-        self.tiles::<I, true>(isa);
-        Some(self.partial.finish(isa))
+        self.statistics.then(|| self.partial.finish(isa))
     }
 }
 
 impl Weigh<'_, '_> {
-    /// All tiles of microkernels.
+    /// All scores, a microkernel's tile at a time: strip after strip against the panels that the nearest cache now holds.
     #[inline(always)]
-    fn tiles<I: Isa, const STATISTICS: bool>(&mut self, isa: I) {
+    fn scores<I: Isa>(&mut self, isa: I) {
         let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
         let mut panel = 0;
         while panel < self.panels {
-            if panel + wide <= self.panels {
-                self.tile::<I, I::Tile, STATISTICS>(isa, panel);
-                panel += wide;
-            } else {
-                self.tile::<I, I::Narrow, STATISTICS>(isa, panel);
-                panel += 1;
+            let whole = panel + wide <= self.panels;
+            for strip in 0..self.strips.len() {
+                if whole {
+                    self.tile::<I, I::Tile>(isa, strip, panel);
+                } else {
+                    self.tile::<I, I::Narrow>(isa, strip, panel);
+                }
             }
+            panel += if whole { wide } else { 1 };
         }
     }
 
-    /// One microkernel's tile, from `panel` on. Statistics are gathered while the weights are in registers.
+    /// One microkernel's tile, from `panel` on.
     #[inline(always)]
-    fn tile<I: Isa, T: Tile<I::V>, const STATISTICS: bool>(&mut self, isa: I, panel: usize) {
+    fn tile<I: Isa, T: Tile<I::V>>(&mut self, isa: I, at: usize, panel: usize) {
         let per_line = Line::LEN / I::LANES;
         let key = self.first + panel * Line::LEN;
         let keys = |panel: usize| &self.keys[panel * self.d_k..][..self.d_k];
         let last = key / Line::LEN + T::VECTORS / per_line - 1;
         let panels = [keys(key / Line::LEN), keys(last)];
-        let at = TileAt {
-            query: self.strip.rows.start,
+        let strip = &self.strips[at];
+        let place = TileAt {
+            query: strip.rows.start,
             key,
         };
-        let context = (self.scoring, &self.strip.bounds);
-        let tile = score_tile::<I, T>(isa, self.q, panels, at, context);
-        let mut index = T::row_of(isa.splat(0.0));
-        for v in 0..T::VECTORS {
-            index.as_mut()[v] = isa.ramp((panel * Line::LEN + v * I::LANES) as f32);
-        }
-        let nan = self.strip.nan;
+        let q_lines = lines_for(self.d_k) * T::ROWS;
+        let q = &self.q[at * q_lines..][..q_lines];
+        let context = (self.scoring, &strip.bounds);
+        let tile = score_tile::<I, T>(isa, q, panels, place, context);
         for r in 0..T::ROWS {
-            let lse = isa.splat(self.strip.lse[r]);
-            let row = tile.row(r).as_ref();
-            let mut sums = self.partial.load::<I, STATISTICS>(isa, r);
+            let to = (at * T::ROWS + r) * LINES + panel;
+            let to = &mut self.weights[to..][..T::VECTORS / per_line];
             for v in 0..T::VECTORS {
-                let log = exp2_domain(isa, isa.sub(row[v], lse));
-                let mut weight = exp2_in_domain(isa, log);
-                if nan {
-                    // Where the LSE is NaN, a key that is not seen still has weight 0.
-                    let hidden = isa.less(row[v], isa.splat(f32::MIN));
-                    weight = isa.select(hidden, isa.splat(0.0), weight);
-                }
-                let to = r * LINES + panel + v / per_line;
-                isa.store(weight, self.weights[to].part_mut(v % per_line, I::LANES));
-                if STATISTICS {
-                    sums.add(isa, weight, log, index.as_ref()[v]);
-                }
-            }
-            if STATISTICS {
-                self.partial.store(isa, r, sums);
+                let to = to[v / per_line].part_mut(v % per_line, I::LANES);
+                isa.store(tile.row(r).as_ref()[v], to);
             }
         }
     }
+
+    /// Turns all scores into weights, row after row. Statistics are gathered while the weights are in registers.
+    #[inline(always)]
+    fn weights<I: Isa, const STATISTICS: bool>(&mut self, isa: I) {
+        for (at, strip) in self.strips.iter().enumerate() {
+            for r in 0..strip.rows.len() {
+                let in_band = at * I::Tile::ROWS + r;
+                let row = &mut self.weights[in_band * LINES..][..self.panels];
+                let sums = weigh_row(isa, row, strip.lse[r]);
+                if STATISTICS {
+                    self.partial.store(isa, in_band, sums);
+                }
+            }
+        }
+    }
+}
+
+/// Turns a row's scores into weights, 2^(score − lse). What is not asked of the sums is not computed.
+#[inline(always)]
+fn weigh_row<I: Isa>(isa: I, row: &mut [Line], lse: f32) -> RowPartial<I> {
+    let nan = lse.is_nan();
+    let (lse, step) = (isa.splat(lse), isa.splat(I::LANES as f32));
+    let mut index = isa.ramp(0.0);
+    let mut sums = RowPartial::new(isa);
+    for line in row {
+        for part in 0..Line::LEN / I::LANES {
+            let to = line.part_mut(part, I::LANES);
+            let score = isa.load(to);
+            let log = exp2_domain(isa, isa.sub(score, lse));
+            let mut weight = exp2_in_domain(isa, log);
+            if nan {
+                // A key that is not seen still has weight 0.
+                let hidden = isa.less(score, isa.splat(f32::MIN));
+                weight = isa.select(hidden, isa.splat(0.0), weight);
+            }
+            isa.store(weight, to);
+            sums.add(isa, weight, log, index);
+            index = isa.add(index, step);
+        }
+    }
+    sums
 }
