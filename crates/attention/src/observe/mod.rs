@@ -129,6 +129,7 @@ pub use rows::Rows;
 pub use span::{Span, SpanMass};
 pub use tile::{Tile, TileRow};
 pub use top_k::{Heaviest, TopK};
+pub(crate) use weigh::PackKeys;
 pub use within::Within;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis};
