@@ -2,7 +2,13 @@
 
 use half::{bf16, f16};
 
+use ndarray::ArrayView2;
+
+use crate::decode::Decode;
+use crate::forward::Forward;
 use crate::isa::{Isa, Line};
+use crate::observe::PackKeys;
+use crate::{Error, InstructionSet};
 
 /// A storage type of keys and values: f32, f16 or bf16. All arithmetic is in f32.
 #[expect(
@@ -15,12 +21,37 @@ impl Element for f32 {}
 impl Element for f16 {}
 impl Element for bf16 {}
 
-/// Exact conversion to f32.
+/// Exact conversion to f32, and the computations that are compiled once for each type: here, and not again in every crate
+/// that calls them.
 pub(crate) trait Widen: Copy {
     /// One value.
     fn to_f32(self) -> f32;
     /// A vector from the first values of `src`; panics if there are too few.
     fn load<I: Isa>(isa: I, src: &[Self]) -> I::V;
+
+    /// The forward pass.
+    fn forward(set: InstructionSet, call: Forward<Self>) -> Result<(), Error>;
+    /// Decoding.
+    fn decode(set: InstructionSet, call: Decode<Self>) -> Result<(), Error>;
+    /// The keys \[M, d_k\] of one head as panels, `[M/16][d_k][16]`.
+    fn pack_keys(set: InstructionSet, keys: ArrayView2<Self>) -> Vec<Line>;
+}
+
+/// What [`Widen`] asks to be compiled; not generic, so that it is.
+macro_rules! compiled_here {
+    () => {
+        fn forward(set: InstructionSet, call: Forward<Self>) -> Result<(), Error> {
+            set.run(call)
+        }
+
+        fn decode(set: InstructionSet, call: Decode<Self>) -> Result<(), Error> {
+            set.run(call)
+        }
+
+        fn pack_keys(set: InstructionSet, keys: ArrayView2<Self>) -> Vec<Line> {
+            set.run(PackKeys(keys))
+        }
+    };
 }
 
 impl Widen for f32 {
@@ -33,6 +64,8 @@ impl Widen for f32 {
     fn load<I: Isa>(isa: I, src: &[f32]) -> I::V {
         isa.load(src)
     }
+
+    compiled_here!();
 }
 
 impl Widen for f16 {
@@ -45,6 +78,8 @@ impl Widen for f16 {
     fn load<I: Isa>(isa: I, src: &[f16]) -> I::V {
         isa.load_f16(src)
     }
+
+    compiled_here!();
 }
 
 impl Widen for bf16 {
@@ -57,6 +92,8 @@ impl Widen for bf16 {
     fn load<I: Isa>(isa: I, src: &[bf16]) -> I::V {
         isa.load_bf16(src)
     }
+
+    compiled_here!();
 }
 
 /// The first sixteen values of `src` as f32; 0 beyond its end.

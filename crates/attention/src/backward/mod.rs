@@ -75,8 +75,8 @@
 //! # The ladder
 //!
 //! Useful operations (2.5 times the forward pass's) in % of the multiply-add peak measured in the same run, causal, backward
-//! alone: medians of `cargo run --release -p lookback-attention --example backward_speed -- avx2 1`, AVX2 kernels
-//! on one core of an AMD EPYC with Zen 5 cores (136 GFLOP/s) shared with other work; runs differ by some percent.
+//! alone (its part of the time of `forward_backward` in `lookback bench attention --instruction-set avx2 --threads 1`): medians,
+//! AVX2 kernels on one core of an AMD EPYC with Zen 5 cores (136 GFLOP/s) shared with other work; runs differ by some percent.
 //!
 //! | version | H 12, d 64, N 1,024 | N 2,048 | H 32, d 128, N 2,048 |
 //! | --- | --- | --- | --- |

@@ -53,7 +53,7 @@ fn check(name: &str, found: &Gradients, exact: &reference::ExactGradients) {
 }
 
 #[test]
-fn every_lane_width_and_tile_shape() {
+fn narrowest_and_widest_lanes() {
     let (b, h, h_kv, n, m) = (1, 2, 1, 137, 150);
     for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
         let (q, d_o) = (array(b, h, n, d_k, 1), array(b, h, n, d_v, 2));
@@ -94,18 +94,7 @@ fn every_lane_width_and_tile_shape() {
             };
             let x = (&inputs, &scoring);
             check("1 lane", &on(Shaped::<1, 3, 16, 16>, x.0, x.1), &exact);
-            check("2 lanes", &on(Shaped::<2, 5, 8, 8>, x.0, x.1), &exact);
-            check("8 lanes, 6×16", &on(Shaped::<8, 6, 2, 2>, x.0, x.1), &exact);
-            check(
-                "16 lanes, 14×32",
-                &on(Shaped::<16, 14, 2, 1>, x.0, x.1),
-                &exact,
-            );
-            check(
-                "16 lanes, 16×32",
-                &on(Shaped::<16, 16, 2, 1>, x.0, x.1),
-                &exact,
-            );
+            check("16 lanes", &on(Shaped::<16, 14, 2, 1>, x.0, x.1), &exact);
         }
     }
 }

@@ -87,6 +87,7 @@ mod tests;
 mod workspace;
 
 pub use cache::Cache;
+pub(crate) use plan::Decode;
 pub use workspace::Workspace;
 
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
@@ -144,7 +145,7 @@ pub fn decode_into_on<E: Element>(
         };
         return decode_into_on(set, q, &cache, scoring, workspace, o, lse);
     }
-    set.run(plan::Decode {
+    let call = plan::Decode {
         shape,
         q,
         cache: *cache,
@@ -152,7 +153,8 @@ pub fn decode_into_on<E: Element>(
         workspace,
         o,
         lse,
-    })
+    };
+    E::decode(set, call)
 }
 
 /// [`decode_into`] new arrays, with a workspace of its own.

@@ -16,7 +16,7 @@ use crate::{Element, Error, Scoring};
 const ALONE: usize = 256 << 10;
 
 /// A validated call.
-pub(super) struct Decode<'a, 'c, 's, 'w, E> {
+pub(crate) struct Decode<'a, 'c, 's, 'w, E> {
     pub(super) shape: Shape,
     pub(super) q: ArrayView4<'a, f32>,
     pub(super) cache: Cache<'c, E>,

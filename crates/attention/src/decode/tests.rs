@@ -35,7 +35,7 @@ fn array(h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
 }
 
 #[test]
-fn every_lane_width() {
+fn narrowest_and_widest_lanes() {
     for (group, n) in [(1, 1), (2, 1), (3, 1), (5, 2)] {
         for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
             let (q, k, v) = (

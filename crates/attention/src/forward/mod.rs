@@ -91,6 +91,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use plan::Forward;
+
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
 use crate::isa::InstructionSet;
@@ -175,7 +177,7 @@ pub fn forward_into_on<E: Element>(
         "the packed keys and values",
         &[shape.b, shape.h_kv, shape.m, packed],
     )?;
-    set.run(plan::Forward {
+    let call = plan::Forward {
         shape,
         q,
         k,
@@ -183,7 +185,8 @@ pub fn forward_into_on<E: Element>(
         scoring,
         o,
         lse,
-    })
+    };
+    E::forward(set, call)
 }
 
 /// Refuses o or lse of another shape than the call's.

@@ -19,7 +19,7 @@ use crate::{Element, Error, Scoring};
 const TASK_ROWS: usize = 96;
 
 /// A validated call.
-pub(super) struct Forward<'a, 's, E> {
+pub(crate) struct Forward<'a, 's, E> {
     pub(super) shape: Shape,
     pub(super) q: ArrayView4<'a, f32>,
     pub(super) k: ArrayView4<'a, E>,

@@ -35,7 +35,7 @@ fn array(h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
 }
 
 #[test]
-fn every_lane_width_and_tile_shape() {
+fn narrowest_and_widest_lanes() {
     let (n, m) = (37, 290);
     for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
         let (q, k, v) = (
@@ -70,8 +70,6 @@ fn every_lane_width_and_tile_shape() {
             };
             let operands = [q.view(), k.view(), v.view()];
             check("1 lane", on(Shaped::<1, 3, 16, 16>, operands, &scoring));
-            check("2 lanes", on(Shaped::<2, 5, 8, 8>, operands, &scoring));
-            check("8 lanes", on(Shaped::<8, 6, 2, 2>, operands, &scoring));
             check("16 lanes", on(Shaped::<16, 14, 2, 1>, operands, &scoring));
         }
     }

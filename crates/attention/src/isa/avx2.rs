@@ -4,7 +4,8 @@ use std::arch::x86_64::*;
 
 use half::{bf16, f16};
 
-use super::{Isa, Kernel, Line};
+use super::prefetch::prefetch_lines;
+use super::{Isa, Kernel, Line, contract};
 
 /// Proof that the processor has AVX2, FMA, F16C and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -53,28 +54,28 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn load(self, src: &[f32]) -> __m256 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // SAFETY: `self` proves AVX; `src` holds eight f32, and the load needs no alignment.
         unsafe { _mm256_loadu_ps(src.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, v: __m256, dst: &mut [f32]) {
-        let dst = &mut dst[..Self::LANES];
+        let dst = contract::written(dst, Self::LANES);
         // SAFETY: `self` proves AVX; `dst` holds eight f32, and the store needs no alignment.
         unsafe { _mm256_storeu_ps(dst.as_mut_ptr(), v) }
     }
 
     #[inline(always)]
     fn load_f16(self, src: &[f16]) -> __m256 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // SAFETY: `self` proves F16C; `src` holds eight 16-bit values, and the load needs no alignment.
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(src.as_ptr().cast())) }
     }
 
     #[inline(always)]
     fn load_bf16(self, src: &[bf16]) -> __m256 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // A bf16 is the upper half of the f32.
         // SAFETY: `self` proves AVX2; `src` holds eight 16-bit values, and the load needs no alignment.
         unsafe {
@@ -133,6 +134,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn ldexp(self, p: __m256, n: __m256) -> __m256 {
+        contract::ldexp(self, p, n);
         // n is added to the exponent. NaN converts to i32::MIN, whose shift is 0, so that a NaN p stays.
         // SAFETY: `self` proves AVX2.
         unsafe {
@@ -167,11 +169,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn prefetch<T>(self, row: &[T]) {
-        for offset in (0..size_of_val(row)).step_by(size_of::<Line>()) {
-            // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing that the program could see, and an
-            // address that cannot be read is ignored.
-            unsafe { _mm_prefetch::<_MM_HINT_NTA>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
-        }
+        prefetch_lines(row);
     }
 
     #[inline(always)]

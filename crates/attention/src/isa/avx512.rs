@@ -5,7 +5,8 @@ use std::arch::x86_64::*;
 use half::{bf16, f16};
 
 use super::avx2::leading;
-use super::{Isa, Kernel, Line};
+use super::prefetch::prefetch_lines;
+use super::{Isa, Kernel, Line, contract};
 
 /// Proof that the processor has AVX-512F, with AVX2, FMA, F16C and POPCNT beside it.
 #[derive(Debug, Clone, Copy)]
@@ -56,28 +57,28 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn load(self, src: &[f32]) -> __m512 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // SAFETY: `self` proves AVX-512F; `src` holds sixteen f32, and the load needs no alignment.
         unsafe { _mm512_loadu_ps(src.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, v: __m512, dst: &mut [f32]) {
-        let dst = &mut dst[..Self::LANES];
+        let dst = contract::written(dst, Self::LANES);
         // SAFETY: `self` proves AVX-512F; `dst` holds sixteen f32, and the store needs no alignment.
         unsafe { _mm512_storeu_ps(dst.as_mut_ptr(), v) }
     }
 
     #[inline(always)]
     fn load_f16(self, src: &[f16]) -> __m512 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // SAFETY: `self` proves AVX-512F; `src` holds sixteen 16-bit values, and the load needs no alignment.
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(src.as_ptr().cast())) }
     }
 
     #[inline(always)]
     fn load_bf16(self, src: &[bf16]) -> __m512 {
-        let src = &src[..Self::LANES];
+        let src = contract::read(src, Self::LANES);
         // A bf16 is the upper half of the f32.
         // SAFETY: `self` proves AVX-512F; `src` holds sixteen 16-bit values, and the load needs no alignment.
         unsafe {
@@ -136,6 +137,7 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn ldexp(self, p: __m512, n: __m512) -> __m512 {
+        contract::ldexp(self, p, n);
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_scalef_ps(p, n) }
     }
@@ -165,11 +167,7 @@ impl Isa for Avx512 {
 
     #[inline(always)]
     fn prefetch<T>(self, row: &[T]) {
-        for offset in (0..size_of_val(row)).step_by(size_of::<Line>()) {
-            // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing that the program could see, and an
-            // address that cannot be read is ignored.
-            unsafe { _mm_prefetch::<_MM_HINT_NTA>(row.as_ptr().cast::<i8>().wrapping_add(offset)) }
-        }
+        prefetch_lines(row);
     }
 
     #[inline(always)]

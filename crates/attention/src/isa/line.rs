@@ -1,9 +1,16 @@
 //! The unit of packed memory: one cache line.
 
+use super::contract;
+
 /// Sixteen f32, aligned to the cache line that they fill, so that no vector load straddles two lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(crate) [f32; 16]);
+
+// What `flat` relies on: a line is its values and nothing else.
+const _: () = assert!(
+    size_of::<Line>() == Line::LEN * size_of::<f32>() && align_of::<Line>() == size_of::<Line>()
+);
 
 impl Line {
     /// f32 a line.
@@ -14,8 +21,8 @@ impl Line {
     /// The values of consecutive lines, sixteen times as many.
     #[inline(always)]
     pub(crate) fn flat(lines: &[Line]) -> &[f32] {
-        // SAFETY: a line is sixteen f32 and, being as large as its alignment, nothing else; the values live as long
-        // as the lines are borrowed.
+        // SAFETY: a line is sixteen f32 and, as asserted above, nothing else; the values live as long as the lines are
+        // borrowed.
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
     }
 
@@ -30,13 +37,17 @@ impl Line {
 
     /// The `part`-th vector of `lanes` values.
     #[inline(always)]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn part(&self, part: usize, lanes: usize) -> &[f32] {
+        contract::part(part, lanes);
         &self.0[part * lanes..][..lanes]
     }
 
     /// The `part`-th vector of `lanes` values, to write.
     #[inline(always)]
+    #[cfg_attr(debug_assertions, track_caller)]
     pub(crate) fn part_mut(&mut self, part: usize, lanes: usize) -> &mut [f32] {
+        contract::part(part, lanes);
         &mut self.0[part * lanes..][..lanes]
     }
 }

@@ -31,7 +31,8 @@ fn exp2_minus_1<I: Isa>(isa: I, f: I::V) -> I::V {
 
 /// 2^x for x ≤ 127: the weights' inner loop, whose arguments stay far below that.
 ///
-/// Exactly 0 for x ≤ −150, and within 2⁻¹²⁶ of the truth below −126; NaN if x is NaN.
+/// Exactly 0 for x ≤ −150, and within 2⁻¹²⁶ of the truth below −126; NaN if x is NaN; any number or NaN beyond 127, so that a
+/// weight which nobody sees need not be kept out before it is hidden.
 #[inline(always)]
 pub(crate) fn exp2_bounded<I: Isa>(isa: I, x: I::V) -> I::V {
     // The order of `max` lets NaN through.

@@ -16,7 +16,8 @@
 //!   without the instruction set. Closures cannot carry the attribute, so vectors do not pass through closures.
 //! * Memory is moved in [`Line`]s of sixteen f32 (one cache line). Loads and stores check their bounds; within the
 //!   unrolled tiles the compiler proves the checks away.
-//! * `unsafe` stands in the tables only.
+//! * `unsafe` stands in the tables only (and in `Line` and the prefetch that two of them share). What they ask of their callers
+//!   is checked where debug assertions are on: `contract`.
 
 #![expect(
     clippy::needless_range_loop,
@@ -27,10 +28,13 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod contract;
 mod line;
 pub(crate) mod math;
 mod multiply;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod prefetch;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -93,12 +97,16 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Every lane `x`.
     fn splat(self, x: f32) -> Self::V;
     /// The first `LANES` values of `src`; panics if there are fewer.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn load(self, src: &[f32]) -> Self::V;
     /// Stores to the first `LANES` values of `dst`; panics if there are fewer.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn store(self, v: Self::V, dst: &mut [f32]);
     /// As [`load`](Isa::load), widened from f16, exactly.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn load_f16(self, src: &[f16]) -> Self::V;
     /// As [`load`](Isa::load), widened from bf16, exactly.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn load_bf16(self, src: &[bf16]) -> Self::V;
 
     /// a + b
@@ -118,7 +126,9 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// The nearest whole number, ties to even.
     fn round(self, a: Self::V) -> Self::V;
     /// p · 2ⁿ for |p| in [0.5, 2) and whole n in [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), 128], exact while the
-    /// result is at least 2⁻¹²⁶, and of an absolute error below 2⁻¹²⁶ under that; NaN where p and n both are.
+    /// result is at least 2⁻¹²⁶, and of an absolute error below 2⁻¹²⁶ under that; NaN where p and n both are. Any number
+    /// or NaN where n is above 128, or n alone is NaN.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn ldexp(self, p: Self::V, n: Self::V) -> Self::V;
 
     /// a < b; false where either is NaN.

@@ -1,6 +1,6 @@
 //! The microkernel: the one matrix product that all others are made of.
 
-use super::{Isa, Line, Tile};
+use super::{Isa, Line, Tile, contract};
 
 /// The product of a strip and one or two panels: `tile[r][c] = Σ_t a[r, t] · b[t, c]`, t from 0 to depth − 1.
 ///
@@ -12,13 +12,16 @@ use super::{Isa, Line, Tile};
 /// The operations on each element are one chain in the order of t, so that the result depends on the instruction
 /// set's rounding only, and on nothing else.
 #[inline(always)]
+#[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn multiply<I: Isa, T: Tile<I::V>>(isa: I, a: &[Line], b: [&[Line]; 2]) -> T {
     multiply_onto(isa, T::filled(isa.splat(0.0)), (a, T::ROWS), b)
 }
 
 /// As [`multiply`], on top of `tile`, of a strip whose lines for the next sixteen t begin `stride` lines further on:
-/// some rows of a taller `[depth/16][stride][16]`.
+/// some rows of a taller `[depth/16][stride][16]`, or, where `stride` is less than `T::ROWS`, of a shorter one, whose rows from
+/// `stride` on are then what lies behind it and mean nothing.
 #[inline(always)]
+#[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
     isa: I,
     mut tile: T,
@@ -26,6 +29,12 @@ pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
     b: [&[Line]; 2],
 ) -> T {
     let depth = b[0].len();
+    contract::product(contract::Product {
+        lines: a.len(),
+        rows: T::ROWS,
+        stride,
+        panels: [depth, b[1].len()],
+    });
     assert!(b[1].len() == depth);
     let whole = depth / Line::LEN;
     for c in 0..whole {

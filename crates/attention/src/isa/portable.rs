@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Isa, Kernel, Tile};
+use super::{Isa, Kernel, Tile, contract};
 
 /// An array of `L` lanes, each from an expression in its index; a macro, because closures need not be inlined.
 macro_rules! lanes {
@@ -21,8 +21,9 @@ macro_rules! lanes {
 
 /// Vectors as arrays of `L` values, tiles of `R` rows by `W` vectors, `N` of them in a narrow tile.
 ///
-/// The product uses one shape; the tests use others, so that the generic code meets every lane width and tile
-/// shape whatever processor they run on.
+/// The product uses one shape. The tests use others, so that the generic code meets the narrowest lanes and those of AVX-512
+/// whatever processor they run on: each shape more takes its kernels' time to compile, so the widths between, which this one
+/// and AVX2 have, are tried on the microkernel and the functions alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shaped<const L: usize, const R: usize, const W: usize, const N: usize>;
 
@@ -47,7 +48,8 @@ where
     const LANES: usize = L;
     const EXPONENT_FLOOR: f32 = -127.0;
 
-    #[inline(always)]
+    // A function of its own, as the other tables have: a kernel that several closures run is compiled once.
+    #[inline(never)]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
@@ -59,25 +61,24 @@ where
 
     #[inline(always)]
     fn load(self, src: &[f32]) -> Self::V {
-        let mut v = [0.0; L];
-        v.copy_from_slice(&src[..L]);
-        v
+        let src = contract::read(src, L);
+        lanes!(L, i => src[i])
     }
 
     #[inline(always)]
     fn store(self, v: Self::V, dst: &mut [f32]) {
-        dst[..L].copy_from_slice(&v);
+        contract::written(dst, L).copy_from_slice(&v);
     }
 
     #[inline(always)]
     fn load_f16(self, src: &[f16]) -> Self::V {
-        let src = &src[..L];
+        let src = contract::read(src, L);
         lanes!(L, i => src[i].to_f32())
     }
 
     #[inline(always)]
     fn load_bf16(self, src: &[bf16]) -> Self::V {
-        let src = &src[..L];
+        let src = contract::read(src, L);
         lanes!(L, i => src[i].to_f32())
     }
 
@@ -134,6 +135,7 @@ where
 
     #[inline(always)]
     fn ldexp(self, p: Self::V, n: Self::V) -> Self::V {
+        contract::ldexp(self, p, n);
         // n is within −127 … 128; the shifted sum below finds it in the low bits, and leaves NaN's p alone.
         const SHIFT: f32 = 12_582_912.0;
         lanes!(L, i => {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::shape::Shape;
-use crate::{InstructionSet, Mask, Scoring};
+use crate::shape::{Shape, room};
+use crate::{Error, InstructionSet, Mask, Scoring};
 
 /// The dimensions of a walk, and who sees whom.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,12 @@ impl Walk {
         let lengths = self.key_lengths.as_ref();
         let keys = lengths.map_or(self.shape.m, |lengths| lengths[batch]);
         self.mask.visible(row, keys)
+    }
+
+    /// Refuses an output of so many f32 a batch element and head that there is no memory for.
+    pub(super) fn room(&self, output: &'static str, dims: &[usize]) -> Result<(), Error> {
+        let dims = [&[self.b(), self.h()], dims].concat();
+        room(output, &dims)
     }
 
     /// The key position at which query `row` stands: row + offset, which may lie outside 0..M.

@@ -66,6 +66,7 @@ impl Observer for DistanceMass {
         let (b, h, n) = (walk.b(), walk.h(), walk.n());
         let farthest = (0..b).map(|batch| farthest(walk, batch, 0..n)).max();
         let buckets = bucket(farthest.unwrap_or(0)) + 1;
+        walk.room("the mass by distance", &[n, buckets + 1])?;
         Ok(Distances {
             mass: Array4::zeros((b, h, n, buckets)),
             mean: Array3::zeros((b, h, n)),

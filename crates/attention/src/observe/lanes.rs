@@ -5,53 +5,52 @@ use std::ops::Range;
 use super::Tile;
 use crate::isa::{Isa, Kernel, Line};
 
-/// Adds the weights of some of the tile's rows to `sums`, key by key.
-pub(super) struct AddColumns<'t, 'a> {
+/// What becomes of the weights of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fold {
+    /// Their sum.
+    Sum,
+    /// The largest; NaN among the weights is passed over, in the columns it stays.
+    Max,
+}
+
+/// Takes the weights of some of the tile's rows into `columns`, key by key.
+pub(super) struct FoldColumns<'t, 'a> {
     pub(super) tile: &'t Tile<'a>,
     /// Rows of the tile, from 0.
     pub(super) rows: Range<usize>,
+    pub(super) fold: Fold,
     /// One line for each of the tile's.
-    pub(super) sums: &'t mut [Line],
+    pub(super) columns: &'t mut [Line],
 }
 
-impl Kernel for AddColumns<'_, '_> {
+impl Kernel for FoldColumns<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        for (l, out) in self.sums.iter_mut().enumerate().take(self.tile.width()) {
-            for part in 0..Line::LEN / I::LANES {
-                let mut sum = isa.load(out.part(part, I::LANES));
-                for r in self.rows.clone() {
-                    sum = isa.add(sum, isa.load(self.tile.line(r, l).part(part, I::LANES)));
-                }
-                isa.store(sum, out.part_mut(part, I::LANES));
-            }
+        match self.fold {
+            Fold::Sum => self.fold::<I, false>(isa),
+            Fold::Max => self.fold::<I, true>(isa),
         }
     }
 }
 
-/// Raises `maxima` to the weights of some of the tile's rows, key by key; NaN may be passed over.
-pub(super) struct RaiseColumns<'t, 'a> {
-    pub(super) tile: &'t Tile<'a>,
-    /// Rows of the tile, from 0.
-    pub(super) rows: Range<usize>,
-    /// One line for each of the tile's.
-    pub(super) maxima: &'t mut [Line],
-}
-
-impl Kernel for RaiseColumns<'_, '_> {
-    type Output = ();
-
+impl FoldColumns<'_, '_> {
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        for (l, out) in self.maxima.iter_mut().enumerate().take(self.tile.width()) {
+    fn fold<I: Isa, const MAX: bool>(self, isa: I) {
+        for (l, out) in self.columns.iter_mut().enumerate().take(self.tile.width()) {
             for part in 0..Line::LEN / I::LANES {
-                let mut max = isa.load(out.part(part, I::LANES));
+                let mut so_far = isa.load(out.part(part, I::LANES));
                 for r in self.rows.clone() {
-                    max = isa.max(max, isa.load(self.tile.line(r, l).part(part, I::LANES)));
+                    let weight = isa.load(self.tile.line(r, l).part(part, I::LANES));
+                    so_far = match MAX {
+                        // In this order, which keeps a NaN that is there already.
+                        true => isa.max(weight, so_far),
+                        false => isa.add(so_far, weight),
+                    };
                 }
-                isa.store(max, out.part_mut(part, I::LANES));
+                isa.store(so_far, out.part_mut(part, I::LANES));
             }
         }
     }

@@ -129,11 +129,13 @@ pub use rows::Rows;
 pub use span::{Span, SpanMass};
 pub use tile::{Tile, TileRow};
 pub use top_k::{Heaviest, TopK};
+pub(crate) use weigh::PackKeys;
 pub use within::Within;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis};
 
-use crate::shape::{Shape, same};
+use crate::isa::{Line, lines_for};
+use crate::shape::{Shape, room, same};
 use crate::{Element, Error, InstructionSet, Scoring};
 
 /// The edge from one query to one key of one head.
@@ -206,6 +208,14 @@ pub fn observe_on<E: Element, O: Observer>(
     for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
         same(dimension, ("lse", found), ("q", expected))?;
     }
+    let Shape { h_kv, m, d_k, .. } = shape;
+    room("lse", &[b, h, n])?;
+    room(
+        "the packed keys",
+        &[shape.b, h_kv, lines_for(m), d_k, Line::LEN],
+    )?;
+    // A block and a head's scoring take less than 256 bytes each.
+    room("the list of blocks", &[b, h, n.div_ceil(Line::LEN), 2 * 64])?;
     let lse: Vec<f32> = lse.iter().copied().collect();
     let mut cut = cut.to_vec();
     cut.sort_unstable();

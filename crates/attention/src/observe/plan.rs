@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::merge::Merger;
 use super::strip::{Job, Workspace};
-use super::weigh::{Height, PackKeys};
+use super::weigh::height;
 use super::{Edge, Observer, QueryBlock, Walk};
 use crate::isa::Line;
 use crate::score::HeadScoring;
@@ -40,7 +40,7 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
         let heads = (0..b * h)
             .map(|at| HeadScoring::new(self.scoring, &self.walk.shape, at / h, at % h))
             .collect::<Result<Vec<_>, Error>>()?;
-        let blocks = self.blocks(self.set.run(Height));
+        let blocks = self.blocks(height(self.set));
         let merger = Merger::new(self.observer, &blocks)?;
         let keys = self.pack();
         let next = AtomicUsize::new(0);
@@ -86,7 +86,7 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
         let pack = |at: usize| {
             let keys = self.scoring.key_length(at / h_kv, m);
             let keys = self.k.slice(s![at / h_kv, at % h_kv, ..keys, ..]);
-            self.set.run(PackKeys(keys))
+            E::pack_keys(self.set, keys)
         };
         (0..b * h_kv).into_par_iter().map(pack).collect()
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, ArrayViewMut2, Axis, s};
 
-use super::lanes::{AddColumns, RaiseColumns};
+use super::lanes::{Fold, FoldColumns};
 use super::plan::{cover, meet};
 use super::tile::LINES;
 use super::{Area, Observer, QueryBlock, Tile, Walk, within};
@@ -113,21 +113,18 @@ impl PooledTile {
 
     /// Adds some rows of a tile, counted from its first, to each key's sum or maximum.
     fn gather(&self, columns: &mut [Line], tile: &Tile, rows: Range<usize>) {
-        match self.pool {
-            Pool::Mean => tile.set().run(AddColumns {
-                tile,
-                rows,
-                sums: columns,
-            }),
-            Pool::Max => {
-                tile.set().run(RaiseColumns {
-                    tile,
-                    rows: rows.clone(),
-                    maxima: columns,
-                });
-                for r in rows.filter(|&r| tile.row_sums()[r].is_nan()) {
-                    keep_nan(columns, tile.lines(r));
-                }
+        tile.set().run(FoldColumns {
+            tile,
+            rows: rows.clone(),
+            fold: match self.pool {
+                Pool::Mean => Fold::Sum,
+                Pool::Max => Fold::Max,
+            },
+            columns,
+        });
+        if self.pool == Pool::Max {
+            for r in rows.filter(|&r| tile.row_sums()[r].is_nan()) {
+                keep_nan(columns, tile.lines(r));
             }
         }
     }
@@ -207,6 +204,7 @@ impl Observer for PooledTile {
                 expected: "it must be at most 2^28",
             });
         }
+        walk.room("the pooled tile", &[self.height, self.width])?;
         Ok(Array4::zeros((walk.b(), walk.h(), self.height, self.width)))
     }
 

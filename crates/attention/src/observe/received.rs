@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayViewMut1, s};
 
-use super::lanes::AddColumns;
+use super::lanes::{Fold, FoldColumns};
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 use crate::isa::{Line, lines_for};
@@ -27,6 +27,7 @@ impl Observer for Received {
     type Output = Array3<f64>;
 
     fn start(&self, walk: &Walk) -> Result<Array3<f64>, Error> {
+        walk.room("the weight received", &[walk.m(), 2])?;
         Ok(Array3::zeros((walk.b(), walk.h(), walk.m())))
     }
 
@@ -41,10 +42,11 @@ impl Observer for Received {
 
     fn tile(&self, columns: &mut Columns, tile: &Tile) {
         let at = (tile.keys().start - columns.first) / Line::LEN;
-        tile.set().run(AddColumns {
+        tile.set().run(FoldColumns {
             tile,
             rows: 0..tile.rows().len(),
-            sums: &mut columns.sums[at..],
+            fold: Fold::Sum,
+            columns: &mut columns.sums[at..],
         });
     }
 

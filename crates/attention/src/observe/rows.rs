@@ -53,12 +53,9 @@ impl Observer for Rows {
         for &row in &self.rows {
             one_of("queries", row, walk.n())?;
         }
-        Ok(Array4::zeros((
-            walk.b(),
-            walk.h(),
-            self.rows.len(),
-            walk.m(),
-        )))
+        let (rows, m) = (self.rows.len(), walk.m());
+        walk.room("the chosen rows", &[rows, m])?;
+        Ok(Array4::zeros((walk.b(), walk.h(), rows, m)))
     }
 
     fn block(&self, block: &QueryBlock) -> Array2<f32> {

@@ -107,12 +107,9 @@ impl Observer for SpanMass {
                 Span::Distances(_) => {}
             }
         }
-        Ok(Array4::zeros((
-            walk.b(),
-            walk.h(),
-            walk.n(),
-            self.spans.len(),
-        )))
+        let (n, spans) = (walk.n(), self.spans.len());
+        walk.room("the mass on spans", &[n, spans])?;
+        Ok(Array4::zeros((walk.b(), walk.h(), n, spans)))
     }
 
     fn block(&self, block: &QueryBlock) -> Array2<f64> {

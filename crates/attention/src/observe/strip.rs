@@ -7,7 +7,7 @@ use ndarray::ArrayView2;
 use super::plan::{cover, meet};
 use super::statistics::Partial;
 use super::tile::{LINES, MAX_ROWS};
-use super::weigh::{Height, PackStrip, Strip, Weigh};
+use super::weigh::{PackStrip, Strip, Weigh, height};
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
@@ -29,7 +29,7 @@ pub(super) struct Workspace {
 
 impl Workspace {
     pub(super) fn new(set: InstructionSet, d_k: usize, statistics: bool) -> Workspace {
-        let height = set.run(Height);
+        let height = height(set);
         Workspace {
             height,
             q: Vec::new(),
@@ -94,13 +94,14 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let parts = workspace.q.chunks_exact_mut(workspace.q_lines);
         let pack = |(to, first): (&mut [Line], usize)| {
             let rows = first..(first + height).min(block.end);
-            self.set.run(PackStrip {
+            let strip = PackStrip {
                 q: self.q,
                 lse: &self.block.lse[rows.start - block.start..rows.end - block.start],
                 rows,
                 scoring: self.scoring,
                 to,
-            })
+            };
+            strip.run_on(self.set)
         };
         parts.zip(block.clone().step_by(height)).map(pack).collect()
     }
@@ -127,7 +128,7 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let first = wanted.start / Line::LEN * Line::LEN;
         let keys = first..seen.end.min(wanted.end.next_multiple_of(Line::LEN));
         let weights = &mut workspace.weights;
-        let mut statistics = self.set.run(Weigh {
+        let weigh = Weigh {
             strips,
             q: &workspace.q[at * workspace.q_lines..][..strips.len() * workspace.q_lines],
             keys: self.keys,
@@ -138,7 +139,8 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             weights,
             statistics: workspace.statistics,
             partial: &mut workspace.partial,
-        });
+        };
+        let mut statistics = weigh.run_on(self.set);
         if self.cut(&rows, &keys, weights) {
             statistics = None;
         }

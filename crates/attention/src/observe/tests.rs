@@ -109,7 +109,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
 }
 
 #[test]
-fn every_lane_width_and_tile_shape() {
+fn narrowest_and_widest_lanes() {
     for mask in [
         Mask::None,
         Mask::causal_at_end(37, 200),
@@ -119,8 +119,6 @@ fn every_lane_width_and_tile_shape() {
         },
     ] {
         check(Shaped::<1, 3, 16, 16>, mask);
-        check(Shaped::<2, 5, 8, 8>, mask);
-        check(Shaped::<8, 6, 2, 2>, mask);
         check(Shaped::<16, 14, 2, 1>, mask);
         check(Shaped::<16, 16, 2, 1>, mask);
     }

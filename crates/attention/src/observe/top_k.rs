@@ -108,7 +108,16 @@ impl Observer for TopK<'_> {
                 });
             }
         }
-        let dim = (walk.b(), walk.h(), walk.n(), self.k.min(walk.m()));
+        if walk.m() > Heaviest::NONE as usize {
+            return Err(Error::InvalidOption {
+                option: "M of a list of the heaviest keys",
+                value: walk.m() as f64,
+                expected: "it must be below 2^32",
+            });
+        }
+        let k = self.k.min(walk.m());
+        walk.room("the lists of keys", &[walk.n(), k, 2])?;
+        let dim = (walk.b(), walk.h(), walk.n(), k);
         Ok(Heaviest {
             keys: Array4::from_elem(dim, Heaviest::NONE),
             values: Array4::zeros(dim),

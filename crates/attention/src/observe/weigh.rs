@@ -1,5 +1,6 @@
 //! The weights of a few strips of queries, in vectors. Nothing here knows of observers, so that it is compiled once for each
-//! instruction set, whoever looks, and keeps its accumulators in registers.
+//! instruction set, whoever looks, and keeps its accumulators in registers. What the walk, which is generic, runs goes by way of
+//! functions that are not ([`height`], `run_on`): these are compiled in this crate, and not again in every crate that observes.
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -8,13 +9,18 @@ use ndarray::ArrayView2;
 
 use super::statistics::{Partial, RowPartial, Statistics};
 use super::tile::LINES;
-use crate::Element;
 use crate::isa::math::{exp2_domain, exp2_in_domain};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::pack::{pack_keys, pack_queries};
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
+use crate::{Element, InstructionSet};
 
 /// Rows of a strip.
+pub(super) fn height(set: InstructionSet) -> usize {
+    set.run(Height)
+}
+
+/// [`height`].
 pub(super) struct Height;
 
 impl Kernel for Height {
@@ -27,7 +33,7 @@ impl Kernel for Height {
 }
 
 /// Packs the keys of one head, `[keys/16][d_k][16]`.
-pub(super) struct PackKeys<'a, E>(pub(super) ArrayView2<'a, E>);
+pub(crate) struct PackKeys<'a, E>(pub(crate) ArrayView2<'a, E>);
 
 impl<E: Element> Kernel for PackKeys<'_, E> {
     type Output = Vec<Line>;
@@ -58,6 +64,13 @@ pub(super) struct PackStrip<'w, 'a> {
     pub(super) lse: &'w [f32],
     pub(super) scoring: &'w HeadScoring<'a>,
     pub(super) to: &'w mut [Line],
+}
+
+impl PackStrip<'_, '_> {
+    /// Packs.
+    pub(super) fn run_on(self, set: InstructionSet) -> Strip {
+        set.run(self)
+    }
 }
 
 impl Kernel for PackStrip<'_, '_> {
@@ -113,6 +126,11 @@ impl Kernel for Weigh<'_, '_> {
 }
 
 impl Weigh<'_, '_> {
+    /// Computes.
+    pub(super) fn run_on(self, set: InstructionSet) -> Option<Statistics> {
+        set.run(self)
+    }
+
     /// All scores, a microkernel's tile at a time: strip after strip against the panels that the nearest cache now holds.
     #[inline(always)]
     fn scores<I: Isa>(&mut self, isa: I) {

@@ -1,10 +1,13 @@
-//! What the tests share: numbers from a seed, arrays of any strides, comparison with the reference.
+//! What the tests share: numbers from a seed, arrays of any strides, comparison with the reference; calls drawn from them.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod cases;
+pub(crate) mod not_finite;
+
 use lookback_attention::reference::{Exact, attention};
 use lookback_attention::{Element, Scoring};
-use ndarray::{Array4, ArrayView4, Ix4, ShapeBuilder};
+use ndarray::{Array, Array4, ArrayView4, Dimension, Ix4, ShapeBuilder};
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): numbers that depend on the seed alone.
 pub(crate) struct Random(pub(crate) u64);
@@ -87,5 +90,19 @@ pub(crate) fn agrees(found: f32, exact: f64, tolerance: f64, size: f64) -> bool 
         f64::from(found) == exact
     } else {
         (f64::from(found) - exact).abs() <= tolerance * size.max(1.0)
+    }
+}
+
+/// Refuses results that are not the reference's to `tolerance`, by the place of the first.
+pub(crate) fn assert_agree<D: Dimension>(
+    what: &str,
+    found: &Array<f32, D>,
+    exact: &Array<f64, D>,
+    tolerance: f64,
+) {
+    assert_eq!(found.dim(), exact.dim(), "{what}");
+    for ((at, &found), &exact) in found.indexed_iter().zip(exact) {
+        let agrees = agrees(found, exact, tolerance, 0.0);
+        assert!(agrees, "{what} at {at:?}: {found}, not {exact}");
     }
 }

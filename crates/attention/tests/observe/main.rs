@@ -1,7 +1,8 @@
 //! Observers against the f64 reference.
 
+mod asked;
+mod calls;
 #[path = "../common/mod.rs"]
 mod common;
-
-mod calls;
 mod exact;
+mod not_finite;

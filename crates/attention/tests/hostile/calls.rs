@@ -1,44 +1,14 @@
-//! No call of the safe interface panics: whatever the shapes, strides, values and options, there is an answer or an error.
+//! The passes themselves.
 
 use lookback_attention::backward::{self, Inputs, backward};
 use lookback_attention::decode::{Cache, decode};
 use lookback_attention::forward::forward;
 use lookback_attention::weights::weights;
 use lookback_attention::{Error, Mask, Scoring};
-use ndarray::{Array2, Array4, ArrayView, ArrayView4, Dimension, IntoDimension, s};
+use ndarray::{Array2, Array4, ArrayView4, s};
 use proptest::prelude::*;
 
-/// Few, or more than any memory holds: what lies between is only slow.
-fn sizes() -> impl Strategy<Value = usize> {
-    prop_oneof![8 => 1usize..5, 2 => Just(17), 1 => Just(0), 1 => Just(1 << 42), 1 => Just(usize::MAX / 64)]
-}
-
-/// Mostly the dimension itself, sometimes another.
-fn like(size: usize) -> impl Strategy<Value = usize> {
-    prop_oneof![9 => Just(size), 1 => sizes()]
-}
-
-fn values() -> impl Strategy<Value = f32> {
-    let odd = prop::sample::select(vec![
-        f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::MAX,
-        0.0,
-    ]);
-    prop_oneof![3 => -2f32..2.0, 1 => odd]
-}
-
-fn masks() -> impl Strategy<Value = Mask> {
-    let offset = || prop::sample::select(vec![isize::MIN, -3, 0, 1, 9, isize::MAX]);
-    prop_oneof![
-        Just(Mask::None),
-        offset().prop_map(|offset| Mask::Causal { offset }),
-        offset().prop_map(|offset| Mask::StrictlyBefore { offset }),
-        (prop::sample::select(vec![0, 1, 3, usize::MAX]), offset())
-            .prop_map(|(window, offset)| Mask::Window { window, offset }),
-    ]
-}
+use crate::operands::{like, masks, repeated, sizes, values};
 
 /// Shapes of q, k and v, a value for each, options, and how long their lists are.
 #[derive(Debug, Clone)]
@@ -76,14 +46,6 @@ prop_compose! {
         let lists = lists.map(|list| list.map(|len| len.min(64)));
         Call { q: q.into(), k: k.into(), v: v.into(), values, mask, scale, cap, lists, bias, page }
     }
-}
-
-/// One value as an array of any size; nothing where the size is more than an address can count.
-fn repeated<D: Dimension>(
-    one: &Array4<f32>,
-    dim: impl IntoDimension<Dim = D>,
-) -> Option<ArrayView<'_, f32, D>> {
-    one.broadcast(dim)
 }
 
 /// Every operation; what they answer does not matter.

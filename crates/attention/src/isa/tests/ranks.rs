@@ -1,0 +1,71 @@
+//! Bits of comparisons: which lanes, and which of many values lead.
+
+use super::on_every;
+use crate::isa::{Isa, Kernel, Line};
+
+/// Whole numbers, some equal, one NaN with a sign.
+fn ranked(len: usize) -> Vec<Line> {
+    let value = |i: usize| match i {
+        21 => -f32::NAN,
+        _ => ((i * 37) % 61) as f32,
+    };
+    (0..len)
+        .map(|l| Line(std::array::from_fn(|i| value(l * Line::LEN + i))))
+        .collect()
+}
+
+#[test]
+fn lanes_not_below_a_bound() {
+    #[derive(Clone, Copy)]
+    struct NotBelow;
+    impl Kernel for NotBelow {
+        type Output = u64;
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> u64 {
+            let lines = ranked(4);
+            let mut vectors = [isa.splat(0.0); 16];
+            for v in 0..64 / I::LANES {
+                vectors[v] = isa.load(&Line::flat(&lines)[v * I::LANES..]);
+            }
+            isa.not_below(&vectors, isa.splat(40.0))
+        }
+    }
+    let lines = ranked(4);
+    let values = Line::flat(&lines).iter().enumerate();
+    let expected = values.fold(0, |bits, (i, &x)| bits | u64::from(!(x < 40.0)) << i);
+    on_every(NotBelow, |name, bits| assert_eq!(bits, expected, "{name}"));
+}
+
+#[test]
+fn the_leading_values() {
+    #[derive(Clone, Copy)]
+    struct Leading {
+        lines: usize,
+        k: usize,
+    }
+    impl Kernel for Leading {
+        type Output = u64;
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> u64 {
+            isa.leading(&ranked(self.lines), self.k)
+        }
+    }
+    for lines in 1..=4 {
+        let ranked = ranked(lines);
+        let values = Line::flat(&ranked);
+        for k in [1, 2, 7, 16, lines * Line::LEN] {
+            // Whole numbers below 64 are told apart by their upper halves.
+            let is_larger = |a: f32, b: f32| a > b || (a.is_nan() && !b.is_nan());
+            let larger = |x: f32| values.iter().filter(|&&y| is_larger(y, x)).count();
+            let leads = values.iter().map(|&x| larger(x) < k);
+            let expected = (0..)
+                .zip(leads)
+                .fold(0, |bits, (i, x)| bits | u64::from(x) << i);
+            on_every(Leading { lines, k }, |name, bits| {
+                assert_eq!(bits, expected, "{name}: {k} of {lines} lines");
+            });
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Decoding against the f64 reference.
+
+mod calls;
+#[path = "../common/mod.rs"]
+mod common;
+mod exact;
+mod not_finite;
