@@ -85,7 +85,7 @@
 
 mod finish;
 mod heads;
-mod plan;
+pub(crate) mod plan;
 mod strip;
 mod task;
 #[cfg(test)]
@@ -93,7 +93,9 @@ mod tests;
 
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
+use self::plan::BatchElement;
 use crate::isa::InstructionSet;
+use crate::score::HeadScoring;
 use crate::shape::{Shape, room, same};
 use crate::{Element, Error, Scoring};
 
@@ -175,15 +177,14 @@ pub fn forward_into_on<E: Element>(
         "the packed keys and values",
         &[shape.b, shape.h_kv, shape.m, packed],
     )?;
+    let scorings = HeadScoring::of_batch(scoring, &shape)?;
     set.run(plan::Forward {
-        shape,
-        q,
-        k,
-        v,
-        scoring,
-        o,
-        lse,
-    })
+        elements: BatchElement::of_batch(q, (k, v), &scorings, (o, lse)),
+        h_kv: shape.h_kv,
+        d_k: shape.d_k,
+        d_v: shape.d_v,
+    });
+    Ok(())
 }
 
 /// Refuses o or lse of another shape than the call's.
