@@ -55,10 +55,12 @@ pub(super) fn scorings<'a>(
     let heads = HeadScoring::of_batch(scoring, shape)?;
     let of_sequence = |sequence: Sequence| {
         let (mask, keys) = (sequence.mask(scoring.mask), sequence.keys.len());
-        heads
-            .iter()
-            .cloned()
-            .map(move |head| HeadScoring { mask, keys, ..head })
+        let of_head = move |head: &HeadScoring<'a>| HeadScoring {
+            mask,
+            keys,
+            ..*head
+        };
+        heads.iter().map(of_head)
     };
     Ok(with_queries(sequences).flat_map(of_sequence).collect())
 }

@@ -74,7 +74,9 @@ fn check_as<E: Element + Into<f64>>(
     narrow: impl Fn(f32) -> E,
 ) -> Result<(), TestCaseError> {
     let x = Operands::random(case);
-    let [k, v]: [Array3<E>; 2] = [x.k(), x.v()].map(|operand| operand.mapv(&narrow));
+    // (`mapv` of an empty view with strides trips a debug assertion of ndarray 0.17.)
+    let [k, v] = [x.k(), x.v()]
+        .map(|operand| Array3::from_shape_fn(operand.dim(), |at| narrow(operand[at])));
     for set in InstructionSet::available() {
         let operands = (k.view(), v.view());
         let found = forward_on(set, x.q(), operands, &x.sequences(), &x.scoring()).expect("valid");
