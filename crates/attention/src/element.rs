@@ -30,7 +30,7 @@ pub(crate) trait Widen: Copy {
     fn load<I: Isa>(isa: I, src: &[Self]) -> I::V;
 
     /// The forward pass.
-    fn forward(set: InstructionSet, call: Forward<Self>) -> Result<(), Error>;
+    fn forward(set: InstructionSet, call: Forward<Self>);
     /// Decoding.
     fn decode(set: InstructionSet, call: Decode<Self>) -> Result<(), Error>;
     /// The keys \[M, d_k\] of one head as panels, `[M/16][d_k][16]`.
@@ -40,8 +40,8 @@ pub(crate) trait Widen: Copy {
 /// What [`Widen`] asks to be compiled; not generic, so that it is.
 macro_rules! compiled_here {
     () => {
-        fn forward(set: InstructionSet, call: Forward<Self>) -> Result<(), Error> {
-            set.run(call)
+        fn forward(set: InstructionSet, call: Forward<Self>) {
+            set.run(call);
         }
 
         fn decode(set: InstructionSet, call: Decode<Self>) -> Result<(), Error> {

@@ -82,6 +82,46 @@ pub enum Error {
         /// The operand or result.
         operand: &'static str,
     },
+    /// The cumulative lengths of packed sequences do not begin with 0.
+    #[error("{list} begin with {first}; they must begin with 0, where the first sequence does")]
+    CumulativeLengthsStart {
+        /// Whose they are.
+        list: &'static str,
+        /// The first entry.
+        first: usize,
+    },
+    /// The cumulative lengths of packed sequences fall.
+    #[error("{list} fall from {before} to {length} at entry {at}; they must never fall")]
+    CumulativeLengthsFall {
+        /// Whose they are.
+        list: &'static str,
+        /// Which entry is less than the one before it, counted from 0.
+        at: usize,
+        /// The entry before it.
+        before: usize,
+        /// The entry.
+        length: usize,
+    },
+    /// The cumulative lengths of packed sequences do not end where the tokens do.
+    #[error(
+        "{list} end with {last}, but there are {tokens} tokens; they must end where the tokens do: slice an array that has more"
+    )]
+    CumulativeLengthsEnd {
+        /// Whose they are.
+        list: &'static str,
+        /// The last entry.
+        last: usize,
+        /// How many queries or keys there are.
+        tokens: usize,
+    },
+    /// An option that packed sequences of different lengths cannot share.
+    #[error("{option} cannot be given for packed sequences; {instead}")]
+    NotForSequences {
+        /// The option.
+        option: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// The processor lacks the instruction set that was asked for.
     #[error(
         "this processor cannot run the {name} kernels; choose one of those that `InstructionSet::available` lists"

@@ -6,6 +6,7 @@ pub mod forward;
 pub mod measure;
 pub mod observe;
 pub mod reference;
+pub mod varlen;
 pub mod weights;
 
 mod element;

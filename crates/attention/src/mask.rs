@@ -90,6 +90,23 @@ impl Mask {
         }
     }
 
+    /// The mask for queries that stand `by` keys further on; [`Mask::None`] has no positions.
+    pub(crate) fn moved(self, by: isize) -> Mask {
+        match self {
+            Mask::None => Mask::None,
+            Mask::Causal { offset } => Mask::Causal {
+                offset: offset.saturating_add(by),
+            },
+            Mask::StrictlyBefore { offset } => Mask::StrictlyBefore {
+                offset: offset.saturating_add(by),
+            },
+            Mask::Window { window, offset } => Mask::Window {
+                window,
+                offset: offset.saturating_add(by),
+            },
+        }
+    }
+
     /// Key position of query 0; 0 for [`Mask::None`].
     pub fn offset(&self) -> isize {
         match *self {

@@ -20,9 +20,10 @@ use lookback_attention::observe::{
     DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
     observe_on,
 };
+use lookback_attention::varlen::{self, Sequence, Sequences};
 use lookback_attention::weights::weights_on;
 use lookback_attention::{InstructionSet, Mask, Scoring};
-use ndarray::{ArrayView, ArrayViewMut, Dimension, Ix3, Ix4, s};
+use ndarray::{ArrayView, ArrayViewMut, Dimension, Ix2, Ix3, Ix4, s};
 
 /// Values in pages of their own, between two pages that cannot be touched.
 struct Guarded<T> {
@@ -186,6 +187,56 @@ fn nothing_is_touched_beyond_an_operand() {
                     let scoring = scoring.for_head(0, h - 1);
                     weights_on(set, head, &scoring, 0..n, 0..m).expect("valid");
                 }
+            }
+        }
+    }
+}
+
+/// Three sequences, the second without queries, the last at the operands' end.
+#[test]
+fn nothing_is_touched_beyond_packed_sequences() {
+    let mut random = Random(2);
+    for low in [false, true] {
+        for [h, h_kv, n, m, d_k, d_v] in SHAPES {
+            let mut array = |len| Guarded::new(len, low, || random.normal());
+            let (q, k, v) = (
+                array(h * n * d_k),
+                array(h_kv * m * d_k),
+                array(h_kv * m * d_v),
+            );
+            let (mut o, mut lse, d_o) = (array(h * n * d_v), array(h * n), array(h * n * d_v));
+            let (mut dq, mut dk) = (array(h * n * d_k), array(h_kv * m * d_k));
+            let mut dv = array(h_kv * m * d_v);
+            let (q_dim, o_dim) = (Ix3(h, n, d_k), Ix3(h, n, d_v));
+            let (k_dim, v_dim, lse_dim) = (Ix3(h_kv, m, d_k), Ix3(h_kv, m, d_v), Ix2(h, n));
+            let of_queries = [0, n / 3, n / 3, n];
+            let of_keys = [0, m / 2, m / 2 + 1, m].map(|end| end.min(m));
+            let sequences = Sequences::at_end(&of_queries, &of_keys).expect("valid");
+            let scoring = Scoring::default();
+            for set in InstructionSet::available() {
+                let (q, k, v) = (q.view(q_dim), k.view(k_dim), v.view(v_dim));
+                let out = (o.view_mut(o_dim), lse.view_mut(lse_dim));
+                varlen::forward_into_on(set, q, (k, v), &sequences, &scoring, out).expect("valid");
+                let inputs = varlen::Inputs {
+                    q,
+                    k,
+                    v,
+                    o: o.view(o_dim),
+                    lse: lse.view(lse_dim),
+                    d_o: d_o.view(o_dim),
+                    d_lse: None,
+                };
+                let gradients = varlen::GradientsMut {
+                    dq: dq.view_mut(q_dim),
+                    dk: dk.view_mut(k_dim),
+                    dv: dv.view_mut(v_dim),
+                    d_sinks: None,
+                };
+                varlen::backward_into_on(set, &inputs, &sequences, &scoring, gradients)
+                    .expect("valid");
+                let call = (q, k, lse.view(lse_dim));
+                let observer = |_, _: &Sequence| (TopK::by_weight(5), Entropy);
+                varlen::observe_on(set, call, &sequences, &scoring, observer).expect("valid");
             }
         }
     }

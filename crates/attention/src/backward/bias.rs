@@ -27,41 +27,52 @@ struct Task<'h, 'a> {
 }
 
 /// Writes the gradient of a bias of `d_bias`'s shape, each dimension the full one or 1.
-#[inline(always)]
-pub(super) fn derive<I: Isa>(
-    isa: I,
-    shape: &Shape,
-    heads: &[Head],
-    mut d_bias: ArrayViewMut4<f32>,
-) {
-    let (of_b, of_h, of_n, of_m) = d_bias.dim();
-    d_bias.fill(0.0);
-    if of_n == shape.n && of_m == shape.m {
-        let mut tasks = Vec::new();
-        for (at, out) in heads_of(d_bias).into_iter().enumerate() {
-            let shares = |head: &usize| {
-                (of_b == 1 || head / shape.h == at / of_h)
-                    && (of_h == 1 || head % shape.h == at % of_h)
+pub(super) struct Derive<'h, 'a, 'g> {
+    pub(super) shape: Shape,
+    /// Batch element after batch element.
+    pub(super) heads: &'h [Head<'a>],
+    pub(super) d_bias: ArrayViewMut4<'g, f32>,
+}
+
+impl Kernel for Derive<'_, '_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let Derive {
+            shape,
+            heads,
+            mut d_bias,
+        } = self;
+        let (of_b, of_h, of_n, of_m) = d_bias.dim();
+        d_bias.fill(0.0);
+        if of_n == shape.n && of_m == shape.m {
+            let mut tasks = Vec::new();
+            for (at, out) in heads_of(d_bias).into_iter().enumerate() {
+                let shares = |head: &usize| {
+                    (of_b == 1 || head / shape.h == at / of_h)
+                        && (of_h == 1 || head % shape.h == at % of_h)
+                };
+                let sharing: Vec<&Head> = (0..heads.len())
+                    .filter(shares)
+                    .map(|head| &heads[head])
+                    .collect();
+                cut(&sharing, out, &mut tasks);
+            }
+            run(isa, tasks);
+        } else {
+            // Of a head, this is one row, one column or one number: each head has its own, and they are added up then.
+            let mut shares = Array4::zeros((shape.b, shape.h, of_n, of_m));
+            let all = heads.iter().zip(heads_of(shares.view_mut()));
+            let whole = |(head, out)| Task {
+                heads: vec![head],
+                queries: 0..shape.n,
+                out,
             };
-            let sharing: Vec<&Head> = (0..heads.len())
-                .filter(shares)
-                .map(|head| &heads[head])
-                .collect();
-            cut(&sharing, out, &mut tasks);
-        }
-        run(isa, tasks);
-    } else {
-        // Of a head, this is one row, one column or one number: each head has its own, and they are added up then.
-        let mut shares = Array4::zeros((shape.b, shape.h, of_n, of_m));
-        let all = heads.iter().zip(heads_of(shares.view_mut()));
-        let whole = |(head, out)| Task {
-            heads: vec![head],
-            queries: 0..shape.n,
-            out,
-        };
-        run(isa, all.map(whole).collect());
-        for ((b, h, i, j), &share) in shares.indexed_iter() {
-            d_bias[[b.min(of_b - 1), h.min(of_h - 1), i, j]] += share;
+            run(isa, all.map(whole).collect());
+            for ((b, h, i, j), &share) in shares.indexed_iter() {
+                d_bias[[b.min(of_b - 1), h.min(of_h - 1), i, j]] += share;
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use ndarray::{Array1, Array4, ArrayView3, ArrayView4, ArrayViewMut1, ArrayViewMut4};
 
+use super::ordered::heads_of;
+use super::plan::HeadGradients;
 use crate::shape::{Shape, room, same_dims};
 use crate::{Error, Scoring};
 
@@ -136,7 +138,18 @@ impl Gradients {
     }
 }
 
-impl GradientsMut<'_> {
+impl<'a> GradientsMut<'a> {
+    /// The bias's gradient, and the others' by heads.
+    pub(super) fn by_head(self) -> (Option<ArrayViewMut4<'a, f32>>, HeadGradients<'a>) {
+        let by_head = HeadGradients {
+            dq: heads_of(self.dq),
+            dk: heads_of(self.dk),
+            dv: heads_of(self.dv),
+            d_sinks: self.d_sinks,
+        };
+        (self.d_bias, by_head)
+    }
+
     /// Refuses gradients that do not fit a validated call.
     pub(super) fn validate(&self, shape: &Shape, scoring: &Scoring) -> Result<(), Error> {
         let Shape {

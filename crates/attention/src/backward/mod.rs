@@ -119,11 +119,10 @@ mod keys;
 mod ordered;
 mod pack;
 mod partition;
-mod plan;
+pub(crate) mod plan;
 mod products;
 mod queries;
 mod queue;
-
 mod task;
 #[cfg(test)]
 mod tests;
@@ -132,6 +131,8 @@ mod visible;
 mod write;
 
 pub use call::{Gradients, GradientsMut, Inputs, Options};
+pub(crate) use ordered::heads_of;
+pub(crate) use queries::HeadInputs;
 
 use crate::isa::InstructionSet;
 use crate::{Error, Scoring};
@@ -189,12 +190,21 @@ pub fn backward_into_on(
     let shape = inputs.validate(options, scoring)?;
     gradients.validate(&shape, scoring)?;
     let heads = plan::heads(&shape, inputs, options, scoring)?;
-    let scale = scoring.scale_for(shape.d_k)?;
+    let (d_bias, gradients) = gradients.by_head();
     set.run(plan::Backward {
-        shape,
+        h: shape.h,
+        h_kv: shape.h_kv,
         heads: &heads,
-        scale,
+        sharing: heads.len(),
+        scale: scoring.scale_for(shape.d_k)?,
         gradients,
     });
+    if let Some(d_bias) = d_bias {
+        set.run(bias::Derive {
+            shape,
+            heads: &heads,
+            d_bias,
+        });
+    }
     Ok(())
 }

@@ -5,9 +5,7 @@ use std::sync::Mutex;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut4, Axis, s};
 
-use super::call::GradientsMut;
 use super::partition::Part;
-use crate::shape::Shape;
 
 /// Rows of a gradient, and the shares that came before their turn: no more than there are threads, about.
 #[derive(Debug)]
@@ -81,16 +79,20 @@ pub(super) struct Outs<'g> {
     pub(super) dv: Vec<Vec<Mutex<Ordered<'g>>>>,
 }
 
+/// A matrix for each head.
+type Views<'g> = Vec<ArrayViewMut2<'g, f32>>;
+
 impl<'g> Outs<'g> {
-    /// The gradients in the pieces that `parts`, the parts of each head, give them. What no part adds to is set to 0.
+    /// The gradients of all heads and key/value heads in the pieces that `parts`, the parts of each head, give them. What no
+    /// part adds to is set to 0.
     pub(super) fn new(
-        shape: &Shape,
+        group: usize,
         parts: &[Vec<Part>],
-        gradients: &'g mut GradientsMut,
+        (dq, dk, dv): (Views<'g>, Views<'g>, Views<'g>),
     ) -> Outs<'g> {
-        let of_kv_heads = |gradient| {
-            let parts = parts.iter().step_by(shape.group());
-            heads_of(gradient)
+        let of_kv_heads = |gradient: Views<'g>| {
+            let parts = parts.iter().step_by(group);
+            gradient
                 .into_iter()
                 .zip(parts)
                 .map(|(out, parts)| by_part(out, parts))
@@ -103,13 +105,9 @@ impl<'g> Outs<'g> {
             Mutex::new(Ordered::new(out))
         };
         Outs {
-            dq: heads_of(gradients.dq.view_mut())
-                .into_iter()
-                .zip(parts)
-                .map(whole)
-                .collect(),
-            dk: of_kv_heads(gradients.dk.view_mut()),
-            dv: of_kv_heads(gradients.dv.view_mut()),
+            dq: dq.into_iter().zip(parts).map(whole).collect(),
+            dk: of_kv_heads(dk),
+            dv: of_kv_heads(dv),
         }
     }
 }
@@ -130,7 +128,7 @@ fn by_part<'g>(out: ArrayViewMut2<'g, f32>, parts: &[Part]) -> Vec<Mutex<Ordered
 }
 
 /// The views of all heads of \[B, H, rows, d\].
-pub(super) fn heads_of(view: ArrayViewMut4<'_, f32>) -> Vec<ArrayViewMut2<'_, f32>> {
+pub(crate) fn heads_of(view: ArrayViewMut4<'_, f32>) -> Vec<ArrayViewMut2<'_, f32>> {
     let mut heads = Vec::with_capacity(view.dim().0 * view.dim().1);
     let mut batches = view;
     while batches.dim().0 > 0 {

@@ -1,10 +1,9 @@
 //! The whole pass: cut the heads into tasks, run them, add up what several of them computed.
 
-use ndarray::s;
+use ndarray::{ArrayViewMut1, ArrayViewMut2, s};
 use rayon::prelude::*;
 
-use super::bias;
-use super::call::{GradientsMut, Inputs, Options};
+use super::call::{Inputs, Options};
 use super::keys::block_keys;
 use super::ordered::Outs;
 use super::partition::{Extent, Part};
@@ -23,19 +22,36 @@ const TASKS: usize = 64;
 /// Blocks of keys that a part has at least: adding its dQ to those before it then stays a small part of its work.
 const PART_BLOCKS: usize = 4;
 
-/// A validated call.
-pub(super) struct Backward<'h, 'a, 'g> {
-    pub(super) shape: Shape,
-    /// Batch element after batch element.
-    pub(super) heads: &'h [Head<'a>],
-    pub(super) scale: f32,
-    pub(super) gradients: GradientsMut<'g>,
+/// A validated call, but for the bias's gradient.
+pub(crate) struct Backward<'h, 'a, 'g> {
+    /// H
+    pub(crate) h: usize,
+    /// H_kv
+    pub(crate) h_kv: usize,
+    /// Batch element after batch element, which need not be of the same length.
+    pub(crate) heads: &'h [Head<'a>],
+    /// How many heads to share [`TASKS`] out among.
+    pub(crate) sharing: usize,
+    pub(crate) scale: f32,
+    pub(crate) gradients: HeadGradients<'g>,
+}
+
+/// Where the gradients of each head go.
+pub(crate) struct HeadGradients<'g> {
+    /// For each head, \[N, d_k\].
+    pub(crate) dq: Vec<ArrayViewMut2<'g, f32>>,
+    /// For each key/value head, \[M, d_k\].
+    pub(crate) dk: Vec<ArrayViewMut2<'g, f32>>,
+    /// For each key/value head, \[M, d_v\].
+    pub(crate) dv: Vec<ArrayViewMut2<'g, f32>>,
+    /// \[H\]
+    pub(crate) d_sinks: Option<ArrayViewMut1<'g, f32>>,
 }
 
 /// One head of a call.
-pub(super) struct Head<'a> {
-    pub(super) inputs: HeadInputs<'a>,
-    pub(super) scoring: HeadScoring<'a>,
+pub(crate) struct Head<'a> {
+    pub(crate) inputs: HeadInputs<'a>,
+    pub(crate) scoring: HeadScoring<'a>,
 }
 
 impl Kernel for Backward<'_, '_, '_> {
@@ -44,18 +60,21 @@ impl Kernel for Backward<'_, '_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Backward {
-            shape,
+            h,
+            h_kv,
             heads,
+            sharing,
             scale,
-            mut gradients,
+            gradients,
         } = self;
-        let parts = parts_of(&shape, heads, block_keys(I::Tile::ROWS));
+        let (group, d_sinks) = (h / h_kv, gradients.d_sinks);
+        let parts = parts_of(heads, sharing, block_keys(I::Tile::ROWS));
         let queue = Queue::new(parts.iter().map(Vec::len));
-        let outs = Outs::new(&shape, &parts, &mut gradients);
+        let outs = Outs::new(group, &parts, (gradients.dq, gradients.dk, gradients.dv));
         let parts = &parts;
         on_every_thread(|| {
             isa.run(Worker {
-                shape,
+                group,
                 scale,
                 heads,
                 parts,
@@ -63,15 +82,12 @@ impl Kernel for Backward<'_, '_, '_> {
                 outs: &outs,
             });
         });
-        if let Some(mut d_sinks) = gradients.d_sinks {
+        if let Some(mut d_sinks) = d_sinks {
             let terms: Vec<f32> = heads.par_iter().map(gradient_of_sink).collect();
             d_sinks.fill(0.0);
             for (at, term) in terms.into_iter().enumerate() {
-                d_sinks[at % shape.h] += term;
+                d_sinks[at % h] += term;
             }
-        }
-        if let Some(d_bias) = gradients.d_bias {
-            bias::derive(isa, &shape, heads, d_bias);
         }
     }
 }
@@ -104,13 +120,13 @@ pub(super) fn heads<'h>(
 }
 
 /// The parts of each head.
-fn parts_of(shape: &Shape, heads: &[Head], block: usize) -> Vec<Vec<Part>> {
-    let blocks = shape.m.div_ceil(block);
-    let count = TASKS.div_ceil(heads.len()).min(blocks / PART_BLOCKS).max(1);
-    let parts = |Head { scoring, .. }: &Head| {
+fn parts_of(heads: &[Head], sharing: usize, block: usize) -> Vec<Vec<Part>> {
+    let parts = |Head { inputs, scoring }: &Head| {
+        let blocks = inputs.k.nrows().div_ceil(block);
+        let count = TASKS.div_ceil(sharing).min(blocks / PART_BLOCKS).max(1);
         Extent {
             mask: &scoring.mask,
-            queries: shape.n,
+            queries: inputs.q.nrows(),
             keys: scoring.keys,
             block,
         }

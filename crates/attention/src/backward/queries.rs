@@ -12,21 +12,21 @@ use crate::score::{Bounds, HeadScoring};
 
 /// One head's share of what the call took.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct HeadInputs<'a> {
+pub(crate) struct HeadInputs<'a> {
     /// \[N, d_k\]
-    pub(super) q: ArrayView2<'a, f32>,
+    pub(crate) q: ArrayView2<'a, f32>,
     /// \[M, d_k\]
-    pub(super) k: ArrayView2<'a, f32>,
+    pub(crate) k: ArrayView2<'a, f32>,
     /// \[M, d_v\]
-    pub(super) v: ArrayView2<'a, f32>,
+    pub(crate) v: ArrayView2<'a, f32>,
     /// \[N, d_v\]
-    pub(super) o: ArrayView2<'a, f32>,
+    pub(crate) o: ArrayView2<'a, f32>,
     /// \[N\]
-    pub(super) lse: ArrayView1<'a, f32>,
+    pub(crate) lse: ArrayView1<'a, f32>,
     /// \[N, d_v\]
-    pub(super) d_o: ArrayView2<'a, f32>,
+    pub(crate) d_o: ArrayView2<'a, f32>,
     /// \[N\]
-    pub(super) d_lse: Option<ArrayView1<'a, f32>>,
+    pub(crate) d_lse: Option<ArrayView1<'a, f32>>,
 }
 
 impl HeadInputs<'_> {

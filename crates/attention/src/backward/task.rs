@@ -17,11 +17,11 @@ use super::visible::{Sums, add_visible};
 use super::write::{write_keys, write_queries};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::score::HeadScoring;
-use crate::shape::Shape;
 
 /// Takes tasks until there are none.
 pub(super) struct Worker<'w, 'a, 'g> {
-    pub(super) shape: Shape,
+    /// Query heads that share a key/value head.
+    pub(super) group: usize,
     /// The derivative of the scores with respect to q·k, before a soft cap.
     pub(super) scale: f32,
     pub(super) heads: &'w [Head<'a>],
@@ -37,14 +37,18 @@ impl Kernel for Worker<'_, '_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
         let Worker {
-            shape,
+            group,
             scale,
             heads,
             parts,
             queue,
             outs,
         } = self;
-        let mut space = Workspace::new::<I>(&shape);
+        let Some(Head { inputs, .. }) = heads.first() else {
+            return;
+        };
+        let widths = (inputs.k.ncols(), inputs.v.ncols());
+        let mut space = Workspace::new::<I>(widths);
         let mut loaded = None;
         while let Some((at, index)) = queue.take(loaded) {
             let (head, part) = (&heads[at], &parts[at][index]);
@@ -57,9 +61,9 @@ impl Kernel for Worker<'_, '_, '_> {
             }
             space.derive(isa, head, part, scale);
 
-            let (kv_head, member) = (at / shape.group(), at % shape.group());
+            let (kv_head, member) = (at / group, at % group);
             let keys = 0..part.keys.len();
-            let [dq, dk, dv] = space.rows.views(part, &shape);
+            let [dq, dk, dv] = space.rows.views(part, widths);
             lock(&outs.dk[kv_head][index]).add(member, keys.clone(), dk.view());
             lock(&outs.dv[kv_head][index]).add(member, keys, dv.view());
             lock(&outs.dq[at]).add(index, part.queries.clone(), dq.view());
@@ -78,7 +82,8 @@ struct Workspace {
     dk: KeySums,
     dv: KeySums,
     rows: Rows,
-    shape: Shape,
+    /// d_k and d_v.
+    widths: (usize, usize),
 }
 
 /// The gradients of one part, row by row.
@@ -94,12 +99,12 @@ struct Rows {
 
 impl Rows {
     /// dQ, dK and dV of `part`, whatever they hold.
-    fn views(&mut self, part: &Part, shape: &Shape) -> [ArrayViewMut2<'_, f32>; 3] {
+    fn views(&mut self, part: &Part, (d_k, d_v): (usize, usize)) -> [ArrayViewMut2<'_, f32>; 3] {
         let (queries, keys) = (part.queries.len(), part.keys.len());
         [
-            rows_of(&mut self.dq, queries, shape.d_k),
-            rows_of(&mut self.dk, keys, shape.d_k),
-            rows_of(&mut self.dv, keys, shape.d_v),
+            rows_of(&mut self.dq, queries, d_k),
+            rows_of(&mut self.dk, keys, d_k),
+            rows_of(&mut self.dv, keys, d_v),
         ]
     }
 }
@@ -111,7 +116,7 @@ fn rows_of(values: &mut Vec<f32>, rows: usize, d: usize) -> ArrayViewMut2<'_, f3
 }
 
 impl Workspace {
-    fn new<I: Isa>(shape: &Shape) -> Workspace {
+    fn new<I: Isa>(widths: (usize, usize)) -> Workspace {
         let height = block_keys(I::Tile::ROWS);
         let sums = |d| KeySums {
             lines: vec![Line::ZERO; lines_for(d) * height],
@@ -123,10 +128,10 @@ impl Workspace {
             columns: Columns::default(),
             tiles: Tiles::new::<I>(),
             dq: QuerySums::default(),
-            dk: sums(shape.d_k),
-            dv: sums(shape.d_v),
+            dk: sums(widths.0),
+            dv: sums(widths.1),
             rows: Rows::default(),
-            shape: *shape,
+            widths,
         }
     }
 
@@ -154,11 +159,11 @@ impl Workspace {
                 self.pair(isa, scoring, panel..(panel + BLOCK_PANELS).min(panels.end));
             }
             let rows = s![keys.start - part.keys.start..keys.end - part.keys.start, ..];
-            let [_, mut dk, mut dv] = self.rows.views(part, &self.shape);
+            let [_, mut dk, mut dv] = self.rows.views(part, self.widths);
             write_keys(isa, &self.dk, scale, dk.slice_mut(rows));
             write_keys(isa, &self.dv, 1.0, dv.slice_mut(rows));
         }
-        let [dq, ..] = self.rows.views(part, &self.shape);
+        let [dq, ..] = self.rows.views(part, self.widths);
         write_queries(
             isa,
             &self.dq,

@@ -2,7 +2,7 @@
 
 use ndarray::{Array4, ArrayView4, Dimension};
 
-use super::{Gradients, Inputs, Options, plan};
+use super::{Gradients, Inputs, Options, bias, plan};
 use crate::forward::forward;
 use crate::isa::{Isa, Shaped};
 use crate::reference;
@@ -15,13 +15,22 @@ fn on<I: Isa>(isa: I, inputs: &Inputs, scoring: &Scoring) -> Gradients {
     let mut gradients = Gradients::zeros(&shape, &options, scoring).expect("small");
     let heads = plan::heads(&shape, inputs, &options, scoring).expect("valid");
     let scale = scoring.scale_for(shape.d_k).expect("finite");
-    let gradients_mut = gradients.view_mut();
+    let (d_bias, by_head) = gradients.view_mut().by_head();
     isa.run(plan::Backward {
-        shape,
+        h: shape.h,
+        h_kv: shape.h_kv,
         heads: &heads,
+        sharing: heads.len(),
         scale,
-        gradients: gradients_mut,
+        gradients: by_head,
     });
+    if let Some(d_bias) = d_bias {
+        isa.run(bias::Derive {
+            shape,
+            heads: &heads,
+            d_bias,
+        });
+    }
     gradients
 }
 

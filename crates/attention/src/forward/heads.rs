@@ -8,24 +8,25 @@ use super::task::Task;
 use crate::isa::Line;
 use crate::pack::KvBlock;
 
-/// One key/value head of one batch element, with the query heads of its group.
-pub(super) struct KvHead<'a> {
+/// One key/value head of one batch element, with the query heads of its group: operands that live for `'a`, packed blocks
+/// for `'p`.
+pub(super) struct KvHead<'a, 'p> {
     /// Counted over the batch.
     pub(super) index: usize,
     /// Those that some query sees.
     pub(super) blocks: Range<usize>,
-    pub(super) work: Mutex<Work<'a>>,
+    pub(super) work: Mutex<Work<'a, 'p>>,
 }
 
 /// What is left to do of a head.
-pub(super) struct Work<'a> {
+pub(super) struct Work<'a, 'p> {
     tasks: std::vec::IntoIter<Task<'a>>,
     /// The packed blocks, while anyone works on the head.
-    packed: Weak<Packed<'a>>,
+    packed: Weak<Packed<'p>>,
 }
 
-impl<'a> Work<'a> {
-    pub(super) fn new(tasks: Vec<Task<'a>>) -> Mutex<Work<'a>> {
+impl<'a, 'p> Work<'a, 'p> {
+    pub(super) fn new(tasks: Vec<Task<'a>>) -> Mutex<Work<'a, 'p>> {
         Mutex::new(Work {
             tasks: tasks.into_iter(),
             packed: Weak::new(),
@@ -33,13 +34,13 @@ impl<'a> Work<'a> {
     }
 }
 
-impl<'a> KvHead<'a> {
+impl<'a, 'p> KvHead<'a, 'p> {
     /// The next task. With the first that a worker takes, it joins those that hold the packed blocks, and packs those
     /// that nobody has begun.
     pub(super) fn take(
         &self,
-        packer: &'a Packer<'a>,
-        joined: &mut Option<Arc<Packed<'a>>>,
+        packer: &'p Packer<'p>,
+        joined: &mut Option<Arc<Packed<'p>>>,
     ) -> Option<Task<'a>> {
         let mut work = lock(&self.work);
         let task = work.tasks.next()?;

@@ -85,7 +85,7 @@
 
 mod finish;
 mod heads;
-mod plan;
+pub(crate) mod plan;
 mod strip;
 mod task;
 #[cfg(test)]
@@ -95,7 +95,9 @@ pub(crate) use plan::Forward;
 
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
+use self::plan::BatchElement;
 use crate::isa::InstructionSet;
+use crate::score::HeadScoring;
 use crate::shape::{Shape, room, same};
 use crate::{Element, Error, Scoring};
 
@@ -177,16 +179,15 @@ pub fn forward_into_on<E: Element>(
         "the packed keys and values",
         &[shape.b, shape.h_kv, shape.m, packed],
     )?;
-    let call = plan::Forward {
-        shape,
-        q,
-        k,
-        v,
-        scoring,
-        o,
-        lse,
+    let scorings = HeadScoring::of_batch(scoring, &shape)?;
+    let call = Forward {
+        elements: BatchElement::of_batch(q, (k, v), &scorings, (o, lse)),
+        h_kv: shape.h_kv,
+        d_k: shape.d_k,
+        d_v: shape.d_v,
     };
-    E::forward(set, call)
+    E::forward(set, call);
+    Ok(())
 }
 
 /// Refuses o or lse of another shape than the call's.

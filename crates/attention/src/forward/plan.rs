@@ -3,66 +3,97 @@
 use std::sync::atomic::AtomicUsize;
 
 use ndarray::{
-    ArrayView2, ArrayView4, ArrayViewMut, ArrayViewMut3, ArrayViewMut4, Axis, Dimension, s,
+    ArrayView2, ArrayView3, ArrayView4, ArrayViewMut, ArrayViewMut2, ArrayViewMut3, ArrayViewMut4,
+    Axis, Dimension, s,
 };
 
 use super::heads::{KvHead, Packer, Work};
 use super::task::{Task, Worker};
+use crate::Element;
 use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::HeadScoring;
-use crate::shape::Shape;
-use crate::{Element, Error, Scoring};
 
 /// Queries of a task, about: whole strips, enough of them that reading a block of keys and values into the
 /// second-level cache is a small part of the work on it, few enough that their state stays there too.
 const TASK_ROWS: usize = 96;
 
 /// A validated call.
-pub(crate) struct Forward<'a, 's, E> {
-    pub(super) shape: Shape,
-    pub(super) q: ArrayView4<'a, f32>,
-    pub(super) k: ArrayView4<'a, E>,
-    pub(super) v: ArrayView4<'a, E>,
-    pub(super) scoring: &'a Scoring<'s>,
-    pub(super) o: ArrayViewMut4<'a, f32>,
-    pub(super) lse: ArrayViewMut3<'a, f32>,
+pub(crate) struct Forward<'a, E> {
+    /// Of any lengths: a batch is a list of them, all equal.
+    pub(crate) elements: Vec<BatchElement<'a, E>>,
+    pub(crate) h_kv: usize,
+    pub(crate) d_k: usize,
+    pub(crate) d_v: usize,
 }
 
-impl<E: Element> Kernel for Forward<'_, '_, E> {
-    type Output = Result<(), Error>;
+/// Queries, and the keys that they alone see; any strides.
+pub(crate) struct BatchElement<'a, E> {
+    /// \[H, N, d_k\], N at least 1
+    pub(crate) q: ArrayView3<'a, f32>,
+    /// \[H_kv, M, d_k\]
+    pub(crate) k: ArrayView3<'a, E>,
+    /// \[H_kv, M, d_v\]
+    pub(crate) v: ArrayView3<'a, E>,
+    /// \[H\]
+    pub(crate) scorings: &'a [HeadScoring<'a>],
+    /// \[H, N, d_v\]
+    pub(crate) o: ArrayViewMut3<'a, f32>,
+    /// \[H, N\]
+    pub(crate) lse: ArrayViewMut2<'a, f32>,
+}
+
+impl<'a, E> BatchElement<'a, E> {
+    /// The elements of q \[B, H, N, d_k\], k \[B, H_kv, M, d_k\], v \[B, H_kv, M, d_v\], o \[B, H, N, d_v\] and lse
+    /// \[B, H, N\], with the scorings of all heads, `[B][H]`.
+    pub(super) fn of_batch(
+        q: ArrayView4<'a, f32>,
+        (k, v): (ArrayView4<'a, E>, ArrayView4<'a, E>),
+        scorings: &'a [HeadScoring<'a>],
+        (o, lse): (ArrayViewMut4<'a, f32>, ArrayViewMut3<'a, f32>),
+    ) -> Vec<BatchElement<'a, E>> {
+        let outs = pieces(o, 0, 1).into_iter().zip(pieces(lse, 0, 1));
+        let heads = scorings.chunks_exact(q.len_of(Axis(1)));
+        let elements = outs.zip(heads).enumerate();
+        elements
+            .map(|(b, ((o, lse), scorings))| BatchElement {
+                q: q.index_axis_move(Axis(0), b),
+                k: k.index_axis_move(Axis(0), b),
+                v: v.index_axis_move(Axis(0), b),
+                scorings,
+                o: o.index_axis_move(Axis(0), 0),
+                lse: lse.index_axis_move(Axis(0), 0),
+            })
+            .collect()
+    }
+}
+
+impl<E: Element> Kernel for Forward<'_, E> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Result<(), Error> {
-        let Shape {
-            b,
-            h,
+    fn run<I: Isa>(self, isa: I) {
+        let Forward {
+            elements,
             h_kv,
             d_k,
             d_v,
-            ..
-        } = self.shape;
-        let (k, v, scoring, m) = (self.k, self.v, self.scoring, self.shape.m);
+        } = self;
+        let operands: Vec<_> = elements
+            .iter()
+            .map(|element| (element.k, element.v, element.scorings[0].keys))
+            .collect();
         let pack = |head: usize, index: usize, memory: Vec<Line>| {
-            let (b, kv) = (head / h_kv, head % h_kv);
-            let end = scoring.key_length(b, m).min((index + 1) * BLOCK);
+            let (k, v, keys) = &operands[head / h_kv];
+            let (kv, block) = (head % h_kv, index * BLOCK..(*keys).min((index + 1) * BLOCK));
             let (k, v) = (
-                k.slice(s![b, kv, index * BLOCK..end, ..]),
-                v.slice(s![b, kv, index * BLOCK..end, ..]),
+                k.slice(s![kv, block.clone(), ..]),
+                v.slice(s![kv, block, ..]),
             );
             isa.run(PackBlock { k, v, memory })
         };
         let packer = Packer::new(&pack);
-        let scorings = (0..b * h)
-            .map(|at| HeadScoring::new(self.scoring, &self.shape, at / h, at % h))
-            .collect::<Result<Vec<_>, Error>>()?;
-        let heads = heads(
-            self.q,
-            &scorings,
-            h / h_kv,
-            (self.o, self.lse),
-            I::Tile::ROWS,
-        );
+        let heads = heads(elements, h_kv, I::Tile::ROWS);
         let next = AtomicUsize::new(0);
         let work = || {
             isa.run(Worker {
@@ -80,7 +111,6 @@ impl<E: Element> Kernel for Forward<'_, '_, E> {
                 work();
             }),
         }
-        Ok(())
     }
 }
 
@@ -105,36 +135,40 @@ impl<E: Element> Kernel for PackBlock<'_, E> {
 ///
 /// Within a query head the last queries come first, which see the most keys under a causal mask, so that the tasks at
 /// the very end are small.
-fn heads<'a>(
-    q: ArrayView4<'a, f32>,
-    scorings: &'a [HeadScoring<'a>],
-    group: usize,
-    (o, lse): (ArrayViewMut4<'a, f32>, ArrayViewMut3<'a, f32>),
+fn heads<'a, 'p, E>(
+    elements: Vec<BatchElement<'a, E>>,
+    h_kv: usize,
     strip: usize,
-) -> Vec<KvHead<'a>> {
+) -> Vec<KvHead<'a, 'p>> {
     let rows = TASK_ROWS.div_ceil(strip) * strip;
-    let (_, h, n, _) = q.dim();
-    let mut heads = Vec::with_capacity(scorings.len() / group);
-    let batches = pieces(o, 0, 1).into_iter().zip(pieces(lse, 0, 1));
-    for (b, (o, lse)) in batches.enumerate() {
-        let groups = pieces(o, 1, group).into_iter().zip(pieces(lse, 1, group));
+    let mut heads = Vec::with_capacity(elements.len() * h_kv);
+    for element in elements {
+        let BatchElement {
+            q,
+            scorings,
+            o,
+            lse,
+            ..
+        } = element;
+        let (n, group) = (q.len_of(Axis(1)), scorings.len() / h_kv);
+        let groups = pieces(o, 0, group).into_iter().zip(pieces(lse, 0, group));
         for (kv, (o, lse)) in groups.enumerate() {
             let mut tasks = Vec::with_capacity(group * n.div_ceil(rows));
-            let members = pieces(o, 1, 1).into_iter().zip(pieces(lse, 1, 1));
+            let members = pieces(o, 0, 1).into_iter().zip(pieces(lse, 0, 1));
             for (member, (o, lse)) in members.enumerate() {
                 let head = kv * group + member;
-                let parts = pieces(o, 2, rows).into_iter().zip(pieces(lse, 2, rows));
+                let parts = pieces(o, 1, rows).into_iter().zip(pieces(lse, 1, rows));
                 tasks.extend(parts.enumerate().map(|(part, (o, lse))| Task {
-                    q: q.slice_move(s![b, head, .., ..]),
+                    q: q.index_axis_move(Axis(0), head),
                     first: part * rows,
-                    scoring: &scorings[b * h + head],
-                    o: o.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0),
-                    lse: lse.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0),
+                    scoring: &scorings[head],
+                    o: o.index_axis_move(Axis(0), 0),
+                    lse: lse.index_axis_move(Axis(0), 0),
                 }));
                 let from = tasks.len() - n.div_ceil(rows);
                 tasks[from..].reverse();
             }
-            let HeadScoring { mask, keys, .. } = &scorings[b * h + kv * group];
+            let HeadScoring { mask, keys, .. } = &scorings[kv * group];
             let (first, last) = (mask.visible(0, *keys), mask.visible(n - 1, *keys));
             heads.push(KvHead {
                 index: heads.len(),

@@ -24,16 +24,16 @@ pub(super) struct Task<'a> {
 }
 
 /// Takes heads for itself until there are none, then the tasks that others have left.
-pub(super) struct Worker<'a> {
-    pub(super) heads: &'a [KvHead<'a>],
+pub(super) struct Worker<'a, 'p> {
+    pub(super) heads: &'p [KvHead<'a, 'p>],
     /// The first head that nobody has taken.
-    pub(super) next: &'a AtomicUsize,
-    pub(super) packer: &'a Packer<'a>,
+    pub(super) next: &'p AtomicUsize,
+    pub(super) packer: &'p Packer<'p>,
     pub(super) d_k: usize,
     pub(super) d_v: usize,
 }
 
-impl Kernel for Worker<'_> {
+impl Kernel for Worker<'_, '_> {
     type Output = ();
 
     #[inline(always)]

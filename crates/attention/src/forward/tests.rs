@@ -2,8 +2,10 @@
 
 use ndarray::{Array3, Array4, ArrayView4};
 
+use super::plan::BatchElement;
 use super::{Output, plan};
 use crate::isa::{Isa, Shaped};
+use crate::score::HeadScoring;
 use crate::shape::Shape;
 use crate::{Mask, Scoring, reference};
 
@@ -12,16 +14,14 @@ fn on<I: Isa>(isa: I, [q, k, v]: [ArrayView4<f32>; 3], scoring: &Scoring) -> Out
     let shape = Shape::new(q.dim(), k.dim(), v.dim()).expect("valid");
     let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
     let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
-    let call = plan::Forward {
-        shape,
-        q,
-        k,
-        v,
-        scoring,
-        o: o.view_mut(),
-        lse: lse.view_mut(),
-    };
-    isa.run(call).expect("valid");
+    let scorings = HeadScoring::of_batch(scoring, &shape).expect("valid");
+    let outs = (o.view_mut(), lse.view_mut());
+    isa.run(plan::Forward {
+        elements: BatchElement::of_batch(q, (k, v), &scorings, outs),
+        h_kv: shape.h_kv,
+        d_k: shape.d_k,
+        d_v: shape.d_v,
+    });
     Output { o, lse }
 }
 

@@ -36,10 +36,7 @@ pub(super) struct Observe<'a, 's, E, O> {
 impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
     /// Walks.
     pub(super) fn run(&self) -> Result<O::Output, Error> {
-        let Shape { b, h, .. } = self.walk.shape;
-        let heads = (0..b * h)
-            .map(|at| HeadScoring::new(self.scoring, &self.walk.shape, at / h, at % h))
-            .collect::<Result<Vec<_>, Error>>()?;
+        let heads = HeadScoring::of_batch(self.scoring, &self.walk.shape)?;
         let blocks = self.blocks(height(self.set));
         let merger = Merger::new(self.observer, &blocks)?;
         let keys = self.pack();

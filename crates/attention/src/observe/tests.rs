@@ -51,7 +51,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
         let mut weights = vec![Line::ZERO; height * LINES];
         let mut partial = Partial::NONE;
         let statistics = isa.run(Weigh {
-            strip: &strip,
+            strips: std::slice::from_ref(&strip),
             q: &packed,
             keys: &keys,
             d_k: d,

@@ -49,6 +49,16 @@ impl<'a> HeadScoring<'a> {
         })
     }
 
+    /// Resolves validated options for every head, `[B][H]`.
+    pub(crate) fn of_batch(
+        scoring: &'a Scoring,
+        shape: &Shape,
+    ) -> Result<Vec<HeadScoring<'a>>, Error> {
+        (0..shape.b * shape.h)
+            .map(|at| HeadScoring::new(scoring, shape, at / shape.h, at % shape.h))
+            .collect()
+    }
+
     /// Whether a score needs more than its product.
     #[inline(always)]
     pub(crate) fn has_options(&self) -> bool {
