@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -48,13 +49,21 @@ pub(crate) struct Cli {
     pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// The command that the text may be a slip for.
+    #[arg(skip)]
+    pub(crate) misspelt: Option<String>,
 }
 
 impl Cli {
     /// The command line of this process; where it is wrong, says so and ends with exit code 2.
     pub(crate) fn from_env() -> Self {
-        let line = with_default_command(std::env::args_os().collect());
-        Self::try_parse_from(line).unwrap_or_else(|error| with_tip(error).exit())
+        let given: Vec<OsString> = std::env::args_os().collect();
+        let line = with_default_command(given.clone());
+        let misspelt = misspelt_command(&given, &line);
+        match Self::try_parse_from(line) {
+            Ok(cli) => Self { misspelt, ..cli },
+            Err(error) => with_tip(error, misspelt).exit(),
+        }
     }
 }
 
@@ -78,15 +87,35 @@ fn with_default_command(mut line: Vec<OsString>) -> Vec<OsString> {
     line
 }
 
-/// Words after a text most often mean that its quotes were forgotten.
-fn with_tip(mut error: clap::Error) -> clap::Error {
+/// The command that the word meant that now stands after `look`, where it is a slip of a letter or two.
+fn misspelt_command(given: &[OsString], line: &[OsString]) -> Option<String> {
+    let (word, _) = given.iter().zip(line).find(|(given, now)| given != now)?;
+    let word = word.to_str()?;
+    let slips = word.chars().count() / 3;
+    let command = Cli::command();
+    command
+        .get_subcommands()
+        .map(|command| (strsim::osa_distance(word, command.get_name()), command))
+        .filter(|&(distance, _)| distance <= slips)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, command)| command.get_name().to_owned())
+}
+
+/// Words after a text most often mean that its quotes were forgotten, or a command misspelt.
+fn with_tip(mut error: clap::Error, misspelt: Option<String>) -> clap::Error {
     let stray = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => !argument.starts_with('-'),
         _ => false,
     };
     if error.kind() == ErrorKind::UnknownArgument && stray {
-        let tip = StyledStr::from("put the text in quotes: lookback \"A text of several words.\"");
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+        let quotes = "put the text in quotes: lookback \"A text of several words.\"".to_owned();
+        let tip = misspelt.map_or(quotes, |command| {
+            format!("did you mean lookback {command}?")
+        });
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+        );
     }
     error
 }
@@ -162,6 +191,11 @@ pub(crate) struct ModelArgs {
     pub(crate) truncate: bool,
 }
 
+/// Reads how many of something are wanted.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "give a whole number from 1 on")
+}
+
 /// A [`Prefix`] as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PrefixArg(pub(crate) Prefix);
@@ -218,9 +252,25 @@ mod tests {
     fn forgotten_quotes_are_recognised() {
         let error = Cli::try_parse_from(["lookback", "look", "A", "text"]).unwrap_err();
         assert!(
-            with_tip(error)
+            with_tip(error, None)
                 .to_string()
                 .contains("put the text in quotes")
         );
+    }
+
+    #[test]
+    fn a_misspelt_command_is_recognised() {
+        let meant = |word: &str| {
+            let given: Vec<OsString> = ["lookback", "--json", word].map(OsString::from).into();
+            misspelt_command(&given, &with_default_command(given.clone()))
+        };
+        assert_eq!(meant("explan").as_deref(), Some("explain"));
+        assert_eq!(meant("ehads").as_deref(), Some("heads"));
+        for text in ["explain", "he", "A text.", "--file", "Hello", ""] {
+            assert_eq!(meant(text), None, "{text}");
+        }
+        let error = Cli::try_parse_from(["lookback", "look", "explan", "A text."]).unwrap_err();
+        let told = with_tip(error, meant("explan")).to_string();
+        assert!(told.contains("did you mean lookback explain?"), "{told}");
     }
 }

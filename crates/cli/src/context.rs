@@ -30,7 +30,10 @@ impl Context {
 
     /// Columns that a line may have: the terminal's, or where standard output is none those of `COLUMNS`, or 80.
     pub(crate) fn width(&self) -> usize {
-        let asked = || std::env::var("COLUMNS").ok()?.trim().parse().ok();
+        let asked = || {
+            let columns = std::env::var("COLUMNS").ok()?.trim().parse().ok()?;
+            (columns > 0).then_some(columns)
+        };
         terminal_size::terminal_size_of(std::io::stdout())
             .map(|(width, _)| usize::from(width.0))
             .or_else(asked)

@@ -25,7 +25,10 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 /// The error and what caused it, without a cause that the message before it already tells.
 fn chain(error: &anyhow::Error) -> String {
-    let mut message = error.to_string();
+    let mut message = match is_write(error) {
+        true => format!("cannot write the answer: {error}"),
+        false => error.to_string(),
+    };
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
         if !message.contains(&cause) {
@@ -34,6 +37,16 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     message
+}
+
+/// Whether standard output cannot be written: everything else that is read or written says what it is.
+fn is_write(error: &anyhow::Error) -> bool {
+    // An error with a context is still of its cause's type.
+    error.chain().count() == 1
+        && (error.is::<io::Error>()
+            || error
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|error| error.io_error_kind().is_some()))
 }
 
 /// Whether the reader of our output went away, which is its right.
@@ -71,6 +84,17 @@ mod tests {
             .context("cannot save x: disk full")
             .context("saving");
         assert_eq!(chain(&error), "saving: cannot save x: disk full");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let told = "cannot write the answer: no storage space";
+        assert_eq!(chain(&anyhow::Error::from(full())), told);
+        let json = serde_json::Error::io(full());
+        assert_eq!(chain(&anyhow::Error::from(json)), told);
+        let named = anyhow::Error::from(full()).context("x.svg cannot be written");
+        assert_eq!(chain(&named), "x.svg cannot be written: no storage space");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::context::Context;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Changes to the model")]
 pub(crate) struct InterventionArgs {
-    /// Take these heads' outputs out, as 5.1,6.9
+    /// Take these heads' outputs out, as 5.1,9.4
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
     pub(crate) ablate: Vec<HeadId>,
     /// Cut an edge before the softmax, from a word to an earlier one, in some heads or all: "he->Madd@14.8"; may be

@@ -16,6 +16,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = args::Cli::from_env();
     cli.global.apply_color();
+    if let Some(command) = &cli.misspelt {
+        output::note(&format!(
+            "this is read as a text; the command is lookback {command}"
+        ));
+    }
     if let Err(error) = interrupt::install() {
         return failure::report(&error);
     }

@@ -1,11 +1,14 @@
 //! What is printed, and how.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use lookback_trace::write_aside;
 use serde::Serialize;
+
+use crate::interrupt;
 
 /// Standard output, buffered, with colours left out where they are not wanted.
 pub(crate) fn stdout() -> BufWriter<anstream::AutoStream<io::StdoutLock<'static>>> {
@@ -43,13 +46,31 @@ pub(crate) fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Writes a file aside and renames it once it is whole, so that it is never seen half-written.
+/// Writes a file aside and renames it once it is whole, so that it is never seen half-written. Where the person asks to stop
+/// meanwhile, what was written is put away.
 pub(crate) fn write_file(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut UntilInterrupted<&mut BufWriter<&File>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    write_aside(path, |out| write(out).map_err(io::Error::other))
-        .with_context(|| format!("{} cannot be written", path.display()))
+    let _graceful = interrupt::graceful();
+    write_aside(path, |out| {
+        write(&mut UntilInterrupted(out)).map_err(io::Error::other)
+    })
+    .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Takes nothing any more once the person asked to stop.
+pub(crate) struct UntilInterrupted<W>(W);
+
+impl<W: Write> Write for UntilInterrupted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        interrupt::check().map_err(io::Error::other)?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Says what was written, as JSON or in a line.

@@ -1,5 +1,6 @@
 //! Pictures as files: SVG, or PNG of the same drawing.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use lookback_view::png;

@@ -1,6 +1,6 @@
 //! Heads by name: `5.10` and `L5H10` are head 10 of layer 5, both counted from 0.
 
-use lookback_trace::HeadId;
+use lookback_trace::{HeadId, Trace};
 
 use crate::Error;
 
@@ -54,6 +54,17 @@ pub fn check(head: HeadId, layers: usize, heads: usize) -> Result<(), Error> {
         layers,
         heads,
     })
+}
+
+/// Refuses a head that a trace does not have.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_in(head: HeadId, trace: &Trace) -> Result<(), Error> {
+    let layers = trace.layer_count();
+    // Of a layer that is not there, the first says how many heads each has.
+    let layer = if head.layer < layers { head.layer } else { 0 };
+    check(head, layers, trace.head_count(layer))
 }
 
 /// Digits only: `usize::from_str` alone would also take a plus sign.

@@ -205,23 +205,75 @@ fn occurrence(text: &str, words: &Words, at: Range<usize>) -> Occurrence {
     }
 }
 
-/// Words that differ only in case, or that contain the wanted one or are contained in it (three letters at least).
+/// Words that the wanted one may have meant, the nearest first, equals in the text's order: those that differ in case or by
+/// a clitic, are misspelt, or contain it or are contained in it (three letters at least).
 fn similar(wanted: &str, words: &Words) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let long = |word: &str| word.chars().count() >= 3;
-    let mut similar: Vec<String> = Vec::new();
+    let mut similar: Vec<(usize, &str)> = Vec::new();
     for word in words.iter() {
-        let lower = word.text.to_lowercase();
-        let close = lower == wanted
-            || crate::lists::without_clitic(&lower) == wanted
-            || (long(&wanted) && lower.contains(&wanted))
-            || (long(&lower) && wanted.contains(&lower));
-        if close && !similar.contains(&word.text) {
-            similar.push(word.text.clone());
-            if similar.len() == SIMILAR {
-                break;
-            }
+        if !similar.iter().any(|&(_, known)| known == word.text)
+            && let Some(distance) = distance(&wanted, &word.text.to_lowercase())
+        {
+            similar.push((distance, &word.text));
         }
     }
-    similar
+    similar.sort_by_key(|&(distance, _)| distance);
+    let nearest = similar.into_iter().take(SIMILAR);
+    nearest.map(|(_, word)| word.to_owned()).collect()
+}
+
+/// How far two words in lower case are apart; none where one is hardly meant by the other.
+fn distance(wanted: &str, word: &str) -> Option<usize> {
+    if word == wanted || crate::lists::without_clitic(word) == wanted {
+        return Some(0);
+    }
+    let letters = |word: &str| word.chars().count();
+    let (of_wanted, of_word) = (letters(wanted), letters(word));
+    // A slip for every three letters; where the lengths alone say more, nothing is compared.
+    let slips = of_wanted / 3;
+    if of_wanted.abs_diff(of_word) <= slips {
+        let distance = strsim::osa_distance(wanted, word);
+        if distance <= slips {
+            return Some(distance);
+        }
+    }
+    let within =
+        (of_wanted >= 3 && word.contains(wanted)) || (of_word >= 3 && wanted.contains(word));
+    within.then_some(slips + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_offered_and_others_are_not() {
+        let text =
+            "Vatsal studies a lot, Madd's dog does not. Yet he gets high scores in mathematics.";
+        let spans: Vec<_> = (0..text.len()).map(|at| (at, at + 1)).collect();
+        let words = Words::new(text, &spans);
+        let cases: [(&str, &[&str]); 10] = [
+            ("vatsal", &["Vatsal"]),
+            ("Vatsl", &["Vatsal"]),
+            ("Vastal", &["Vatsal"]),
+            ("Mad", &["Madd's"]),
+            ("Madd", &["Madd's"]),
+            ("hee", &["he"]),
+            ("mathematcs", &["mathematics"]),
+            ("studiess", &["studies"]),
+            ("it", &[]),
+            ("banana", &[]),
+        ];
+        for (wanted, expected) in cases {
+            assert_eq!(similar(wanted, &words), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn what_is_offered_first_is_nearest() {
+        let text = "stories store storey story stork stone";
+        let spans: Vec<_> = (0..text.len()).map(|at| (at, at + 1)).collect();
+        let similar = similar("STORY", &Words::new(text, &spans));
+        assert_eq!(similar, ["story", "store", "storey", "stork"]);
+    }
 }

@@ -12,26 +12,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-/// How many there may be; more wait to be accepted.
-const MOST: usize = 256;
-
-/// How long a connection may lie still. Longer than any answer takes to begin.
-const STILL: Duration = Duration::from_secs(120);
-
-/// How long a client may leave an answer unread.
-const UNREAD: Duration = Duration::from_secs(20);
+use crate::Limits;
 
 /// Accepts connections.
 pub(crate) struct Connections {
     listener: TcpListener,
     free: Arc<Semaphore>,
+    limits: Limits,
 }
 
 impl Connections {
-    pub(crate) fn new(listener: TcpListener) -> Self {
+    pub(crate) fn new(listener: TcpListener, limits: Limits) -> Self {
         Self {
             listener,
-            free: Arc::new(Semaphore::new(MOST)),
+            free: Arc::new(Semaphore::new(limits.connections)),
+            limits,
         }
     }
 }
@@ -47,7 +42,9 @@ impl axum::serve::Listener for Connections {
         };
         loop {
             match self.listener.accept().await {
-                Ok((stream, address)) => return (Connection::new(stream, permit), address),
+                Ok((stream, address)) => {
+                    return (Connection::new(stream, permit, self.limits), address);
+                }
                 // A client that went away, or no file descriptors left: neither ends the server.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -62,18 +59,20 @@ impl axum::serve::Listener for Connections {
 /// One connection, which ends itself when nothing moves on it.
 pub(crate) struct Connection {
     stream: TcpStream,
+    limits: Limits,
     still: Pin<Box<Sleep>>,
     unread: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, permit: OwnedSemaphorePermit, limits: Limits) -> Self {
         // Small answers go out at once; where that cannot be set, they are a little later.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
-            still: Box::pin(tokio::time::sleep(STILL)),
+            limits,
+            still: Box::pin(tokio::time::sleep(limits.still)),
             unread: None,
             _permit: permit,
         }
@@ -81,7 +80,8 @@ impl Connection {
 
     /// Something has moved.
     fn moved(&mut self) {
-        self.still.as_mut().reset(Instant::now() + STILL);
+        let still = self.limits.still;
+        self.still.as_mut().reset(Instant::now() + still);
         self.unread = None;
     }
 
@@ -95,9 +95,10 @@ impl Connection {
             self.moved();
             return poll;
         }
+        let patience = self.limits.unread;
         let unread = self
             .unread
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(UNREAD)));
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match Future::poll(unread.as_mut(), cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

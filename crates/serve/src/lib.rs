@@ -26,5 +26,5 @@ mod tiles;
 mod work;
 
 pub use error::Error;
-pub use options::{NamedModel, ServeOptions};
+pub use options::{Limits, NamedModel, ServeOptions};
 pub use server::Server;

@@ -20,9 +20,6 @@ const MOST: usize = 8;
 /// Bytes that the traces of earlier texts may take beside the latest.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Texts that may wait to be read, the one being read included.
-const WAITING: usize = 4;
-
 /// Bytes that a text may have.
 pub(crate) const TEXT_BYTES: usize = 1 << 20;
 
@@ -37,6 +34,8 @@ pub(crate) struct Library {
     /// The latest last.
     readings: Mutex<Vec<Arc<Reading>>>,
     turn: Arc<Semaphore>,
+    /// How many texts may wait, the one being read included.
+    waiting: usize,
 }
 
 impl Library {
@@ -47,6 +46,7 @@ impl Library {
             text,
             changes,
             prefix,
+            limits,
             ..
         } = options;
         if let (Some(model), Some(trace)) = (&model, &trace) {
@@ -72,6 +72,7 @@ impl Library {
             readings: Mutex::new(vec![first.clone()]),
             first,
             turn: Arc::new(Semaphore::new(1)),
+            waiting: limits.texts,
         })
     }
 
@@ -129,7 +130,7 @@ impl Library {
             .iter()
             .filter(|reading| reading.is_reading())
             .count()
-            >= WAITING
+            >= self.waiting
         {
             return Err(ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -238,5 +239,70 @@ fn refuse_other_model(model: &NamedModel, meta: &lookback_trace::Meta) -> Result
             model_sha256: model.sha256.clone(),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lookback_model::store::PRONOUN;
+    use lookback_model::{LoadOptions, Model};
+
+    use super::*;
+    use crate::Limits;
+    use crate::guard::Hosts;
+    use crate::scores::Scores;
+    use crate::work::Work;
+
+    fn app(texts: usize) -> Arc<App> {
+        let resolved = PRONOUN.resolved();
+        let options = ServeOptions {
+            model: Some(NamedModel {
+                model: Arc::new(Model::load(&resolved.path, &LoadOptions::default()).unwrap()),
+                name: resolved.name,
+                sha256: resolved.sha256.unwrap_or_default(),
+            }),
+            text: "The first text.".to_owned(),
+            limits: Limits {
+                texts,
+                ..Limits::default()
+            },
+            ..ServeOptions::default()
+        };
+        Arc::new(App {
+            hosts: Hosts::of(options.address),
+            library: Library::new(options).unwrap(),
+            work: Work::new(),
+            scores: Scores::default(),
+        })
+    }
+
+    /// On one thread nothing is read before somebody awaits, so that all texts wait as long as the test likes.
+    #[test]
+    fn only_so_many_texts_wait_and_one_that_is_read_makes_room() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let _within = runtime.enter();
+        let app = app(4);
+        let read = |text: &str| {
+            app.library
+                .read(text.to_owned(), Changes::default(), &app)
+                .map(|reading| reading.text.clone())
+        };
+        // The first text waits already.
+        for text in ["second", "third", "fourth"] {
+            assert_eq!(read(text).unwrap(), text);
+        }
+        let refused = read("fifth").unwrap_err();
+        assert!(refused.message().contains("too many texts"), "{refused:?}");
+        // One that waits already is not another.
+        assert_eq!(read("third").unwrap(), "third");
+        let library = &app.library;
+        library
+            .first()
+            .read(library.model.as_ref().unwrap(), &library.prefix);
+        assert!(!library.first().is_reading());
+        assert_eq!(read("fifth").unwrap(), "fifth");
+        assert!(read("sixth").is_err());
     }
 }

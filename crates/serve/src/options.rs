@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lookback_heads::changes::Changes;
 use lookback_model::{Model, Prefix};
@@ -32,6 +33,32 @@ pub struct ServeOptions {
     pub changes: Changes,
     /// What stands before each text.
     pub prefix: Prefix,
+    /// What clients may take of the server.
+    pub limits: Limits,
+}
+
+/// What clients may take of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many connections there may be; more wait to be accepted.
+    pub connections: usize,
+    /// How long a connection may lie still before it is ended. Longer than any answer takes to begin.
+    pub still: Duration,
+    /// How long a client may leave an answer unread before its connection is ended.
+    pub unread: Duration,
+    /// How many texts may wait to be read, the one being read included; more are refused.
+    pub texts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            still: Duration::from_secs(120),
+            unread: Duration::from_secs(20),
+            texts: 4,
+        }
+    }
 }
 
 impl Default for ServeOptions {
@@ -44,6 +71,7 @@ impl Default for ServeOptions {
             text: String::new(),
             changes: Changes::default(),
             prefix: Prefix::Declared,
+            limits: Limits::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::guard::Hosts;
 use crate::library::Library;
 use crate::scores::Scores;
 use crate::work::Work;
-use crate::{Error, ServeOptions, api};
+use crate::{Error, Limits, ServeOptions, api};
 
 /// How long connections may finish what they are at when the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ const IO_THREADS: usize = 2;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
     app: Arc<App>,
 }
 
@@ -41,7 +42,7 @@ impl Server {
     /// # Errors
     /// [`Error::Nothing`], [`Error::OtherModel`], [`Error::Listen`].
     pub fn bind(options: ServeOptions) -> Result<Self, Error> {
-        let address = options.address;
+        let (address, limits) = (options.address, options.limits);
         let library = Library::new(options)?;
         let listen = || {
             let listener = TcpListener::bind(address)?;
@@ -59,6 +60,7 @@ impl Server {
         Ok(Self {
             listener,
             address,
+            limits,
             app: Arc::new(app),
         })
     }
@@ -99,7 +101,8 @@ impl Server {
     async fn serve(self, stop: Arc<dyn Fn() -> bool + Send + Sync>) -> Result<(), Error> {
         let app = self.app;
         app.library.read_first(&app);
-        let connections = Connections::new(tokio::net::TcpListener::from_std(self.listener)?);
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let connections = Connections::new(listener, self.limits);
         let stopped = {
             let (stop, app) = (stop.clone(), app.clone());
             async move {

@@ -50,11 +50,24 @@ fn replace(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let file = builder.tempfile_in(folder)?;
+    let file = builder
+        .tempfile_in(folder)
+        .map_err(without_temporary_name)?;
     buffered(file.as_file(), write)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|failed| failed.error)?;
     Ok(())
+}
+
+/// The error without the name of a file that nobody asked for.
+fn without_temporary_name(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ (io::ErrorKind::PermissionDenied
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::StorageFull
+        | io::ErrorKind::NotFound) => kind.into(),
+        _ => error,
+    }
 }
 
 fn buffered(
@@ -75,6 +88,14 @@ mod tests {
         entries
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect()
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_not_told_by_a_temporary_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let lost = write_aside(&folder.path().join("no/x"), |_| Ok(())).unwrap_err();
+        assert_eq!(lost.kind(), io::ErrorKind::NotFound);
+        assert!(!lost.to_string().contains(".part"), "{lost}");
     }
 
     #[test]

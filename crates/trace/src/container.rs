@@ -19,6 +19,7 @@ use crate::Dtype;
 const LARGEST_HEADER: u64 = 64 << 20;
 
 /// One tensor to be written.
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,

@@ -8,7 +8,7 @@ use lookback_attention::weights::weights;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::layer::Stored;
-use crate::statistics::sum;
+use crate::sound::{highest_weight, refuse_sum};
 use crate::{Cut, Error, Trace};
 
 /// How many rows of weights are held at a time where all of a head's are looked through: 64·N numbers, and enough
@@ -33,16 +33,13 @@ impl<'a> Head<'a> {
     /// A head that exists, with its cut edges in order.
     pub(crate) fn new(trace: &'a Trace, layer: usize, head: usize) -> Result<Self, Error> {
         let stored = trace.stored(layer, head)?;
-        let cuts = trace.cuts();
-        let from = cuts.partition_point(|c| (c.layer, c.head) < (layer, head));
-        let to = cuts.partition_point(|c| (c.layer, c.head) <= (layer, head));
         Ok(Self {
             trace,
             layer,
             head,
             q: stored.q.matrix(head),
             k: stored.k.matrix(stored.kv_head(head)),
-            cuts: &cuts[from..to],
+            cuts: trace.cuts_of(layer, head),
         })
     }
 
@@ -109,7 +106,7 @@ impl<'a> Head<'a> {
         for (i, row) in rows.zip(weights.outer_iter()) {
             self.refuse_unsound(i, cols.start, row)?;
             if whole {
-                self.refuse_sum(i, row)?;
+                refuse_sum(self.trace, self.place(), (i, row))?;
             }
         }
         Ok(weights)
@@ -128,23 +125,6 @@ impl<'a> Head<'a> {
                 value: row[col],
             }),
         }
-    }
-
-    /// Refuses all weights of query `i`, of a head without a sink, where they do not sum to 1 though it sees a key.
-    fn refuse_sum(&self, i: usize, row: ArrayView1<f32>) -> Result<(), Error> {
-        let seen = self.scoring().mask.visible(i, self.n()).len();
-        let cut = self.cuts.iter().filter(|cut| cut.i == i).count();
-        let sum = sum(row.iter().copied());
-        let slack = f64::from(highest_weight(self.lse()[i]) - 1.0).max(0.0);
-        if seen == cut || (sum - 1.0).abs() <= slack {
-            return Ok(());
-        }
-        Err(Error::NotARow {
-            layer: self.layer,
-            head: self.head,
-            i,
-            sum,
-        })
     }
 
     /// exp(score − lse) for another LSE than the trace's, and whatever comes out; 0 where an edge was cut.
@@ -241,14 +221,4 @@ pub(crate) fn row_blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize
     let end = rows.end;
     rows.step_by(ROWS_AT_A_TIME)
         .map(move |start| start..end.min(start + ROWS_AT_A_TIME))
-}
-
-/// The largest weight that rounding can make of a true one under this LSE. Scores are of the LSE's size, and each
-/// is off by some units in its last place (6e-8 of it), which the exponential turns into a factor.
-pub(crate) fn highest_weight(lse: f32) -> f32 {
-    if lse.is_finite() {
-        1.01 + 1e-5 * lse.abs()
-    } else {
-        0.0
-    }
 }

@@ -54,6 +54,14 @@ impl Trace {
         self.save_with(path, options, &mut |_, _| ControlFlow::Continue(()))
     }
 
+    /// What [`Trace::save`] writes, for whoever writes it elsewhere than into a file of its own.
+    ///
+    /// # Errors
+    /// As [`Trace::save`].
+    pub fn file(&self, options: &SaveOptions) -> Result<TraceFile<'_>, Error> {
+        TraceFile::new(self, options)
+    }
+
     /// [`Trace::save`], calling `progress` with the bytes written and their total as it goes on; `Break` ends it,
     /// and leaves at `path` what was there.
     ///
@@ -66,7 +74,7 @@ impl Trace {
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<Saved, Error> {
         let path = path.as_ref();
-        let file = TraceFile::new(self, options)?;
+        let file = self.file(options)?;
         let mut cancelled = false;
         let written = write_aside(path, |w| {
             file.write(w, &mut |done, total| match progress(done, total) {
@@ -90,14 +98,16 @@ impl Trace {
     }
 }
 
-/// A trace file that is ready to be written.
-struct TraceFile<'a> {
+/// A trace as a file, ready to be written. See [`Trace::file`].
+#[derive(Debug)]
+pub struct TraceFile<'a> {
     header: Vec<u8>,
     parts: Vec<(Entry, Part<'a>)>,
     rounding: Option<f32>,
 }
 
 /// The numbers of one tensor.
+#[derive(Debug)]
 enum Part<'a> {
     Stored(&'a Tensor),
     Computed(Vec<Array1<f32>>),
@@ -133,6 +143,14 @@ impl<'a> TraceFile<'a> {
         })
     }
 
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn write_to(&self, to: &mut impl Write) -> io::Result<()> {
+        self.write(to, &mut |_, _| Ok(()))
+    }
+
     /// Writes the whole file, widening or rounding one head at a time; `progress` hears of each.
     fn write(
         &self,
@@ -161,7 +179,9 @@ impl<'a> TraceFile<'a> {
         Ok(())
     }
 
-    fn saved(&self) -> Saved {
+    /// What writing it comes to.
+    #[must_use]
+    pub fn saved(&self) -> Saved {
         let bytes = |of: &dyn Fn(&Entry) -> bool| -> u64 {
             let entries = self.parts.iter().map(|(entry, _)| entry);
             entries.filter(|e| of(e)).map(Entry::bytes).sum()

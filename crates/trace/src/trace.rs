@@ -140,6 +140,14 @@ impl Trace {
         &self.cuts
     }
 
+    /// The cut edges of one head, sorted.
+    pub(crate) fn cuts_of(&self, layer: usize, head: usize) -> &[Cut] {
+        let cuts = &self.cuts;
+        let from = cuts.partition_point(|c| (c.layer, c.head) < (layer, head));
+        let to = cuts.partition_point(|c| (c.layer, c.head) <= (layer, head));
+        &cuts[from..to]
+    }
+
     /// All layers as they are stored.
     pub(crate) fn layers(&self) -> &[Stored] {
         &self.layers

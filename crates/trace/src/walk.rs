@@ -8,7 +8,7 @@ use lookback_attention::observe::{
 };
 use ndarray::{Array2, Axis};
 
-use crate::head::highest_weight;
+use crate::sound::highest_weight;
 use crate::{Cut, Error, Head, Trace};
 
 impl Trace {

@@ -1,8 +1,10 @@
 //! Weights from word to word.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::{Array1, ArrayView1};
+use ndarray::{Array1, ArrayView1, ArrayView2};
+use rayon::prelude::*;
 
 use crate::statistics::sum;
 use crate::{Error, Head, Trace, Words};
@@ -25,9 +27,13 @@ impl WordWeights {
     /// Words and prefix must be of the same N tokens; what lies outside the row counts as nothing.
     #[must_use]
     pub fn from_keys(row: ArrayView1<f32>, words: &Words, prefix_tokens: usize) -> Self {
+        // A slice, because words are short: a view for each would cost more than its sum.
+        let row = row
+            .as_slice()
+            .map_or_else(|| Cow::from(row.to_vec()), Cow::from);
         let mass = |from: usize, to: usize| {
             let to = to.min(row.len());
-            sum(row.slice(ndarray::s![from.min(to)..to]).iter().copied())
+            sum(row[from.min(to)..to].iter().copied())
         };
         let mut end = prefix_tokens;
         let mut other = 0.0;
@@ -76,16 +82,46 @@ impl Trace {
         head: usize,
         query_word: usize,
     ) -> Result<WordWeights, Error> {
-        let words = self.words();
-        let word = words.get(query_word).ok_or(Error::NoSuchWord {
-            word: query_word,
-            words: words.len(),
-        })?;
-        let row = self.head(layer, head)?.mean_row(word.tokens.clone())?;
+        let tokens = self.tokens_of_word(query_word)?;
+        let row = self.head(layer, head)?.mean_row(tokens)?;
         Ok(WordWeights::from_keys(
             row.view(),
-            words,
+            self.words(),
             self.meta().prefix_tokens,
         ))
+    }
+
+    /// [`word_weights`](Self::word_weights) of many words and every head of a layer, in one walk: a list of the words' for
+    /// each head.
+    ///
+    /// # Errors
+    /// As [`word_weights`](Self::word_weights).
+    pub fn word_weights_of_heads(
+        &self,
+        layer: usize,
+        query_words: &[usize],
+    ) -> Result<Vec<Vec<WordWeights>>, Error> {
+        let (words, prefix) = (self.words(), self.meta().prefix_tokens);
+        let tokens = query_words
+            .iter()
+            .map(|&word| self.tokens_of_word(word))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let rows = self.mean_rows(layer, &tokens)?;
+        let of_head = |rows: ArrayView2<f32>| {
+            let rows = rows.outer_iter();
+            rows.map(|row| WordWeights::from_keys(row, words, prefix))
+                .collect()
+        };
+        let heads: Vec<_> = rows.outer_iter().collect();
+        Ok(heads.into_par_iter().map(of_head).collect())
+    }
+
+    fn tokens_of_word(&self, word: usize) -> Result<Range<usize>, Error> {
+        let words = self.words();
+        let found = words.get(word).ok_or(Error::NoSuchWord {
+            word,
+            words: words.len(),
+        })?;
+        Ok(found.tokens.clone())
     }
 }

@@ -4,9 +4,9 @@
 
 use std::io::Write;
 
-use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use lookback_trace::{Dtype, Error as TraceError, SaveOptions, Trace, TraceMask};
+use base64::write::EncoderWriter;
+use lookback_trace::{Dtype, Error as TraceError, SaveOptions, Trace, TraceFile, TraceMask};
 use serde::Serialize;
 
 use crate::Error;
@@ -121,74 +121,80 @@ impl Utf16 {
     }
 }
 
-/// Writes one HTML file that keeps the text view and the map of all heads, and needs neither server nor network.
+/// One HTML file that keeps the text view and the map of all heads, and needs neither server nor network.
 ///
 /// It holds the trace itself, not its weights: queries and keys as f16, from which the page computes any weight as
 /// a trace does. That is 2 · layers · N · (H + H_kv) · d_k bytes, a third more in base64. Where f16 cannot hold them,
 /// f32 is used, twice as much.
-///
-/// # Errors
-/// [`Error::Trace`], [`Error::Write`].
-pub fn write(trace: &Trace, prefix: &[String], out: &mut dyn Write) -> Result<(), Error> {
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("trace.safetensors");
-    let save = |qk_dtype| {
-        trace.save(
-            &path,
-            &SaveOptions {
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// JSON of a [`Description`].
+    description: String,
+    trace: TraceFile<'a>,
+}
+
+impl<'a> Page<'a> {
+    /// Computes what is to be written, which takes longer than writing it.
+    ///
+    /// # Errors
+    /// [`Error::Trace`].
+    pub fn new(trace: &'a Trace, prefix: &[String]) -> Result<Self, Error> {
+        let file = |qk_dtype| {
+            trace.file(&SaveOptions {
                 qk_dtype,
                 values: false,
-            },
-        )
-    };
-    let (saved, qk_dtype) = match save(Dtype::F16) {
-        Err(TraceError::TooLargeForF16 { .. } | TraceError::ScoresTooLargeForF16 { .. }) => {
-            (save(Dtype::F32)?, Dtype::F32)
-        }
-        saved => (saved?, Dtype::F16),
-    };
-    let mut description = Description::new(trace, prefix);
-    description.qk_dtype = qk_dtype;
-    description.rounding = saved.qk_rounding_max_weight_change;
-    let description = serde_json::to_string(&description).map_err(std::io::Error::from)?;
-    write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; \
-         style-src 'unsafe-inline'; img-src data: blob:\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Lookback</title>\n\
-         <style>{}</style>\n</head>\n<body>\n<div id=\"app\"></div>\n\
-         <script type=\"application/json\" id=\"description\">{}</script>\n\
-         <script type=\"application/octet-stream\" id=\"trace\">",
-        in_element(STYLE),
-        in_element(&description),
-    )?;
-    encode(&mut std::fs::File::open(&path)?, out)?;
-    write!(
-        out,
-        "</script>\n<script type=\"module\">{}</script>\n</body>\n</html>\n",
-        in_element(SCRIPT)
-    )?;
-    Ok(())
+            })
+        };
+        let (file, qk_dtype) = match file(Dtype::F16) {
+            Err(TraceError::TooLargeForF16 { .. } | TraceError::ScoresTooLargeForF16 { .. }) => {
+                (file(Dtype::F32)?, Dtype::F32)
+            }
+            file => (file?, Dtype::F16),
+        };
+        let description = Description {
+            qk_dtype,
+            rounding: file.saved().qk_rounding_max_weight_change,
+            ..Description::new(trace, prefix)
+        };
+        Ok(Self {
+            description: serde_json::to_string(&description).map_err(std::io::Error::from)?,
+            trace: file,
+        })
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write(&self, out: &mut dyn Write) -> Result<(), Error> {
+        write!(
+            out,
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; \
+             style-src 'unsafe-inline'; img-src data: blob:\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Lookback</title>\n\
+             <style>{}</style>\n</head>\n<body>\n<div id=\"app\"></div>\n\
+             <script type=\"application/json\" id=\"description\">{}</script>\n\
+             <script type=\"application/octet-stream\" id=\"trace\">",
+            in_element(STYLE),
+            in_element(&self.description),
+        )?;
+        let mut encoded = EncoderWriter::new(&mut *out, &BASE64_STANDARD);
+        self.trace.write_to(&mut encoded)?;
+        encoded.finish()?;
+        drop(encoded);
+        write!(
+            out,
+            "</script>\n<script type=\"module\">{}</script>\n</body>\n</html>\n",
+            in_element(SCRIPT)
+        )?;
+        Ok(())
+    }
 }
 
 /// Keeps what stands in a script or style from ending it: in strings, `<\/` is `</`.
 fn in_element(content: &str) -> String {
     content.replace("</", "<\\/").replace("<!--", "<\\u0021--")
-}
-
-/// Base64 of all of a file, some of it at a time.
-fn encode(file: &mut std::fs::File, out: &mut dyn Write) -> std::io::Result<()> {
-    use std::io::Read as _;
-    // A multiple of 3, so that parts join without padding between them.
-    let mut part = Vec::with_capacity(3 << 18);
-    loop {
-        part.clear();
-        if file.take(3 << 18).read_to_end(&mut part)? == 0 {
-            return Ok(());
-        }
-        out.write_all(BASE64_STANDARD.encode(&part).as_bytes())?;
-    }
 }
 
 #[cfg(test)]
@@ -211,7 +217,7 @@ mod tests {
         }
         .trace();
         let mut page = Vec::new();
-        write(&trace, &[], &mut page).unwrap();
+        Page::new(&trace, &[]).unwrap().write(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
         let (_, rest) = page.split_once("id=\"description\">").unwrap();
         let (json, _) = rest.split_once("</script>").unwrap();

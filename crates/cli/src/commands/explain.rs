@@ -13,6 +13,7 @@ use super::look;
 use crate::args::{ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
 use crate::output;
+use crate::progress::Spinner;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +40,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, alias = "word", value_name = "WORD")]
     pub(crate) token: Option<WordName>,
     /// How many rows and columns of each matrix are shown
-    #[arg(long, value_name = "K", default_value = "6")]
+    #[arg(long, value_name = "K", default_value = "6", value_parser = crate::args::at_least_one)]
     pub(crate) entries: std::num::NonZeroUsize,
     /// Columns of a line [default: the terminal's, or 80]
     #[arg(long, value_name = "COLUMNS")]
@@ -63,7 +64,10 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
         model_name: loaded.resolved.name.clone(),
         entries: args.entries.into(),
     };
+    let tokens = encoding.ids.len();
+    let spinner = Spinner::start(format!("walking through {tokens} tokens"));
     let walk = explain(&loaded.model, &encoding, &options)?;
+    spinner.finish();
     if context.json {
         return output::print_json(&walk);
     }

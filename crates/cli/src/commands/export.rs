@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use lookback_view::page;
+use lookback_view::page::Page;
 use serde::Serialize;
 
 use super::source::{Source, SourceArgs};
@@ -37,8 +36,8 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
     output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
     let spinner = Spinner::start(format!("writing {}", args.output.display()));
-    output::write_file(&args.output, |file| Ok(page::write(&trace, &prefix, file)?))
-        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let page = Page::new(&trace, &prefix)?;
+    output::write_file(&args.output, |file| Ok(page.write(file)?))?;
     spinner.finish();
     let bytes = std::fs::metadata(&args.output)?.len();
     output::wrote(

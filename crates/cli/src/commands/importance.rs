@@ -28,7 +28,7 @@ use crate::{interrupt, output};
 pub(crate) struct ImportanceArgs {
     #[command(flatten)]
     text: TextArgs,
-    /// Only these heads, as 5.1,6.9 [default: all]
+    /// Only these heads, as 5.1,9.4 [default: all]
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
     heads: Vec<HeadId>,
     /// How many heads are listed
@@ -132,7 +132,7 @@ fn print(report: &Report, top: usize, context: &Context) -> anyhow::Result<()> {
     table.real("loss_change", report.heads.iter().map(|h| h.loss_change));
     let mut out = output::stdout();
     let heading = format!(
-        "mean loss {:.4} nats a token over {} tokens; change without each of {} heads",
+        "mean loss {:.4} nats a token over {} tokens; change without each of the heads: {}",
         report.loss,
         report.tokens,
         report.heads.len()
@@ -152,7 +152,8 @@ impl Kept {
     /// Opens a file that belongs to this model and text, or begins one.
     fn open(path: &Path, header: &Header) -> anyhow::Result<Self> {
         let name = path.display();
-        if !path.exists() {
+        // A file that an interruption left without its header is begun again.
+        if fs::metadata(path).map_or(true, |there| there.is_file() && there.len() == 0) {
             let mut file = File::create(path).with_context(|| format!("cannot write {name}"))?;
             writeln!(file, "{}", serde_json::to_string(header)?)?;
             return Ok(Self {
@@ -163,7 +164,12 @@ impl Kept {
         let mut lines =
             BufReader::new(File::open(path).with_context(|| format!("cannot read {name}"))?)
                 .lines();
-        let first = lines.next().transpose()?.unwrap_or_default();
+        let unreadable = || format!("cannot read {name}");
+        let first = lines
+            .next()
+            .transpose()
+            .with_context(unreadable)?
+            .unwrap_or_default();
         let found: Option<Header> = serde_json::from_str(&first).ok();
         if found.as_ref() != Some(header) {
             bail!("{name} does not belong to this model and text; give another file to --keep");
@@ -172,17 +178,22 @@ impl Kept {
         let mut whole = first.len() as u64 + 1;
         for line in lines {
             // A line that an interruption cut short is left out, and written again.
-            let line = line?;
+            let line = line.with_context(unreadable)?;
             let Ok(one) = serde_json::from_str(&line) else {
                 break;
             };
             known.push(one);
             whole += line.len() as u64 + 1;
         }
-        let file = OpenOptions::new().append(true).open(path)?;
-        if fs::metadata(path)?.len() != whole {
-            file.set_len(whole.min(fs::metadata(path)?.len()))?;
-        }
+        let continued = || {
+            let file = OpenOptions::new().append(true).open(path)?;
+            let bytes = file.metadata()?.len();
+            if bytes != whole {
+                file.set_len(whole.min(bytes))?;
+            }
+            Ok::<File, std::io::Error>(file)
+        };
+        let file = continued().with_context(|| format!("cannot write {name}"))?;
         Ok(Self { file, known })
     }
 

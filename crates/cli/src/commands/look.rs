@@ -1,6 +1,6 @@
 //! `look`: what words look back at, over all heads.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use crate::args::{ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
 use crate::interventions::InterventionArgs;
 use crate::output;
+use crate::progress::CountBar;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +50,7 @@ pub(crate) struct LookArgs {
     #[arg(long = "head", value_name = "L.H", value_parser = head::parse)]
     pub(crate) heads: Vec<HeadId>,
     /// How many words, and heads for each candidate, are listed [default: 8 words, 5 heads]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = crate::args::at_least_one)]
     pub(crate) top: Option<std::num::NonZeroUsize>,
     /// Columns of a line [default: the terminal's, or 80]
     #[arg(long, value_name = "COLUMNS")]
@@ -140,7 +141,7 @@ fn print(
     };
     let look = Look::new(trace, &options)?;
     if context.json {
-        return output::print_json(&look);
+        return print_json(&look);
     }
     let defaults = LookPicture::default();
     let picture = LookPicture {
@@ -153,4 +154,16 @@ fn print(
     write_look(&mut out, &look, &picture)?;
     out.flush()?;
     Ok(())
+}
+
+/// Prints the JSON form, which of a long text takes a while: progress is shown where the answer is not.
+fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
+    let words = look.interest().len();
+    let bar = (!std::io::stdout().is_terminal()).then(|| CountBar::start("words looked at"));
+    let progress = |done: usize| {
+        if let Some(bar) = &bar {
+            bar.position(done, words);
+        }
+    };
+    output::print_json(&look.telling(progress))
 }

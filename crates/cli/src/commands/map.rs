@@ -74,6 +74,7 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
     };
     output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
+    head::check_in(args.head, &trace)?;
     let options = MapOptions {
         rows: 0..trace.n(),
         cols: 0..trace.n(),

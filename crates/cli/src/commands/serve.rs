@@ -11,7 +11,7 @@ use clap::Args;
 use lookback_heads::example;
 use lookback_model::store::DEFAULT_MODEL;
 use lookback_model::{Prefix, WeightsKind};
-use lookback_serve::{Error, NamedModel, ServeOptions, Server};
+use lookback_serve::{Error, Limits, NamedModel, ServeOptions, Server};
 use lookback_trace::Trace;
 use serde::Serialize;
 
@@ -90,6 +90,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         text: text.clone(),
         changes: args.changes.changes(),
         prefix: prefix(args),
+        limits: Limits::default(),
     };
     let with_trace = |port, trace| ServeOptions {
         trace,

@@ -28,8 +28,9 @@ Examples:
   lookback who \"The dog chased the cat because it was angry.\" --candidates dog,cat --head 13.8
   lookback who --set pronouns.jsonl --json
 
-A set holds one question a line: {\"text\", \"word\", \"candidates\", \"answer\"} and where wanted \"word_span\" (in
-characters), \"group\", \"template\" and \"probe\". docs/heads.md says what is computed and how it misleads.";
+A set holds one question a line: {\"text\", \"word\", \"candidates\", \"answer\"} and where wanted \"word_span\" (in \
+characters), \"group\", \"template\" and \"probe\". \
+docs/heads.md says what is computed and how it misleads.";
 
 /// Ask whom a word stands for, with controls and causes
 ///

@@ -296,12 +296,7 @@ fn chosen(trace: &Trace, asked: &[HeadId], all: &[HeadId]) -> Result<Vec<HeadId>
     chosen.sort_unstable();
     chosen.dedup();
     for &id in &chosen {
-        let layers = trace.layer_count();
-        head::check(
-            id,
-            layers,
-            trace.head_count(if id.layer < layers { id.layer } else { 0 }),
-        )?;
+        head::check_in(id, trace)?;
     }
     Ok(chosen)
 }

@@ -1,6 +1,6 @@
 //! What one word looks back at.
 
-use lookback_trace::{HeadId, Trace};
+use lookback_trace::{HeadId, Trace, WordWeights};
 use serde::{Serialize, Serializer};
 
 use super::Look;
@@ -92,56 +92,90 @@ pub struct CandidateHead {
 }
 
 impl Focus {
-    /// Asks every head of the trace once.
-    pub(super) fn new(
-        look: &Look<'_>,
-        word: usize,
-        candidates: &[Candidate],
-    ) -> Result<Self, Error> {
+    /// Answers for some words of interest, given by their places, in one walk over each layer.
+    pub(super) fn of_words(look: &Look<'_>, places: &[usize]) -> Result<Vec<Self>, Error> {
         let trace = look.trace();
-        let sees = look.sees(word);
-        let mut sum = Sum::new(sees);
-        let mut heads = Vec::with_capacity(look.heads().len());
-        let mut on_candidates = Vec::with_capacity(look.head_count());
+        let mut foci: Vec<Gathering<'_>> =
+            places.iter().map(|&at| Gathering::new(look, at)).collect();
+        let words: Vec<usize> = foci.iter().map(|f| f.word).collect();
         for layer in 0..trace.layer_count() {
-            for head in 0..trace.head_count(layer) {
-                let weights = HeadWeights::new(trace, HeadId { layer, head }, word, sees)?;
-                sum.add(&weights);
-                on_candidates.push(CandidateHead::new(&weights, candidates));
-                if look.heads().binary_search(&weights.head).is_ok() {
-                    heads.push(weights);
+            let heads = trace.word_weights_of_heads(layer, &words)?;
+            for (head, of_words) in heads.into_iter().enumerate() {
+                let id = HeadId { layer, head };
+                for (focus, weights) in foci.iter_mut().zip(of_words) {
+                    let weights = HeadWeights::new(trace, id, weights, focus.sees);
+                    focus.add(look, weights);
                 }
             }
         }
-        let all_heads = sum.mean();
+        Ok(foci.into_iter().map(|focus| focus.finish(look)).collect())
+    }
+}
+
+/// What is known of one word of interest while heads are still being asked.
+struct Gathering<'l> {
+    word: usize,
+    candidates: &'l [Candidate],
+    /// How many words it sees.
+    sees: usize,
+    sum: Sum,
+    /// All heads, in order.
+    on_candidates: Vec<CandidateHead>,
+    /// Those that are reported one by one.
+    heads: Vec<HeadWeights>,
+}
+
+impl<'l> Gathering<'l> {
+    fn new(look: &'l Look<'_>, at: usize) -> Self {
+        let word = look.interest()[at];
+        let sees = look.sees(word);
+        Self {
+            word,
+            candidates: look.candidates(at),
+            sees,
+            sum: Sum::new(sees),
+            on_candidates: Vec::with_capacity(look.head_count()),
+            heads: Vec::with_capacity(look.heads().len()),
+        }
+    }
+
+    fn add(&mut self, look: &Look<'_>, weights: HeadWeights) {
+        self.sum.add(&weights);
+        self.on_candidates
+            .push(CandidateHead::new(&weights, self.candidates));
+        if look.heads().binary_search(&weights.head).is_ok() {
+            self.heads.push(weights);
+        }
+    }
+
+    fn finish(self, look: &Look<'_>) -> Focus {
+        let all_heads = self.sum.mean();
+        let candidates = self.candidates.iter().enumerate();
         let candidates = candidates
-            .iter()
-            .enumerate()
             .map(|(index, candidate)| {
-                let best = best(&on_candidates, index, look.heads_per_candidate());
+                let best = best(&self.on_candidates, index, look.heads_per_candidate());
                 CandidateHeads::new(candidate, &all_heads, best)
             })
             .collect();
-        Ok(Self {
-            word,
-            label: label(trace.words(), word),
+        Focus {
+            word: self.word,
+            label: label(look.trace().words(), self.word),
             all_heads,
             candidates,
-            heads,
-        })
+            heads: self.heads,
+        }
     }
 }
 
 impl HeadWeights {
-    fn new(trace: &Trace, head: HeadId, word: usize, sees: usize) -> Result<Self, Error> {
-        let mut weights = trace.word_weights(head.layer, head.head, word)?;
+    fn new(trace: &Trace, head: HeadId, mut weights: WordWeights, sees: usize) -> Self {
         weights.words.truncate(sees);
-        Ok(Self {
+        Self {
             head,
             sink_share: weights.prefix + learned_sink(trace, head, &weights),
             other_share: weights.other,
             word_weights: weights.words,
-        })
+        }
     }
 
     /// The head's share of each word with the sink set aside: weight / (1 − sink share); 0 where the sink took all.
@@ -157,7 +191,7 @@ impl HeadWeights {
 }
 
 /// The weight that a learned sink took: what a row lacks to 1. Without one nothing is lacking but rounding.
-fn learned_sink(trace: &Trace, head: HeadId, weights: &lookback_trace::WordWeights) -> f32 {
+fn learned_sink(trace: &Trace, head: HeadId, weights: &WordWeights) -> f32 {
     if trace.meta().layers[head.layer].sinks.is_none() {
         return 0.0;
     }

@@ -11,18 +11,41 @@ const FORMAT: &str = "lookback-look/1";
 
 impl Serialize for Look<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let meta = self.trace().meta();
-        let words: Vec<WordJson<'_>> = self.trace().words().iter().map(WordJson::new).collect();
+        self.telling(|_| ()).serialize(serializer)
+    }
+}
+
+impl<'t> Look<'t> {
+    /// The JSON form, which tells `progress` how many words of interest are done whenever another is.
+    pub fn telling<F: Fn(usize)>(&self, progress: F) -> impl Serialize {
+        Telling {
+            look: self,
+            progress,
+        }
+    }
+}
+
+/// A look that is written, and who is told how far that is.
+struct Telling<'l, 't, F> {
+    look: &'l Look<'t>,
+    progress: F,
+}
+
+impl<F: Fn(usize)> Serialize for Telling<'_, '_, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let look = self.look;
+        let meta = look.trace().meta();
+        let words: Vec<WordJson<'_>> = look.trace().words().iter().map(WordJson::new).collect();
         let mut object = serializer.serialize_struct("Look", 9)?;
         object.serialize_field("format", FORMAT)?;
         object.serialize_field("model", &meta.model)?;
         object.serialize_field("model_sha256", &meta.model_sha256)?;
         object.serialize_field("library", &meta.library)?;
         object.serialize_field("text", &meta.text)?;
-        object.serialize_field("sink", &self.sink())?;
-        object.serialize_field("tokens", self.tokens())?;
+        object.serialize_field("sink", &look.sink())?;
+        object.serialize_field("tokens", look.tokens())?;
         object.serialize_field("words", &words)?;
-        object.serialize_field("words_of_interest", &Foci(self))?;
+        object.serialize_field("words_of_interest", &OfWords(self))?;
         object.end()
     }
 }
@@ -45,16 +68,17 @@ impl<'a> WordJson<'a> {
     }
 }
 
-/// The words of interest, each computed when its turn comes.
-struct Foci<'a, 't>(&'a Look<'t>);
+/// The words of interest, some of them computed at a time.
+struct OfWords<'a, 'l, 't, F>(&'a Telling<'l, 't, F>);
 
-impl Serialize for Foci<'_, '_> {
+impl<F: Fn(usize)> Serialize for OfWords<'_, '_, '_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let count = self.0.interest().len();
+        let Telling { look, progress } = self.0;
+        let count = look.interest().len();
         let mut list = serializer.serialize_seq(Some(count))?;
-        for index in 0..count {
-            let focus = self.0.focus(index).map_err(S::Error::custom)?;
-            list.serialize_element(&focus)?;
+        for (done, focus) in (1..).zip(look.foci(0..count)) {
+            list.serialize_element(&focus.map_err(S::Error::custom)?)?;
+            progress(done);
         }
         list.end()
     }

@@ -2,8 +2,8 @@
 //!
 //! [`Look::new`] settles what is asked (the words of interest, their candidates, the heads), and
 //! [`Look::focus`] answers for one word of interest. Serialised, a [`Look`] is what `lookback look --json`
-//! prints; `docs/json/look.md` describes it. One focus is computed at a time, so that a long text with hundreds of
-//! pronouns needs the memory of one.
+//! prints; `docs/json/look.md` describes it. Where there are many words of interest, [`Look::foci`] computes some at a
+//! time, so that a long text with hundreds of pronouns needs the memory of a few.
 //!
 //! # What the numbers are
 //! - The **weight** of a word on an earlier one is the softmax weight summed over the earlier word's tokens and
@@ -15,11 +15,13 @@
 //! - **All heads together** is the plain mean of their weights, so that a head that puts all its weight on the sink
 //!   counts for nothing in the shares.
 
+mod foci;
 mod focus;
 mod json;
 mod report;
 mod telling;
 
+pub use foci::Foci;
 pub use focus::{AllHeads, CandidateHead, CandidateHeads, Focus, HeadWeights, RankedWord};
 pub use report::{Look, LookOptions, Sink, TokenInfo};
 pub use telling::MostTelling;

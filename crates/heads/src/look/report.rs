@@ -1,9 +1,11 @@
 //! What is asked of a trace.
 
+use std::ops::Range;
+
 use lookback_trace::{HeadId, Trace, TraceMask};
 use serde::Serialize;
 
-use super::Focus;
+use super::{Foci, Focus};
 use crate::candidates::{self, Candidate};
 use crate::{Error, WordName, interest, label};
 
@@ -178,12 +180,32 @@ impl<'t> Look<'t> {
     /// # Panics
     /// Where there is no such word of interest.
     pub fn focus(&self, index: usize) -> Result<Focus, Error> {
-        Focus::new(self, self.interest[index], &self.candidates[index])
+        let mut foci = Focus::of_words(self, &[index])?;
+        Ok(foci.remove(0))
+    }
+
+    /// The answers for some words of interest, by their places, in order: each the same as [`focus`](Self::focus) gives.
+    ///
+    /// They are computed some at a time, so that a layer's keys are packed once for many words, and the answers of all
+    /// words need not be in memory together.
+    ///
+    /// # Errors
+    /// As [`focus`](Self::focus).
+    ///
+    /// # Panics
+    /// Where there are no such words of interest.
+    pub fn foci(&self, places: Range<usize>) -> Foci<'_, 't> {
+        Foci::new(self, places)
     }
 
     /// The heads that are reported one by one, in order.
     pub(super) fn heads(&self) -> &[HeadId] {
         &self.heads
+    }
+
+    /// The candidates of one word of interest.
+    pub(super) fn candidates(&self, index: usize) -> &[Candidate] {
+        &self.candidates[index]
     }
 
     pub(super) fn heads_per_candidate(&self) -> usize {
@@ -241,8 +263,7 @@ fn heads_of(trace: &Trace, asked: &[HeadId]) -> Result<Vec<HeadId>, Error> {
     }
     let mut heads = asked.to_vec();
     for &head in &heads {
-        let of = if head.layer < layers { head.layer } else { 0 };
-        crate::head::check(head, layers, trace.head_count(of))?;
+        crate::head::check_in(head, trace)?;
     }
     heads.sort_unstable();
     heads.dedup();

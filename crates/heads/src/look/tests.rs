@@ -143,6 +143,36 @@ fn a_name_that_returns_is_one_candidate() {
 }
 
 #[test]
+fn many_words_are_answered_as_each_alone() {
+    let text = "Ann met Jo. She thanked Madison, then she left because her dog saw him. ".repeat(3);
+    let trace = example(&text, 1);
+    let look = Look::new(&trace, &LookOptions::default()).unwrap();
+    let count = look.interest().len();
+    assert_eq!(count, 12);
+    for places in [0..count, 3..7, 2..2] {
+        let alone: Vec<_> = places.clone().map(|at| look.focus(at).unwrap()).collect();
+        let together: Result<Vec<_>, _> = look.foci(places).collect();
+        assert_eq!(together.unwrap(), alone);
+    }
+    // However few are computed at a time.
+    let mut some = look.foci(0..count);
+    some.at_a_time = 5;
+    let some: Result<Vec<_>, _> = some.collect();
+    let all: Result<Vec<_>, _> = look.foci(0..count).collect();
+    assert_eq!(some.unwrap(), all.unwrap());
+}
+
+#[test]
+fn whoever_waits_is_told_of_each_word() {
+    let trace = example("He saw her, and she saw him.", 1);
+    let look = Look::new(&trace, &LookOptions::default()).unwrap();
+    let told = std::cell::RefCell::new(Vec::new());
+    let json = serde_json::to_value(look.telling(|done| told.borrow_mut().push(done))).unwrap();
+    assert_eq!(told.into_inner(), [1, 2, 3, 4]);
+    assert_eq!(json, serde_json::to_value(&look).unwrap());
+}
+
+#[test]
 fn named_candidates_may_be_phrases_and_must_stand_before() {
     let trace = example("The old man met New York. He left it in May.", 1);
     let look = Look::new(&trace, &asking(&[], &["old man", "York", "He"])).unwrap();

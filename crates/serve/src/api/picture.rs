@@ -8,9 +8,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use lookback_heads::around::Around;
+use lookback_view::page::Page;
+use lookback_view::png;
 use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, TextOptions, Theme};
-use lookback_view::{page, png};
 use serde::Deserialize;
 
 use super::{ApiError, around};
@@ -112,7 +113,7 @@ pub(super) async fn page(
         .work
         .run(move |_| {
             let mut file = Vec::new();
-            page::write(&ready.trace, &ready.prefix, &mut file)?;
+            Page::new(&ready.trace, &ready.prefix)?.write(&mut file)?;
             Ok(file)
         })
         .await?;

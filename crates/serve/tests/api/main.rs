@@ -2,6 +2,7 @@
 
 mod answers;
 mod client;
+mod connections;
 mod hostile;
 mod model;
 mod safety;

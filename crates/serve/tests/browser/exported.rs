@@ -2,7 +2,7 @@
 
 use lookback_heads::example::Example;
 use lookback_trace::{Dtype, SaveOptions, Trace};
-use lookback_view::page;
+use lookback_view::page::Page;
 
 use crate::chromium::Browser;
 
@@ -19,12 +19,10 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
     }
     .trace();
     let file = folder.path().join("page.html");
-    page::write(
-        &trace,
-        &["<|start|>".to_owned()],
-        &mut std::fs::File::create(&file).unwrap(),
-    )
-    .unwrap();
+    Page::new(&trace, &["<|start|>".to_owned()])
+        .unwrap()
+        .write(&mut std::fs::File::create(&file).unwrap())
+        .unwrap();
     let kept = folder.path().join("trace.safetensors");
     trace
         .save(

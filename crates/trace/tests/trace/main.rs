@@ -3,6 +3,7 @@
 mod common;
 mod file;
 mod hostile;
+mod mean_rows;
 mod observing;
 mod saving;
 mod statistics;

@@ -21,7 +21,6 @@ pub struct TextRow<'a> {
 
 const MARGIN: f32 = 24.0;
 const BAR: f32 = 11.0;
-const WEIGHT: &str = "#2f6fd6";
 
 /// Draws the texts under each other, and under each token a bar for each head, as dark as the weight is great: nothing
 /// for 0, full colour for 1.
@@ -98,10 +97,11 @@ fn draw(canvas: &mut Canvas, row: &TextRow, heads: &[HeadId], mut y: f32) -> Res
 /// A bar a head under the token at `(x, y)`.
 fn bars(canvas: &mut Canvas, weights: &[f32], (x, y): (f32, f32), advance: f32) {
     let (_, _, lesser) = canvas.theme.colors();
+    let given = canvas.theme.marks().given;
     for (place, &weight) in weights.iter().enumerate() {
         let strength = Scale::Linear.place(weight, 1.0);
         let top = y + 8.0 + BAR * place as f32;
-        for (fill, opacity) in [(lesser, 0.12), (WEIGHT, strength)] {
+        for (fill, opacity) in [(lesser, 0.12), (given, strength)] {
             if opacity > 0.004 {
                 canvas.raw(format_args!(
                     r#"<rect x="{x:.1}" y="{top:.1}" width="{advance:.1}" height="{:.1}" fill="{fill}" fill-opacity="{opacity:.2}"/>"#,

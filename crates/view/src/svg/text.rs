@@ -6,8 +6,8 @@ use lookback_heads::around::{Around, Unit, share};
 use lookback_heads::head;
 use lookback_trace::{HeadId, Trace};
 
-use super::Theme;
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
+use super::{Marks, Theme};
 use crate::Error;
 use crate::labels;
 
@@ -21,10 +21,6 @@ pub struct TextOptions {
     /// For dark or light paper.
     pub theme: Theme,
 }
-
-/// Colour of what a word gives, and of what it receives: blue and orange, which colour-blind people tell apart.
-const GIVEN: &str = "#2f6fd6";
-const RECEIVED: &str = "#d9791a";
 
 const MARGIN: f32 = 24.0;
 const LINE: f32 = 1.75 * FONT;
@@ -98,7 +94,8 @@ fn draw(
     let (_, ink, _) = canvas.theme.colors();
     let top = y - 1.05 * FONT;
     let height = 1.4 * FONT;
-    if let Some((fill, strength)) = piece.unit.and_then(|unit| shares.mark(unit)) {
+    let marks = canvas.theme.marks();
+    if let Some((fill, strength)) = piece.unit.and_then(|unit| shares.mark(unit, &marks)) {
         canvas.raw(format_args!(
             r#"<rect x="{x:.1}" y="{top:.1}" width="{advance:.1}" height="{height:.1}" rx="4" fill="{fill}" fill-opacity="{strength:.3}"/>"#
         ));
@@ -118,17 +115,18 @@ fn draw(
 
 fn legend(canvas: &mut Canvas, y: f32, shares: &Shares) {
     let (_, ink, _) = canvas.theme.colors();
+    let marks = canvas.theme.marks();
     let mut x = MARGIN;
     for (fill, most, what) in [
-        (GIVEN, shares.most_given, "looked at"),
-        (RECEIVED, shares.most_received, "looks at it"),
+        (marks.given, shares.most_given, "looked at"),
+        (marks.received, shares.most_received, "looks at it"),
     ] {
         for (step, strength) in [0.0, 0.25, 0.5, 0.75, 1.0].into_iter().enumerate() {
             canvas.raw(format_args!(
                 r#"<rect x="{:.1}" y="{:.1}" width="20" height="20" fill="{fill}" fill-opacity="{:.3}"/>"#,
                 x + 20.0 * step as f32,
                 y - 18.0,
-                opacity(strength),
+                marks.opacity(strength),
             ));
         }
         let label = format!("{what}: 0–{:.1}%", 100.0 * most);
@@ -173,20 +171,16 @@ impl Shares {
     }
 
     /// The colour of a unit, and how strong it is.
-    fn mark(&self, unit: usize) -> Option<(&'static str, f32)> {
+    fn mark(&self, unit: usize, marks: &Marks) -> Option<(&'static str, f32)> {
         let (given, received) = (self.given[unit], self.received[unit]);
         if given > 0.0 {
-            Some((GIVEN, opacity(given / self.most_given)))
+            Some((marks.given, marks.opacity(given / self.most_given)))
         } else if received > 0.0 {
-            Some((RECEIVED, opacity(received / self.most_received)))
+            Some((marks.received, marks.opacity(received / self.most_received)))
         } else {
             None
         }
     }
-}
-
-fn opacity(part: f32) -> f32 {
-    0.75 * part.max(0.0).sqrt()
 }
 
 fn title(trace: &Trace, around: &Around, options: &TextOptions, pieces: &[Piece]) -> String {

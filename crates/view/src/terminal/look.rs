@@ -51,9 +51,8 @@ pub fn write_look(
     let drawn = look.interest().len().min(picture.words_of_interest.max(1));
     write_lines(out, header(look, width), width)?;
     write_lines(out, tokens::strip(look, drawn, width), width)?;
-    for index in 0..drawn {
-        let focus = look.focus(index)?;
-        write_lines(out, focus::lines(look, &focus, picture, width), width)?;
+    for focus in look.foci(0..drawn) {
+        write_lines(out, focus::lines(look, &focus?, picture, width), width)?;
     }
     write_lines(out, left_out(look, drawn, width), width)?;
     write_lines(out, footer(width), width)?;

@@ -190,7 +190,8 @@ struct Saved<'a> {
 
 /// Saves a table, and says so.
 pub(crate) fn saved(file: &Path, table: &Table, context: &Context) -> anyhow::Result<()> {
-    table.save(file)?;
+    let kind = Kind::of(file)?;
+    output::write_file(file, |out| Ok(table.write(kind, out)?))?;
     let columns: Vec<&str> = table.columns().iter().map(|c| c.name()).collect();
     let line = format!(
         "saved {} rows of {} columns to {}",

@@ -103,7 +103,12 @@ impl Summary {
         });
         writeln!(out, "  model   {}{hash}", output::one_line(&self.model))?;
         if let Some(seconds) = self.seconds {
-            writeln!(out, "  took    {seconds:.2} s for {} tokens", self.tokens)?;
+            let plural = if self.tokens == 1 { "" } else { "s" };
+            writeln!(
+                out,
+                "  took    {seconds:.2} s for {} token{plural}",
+                self.tokens
+            )?;
         } else {
             writeln!(out, "  made by {}", output::one_line(&self.library))?;
         }
