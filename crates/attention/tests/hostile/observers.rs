@@ -181,7 +181,7 @@ fn attempt(call: &Call) -> Option<bool> {
         answered |= observe_on(set, (q, k, lse), &scoring, &call.cut, &observer).is_ok();
     }
     let _ = observe(q, k, lse, &scoring, &RowMax);
-    if q.len() > 0 && k.len() > 0 && lse.len() > 0 {
+    if !q.is_empty() && !k.is_empty() && !lse.is_empty() {
         let (q, k) = (q.slice(s![0, 0, .., ..]), k.slice(s![0, 0, .., ..]));
         let lse = lse.slice(s![0, 0, ..]);
         let _ = observe_head(q, k, lse, &scoring.for_head(0, 0), &observer);

@@ -286,7 +286,7 @@ fn cells(
         let rows = cell(&picture.rows, picture.height, y);
         let area = weights.slice(s![rows, cell(&picture.cols, picture.width, x)]);
         let exact = match picture.pool {
-            Pool::Max => max(&area),
+            Pool::Max => max(area),
             Pool::Mean => area.mean().expect("not empty"),
         };
         let fits = agrees(found, exact, off, 0.0);
