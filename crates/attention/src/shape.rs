@@ -98,7 +98,14 @@ pub(crate) fn same_dims(
 /// Refuses f32 of so many dimensions that there is no memory for: a view that repeats a row by a stride of 0 may have
 /// more rows than anything can hold.
 pub(crate) fn room(operand: &'static str, dims: &[usize]) -> Result<(), Error> {
-    let len = dims.iter().try_fold(1usize, |len, &d| len.checked_mul(d));
-    let fits = len.is_some_and(|len| Vec::<f32>::new().try_reserve_exact(len).is_ok());
-    fits.then_some(()).ok_or(Error::TooLarge { operand })
+    // Also where one of the others is 0, an array's dimensions must not multiply to more than can be counted.
+    let len = dims
+        .iter()
+        .try_fold(1usize, |len, &d| len.checked_mul(d.max(1)));
+    let len = len.filter(|&len| isize::try_from(len).is_ok());
+    let empty = dims.contains(&0);
+    let fits = |len| empty || Vec::<f32>::new().try_reserve_exact(len).is_ok();
+    len.filter(|&len| fits(len))
+        .map(drop)
+        .ok_or(Error::TooLarge { operand })
 }

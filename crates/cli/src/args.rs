@@ -90,7 +90,7 @@ fn with_default_command(mut line: Vec<OsString>) -> Vec<OsString> {
 /// The command that the word meant that now stands after `look`, where it is a slip of a letter or two.
 fn misspelt_command(given: &[OsString], line: &[OsString]) -> Option<String> {
     let (word, _) = given.iter().zip(line).find(|(given, now)| given != now)?;
-    let word = word.to_str()?;
+    let word = word.to_str().filter(|word| !word.starts_with('-'))?;
     let slips = word.chars().count() / 3;
     let command = Cli::command();
     command
@@ -266,7 +266,7 @@ mod tests {
         };
         assert_eq!(meant("explan").as_deref(), Some("explain"));
         assert_eq!(meant("ehads").as_deref(), Some("heads"));
-        for text in ["explain", "he", "A text.", "--file", "Hello", ""] {
+        for text in ["explain", "he", "A text.", "--file", "--trace", "Hello", ""] {
             assert_eq!(meant(text), None, "{text}");
         }
         let error = Cli::try_parse_from(["lookback", "look", "explan", "A text."]).unwrap_err();

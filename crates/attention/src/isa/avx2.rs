@@ -179,12 +179,12 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn not_below(self, vectors: &[__m256; 16], bound: __m256) -> u64 {
+    fn not_below(self, lines: &[Line; 4], factors: Option<&[Line; 4]>, bound: __m256) -> u64 {
         let mut below = 0;
         for half in 0..2 {
             let mut masks = [bound; 4];
             for v in 0..4 {
-                masks[v] = self.less(vectors[4 * half + v], bound);
+                masks[v] = self.less(self.product(lines, factors, 4 * half + v), bound);
             }
             // SAFETY: `self` proves AVX2.
             let bits = unsafe {

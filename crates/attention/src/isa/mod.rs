@@ -142,15 +142,32 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Bit `i` is set where `mask` holds in lane `i`.
     fn bits(self, mask: Self::Mask) -> u32;
 
-    /// Bit i is set where lane i of 64 consecutive lanes is not below `bound`, NaN included. Of the vectors, 64/[`LANES`](Isa::LANES) count.
+    /// Bit i is set where value i of four lines, times the factor at the same place if there are any, is not below `bound`, NaN
+    /// included.
     #[inline(always)]
-    fn not_below(self, vectors: &[Self::V; 16], bound: Self::V) -> u64 {
+    fn not_below(self, lines: &[Line; 4], factors: Option<&[Line; 4]>, bound: Self::V) -> u64 {
+        let per_line = Line::LEN / Self::LANES;
         let mut below = 0;
-        for v in 0..64 / Self::LANES {
-            let bits = self.bits(self.less(vectors[v], bound));
+        for v in 0..4 * per_line {
+            let value = self.product(lines, factors, v);
+            let bits = self.bits(self.less(value, bound));
             below |= u64::from(bits) << (v * Self::LANES);
         }
         !below
+    }
+
+    /// The `v`-th vector of some lines, times that of the factors if there are any.
+    #[inline(always)]
+    fn product(self, lines: &[Line; 4], factors: Option<&[Line; 4]>, v: usize) -> Self::V {
+        let per_line = Line::LEN / Self::LANES;
+        let value = self.load(lines[v / per_line].part(v % per_line, Self::LANES));
+        match factors {
+            Some(factors) => {
+                let factor = factors[v / per_line].part(v % per_line, Self::LANES);
+                self.mul(value, self.load(factor))
+            }
+            None => value,
+        }
     }
 
     /// Bit i is set where fewer than `k` ≤ 64 of at most 64 values, none of them negative, are larger than value i if only the

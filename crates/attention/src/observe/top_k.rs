@@ -312,7 +312,7 @@ struct Values<'t> {
 /// Candidates of a row for which a higher bar is looked for.
 const MANY: u32 = 24;
 
-impl Values<'_> {
+impl<'t> Values<'t> {
     /// One vector of values.
     #[inline(always)]
     fn load<I: Isa>(&self, isa: I, line: usize, part: usize) -> I::V {
@@ -326,16 +326,16 @@ impl Values<'_> {
     /// A bit for each value that is not below `bar`, NaN included.
     #[inline(always)]
     fn above<I: Isa>(&self, isa: I, bar: f32) -> [u64; LINES / 4] {
-        let (per_line, bar) = (Line::LEN / I::LANES, isa.splat(bar));
+        let bar = isa.splat(bar);
+        let fours = |lines: &'t [Line; LINES]| lines.as_chunks::<4>().0;
+        let (weights, factors) = (fours(self.weights), self.factors.map(fours));
         let mut words = [0; LINES / 4];
         for w in 0..self.width.div_ceil(4) {
-            let mut vectors = [isa.splat(0.0); 16];
-            for v in 0..4 * per_line {
-                vectors[v] = self.load(isa, w * 4 + v / per_line, v % per_line);
-            }
+            let factors = factors.map(|factors| &factors[w]);
             // What lies beyond the row is another tile's.
             let lines = (self.width - w * 4).min(4);
-            words[w] = isa.not_below(&vectors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
+            words[w] =
+                isa.not_below(&weights[w], factors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
         }
         words
     }

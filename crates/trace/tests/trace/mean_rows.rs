@@ -101,12 +101,17 @@ fn ranges_that_are_not_there_and_damaged_rows_are_refused() {
         let mut layers = layers(&[common::causal()], &[]);
         layers[0].lse[[2, 3]] += by;
         let trace = Trace::new(meta(vec![common::causal()]), layers).unwrap();
-        let refused = trace.mean_rows(0, &[3..4]).unwrap_err();
+        let refused = trace
+            .mean_rows(0, std::slice::from_ref(&(3..4)))
+            .unwrap_err();
         match row {
             true => assert!(matches!(refused, Error::NotARow { head: 2, i: 3, .. })),
             false => assert!(matches!(refused, Error::NotAWeight { head: 2, i: 3, .. })),
         }
         // Rows that sum to something else are noticed where they are asked for.
-        assert_eq!(trace.mean_rows(0, &[4..6]).is_ok(), row);
+        assert_eq!(
+            trace.mean_rows(0, std::slice::from_ref(&(4..6))).is_ok(),
+            row
+        );
     }
 }

@@ -19,22 +19,25 @@ fn lanes_not_below_a_bound() {
     #[derive(Clone, Copy)]
     struct NotBelow;
     impl Kernel for NotBelow {
-        type Output = u64;
+        type Output = [u64; 2];
 
         #[inline(always)]
-        fn run<I: Isa>(self, isa: I) -> u64 {
-            let lines = ranked(4);
-            let mut vectors = [isa.splat(0.0); 16];
-            for v in 0..64 / I::LANES {
-                vectors[v] = isa.load(&Line::flat(&lines)[v * I::LANES..]);
-            }
-            isa.not_below(&vectors, isa.splat(40.0))
+        fn run<I: Isa>(self, isa: I) -> [u64; 2] {
+            let lines = ranked(4).try_into().expect("four");
+            let bound = isa.splat(40.0);
+            let twice = [Line([2.0; 16]); 4];
+            [
+                isa.not_below(&lines, None, bound),
+                isa.not_below(&lines, Some(&twice), bound),
+            ]
         }
     }
     let lines = ranked(4);
-    let values = Line::flat(&lines).iter().enumerate();
-    let expected = values.fold(0, |bits, (i, &x)| {
-        bits | u64::from(x >= 40.0 || x.is_nan()) << i
+    let expected = [40.0, 20.0].map(|bound| {
+        let values = Line::flat(&lines).iter().enumerate();
+        values.fold(0_u64, |bits, (i, &x)| {
+            bits | u64::from(x >= bound || x.is_nan()) << i
+        })
     });
     on_every(NotBelow, |name, bits| assert_eq!(bits, expected, "{name}"));
 }
