@@ -256,7 +256,9 @@ fn entropies(Head { b, h, weights, off }: Head, found: &Array3<f32>) -> Result<(
         let terms = row.iter().filter(|w| **w != 0.0).map(|w| -w * w.ln());
         let exact = if seen { sum(terms) } else { f64::NAN };
         let found = found[[b, h, i]];
-        let fits = agrees(found, exact, off, 1.0 + exact);
+        // Weights below f32's least normal number may all count as 0, and a query without weight has no entropy.
+        let lost = row.iter().all(|&w| w < f64::from(f32::MIN_POSITIVE)) && found.is_nan();
+        let fits = lost || agrees(found, exact, off, 1.0 + exact);
         prop_assert!(fits, "entropy of {i}: {found} {exact}");
     }
     Ok(())
