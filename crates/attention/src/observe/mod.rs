@@ -43,7 +43,8 @@
 //! ```text
 //! for each block of about 96 queries of a head, on any thread:
 //!     for each 256 keys that some query of the block sees and some observer wants:
-//!         for each strip of the block:        weights = exp2(Q·Kᵀ · scale · log₂e − LSE · log₂e), into 16 KB    (1)
+//!         for each dozen rows of the block:   scores  = Q·Kᵀ · scale · log₂e, tile by tile, into 16 KB         (1)
+//!                                             weights = exp2(scores − LSE · log₂e), row by row, in place
 //!                                             each observer looks at them                                      (2)
 //!     each observer ends the block
 //!     merge it, when all blocks before it have been
@@ -57,7 +58,8 @@
 //!   would lose.
 //! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed.
 //! * **Lists append and are cut now and then** (the k largest of about 2k stay): of n values in no order some k·log₂(n/k) pass
-//!   the bar, each appended in a few cycles, and a cut counts in vectors how many are larger than each, without a branch.
+//!   the bar. They are found for a dozen rows at once, four places at a time without a branch, and appended one after the
+//!   other; a cut counts in vectors how many are larger than each, by their upper halves.
 //! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
 //! * **The same bits on any number of threads**: blocks are cut by the shape alone, each is one thread's, and they are merged in
 //!   their order.
@@ -66,9 +68,9 @@
 //! # The ladder
 //!
 //! Time as a part of the forward pass's in the same round, causal, H 12, d 64, N 8,192, f32, two threads of an AMD EPYC with
-//! Zen 5 cores: `cargo run --release -p lookback-attention --example observe_speed -- avx2 2 8 8192` (and `avx512`). The first
+//! Zen 5 cores: `cargo run --release -p lookback-attention --example observe_speed -- avx2 2 45 8192` (and `avx512`). The first
 //! three versions were measured at other times, under other load and in part with debug assertions, so that their second
-//! digit is not certain.
+//! digit is not certain. All but the last were measured on numbers of which some keys were nearly alike.
 //!
 //! | version | all observers of the example together, AVX2 | AVX-512 |
 //! | --- | --- | --- |
@@ -76,16 +78,19 @@
 //! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
 //! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.4 | 1.6 (N 4,096) |
 //! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
+//! | a dozen rows a tile; scores first, then weights row by row; lists as above | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
 //!
-//! Of the last, the walk (1) itself is 0.56 with AVX-512, each top-16 0.20 on top of it, the picture 0.11, distances 0.09, entropy
-//! 0.07, spans 0.05, maxima 0.03, weight received and chosen rows below 0.01; what they share is in each of these.
+//! Of the last with AVX2, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08, distances 0.07,
+//! spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows' statistics,
+//! 0.03) is in each of these. With AVX-512 the forward pass is twice as fast, while lists and bookkeeping are not: each top-16
+//! is 0.20 to 0.23 there.
 //!
 //! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
 //! through more than the running bar does); putting candidates one by one into a sorted list (a store that the next load
 //! straddles, and a branch that cannot be foreseen, for each).
 //!
-//! What is left: a list of 16 over keys in no order takes in about 16·log₂(M/16) of them, in a few cycles each, and looks at every
-//! weight once more, which together is a third of the walk.
+//! What is left: a list of 16 over keys in no order takes in about 16·log₂(M/16) of them, in some ten cycles each, is cut once for
+//! sixteen of these, and looks at every weight once more: each list is a fifth of the walk.
 //!
 //! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
 //! knows only when a row is done; the walk, half a forward pass, is what that costs.
