@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use lookback_attention::forward::forward_on;
+use lookback_attention::measure::numbers;
 use lookback_attention::observe::{
     Area, DistanceMass, Entropy, Observer, Pool, PooledTile, QueryBlock, Received, RowMax, Rows,
     Span, SpanMass, Tile, TopK, Walk, observe_on,
@@ -75,7 +76,7 @@ struct Bench {
 
 impl Bench {
     fn new(set: InstructionSet, n: usize) -> Bench {
-        let (q, k, v) = (array(n, 1), array(n, 2), array(n, 3));
+        let [q, k, v] = [1, 2, 3].map(|salt| numbers((1, H, n, D), salt));
         let lse = forward_on(set, q.view(), k.view(), v.view(), &Scoring::default());
         let lse = lse.expect("valid").lse;
         let factors = v.map_axis(ndarray::Axis(3), |v| v.dot(&v).sqrt());
@@ -186,17 +187,4 @@ impl Bench {
             );
         }
     }
-}
-
-/// \[1, H, n, D\] without a pattern, of unit variance.
-fn array(n: usize, salt: u64) -> Array4<f32> {
-    // SplitMix64 (Steele, Lea and Flood, 2014): of simpler generators, some keys are alike.
-    let mut state = salt << 32;
-    Array4::from_shape_simple_fn((1, H, n, D), || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let z = z ^ (z >> 31);
-        ((z >> 40) as f32 / (1 << 24) as f32 - 0.5) * 12f32.sqrt()
-    })
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use lookback_attention::backward::{self, Options};
 use lookback_attention::forward::{self, Output};
+use lookback_attention::measure::numbers;
 use lookback_attention::varlen::{self, Sequences};
 use lookback_attention::{InstructionSet, Scoring};
 use ndarray::{Array3, Array4, Axis, s};
@@ -54,12 +55,6 @@ fn spread(count: usize, least: usize, most: usize) -> Vec<usize> {
         .collect()
 }
 
-/// Numbers without a pattern, of unit variance.
-fn value(index: usize, salt: usize) -> f32 {
-    let x = (index * 1_299_709 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((x >> 40) as f32 / (1 << 24) as f32 - 0.5) * 3.46
-}
-
 struct Bench {
     set: InstructionSet,
     lengths: Vec<usize>,
@@ -89,9 +84,7 @@ impl Bench {
         let cu_seqlens = varlen::cu_seqlens(lengths.iter().copied());
         let n = cu_seqlens[lengths.len()];
         let longest = *lengths.iter().max().expect("some");
-        let packed = [1, 2, 3, 4].map(|salt| {
-            Array3::from_shape_fn((H, n, D), |(h, i, c)| value((h * n + i) * D + c, salt))
-        });
+        let packed = [1, 2, 3, 4].map(|salt| numbers((H, n, D), salt));
         let padded = packed.each_ref().map(|packed| {
             let mut padded = Array4::zeros((lengths.len(), H, longest, D));
             for (b, range) in cu_seqlens.windows(2).enumerate() {

@@ -16,20 +16,12 @@ use burn_backend::ops::AttentionModuleOptions;
 use burn_flex::FlexTensor;
 use burn_flex::ops::attention::{attention, attention_flash};
 use lookback_attention::forward::forward_into;
+use lookback_attention::measure::numbers;
 use lookback_attention::{InstructionSet, Scoring};
 use ndarray::{Array3, Array4};
 
 const HEADS: usize = 12;
 const DEPTH: usize = 64;
-
-/// \[1, H, N, d\] without a pattern, of about unit variance.
-fn numbers(n: usize, salt: u32) -> Array4<f32> {
-    let mut state = salt;
-    Array4::from_shape_simple_fn((1, HEADS, n, DEPTH), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 8) as f32 / (1 << 23) as f32 - 1.0) * 1.732
-    })
-}
 
 /// The same as a tensor.
 fn tensor(x: &Array4<f32>) -> FlexTensor {
@@ -73,7 +65,7 @@ fn main() {
         rayon::current_num_threads()
     );
     for n in [512, 1024, 2048] {
-        let operands = [1, 2, 3].map(|salt| numbers(n, salt));
+        let operands = [1, 2, 3].map(|salt| numbers((1, HEADS, n, DEPTH), salt));
         let [q, k, v] = operands.each_ref().map(|x| x.view());
         let tensors = operands.each_ref().map(tensor);
         let mut o = Array4::zeros((1, HEADS, n, DEPTH));

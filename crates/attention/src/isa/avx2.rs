@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use half::{bf16, f16};
 
 use super::prefetch::prefetch_lines;
-use super::{Isa, Kernel, Line, contract};
+use super::{Isa, Kernel, Line, contract, portable};
 
 /// Proof that the processor has AVX2, FMA, F16C and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +188,12 @@ impl Isa for Avx2 {
             }
             // SAFETY: `self` proves AVX2.
             let bits = unsafe {
-                let [a, b, c, d] = masks.map(|mask| _mm256_castps_si256(mask));
+                let [a, b, c, d] = [
+                    _mm256_castps_si256(masks[0]),
+                    _mm256_castps_si256(masks[1]),
+                    _mm256_castps_si256(masks[2]),
+                    _mm256_castps_si256(masks[3]),
+                ];
                 let bytes = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
                 // Each 128 bits were packed by themselves: four lanes of a, of b, of c, of d.
                 let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -240,7 +245,7 @@ pub(super) fn leading(values: &[Line], k: usize) -> u64 {
         [a, b] => leading_of([a, b], k),
         [a, b, c] => leading_of([a, b, c], k),
         [a, b, c, d] => leading_of([a, b, c, d], k),
-        _ => super::leading(values, k),
+        _ => portable::leading(values, k),
     }
 }
 
@@ -254,8 +259,10 @@ fn leading_of<const N: usize>(lines: [&Line; N], k: usize) -> u64 {
         let (low, high) = lines[l].0.split_at(8);
         // SAFETY: each holds eight f32, and the loads need no alignment.
         let (low, high) = unsafe {
-            let load = |x: &[f32]| _mm256_loadu_si256(x.as_ptr().cast());
-            (load(low), load(high))
+            (
+                _mm256_loadu_si256(low.as_ptr().cast()),
+                _mm256_loadu_si256(high.as_ptr().cast()),
+            )
         };
         let (low, high) = (_mm256_srli_epi32::<16>(low), _mm256_srli_epi32::<16>(high));
         // Packing takes turns between the two by 128 bits.

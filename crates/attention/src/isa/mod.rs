@@ -63,18 +63,6 @@ pub(crate) trait Kernel {
     fn run<I: Isa>(self, isa: I) -> Self::Output;
 }
 
-/// [`Isa::leading`], one value after the other.
-fn leading(values: &[Line], k: usize) -> u64 {
-    let halves = |line: &Line| line.0.map(|x| (x.to_bits() >> 16) as u16 & 0x7fff);
-    let values: Vec<u16> = values.iter().flat_map(halves).collect();
-    let mut bits = 0;
-    for (i, value) in values.iter().enumerate() {
-        let larger = values.iter().filter(|other| *other > value).count();
-        bits |= u64::from(larger < k) << i;
-    }
-    bits
-}
-
 /// Vectors of [`LANES`](Isa::LANES) f32 and what the kernels do with them.
 pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// A vector.
@@ -173,9 +161,8 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Bit i is set where fewer than `k` ≤ 64 of at most 64 values, none of them negative, are larger than value i if only the
     /// upper halves of the numbers are compared (seven bits of the fraction). So of values near the k-th all are set or none,
     /// and at least k. NaN is larger than every number.
-    #[inline(always)]
     fn leading(self, values: &[Line], k: usize) -> u64 {
-        leading(values, k)
+        portable::leading(values, k)
     }
 
     /// Asks for `row`, which is read once, to be brought into the nearest cache; does nothing where that cannot be asked.

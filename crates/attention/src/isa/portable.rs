@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Isa, Kernel, Tile, contract};
+use super::{Isa, Kernel, Line, Tile, contract};
 
 /// An array of `L` lanes, each from an expression in its index; a macro, because closures need not be inlined.
 macro_rules! lanes {
@@ -177,4 +177,21 @@ where
         }
         bits
     }
+}
+
+/// [`Isa::leading`], one value after the other.
+pub(super) fn leading(values: &[Line], k: usize) -> u64 {
+    let values = Line::flat(values);
+    let mut halves = [0_u16; 64];
+    for (half, value) in halves.iter_mut().zip(values) {
+        // Without the sign, which NaN may have.
+        *half = (value.to_bits() >> 16) as u16 & 0x7fff;
+    }
+    let halves = &halves[..values.len()];
+    let mut bits = 0;
+    for (i, value) in halves.iter().enumerate() {
+        let larger = halves.iter().filter(|other| *other > value).count();
+        bits |= u64::from(larger < k) << i;
+    }
+    bits
 }

@@ -21,5 +21,5 @@ mod run;
 
 pub use case::{Case, Operation, Storage, forward_flops};
 pub use limits::{peak_gflops, read_gbs};
-pub use prepare::prepare;
+pub use prepare::{numbers, prepare};
 pub use run::{Measured, measure};

@@ -1,7 +1,7 @@
 //! A case's operands, and what runs it.
 
 use half::f16;
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array, Array3, Array4, Axis, Dimension, ShapeBuilder};
 
 use super::{Case, Operation, Storage};
 use crate::backward::{Gradients, GradientsMut, Inputs, Options, backward_into_on};
@@ -27,10 +27,19 @@ pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<()
     }
 }
 
-/// Numbers without a pattern, of mean 0 and variance 1, uniform.
-fn numbers<E>(dim: (usize, usize, usize, usize), salt: u32, of: impl Fn(f32) -> E) -> Array4<E> {
+/// Numbers without a pattern, uniform, of mean 0 and variance 1: other ones for each `salt`.
+pub fn numbers<D: Dimension>(dim: impl ShapeBuilder<Dim = D>, salt: u32) -> Array<f32, D> {
+    numbers_as(dim, salt, |x| x)
+}
+
+/// [`numbers`] in another form.
+fn numbers_as<E, D: Dimension>(
+    dim: impl ShapeBuilder<Dim = D>,
+    salt: u32,
+    of: impl Fn(f32) -> E,
+) -> Array<E, D> {
     let mut state = u64::from(salt) << 32;
-    Array4::from_shape_simple_fn(dim, || {
+    Array::from_shape_simple_fn(dim, || {
         // SplitMix64 (Steele, Lea and Flood, 2014): of simpler ones, keys whose distance is a power of two are alike, which
         // lists of the heaviest keys notice.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -43,9 +52,9 @@ fn numbers<E>(dim: (usize, usize, usize, usize), salt: u32, of: impl Fn(f32) -> 
 
 /// q, k and v.
 fn operands(case: &Case) -> [Array4<f32>; 3] {
-    let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt, |x| x);
+    let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt);
     [
-        numbers((case.b, case.h, case.n, case.d_k), 1, |x| x),
+        numbers((case.b, case.h, case.n, case.d_k), 1),
         keys(case.d_k, 2),
         keys(case.d_v, 3),
     ]
@@ -75,7 +84,7 @@ fn forward_backward(
 ) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
-    let d_o = numbers(o.dim(), 4, |x| x);
+    let d_o = numbers(o.dim(), 4);
     let mut gradients = Gradients {
         dq: Array4::zeros(q.dim()),
         dk: Array4::zeros(k.dim()),
@@ -105,9 +114,9 @@ fn decode<E: Element>(
     case: Case,
     of: fn(f32) -> E,
 ) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
-    let q = numbers((case.b, case.h, case.n, case.d_k), 1, |x| x);
+    let q = numbers((case.b, case.h, case.n, case.d_k), 1);
     let count = RING.div_ceil(case.cache_bytes().max(1));
-    let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt, of);
+    let keys = |d, salt| numbers_as((case.b, case.h_kv, case.m, d), salt, of);
     let ring: Vec<_> = (0..count as u32)
         .map(|at| (keys(case.d_k, 2 * at + 2), keys(case.d_v, 2 * at + 3)))
         .collect();

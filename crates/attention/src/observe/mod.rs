@@ -43,9 +43,9 @@
 //! ```text
 //! for each block of about 96 queries of a head, on any thread:
 //!     for each 256 keys that some query of the block sees and some observer wants:
-//!         for each dozen rows of the block:   scores  = Q·Kᵀ · scale · log₂e, tile by tile, into 16 KB         (1)
-//!                                             weights = exp2(scores − LSE · log₂e), row by row, in place
-//!                                             each observer looks at them                                      (2)
+//!         for each 12 to 16 rows of the block:   scores  = Q·Kᵀ · scale · log₂e, tile by tile, into 16 KB      (1)
+//!                                                weights = exp2(scores − LSE · log₂e), row by row, in place
+//!                                                each observer looks at them                                   (2)
 //!     each observer ends the block
 //!     merge it, when all blocks before it have been
 //! ```
@@ -58,7 +58,7 @@
 //!   would lose.
 //! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed.
 //! * **Lists append and are cut now and then** (the k largest of about 2k stay): of n values in no order some k·log₂(n/k) pass
-//!   the bar. They are found for a dozen rows at once, four places at a time without a branch, and appended one after the
+//!   the bar. They are found for all rows of a tile at once, four places at a time without a branch, and appended one after the
 //!   other; a cut counts in vectors how many are larger than each, by their upper halves.
 //! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
 //! * **The same bits on any number of threads**: blocks are cut by the shape alone, each is one thread's, and they are merged in
@@ -78,7 +78,7 @@
 //! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
 //! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.4 | 1.6 (N 4,096) |
 //! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
-//! | a dozen rows a tile; scores first, then weights row by row; lists as above | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
+//! | 12 to 16 rows a tile; scores first, then weights row by row; lists as above | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
 //!
 //! Of the last with AVX2, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08, distances 0.07,
 //! spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows' statistics,

@@ -64,11 +64,11 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let wanted = meet(&visible, &self.wanted(self.block.rows(), visible.clone()));
         if !wanted.is_empty() {
             let strips = self.strips(workspace);
-            let bands = MAX_ROWS / workspace.height;
+            let in_band = MAX_ROWS / workspace.height;
             for start in (wanted.start / BLOCK * BLOCK..wanted.end).step_by(BLOCK) {
-                for (at, band) in strips.chunks(bands).enumerate() {
+                for (at, band) in strips.chunks(in_band).enumerate() {
                     let keys = start..start + BLOCK;
-                    self.band((band, at * bands), keys, workspace, &mut state);
+                    self.band((band, at * in_band), keys, workspace, &mut state);
                 }
             }
         }
@@ -106,8 +106,8 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         parts.zip(block.clone().step_by(height)).map(pack).collect()
     }
 
-    /// Computes the weights of a few strips, of which the first is the block's strip `at`, for the keys of a block of keys that
-    /// they see and that are wanted, and shows them as one tile.
+    /// Computes the weights of a band of strips, as many as fit a tile, of which the first is the block's strip `at`, for those of
+    /// `keys` that they see and that are wanted, and shows them as one tile.
     fn band(
         &self,
         (strips, at): (&[Strip], usize),

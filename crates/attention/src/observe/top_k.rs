@@ -313,29 +313,24 @@ struct Values<'t> {
 const MANY: u32 = 24;
 
 impl<'t> Values<'t> {
-    /// One vector of values.
+    /// Four lines of the row, and their factors.
     #[inline(always)]
-    fn load<I: Isa>(&self, isa: I, line: usize, part: usize) -> I::V {
-        let weights = isa.load(self.weights[line].part(part, I::LANES));
-        match self.factors {
-            Some(factors) => isa.mul(weights, isa.load(factors[line].part(part, I::LANES))),
-            None => weights,
-        }
+    fn four(&self, w: usize) -> (&'t [Line; 4], Option<&'t [Line; 4]>) {
+        let four = |lines: &'t [Line; LINES]| &lines.as_chunks::<4>().0[w];
+        (four(self.weights), self.factors.map(four))
     }
 
     /// A bit for each value that is not below `bar`, NaN included.
     #[inline(always)]
     fn above<I: Isa>(&self, isa: I, bar: f32) -> [u64; LINES / 4] {
         let bar = isa.splat(bar);
-        let fours = |lines: &'t [Line; LINES]| lines.as_chunks::<4>().0;
-        let (weights, factors) = (fours(self.weights), self.factors.map(fours));
         let mut words = [0; LINES / 4];
         for w in 0..self.width.div_ceil(4) {
-            let factors = factors.map(|factors| &factors[w]);
+            let (weights, factors) = self.four(w);
             // What lies beyond the row is another tile's.
             let lines = (self.width - w * 4).min(4);
             words[w] =
-                isa.not_below(&weights[w], factors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
+                isa.not_below(weights, factors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
         }
         words
     }
@@ -349,7 +344,9 @@ impl<'t> Values<'t> {
             for half in 0..2 {
                 let mut max = isa.splat(0.0);
                 for line in (half..self.width).step_by(2) {
-                    max = isa.max(max, self.load(isa, line, part));
+                    let (weights, factors) = self.four(line / 4);
+                    let v = line % 4 * (Line::LEN / I::LANES) + part;
+                    max = isa.max(max, isa.product(weights, factors, v));
                 }
                 isa.store(max, maxima.values[half].part_mut(part, I::LANES));
             }

@@ -205,32 +205,10 @@ impl Gradients {
 impl<'a> GradientsMut<'a> {
     /// Refuses gradients that do not fit a validated call.
     fn validate(&self, inputs: &Inputs, scoring: &Scoring) -> Result<(), Error> {
-        let of = [
-            (
-                "H",
-                "N",
-                "d_k",
-                ("dq", self.dq.shape()),
-                ("q", inputs.q.shape()),
-            ),
-            (
-                "H_kv",
-                "M",
-                "d_k",
-                ("dk", self.dk.shape()),
-                ("k", inputs.k.shape()),
-            ),
-            (
-                "H_kv",
-                "M",
-                "d_v",
-                ("dv", self.dv.shape()),
-                ("v", inputs.v.shape()),
-            ),
-        ];
-        for (heads, tokens, d, gradient, operand) in of {
-            same_dims(&[heads, tokens, d], gradient, operand)?;
-        }
+        let [q, k, v] = [inputs.q.shape(), inputs.k.shape(), inputs.v.shape()];
+        same_dims(&["H", "N", "d_k"], ("dq", self.dq.shape()), ("q", q))?;
+        same_dims(&["H_kv", "M", "d_k"], ("dk", self.dk.shape()), ("k", k))?;
+        same_dims(&["H_kv", "M", "d_v"], ("dv", self.dv.shape()), ("v", v))?;
         match (&self.d_sinks, scoring.sinks) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Error::NothingToDerive {

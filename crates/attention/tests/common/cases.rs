@@ -167,19 +167,28 @@ impl Case {
         }
     }
 
-    /// What rounding may change in a score, and so, relatively, in a weight: scores are sums of products as large as
-    /// scale · ‖q‖ · ‖k‖, plus the distance penalty.
+    /// [`rounding`] of the case.
     pub(crate) fn rounding(&self, q: &ArrayView4<f32>, k: &ArrayView4<f32>) -> f64 {
-        let longest = |x: &ArrayView4<f32>| {
-            let squares = x.rows().into_iter().map(|row| row.dot(&row));
-            squares.fold(0.0, f32::max).sqrt()
-        };
         let options = &self.options;
         let scale = options.scale.unwrap_or(1.0 / (self.d_k as f32).sqrt());
         let far = (self.n + self.m + options.mask.offset().unsigned_abs()) as f32;
         let penalty = if options.alibi { 0.2 * far } else { 0.0 };
-        2e-7 * f64::from(2.0 + scale.abs() * longest(q) * longest(k) + penalty)
+        rounding((q, k), scale, penalty)
     }
+}
+
+/// What rounding may change in a score, and so, relatively, in a weight: scores are sums of products as large as
+/// scale · ‖q‖ · ‖k‖, plus the distance penalty.
+pub(crate) fn rounding(
+    (q, k): (&ArrayView4<f32>, &ArrayView4<f32>),
+    scale: f32,
+    penalty: f32,
+) -> f64 {
+    let longest = |x: &ArrayView4<f32>| {
+        let squares = x.rows().into_iter().map(|row| row.dot(&row));
+        squares.fold(0.0, f32::max).sqrt()
+    };
+    2e-7 * f64::from(2.0 + scale.abs() * longest(q) * longest(k) + penalty)
 }
 
 impl Operands {

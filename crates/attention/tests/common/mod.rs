@@ -3,11 +3,14 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod cases;
+pub(crate) mod hostile;
 pub(crate) mod not_finite;
 
+use lookback_attention::forward::Output;
 use lookback_attention::reference::{Exact, attention};
 use lookback_attention::{Element, Scoring};
 use ndarray::{Array, Array4, ArrayView4, Dimension, Ix4, ShapeBuilder};
+use proptest::prelude::{TestCaseError, prop_assert};
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): numbers that depend on the seed alone.
 pub(crate) struct Random(pub(crate) u64);
@@ -91,6 +94,26 @@ pub(crate) fn agrees(found: f32, exact: f64, tolerance: f64, size: f64) -> bool 
     } else {
         (f64::from(found) - exact).abs() <= tolerance * size.max(1.0)
     }
+}
+
+/// Whether O and LSE are the reference's; `rounding` is what rounding may change in a score.
+pub(crate) fn output_agrees(
+    name: &str,
+    found: &Output,
+    exact: &Exact,
+    rounding: f64,
+) -> Result<(), TestCaseError> {
+    for (at, &o) in found.o.indexed_iter() {
+        let exact = exact.o[at];
+        let fits = agrees(o, exact, 6.0 * rounding, 0.0);
+        prop_assert!(fits, "{name} o{at:?}: {o} {exact}");
+    }
+    for (at, &lse) in found.lse.indexed_iter() {
+        let exact = exact.lse[at];
+        let fits = agrees(lse, exact, rounding, exact.abs());
+        prop_assert!(fits, "{name} lse{at:?}: {lse} {exact}");
+    }
+    Ok(())
 }
 
 /// Refuses results that are not the reference's to `tolerance`, by the place of the first.

@@ -6,7 +6,7 @@ use ndarray::{Array2, Array4, ArrayView4, s};
 use proptest::prelude::*;
 
 use crate::common::cases::{Case, cases};
-use crate::common::{Random, agrees, assert_agree, exact};
+use crate::common::{Random, assert_agree, exact, output_agrees};
 
 /// `all` \[B, H, M, d\] as pages of `size` positions in a shuffled order, with a page of NaN that is not used, and the
 /// table.
@@ -58,22 +58,7 @@ fn check(case: &Case, page: usize) -> Result<(), TestCaseError> {
     paged_scoring.bias = wide.as_ref().map(|bias| bias.view());
     for set in InstructionSet::available() {
         let found = decode_on(set, q, &cache, &scoring).expect("valid");
-        for (at, &o) in found.o.indexed_iter() {
-            prop_assert!(
-                agrees(o, expected.o[at], 6.0 * rounding, 0.0),
-                "{} o{at:?}: {o} {}",
-                set.name(),
-                expected.o[at]
-            );
-        }
-        for (at, &lse) in found.lse.indexed_iter() {
-            let exact = expected.lse[at];
-            prop_assert!(
-                agrees(lse, exact, rounding, exact.abs()),
-                "{} lse{at:?}: {lse} {exact}",
-                set.name()
-            );
-        }
+        output_agrees(set.name(), &found, &expected, rounding)?;
         // The same rows in another place: the same bits.
         let from_pages = decode_on(set, q, &pages, &paged_scoring).expect("valid");
         prop_assert_eq!(&from_pages, &found, "{} paged", set.name());

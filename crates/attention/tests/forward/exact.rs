@@ -8,7 +8,7 @@ use ndarray::s;
 use proptest::prelude::*;
 
 use crate::common::cases::{Case, Operands, cases, lengths};
-use crate::common::{Random, agrees, exact};
+use crate::common::{Random, agrees, exact, output_agrees};
 
 /// Runs a case on every instruction set and compares O, LSE and the weights of the last head with the reference.
 fn check(case: &Case) -> Result<(), TestCaseError> {
@@ -18,22 +18,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
     let rounding = case.rounding(&q, &k);
     for set in InstructionSet::available() {
         let found = forward_on(set, q, k, v, &scoring).expect("valid");
-        for (at, &o) in found.o.indexed_iter() {
-            prop_assert!(
-                agrees(o, expected.o[at], 6.0 * rounding, 0.0),
-                "{} o{at:?}: {o} {}",
-                set.name(),
-                expected.o[at]
-            );
-        }
-        for (at, &lse) in found.lse.indexed_iter() {
-            let exact = expected.lse[at];
-            prop_assert!(
-                agrees(lse, exact, rounding, exact.abs()),
-                "{} lse{at:?}: {lse} {exact}",
-                set.name()
-            );
-        }
+        output_agrees(set.name(), &found, &expected, rounding)?;
         last_head(set, (case, &operands), (&found, &expected))?;
     }
     Ok(())

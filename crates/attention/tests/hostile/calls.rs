@@ -8,7 +8,7 @@ use lookback_attention::{Error, Mask, Scoring};
 use ndarray::{Array2, Array4, ArrayView4, s};
 use proptest::prelude::*;
 
-use crate::operands::{like, masks, repeated, sizes, values};
+use crate::common::hostile::{like, masks, repeated, sizes, values};
 
 /// Shapes of q, k and v, a value for each, options, and how long their lists are.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use ndarray::{Axis, s};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::operands::{Layout, layouts, masks, offsets, repeated, sizes};
+use crate::common::hostile::{Layout, layouts, masks, near, offsets, repeated, sizes};
 
 /// What is asked of a walk; `None` asks nothing.
 #[derive(Debug, Clone)]
@@ -44,11 +44,6 @@ struct Call {
 /// Mostly few, so that most calls have an answer.
 fn few() -> impl Strategy<Value = usize> {
     prop_oneof![12 => 1usize..5, 4 => Just(17), 1 => sizes()]
-}
-
-/// Nearly always the dimension itself.
-fn near(size: usize) -> impl Strategy<Value = usize> {
-    prop_oneof![30 => Just(size), 1 => sizes()]
 }
 
 /// An index into `len`, or a place beyond.

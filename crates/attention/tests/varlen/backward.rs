@@ -6,7 +6,7 @@ use lookback_attention::{InstructionSet, Mask, reference};
 use ndarray::{Array1, ArrayView, ArrayView3, Axis, Dimension, s};
 use proptest::prelude::*;
 
-use crate::cases::{Case, Kind, Operands, cases, part};
+use crate::cases::{Case, Operands, cases, part, with_every_option};
 
 /// The fused gradients, and what the forward pass gave.
 pub(crate) fn derive(set: InstructionSet, x: &Operands) -> (Output, Gradients) {
@@ -205,57 +205,11 @@ fn every_option() {
         (13, 130),
         (5, 1),
     ];
-    for kind in [Kind::AtEnd, Kind::AtStart] {
-        for mask in [
-            Mask::None,
-            Mask::default(),
-            Mask::StrictlyBefore { offset: 0 },
-            Mask::Window {
-                window: 20,
-                offset: 0,
-            },
-        ] {
-            let plain = Case {
-                kind,
-                mask,
-                d_lse: true,
-                ..Case::plain(&lengths)
-            };
-            for case in [
-                Case {
-                    d_lse: false,
-                    ..plain.clone()
-                },
-                Case {
-                    scale: Some(0.3),
-                    ..plain.clone()
-                },
-                Case {
-                    soft_cap: Some(1.5),
-                    ..plain.clone()
-                },
-                Case {
-                    alibi: true,
-                    ..plain.clone()
-                },
-                Case {
-                    sinks: true,
-                    ..plain.clone()
-                },
-                Case {
-                    scale: Some(-0.2),
-                    soft_cap: Some(2.0),
-                    alibi: true,
-                    sinks: true,
-                    kv_heads: 2,
-                    group: 3,
-                    d_k: 33,
-                    d_v: 7,
-                    ..plain
-                },
-            ] {
-                check(&case).expect("agrees");
-            }
-        }
+    let plain = Case {
+        d_lse: true,
+        ..Case::plain(&lengths)
+    };
+    for case in with_every_option(&plain) {
+        check(&case).expect("agrees");
     }
 }

@@ -5,6 +5,7 @@ use lookback_attention::{Mask, Scoring};
 use ndarray::{ArrayView3, Axis};
 use proptest::prelude::*;
 
+use crate::common::cases::{depths, masks, rounding};
 use crate::common::{Random, Strided};
 
 /// How queries stand among their keys.
@@ -74,28 +75,10 @@ fn length() -> impl Strategy<Value = usize> {
     prop_oneof![1 => Just(0), 6 => 1usize..71, 1 => 200usize..330]
 }
 
-fn depth() -> impl Strategy<Value = usize> {
-    prop_oneof![
-        1usize..20,
-        prop::sample::select(vec![1, 7, 16, 33, 48, 64, 80, 128])
-    ]
-}
-
-fn masks() -> impl Strategy<Value = Mask> {
-    let offset = || prop_oneof![2 => Just(0isize), 1 => -20isize..60, 1 => -300isize..300];
-    prop_oneof![
-        Just(Mask::None),
-        offset().prop_map(|offset| Mask::Causal { offset }),
-        offset().prop_map(|offset| Mask::StrictlyBefore { offset }),
-        (prop_oneof![1usize..10, 1usize..300], offset())
-            .prop_map(|(window, offset)| Mask::Window { window, offset }),
-    ]
-}
-
 /// Any call.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let lengths = prop::collection::vec((length(), length()), 1..7);
-    let shape = (1usize..3, 1usize..4, depth(), depth());
+    let shape = (1usize..3, 1usize..4, depths(), depths());
     let kind = prop::sample::select(vec![Kind::Same, Kind::AtEnd, Kind::AtStart]);
     let options = (
         masks(),
@@ -131,6 +114,55 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
             }
         },
     )
+}
+
+/// Every option alone, and all together, under every mask, of `plain`'s lengths.
+pub(crate) fn with_every_option(plain: &Case) -> Vec<Case> {
+    let masks = [
+        Mask::None,
+        Mask::default(),
+        Mask::StrictlyBefore { offset: 0 },
+        Mask::Window {
+            window: 20,
+            offset: 0,
+        },
+    ];
+    let mut cases = Vec::new();
+    for (kind, mask) in [Kind::AtEnd, Kind::AtStart]
+        .into_iter()
+        .flat_map(|kind| masks.map(|mask| (kind, mask)))
+    {
+        let plain = Case {
+            kind,
+            mask,
+            ..plain.clone()
+        };
+        let with = |change: fn(&mut Case)| {
+            let mut case = plain.clone();
+            change(&mut case);
+            case
+        };
+        cases.extend([
+            with(|_| ()),
+            with(|case| case.scale = Some(0.3)),
+            with(|case| case.soft_cap = Some(1.5)),
+            with(|case| case.alibi = true),
+            with(|case| case.sinks = true),
+            with(|case| case.d_lse = !case.d_lse),
+            Case {
+                scale: Some(-0.2),
+                soft_cap: Some(2.0),
+                alibi: true,
+                sinks: true,
+                kv_heads: 2,
+                group: 3,
+                d_k: 33,
+                d_v: 7,
+                ..plain.clone()
+            },
+        ]);
+    }
+    cases
 }
 
 /// What a case takes.
@@ -210,22 +242,16 @@ impl Operands {
         scoring
     }
 
-    /// What rounding may change in a score of a sequence, and so, relatively, in a weight: scores are sums of products as
-    /// large as scale · ‖q‖ · ‖k‖, plus the distance penalty.
+    /// What rounding may change in a score of a sequence.
     pub(crate) fn rounding(&self, Sequence { queries, keys, .. }: &Sequence) -> f64 {
-        let longest = |x: ArrayView3<f32>, tokens: &std::ops::Range<usize>| {
-            let rows = part(x, tokens.clone());
-            let squares = rows.rows().into_iter().map(|row| row.dot(&row));
-            squares.fold(0.0, f32::max).sqrt()
-        };
         let far = 2 * (queries.len() + keys.len()) + self.case.mask.offset().unsigned_abs();
-        let penalty = if self.case.alibi {
-            0.2 * far as f32
-        } else {
-            0.0
+        let penalty = match self.case.alibi {
+            true => 0.2 * far as f32,
+            false => 0.0,
         };
-        let score = self.case.scale().abs() * longest(self.q(), queries) * longest(self.k(), keys);
-        2e-7 * f64::from(2.0 + score + penalty)
+        let q = part(self.q(), queries.clone());
+        let k = part(self.k(), keys.clone());
+        rounding((&q, &k), self.case.scale(), penalty)
     }
 
     /// The mask of a sequence of `n` queries and `m` keys, by the table of [`Sequences`].

@@ -2,11 +2,11 @@
 
 use half::{bf16, f16};
 use lookback_attention::varlen::{Output, forward_on};
-use lookback_attention::{Element, InstructionSet, Mask, forward};
+use lookback_attention::{Element, InstructionSet, forward};
 use ndarray::{Array3, ArrayView3, Axis, s};
 use proptest::prelude::*;
 
-use crate::cases::{Case, Kind, Operands, cases, part};
+use crate::cases::{Case, Operands, cases, part, with_every_option};
 use crate::common::{agrees, exact};
 
 /// Every sequence of `found` against the reference, and to the bit against the pass over it alone.
@@ -128,56 +128,7 @@ fn every_option_at_lengths_around_the_kernels_sizes() {
         (5, 1),
         (258, 16),
     ];
-    let plain = Case::plain(&lengths);
-    let mut cases = Vec::new();
-    for kind in [Kind::AtEnd, Kind::AtStart] {
-        for mask in [
-            Mask::None,
-            Mask::default(),
-            Mask::StrictlyBefore { offset: 0 },
-            Mask::Window {
-                window: 20,
-                offset: 0,
-            },
-        ] {
-            let plain = Case {
-                kind,
-                mask,
-                ..plain.clone()
-            };
-            cases.extend([
-                plain.clone(),
-                Case {
-                    scale: Some(0.3),
-                    ..plain.clone()
-                },
-                Case {
-                    soft_cap: Some(1.5),
-                    ..plain.clone()
-                },
-                Case {
-                    alibi: true,
-                    ..plain.clone()
-                },
-                Case {
-                    sinks: true,
-                    ..plain.clone()
-                },
-                Case {
-                    scale: Some(-0.2),
-                    soft_cap: Some(2.0),
-                    alibi: true,
-                    sinks: true,
-                    kv_heads: 2,
-                    group: 3,
-                    d_k: 33,
-                    d_v: 7,
-                    ..plain
-                },
-            ]);
-        }
-    }
-    for case in cases {
+    for case in with_every_option(&Case::plain(&lengths)) {
         check(&case).expect("agrees");
     }
 }

@@ -6,37 +6,7 @@ use lookback_attention::{Mask, Scoring};
 use ndarray::{Array3, ArrayView3};
 use proptest::prelude::*;
 
-/// Few, or more than any memory holds: what lies between is only slow.
-fn sizes() -> impl Strategy<Value = usize> {
-    prop_oneof![8 => 1usize..5, 2 => Just(17), 2 => Just(0), 1 => Just(1 << 42), 1 => Just(usize::MAX / 64)]
-}
-
-/// Mostly the dimension itself, sometimes another.
-fn like(size: usize) -> impl Strategy<Value = usize> {
-    prop_oneof![19 => Just(size), 1 => sizes()]
-}
-
-fn values() -> impl Strategy<Value = f32> {
-    let odd = prop::sample::select(vec![
-        f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::MAX,
-        0.0,
-    ]);
-    prop_oneof![3 => -2f32..2.0, 1 => odd]
-}
-
-fn masks() -> impl Strategy<Value = Mask> {
-    let offset = || prop::sample::select(vec![isize::MIN, -3, 0, 1, 9, isize::MAX]);
-    prop_oneof![
-        Just(Mask::None),
-        offset().prop_map(|offset| Mask::Causal { offset }),
-        offset().prop_map(|offset| Mask::StrictlyBefore { offset }),
-        (prop::sample::select(vec![0, 1, 3, usize::MAX]), offset())
-            .prop_map(|(window, offset)| Mask::Window { window, offset }),
-    ]
-}
+use crate::common::hostile::{masks, near, sizes, values};
 
 /// Mostly cumulative lengths that end at `tokens`, sometimes any numbers.
 fn cumulative(tokens: usize, sequences: usize) -> impl Strategy<Value = Vec<usize>> {
@@ -67,15 +37,15 @@ prop_compose! {
         (h_kv, n, m, d_k, d_v) in (sizes(), sizes(), sizes(), sizes(), sizes()),
         sequences in 0usize..5,
     )(
-        q in (prop_oneof![like(h_kv), like(h_kv.saturating_mul(2))], like(n), like(d_k)),
-        k in (like(h_kv), like(m), like(d_k)),
-        v in (like(h_kv), like(m), like(d_v)),
+        q in (prop_oneof![near(h_kv), near(h_kv.saturating_mul(2))], near(n), near(d_k)),
+        k in (near(h_kv), near(m), near(d_k)),
+        v in (near(h_kv), near(m), near(d_v)),
         cu_seqlens in (cumulative(n, sequences), cumulative(m, sequences)),
         at_end in any::<bool>(),
         values in [values(), values(), values()],
         mask in masks(),
         (scale, cap) in (prop::option::of(values()), prop::option::of(values())),
-        lists in [prop::option::of(like(h_kv.min(64))), prop::option::of(like(h_kv.min(64)))],
+        lists in [prop::option::of(near(h_kv.min(64))), prop::option::of(near(h_kv.min(64)))],
     ) -> Call {
         let lists = lists.map(|list| list.map(|len| len.min(64)));
         Call {

@@ -14,6 +14,12 @@ pub(crate) fn like(size: usize) -> impl Strategy<Value = usize> {
     prop_oneof![9 => Just(size), 1 => sizes()]
 }
 
+/// Nearly always the dimension itself.
+pub(crate) fn near(size: usize) -> impl Strategy<Value = usize> {
+    prop_oneof![30 => Just(size), 1 => sizes()]
+}
+
+/// Numbers, some of them not finite.
 pub(crate) fn values() -> impl Strategy<Value = f32> {
     let odd = prop::sample::select(vec![
         f32::NAN,
