@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
+use lookback_heads::slips::slips;
 use lookback_model::Prefix;
 use lookback_model::store::DEFAULT_MODEL;
 
@@ -91,13 +92,10 @@ fn with_default_command(mut line: Vec<OsString>) -> Vec<OsString> {
 fn misspelt_command(given: &[OsString], line: &[OsString]) -> Option<String> {
     let (word, _) = given.iter().zip(line).find(|(given, now)| given != now)?;
     let word = word.to_str().filter(|word| !word.starts_with('-'))?;
-    let slips = word.chars().count() / 3;
-    let command = Cli::command();
-    command
+    Cli::command()
         .get_subcommands()
-        .map(|command| (strsim::osa_distance(word, command.get_name()), command))
-        .filter(|&(distance, _)| distance <= slips)
-        .min_by_key(|&(distance, _)| distance)
+        .filter_map(|command| Some((slips(word, command.get_name())?, command)))
+        .min_by_key(|&(slips, _)| slips)
         .map(|(_, command)| command.get_name().to_owned())
 }
 

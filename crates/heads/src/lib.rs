@@ -54,6 +54,7 @@ mod random;
 pub mod retrieval;
 pub mod rollout;
 mod select;
+pub mod slips;
 pub mod who;
 
 pub use candidates::{Candidate, candidates};

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use lookback_trace::Words;
 
 use crate::Error;
+use crate::slips::slips;
 
 /// How many bytes of text an occurrence shows on either side, at most.
 const CONTEXT: usize = 12;
@@ -227,19 +228,12 @@ fn distance(wanted: &str, word: &str) -> Option<usize> {
     if word == wanted || crate::lists::without_clitic(word) == wanted {
         return Some(0);
     }
-    let letters = |word: &str| word.chars().count();
-    let (of_wanted, of_word) = (letters(wanted), letters(word));
-    // A slip for every three letters; where the lengths alone say more, nothing is compared.
-    let slips = of_wanted / 3;
-    if of_wanted.abs_diff(of_word) <= slips {
-        let distance = strsim::osa_distance(wanted, word);
-        if distance <= slips {
-            return Some(distance);
-        }
-    }
-    let within =
-        (of_wanted >= 3 && word.contains(wanted)) || (of_word >= 3 && wanted.contains(word));
-    within.then_some(slips + 1)
+    slips(wanted, word).or_else(|| {
+        let long = |word: &str| word.chars().count() >= 3;
+        let within =
+            (long(wanted) && word.contains(wanted)) || (long(word) && wanted.contains(word));
+        within.then_some(usize::MAX)
+    })
 }
 
 #[cfg(test)]

@@ -77,13 +77,16 @@
     reason = "loops over a tile have constant bounds, so that they unroll"
 )]
 
+mod block;
 mod cache;
 mod chunk;
 mod merge;
 mod plan;
 mod products;
+mod rows;
 #[cfg(test)]
 mod tests;
+mod weigh;
 mod workspace;
 
 pub use cache::Cache;

@@ -1,13 +1,13 @@
 //! The two products of decoding, of rows as they lie in the cache.
 //!
-//! `R` queries at a time: each vector that is read from the cache is used `R` times from a register. Keys are read one
-//! after the other, as memory is fastest; values `J` at a time, so that sums are loaded and stored once for J of them.
+//! `R` queries at a time: each vector that is read from the cache is used `R` times from a register. Rows are read one
+//! after the other, as memory is fastest.
 
 use crate::Element;
 use crate::element::widen;
 use crate::isa::{Isa, Line};
 
-/// Vectors of a row that are taken in one turn of a loop.
+/// Vectors of a key that are taken in one turn of a loop.
 const TURN: usize = 4;
 
 /// q_r · key over d_k for `R` queries, lane by lane: the lanes of each are still to be added.
@@ -61,49 +61,35 @@ pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize>(
     out
 }
 
-/// Adds weight · value of `J` keys to the sums `o`, `[R][d_v/16]`; each value has d_v columns.
+/// Adds weight · value of a key to the sums `o`, `[R][d_v/16]`; the value has d_v columns.
 #[inline(always)]
-pub(super) fn add_values<I: Isa, E: Element, const R: usize, const J: usize>(
+pub(super) fn add_value<I: Isa, E: Element, const R: usize>(
     isa: I,
-    weights: [[f32; J]; R],
-    values: [&[E]; J],
+    weights: &[f32; R],
+    value: &[E],
     o: &mut [&mut [Line]; R],
 ) {
-    let whole = values[0].len() / Line::LEN;
-    let mut lines: [&[[E; Line::LEN]]; J] = [&[]; J];
-    for j in 0..J {
-        lines[j] = &values[j].as_chunks::<{ Line::LEN }>().0[..whole];
-    }
-    let mut w = [[isa.splat(0.0); J]; R];
+    let (whole, rest) = value.as_chunks::<{ Line::LEN }>();
+    let mut w = [isa.splat(0.0); R];
     for r in 0..R {
-        assert!(o[r].len() >= whole);
-        for j in 0..J {
-            w[r][j] = isa.splat(weights[r][j]);
-        }
+        assert!(o[r].len() >= whole.len());
+        w[r] = isa.splat(weights[r]);
     }
-    for t in 0..whole {
+    for (t, line) in whole.iter().enumerate() {
         for part in 0..Line::LEN / I::LANES {
-            let mut x = [isa.splat(0.0); J];
-            for j in 0..J {
-                x[j] = E::load(isa, &lines[j][t][part * I::LANES..]);
-            }
+            let x = E::load(isa, &line[part * I::LANES..]);
             for r in 0..R {
                 let sum = o[r][t].part_mut(part, I::LANES);
-                let mut acc = isa.load(sum);
-                for j in 0..J {
-                    acc = isa.mul_add(w[r][j], x[j], acc);
-                }
+                let acc = isa.mul_add(w[r], x, isa.load(sum));
                 isa.store(acc, sum);
             }
         }
     }
-    if values[0].len() > whole * Line::LEN {
-        for j in 0..J {
-            let line = widen(isa, &values[j][whole * Line::LEN..]);
-            for r in 0..R {
-                for (sum, x) in o[r][whole].0.iter_mut().zip(line.0) {
-                    *sum += weights[r][j] * x;
-                }
+    if !rest.is_empty() {
+        let line = widen(isa, rest);
+        for r in 0..R {
+            for (sum, x) in o[r][whole.len()].0.iter_mut().zip(line.0) {
+                *sum += weights[r] * x;
             }
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Browser {
     next: u64,
     /// What the page's console said that was wrong.
     pub(crate) complaints: Vec<String>,
+    /// Whether what was clicked last has been saved to its end.
+    saved: bool,
     _profile: tempfile::TempDir,
 }
 
@@ -101,6 +103,7 @@ impl Browser {
             session: String::new(),
             next: 0,
             complaints: Vec::new(),
+            saved: false,
             _profile: profile,
         };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
@@ -149,6 +152,9 @@ impl Browser {
             }
             Some("Runtime.consoleAPICalled") if parameters["type"] == "error" => {
                 self.complaints.push(parameters["args"].to_string());
+            }
+            Some("Browser.downloadProgress") if parameters["state"] == "completed" => {
+                self.saved = true;
             }
             _ => {}
         }
@@ -256,22 +262,23 @@ impl Browser {
     /// Clicks a link, and gives the name and content of the file that comes of it.
     pub(crate) fn download(&mut self, link: &str) -> (String, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
-        let allow = json!({ "behavior": "allow", "downloadPath": folder.path() });
+        let allow =
+            json!({ "behavior": "allow", "downloadPath": folder.path(), "eventsEnabled": true });
         self.call("Browser.setDownloadBehavior", allow);
+        self.saved = false;
         self.eval(&format!("{link}.click()"));
+        // A file of that name may be there before its content is; the browser says when it is whole.
         let start = Instant::now();
-        loop {
-            let files = std::fs::read_dir(folder.path()).unwrap();
-            let done = files
-                .map(|file| file.unwrap().path())
-                .find(|path| path.extension().is_none_or(|end| end != "crdownload"));
-            if let Some(path) = done {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                return (name, std::fs::read(&path).unwrap());
-            }
+        while !self.saved {
             assert!(start.elapsed() < PATIENCE, "{link}: nothing was saved");
             std::thread::sleep(Duration::from_millis(20));
+            self.eval("null");
         }
+        let mut files = std::fs::read_dir(folder.path()).unwrap();
+        let path = files.next().unwrap().unwrap().path();
+        assert!(files.next().is_none(), "{link}: more than one file");
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read(&path).unwrap())
     }
 
     /// Whether something is wider than the page.

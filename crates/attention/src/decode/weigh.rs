@@ -1,0 +1,105 @@
+//! From products to weights: the softmax of one query, a block of keys at a time.
+
+use std::ops::Range;
+
+use super::block::{BLOCK, Block};
+use super::chunk::{Call, HeadAt};
+use super::workspace::State;
+use crate::isa::math::exp2_bounded;
+use crate::isa::{Isa, Line};
+use crate::score::{HeadScoring, TileAt, apply_options_to_row, hide_in_row};
+use crate::{Element, Error};
+
+/// How far, in log₂ units, a score may pass the reference: as in the forward pass.
+const HEADROOM: f32 = 8.0;
+
+/// A number for each key of a block: first its score, then its weight.
+pub(super) type Scores = [Line; BLOCK / Line::LEN];
+
+impl<E: Element> Call<'_, '_, '_, E> {
+    /// Turns the products of row `row` of the group with a block's keys into weights, and adds these to the row's sum; `o` are
+    /// its sums of values. Gives the keys that its query sees.
+    #[inline(always)]
+    pub(super) fn weigh<I: Isa>(
+        &self,
+        isa: I,
+        (head, row): (&HeadAt, usize),
+        block: &Block<E>,
+        scores: &mut Scores,
+        (state, o): (&mut State, &mut [Line]),
+    ) -> Result<Range<usize>, Error> {
+        let &HeadAt { b, kv, keys, .. } = head;
+        let n = self.shape.n;
+        let query = row % n;
+        let visible = self.scoring.mask.visible(query, keys);
+        let at = TileAt {
+            query,
+            key: block.keys.start,
+        };
+        let h = kv * self.shape.group() + row / n;
+        let options = match head.has_options {
+            true => Some(HeadScoring::new(self.scoring, &self.shape, b, h)?),
+            false => None,
+        };
+        // What stands beyond the block's last key is not the key of that position.
+        let shown = visible.start..visible.end.min(block.keys.end);
+        weigh(isa, scores, state, o, (at, options.as_ref(), shown));
+        Ok(visible)
+    }
+}
+
+/// Turns a row's products with the keys of a block into weights, and adds these to the row's sum.
+#[inline(always)]
+fn weigh<I: Isa>(
+    isa: I,
+    scores: &mut Scores,
+    state: &mut State,
+    o: &mut [Line],
+    (at, head, visible): (TileAt, Option<&HeadScoring>, Range<usize>),
+) {
+    let mut top = isa.splat(f32::MIN);
+    for (l, line) in scores.iter_mut().enumerate() {
+        for part in 0..Line::LEN / I::LANES {
+            let offset = l * Line::LEN + part * I::LANES;
+            let at = TileAt {
+                query: at.query,
+                key: at.key + offset,
+            };
+            let mut row = [isa.load(line.part(part, I::LANES))];
+            if let Some(head) = head {
+                apply_options_to_row(isa, &mut row, at, head);
+            }
+            if at.key < visible.start || at.key + I::LANES > visible.end {
+                hide_in_row(isa, &mut row, at.key, visible.clone());
+            }
+            // The order of `max` passes over NaN, whose weights are NaN whatever the reference.
+            top = isa.max(row[0], top);
+            isa.store(row[0], line.part_mut(part, I::LANES));
+        }
+    }
+    let reference = isa.splat(state.reference);
+    if isa.any(isa.less(isa.splat(HEADROOM), isa.sub(top, reference))) {
+        let top = isa.largest(top);
+        if state.reference > f32::MIN {
+            let factor = isa.splat((state.reference - top).exp2());
+            for line in o.iter_mut().chain([&mut state.sums]) {
+                for part in 0..Line::LEN / I::LANES {
+                    let x = isa.load(line.part(part, I::LANES));
+                    isa.store(isa.mul(x, factor), line.part_mut(part, I::LANES));
+                }
+            }
+        }
+        state.reference = top;
+    }
+    let reference = isa.splat(state.reference);
+    let mut sum = isa.load(&state.sums.0);
+    for line in scores.iter_mut() {
+        for part in 0..Line::LEN / I::LANES {
+            let score = isa.load(line.part(part, I::LANES));
+            let weight = exp2_bounded(isa, isa.sub(score, reference));
+            sum = isa.add(sum, weight);
+            isa.store(weight, line.part_mut(part, I::LANES));
+        }
+    }
+    isa.store(sum, &mut state.sums.0);
+}
