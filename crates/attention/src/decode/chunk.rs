@@ -1,6 +1,8 @@
 //! One chunk of the keys of one head, for all queries that read it.
 
-use super::block::{BLOCK, Block};
+use std::ops::Range;
+
+use super::block::{Block, FEW, MOST};
 use super::cache::{Cache, Head};
 use super::workspace::State;
 use crate::isa::{Isa, Line, lines_for};
@@ -62,10 +64,27 @@ impl<E: Element> Call<'_, '_, '_, E> {
             q: &self.q[(b * h_kv + kv) * self.rows() * lines_for(self.shape.d_k)..],
             has_options: self.has_options(),
         };
-        let mut block = Block::EMPTY;
-        for start in (first..end).step_by(BLOCK) {
-            block.load(start..end.min(start.saturating_add(BLOCK)), [k, v]);
-            self.attend_block(isa, &block, &head, states, o)?;
+        if self.rows() == 1 {
+            self.attend_in_blocks::<I, FEW>(isa, (first..end, [k, v]), &head, states, o)
+        } else {
+            self.attend_in_blocks::<I, MOST>(isa, (first..end, [k, v]), &head, states, o)
+        }
+    }
+
+    /// Attends to these keys, at most `B` at a time.
+    #[inline(always)]
+    fn attend_in_blocks<I: Isa, const B: usize>(
+        &self,
+        isa: I,
+        (keys, [k, v]): (Range<usize>, [Head<E>; 2]),
+        head: &HeadAt,
+        states: &mut [State],
+        o: &mut [Line],
+    ) -> Result<(), Error> {
+        let mut block: Block<E, B> = Block::EMPTY;
+        for start in keys.clone().step_by(B) {
+            block.load(start..keys.end.min(start.saturating_add(B)), [k, v]);
+            self.attend_block(isa, &block, head, states, o)?;
         }
         Ok(())
     }

@@ -33,41 +33,45 @@
 //!   query. The tasks are cut by the shape alone and put together in their order, in f64 where it is scalars: the same bits
 //!   on any number of threads.
 //! * **A group's heads share one reading.** The N queries of all query heads of a group are the rows of a task. They go
-//!   through a block of 32 keys together, up to four in registers, the others from the nearest cache.
-//! * **Scores are sums along the rows of K**, one row after the other, whose partial sums of sixteen keys are added while they
-//!   are transposed; values are added to the weighted sums two or four rows at a time. Rows are asked for 8 KB before they are
-//!   read.
-//! * **The online softmax** is the forward pass's, with its lagging reference, looked at every 32 keys.
+//!   through a block of keys together, up to four in registers, the others from the nearest caches.
+//! * **In the order of memory.** Keys and values are taken one row after the other: scores are sums along the rows of K, whose
+//!   partial sums of sixteen keys are added while they are transposed; a value is added to the weighted sums of all queries
+//!   before the next is read. Nothing is asked for ahead: the processor does that by itself, and best if left alone.
+//! * **The online softmax** is the forward pass's, with its lagging reference, looked at once a block: 32 keys for one query, 256 for
+//!   several.
 //! * **No allocation** in the steady state: partial results live in a [`Workspace`], and halves of the work are handed over by
 //!   `rayon::join`. (A call from outside the pool enters it through rayon's queue, which takes a block now and then: begin in
 //!   the pool to avoid that.) A cache of less than 256 KiB is read by the calling thread alone.
 //!
 //! # The ladder
 //!
-//! Bytes of the cache over the time, in % of the bandwidth at which the same threads read memory in the same run (55 GB/s); one
-//! query, d = 128, M = 4,096: medians of `RAYON_NUM_THREADS=2 lookback bench attention --instruction-set avx2`, two threads of
-//! an AMD EPYC (Zen 5, a virtual machine), the versions in turn; runs differ by 4 points.
+//! Bytes of the cache over the time, in % of the bandwidth at which the same threads read memory in the same run; one query,
+//! d = 128: medians of three runs of `RAYON_NUM_THREADS=2 lookback bench attention --instruction-set avx2`, two threads of an
+//! AMD EPYC (a virtual machine, 33 GB/s at the time), the versions in turn; runs differ by 5 points.
 //!
-//! | version | 32 heads, f32 | f16 | 32/8 heads, f32 | f16 |
-//! | --- | --- | --- | --- | --- |
-//! | four keys side by side; the next block of rows asked for | 65 | 62 | 62 | 48 |
-//! | key after key, rows found once for a block, asked for 4 KB ahead | 72 | 67 | 64 | 50 |
-//! | 8 KB ahead | 68 | 74 | 65 | 48 |
+//! | version | M | 32 heads, f32 | f16 | 32/8 heads, f32 | f16 |
+//! | --- | --- | --- | --- | --- | --- |
+//! | values two or four at a time, rows asked for 8 KB ahead | 4,096 | 60 | 73 | 52 | 50 |
+//! | | 32,768 | 65 | 74 | 56 | 47 |
+//! | one row after the other, nothing asked for | 4,096 | 89 | 80 | 52 | 48 |
+//! | | 32,768 | 100 | 88 | 60 | 50 |
+//! | several queries: blocks of 256 keys instead of 32, rows unrolled | 4,096 | 85 | 69 | 74 | 55 |
+//! | | 32,768 | 93 | 87 | 86 | 59 |
 //!
-//! * **Four keys side by side** are four streams 512 bytes apart: a plain sum over memory in that order reads 20 GB/s on one core
-//!   where a sum in the order of memory reads 30 to 40.
-//! * **From the second-level cache** a key and its value take one core 13.9 ns with one query (18.1 in the first version), which is
-//!   74 GB/s of f32 and 38 of f16; with four queries 28 ns, 37 and 18 GB/s.
-//! * **Four queries on f16 are bound by arithmetic**: 18 GB/s a core is two thirds of what memory gives to two. Their 128
-//!   multiply-adds of eight lanes take 64 cycles, 15 ns, of the 22 that 85% of the bandwidth would leave for everything: the
-//!   conversions, loading and storing sums, and the exponentials.
-//! * **What does not overlap**: between the keys and the values of a block (exponentials, sums across lanes) little is asked for,
-//!   and what is in flight by then ends before that is done. The time is near the sum of reading and of computing.
+//! * **The order of memory is what counts.** Reading and adding up a cache of f32 row after row reaches what a plain sum over
+//!   memory does; two rows side by side, 512 bytes apart, reach 45 to 65% of that, four 40 to 55%. Asking for rows ahead mends
+//!   half of it (80%), and takes a tenth from rows that are read in order.
+//! * **Where memory is faster, less of it is reached**: with 60 GB/s on the same machine the first columns are 70 to 80%. One
+//!   query needs 14 ns of arithmetic for a key and its value, four need 35 (both from the second-level cache); memory of
+//!   60 GB/s gives 1,024 bytes to each of two cores in 34 ns, 512 in 17. So **four queries on f16 are bound by arithmetic**: of
+//!   their 35 ns, the multiply-adds alone take 15.
 //!
 //! Tried and not kept:
 //!
-//! * No asking ahead: 66, 61, 47 and 50%. 16 KB ahead: 69, 76, 68 and 50%, the same but for noise, and half of a first-level
-//!   cache of 32 KB.
+//! * Four queries on rows that are first copied, in order, to a small array, eight rows ahead of the arithmetic, which then
+//!   takes two keys or eight values at a time: 15% less arithmetic, half the bandwidth, since the copies wait for memory.
+//! * One query with rows unrolled: 15% less arithmetic from the second-level cache, but 80 instead of 86% from memory.
+//! * Chunks of 512 or 1,024 keys: within the noise, and fewer tasks.
 //!
 //! f16 and bf16 are widened as they are read, exactly; all arithmetic is in f32. More than about eight queries a head are
 //! faster with the forward pass, which uses each key for more of them.

@@ -1,52 +1,54 @@
 //! The two products of decoding, of rows as they lie in the cache.
 //!
 //! `R` queries at a time: each vector that is read from the cache is used `R` times from a register. Rows are read one
-//! after the other, as memory is fastest.
+//! after the other, as memory is fastest. `L` is how many lines a row has, for loops over it to unroll, or 0 for any width.
 
 use crate::Element;
 use crate::element::widen;
 use crate::isa::{Isa, Line};
 
-/// Vectors of a key that are taken in one turn of a loop.
-const TURN: usize = 4;
+/// Lines of a key that are taken in one turn of a loop; divides `L`.
+const TURN: usize = 2;
 
 /// q_r · key over d_k for `R` queries, lane by lane: the lanes of each are still to be added.
 ///
-/// `q` is `[R][d_k/16]`, 0 beyond d_k; the key has d_k columns. `C` chains for each query, because a multiply-add waits
-/// for the one before it; `C` divides [`TURN`].
+/// `q` is `[R][d_k/16]`, 0 beyond d_k; the key has d_k columns. `C` chains for each query, because a multiply-add waits for
+/// the one before it.
 #[inline(always)]
-pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize>(
+pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize, const L: usize>(
     isa: I,
-    q: &[&[f32]; R],
+    q: &[&[Line]; R],
     key: &[E],
 ) -> [I::V; R] {
-    let step = TURN * I::LANES;
-    let whole = key.len() / step * step;
-    let mut sums = [[isa.splat(0.0); C]; R];
-    // Loops instead of `map`: a closure is not compiled for the instruction set.
-    let mut parts: [&[f32]; R] = [&[]; R];
+    let parts = Line::LEN / I::LANES;
+    let lines = key.as_chunks::<{ Line::LEN }>().0;
+    let whole = if L > 0 { L } else { lines.len() / TURN * TURN };
+    assert!(lines.len() >= whole);
     for r in 0..R {
-        parts[r] = &q[r][..whole];
+        assert!(q[r].len() >= whole);
     }
-    for (at, x) in key[..whole].chunks_exact(step).enumerate() {
-        let mut y: [&[f32]; R] = [&[]; R];
-        for r in 0..R {
-            y[r] = &parts[r][at * step..][..step];
-        }
-        for c in 0..TURN {
-            let x = E::load(isa, &x[c * I::LANES..]);
-            for r in 0..R {
-                sums[r][c % C] = isa.mul_add(x, isa.load(&y[r][c * I::LANES..]), sums[r][c % C]);
+    let mut sums = [[isa.splat(0.0); C]; R];
+    for turn in (0..whole).step_by(TURN) {
+        for at in turn..turn + TURN {
+            for part in 0..parts {
+                let x = E::load(isa, &lines[at][part * I::LANES..]);
+                let c = ((at - turn) * parts + part) % C;
+                for r in 0..R {
+                    let y = isa.load(q[r][at].part(part, I::LANES));
+                    sums[r][c] = isa.mul_add(x, y, sums[r][c]);
+                }
             }
         }
     }
-    for at in (whole..key.len()).step_by(Line::LEN) {
-        let line = widen(isa, &key[at..]);
-        for part in 0..Line::LEN / I::LANES {
-            let x = isa.load(line.part(part, I::LANES));
-            for r in 0..R {
-                let y = isa.load(&q[r][at + part * I::LANES..]);
-                sums[r][0] = isa.mul_add(x, y, sums[r][0]);
+    if L == 0 {
+        for (at, rest) in key.chunks(Line::LEN).enumerate().skip(whole) {
+            let line = widen(isa, rest);
+            for part in 0..parts {
+                let x = isa.load(line.part(part, I::LANES));
+                for r in 0..R {
+                    let y = isa.load(q[r][at].part(part, I::LANES));
+                    sums[r][0] = isa.mul_add(x, y, sums[r][0]);
+                }
             }
         }
     }
@@ -63,32 +65,34 @@ pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize>(
 
 /// Adds weight · value of a key to the sums `o`, `[R][d_v/16]`; the value has d_v columns.
 #[inline(always)]
-pub(super) fn add_value<I: Isa, E: Element, const R: usize>(
+pub(super) fn add_value<I: Isa, E: Element, const R: usize, const L: usize>(
     isa: I,
     weights: &[f32; R],
     value: &[E],
     o: &mut [&mut [Line]; R],
 ) {
     let (whole, rest) = value.as_chunks::<{ Line::LEN }>();
+    let lines = if L > 0 { L } else { whole.len() };
+    assert!(whole.len() >= lines);
     let mut w = [isa.splat(0.0); R];
     for r in 0..R {
-        assert!(o[r].len() >= whole.len());
+        assert!(o[r].len() >= lines);
         w[r] = isa.splat(weights[r]);
     }
-    for (t, line) in whole.iter().enumerate() {
+    for at in 0..lines {
         for part in 0..Line::LEN / I::LANES {
-            let x = E::load(isa, &line[part * I::LANES..]);
+            let x = E::load(isa, &whole[at][part * I::LANES..]);
             for r in 0..R {
-                let sum = o[r][t].part_mut(part, I::LANES);
+                let sum = o[r][at].part_mut(part, I::LANES);
                 let acc = isa.mul_add(w[r], x, isa.load(sum));
                 isa.store(acc, sum);
             }
         }
     }
-    if !rest.is_empty() {
+    if L == 0 && !rest.is_empty() {
         let line = widen(isa, rest);
         for r in 0..R {
-            for (sum, x) in o[r][whole.len()].0.iter_mut().zip(line.0) {
+            for (sum, x) in o[r][lines].0.iter_mut().zip(line.0) {
                 *sum += weights[r] * x;
             }
         }

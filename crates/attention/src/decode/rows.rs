@@ -1,6 +1,6 @@
 //! The queries of a group against a block of keys.
 
-use super::block::{BLOCK, Block};
+use super::block::{Block, MOST};
 use super::chunk::{Call, HeadAt};
 use super::products::{add_value, dots};
 use super::weigh::Scores;
@@ -11,45 +11,58 @@ use crate::{Element, Error};
 impl<E: Element> Call<'_, '_, '_, E> {
     /// Every row of the group against one block, as many rows at a time as registers hold.
     #[inline(always)]
-    pub(super) fn attend_block<I: Isa>(
+    pub(super) fn attend_block<I: Isa, const B: usize>(
         &self,
         isa: I,
-        block: &Block<E>,
+        block: &Block<E, B>,
         head: &HeadAt,
         states: &mut [State],
         o: &mut [Line],
     ) -> Result<(), Error> {
-        // Sixteen registers hold two chains for each of three or four queries, thirty-two hold four.
-        let many = I::LANES == 16;
+        let wide = match (self.shape.d_k, self.shape.d_v) {
+            (64, 64) => 4,
+            (128, 128) => 8,
+            _ => 0,
+        };
         let mut row = 0;
         while row < states.len() {
             let at = (head, row);
-            row += match (states.len() - row, many) {
-                (1, _) => self.attend_rows::<I, 1, 4>(isa, block, at, states, o)?,
-                (2, _) => self.attend_rows::<I, 2, 4>(isa, block, at, states, o)?,
-                (3, true) => self.attend_rows::<I, 3, 4>(isa, block, at, states, o)?,
-                (3, false) => self.attend_rows::<I, 3, 2>(isa, block, at, states, o)?,
-                (_, true) => self.attend_rows::<I, 4, 4>(isa, block, at, states, o)?,
-                (_, false) => self.attend_rows::<I, 4, 2>(isa, block, at, states, o)?,
+            row += match (states.len() - row, wide) {
+                (1, _) => self.attend_rows::<I, B, 1, 4, 0>(isa, block, at, states, o)?,
+                (2, _) => self.attend_rows::<I, B, 2, 4, 0>(isa, block, at, states, o)?,
+                (3, 4) => self.attend_rows::<I, B, 3, 2, 4>(isa, block, at, states, o)?,
+                (3, 8) => self.attend_rows::<I, B, 3, 2, 8>(isa, block, at, states, o)?,
+                (3, _) => self.attend_rows::<I, B, 3, 2, 0>(isa, block, at, states, o)?,
+                (_, 4) => self.attend_rows::<I, B, 4, 2, 4>(isa, block, at, states, o)?,
+                (_, 8) => self.attend_rows::<I, B, 4, 2, 8>(isa, block, at, states, o)?,
+                (_, _) => self.attend_rows::<I, B, 4, 2, 0>(isa, block, at, states, o)?,
             };
         }
         Ok(())
     }
 
-    /// `R` rows from `row` on, in `C` chains each. Gives `R`.
+    /// `R` rows from `row` on, in `C` chains each; rows of keys and values of `L` lines, or any where that is 0. Gives `R`.
     #[inline(always)]
-    fn attend_rows<I: Isa, const R: usize, const C: usize>(
+    fn attend_rows<I: Isa, const B: usize, const R: usize, const C: usize, const L: usize>(
         &self,
         isa: I,
-        block: &Block<E>,
+        block: &Block<E, B>,
         (head, row): (&HeadAt, usize),
         states: &mut [State],
         o: &mut [Line],
     ) -> Result<usize, Error> {
         let (q_lines, o_lines) = (lines_for(self.shape.d_k), lines_for(self.shape.d_v));
         let q = &head.q[row * q_lines..];
-        let q: [&[f32]; R] = std::array::from_fn(|r| Line::flat(&q[r * q_lines..][..q_lines]));
-        let mut weights = products::<I, E, R, C>(isa, &q, block);
+        let q: [&[Line]; R] = std::array::from_fn(|r| &q[r * q_lines..][..q_lines]);
+        let mut weights = if L > 0 {
+            let mut queries = [[Line::ZERO; L]; R];
+            for r in 0..R {
+                queries[r].copy_from_slice(q[r]);
+            }
+            products::<I, E, B, R, C, L>(isa, &queries.each_ref().map(|q| &q[..]), block)
+        } else {
+            products::<I, E, B, R, C, L>(isa, &q, block)
+        };
 
         let mut rows = o[row * o_lines..].chunks_exact_mut(o_lines);
         let mut o: [&mut [Line]; R] = std::array::from_fn(|_| rows.next().expect("a row each"));
@@ -59,25 +72,32 @@ impl<E: Element> Call<'_, '_, '_, E> {
             let visible = self.weigh(isa, (head, row + r), block, &mut weights[r], of_row)?;
             all_visible &= block.is_within(&visible);
         }
-        if all_visible {
-            for j in 0..BLOCK {
-                let mut w = [0.0; R];
-                for r in 0..R {
-                    w[r] = weights[r][j / Line::LEN].0[j % Line::LEN];
-                }
-                add_value(isa, &w, block.v[j], &mut o);
+        if all_visible && L > 0 {
+            // Where the sums stand is then known to the compiler.
+            let mut sums = [[Line::ZERO; L]; R];
+            for r in 0..R {
+                sums[r].copy_from_slice(o[r]);
             }
+            add_values::<I, E, B, R, L>(
+                isa,
+                &weights,
+                block,
+                &mut sums.each_mut().map(|o| &mut o[..]),
+            );
+            for r in 0..R {
+                o[r].copy_from_slice(&sums[r]);
+            }
+        } else if all_visible {
+            add_values::<I, E, B, R, 0>(isa, &weights, block, &mut o);
         } else {
             // Each row over its visible keys alone: a weight of 0 does not hide a value that is not finite.
             for r in 0..R {
-                let visible = self
-                    .scoring
-                    .mask
-                    .visible((row + r) % self.shape.n, head.keys);
+                let query = (row + r) % self.shape.n;
+                let visible = self.scoring.mask.visible(query, head.keys);
                 for key in block.keys.clone().filter(|key| visible.contains(key)) {
                     let j = key - block.keys.start;
-                    let weight = weights[r][j / Line::LEN].0[j % Line::LEN];
-                    add_value(isa, &[weight], block.v[j], &mut [&mut *o[r]]);
+                    let weight = [weights[r][j / Line::LEN].0[j % Line::LEN]];
+                    add_value::<I, E, 1, 0>(isa, &weight, block.v[j], &mut [&mut *o[r]]);
                 }
             }
         }
@@ -85,18 +105,35 @@ impl<E: Element> Call<'_, '_, '_, E> {
     }
 }
 
+/// Adds weight · value of every key of a block to the sums `o`.
+#[inline(always)]
+fn add_values<I: Isa, E: Element, const B: usize, const R: usize, const L: usize>(
+    isa: I,
+    weights: &[Scores; R],
+    block: &Block<E, B>,
+    o: &mut [&mut [Line]; R],
+) {
+    for j in 0..block.keys.len() {
+        let mut w = [0.0; R];
+        for r in 0..R {
+            w[r] = weights[r][j / Line::LEN].0[j % Line::LEN];
+        }
+        add_value::<I, E, R, L>(isa, &w, block.v[j], o);
+    }
+}
+
 /// q_r · k_j of every key of a block.
 #[inline(always)]
-fn products<I: Isa, E: Element, const R: usize, const C: usize>(
+fn products<I: Isa, E: Element, const B: usize, const R: usize, const C: usize, const L: usize>(
     isa: I,
-    q: &[&[f32]; R],
-    block: &Block<E>,
+    q: &[&[Line]; R],
+    block: &Block<E, B>,
 ) -> [Scores; R] {
-    let mut scores = [[Line::ZERO; BLOCK / Line::LEN]; R];
+    let mut scores = [[Line::ZERO; MOST / Line::LEN]; R];
     let mut sums = [[isa.splat(0.0); Line::LEN]; R];
-    for line in 0..BLOCK / Line::LEN {
+    for line in 0..block.lines() {
         for j in 0..Line::LEN {
-            let dots = dots::<I, E, R, C>(isa, q, block.k[line * Line::LEN + j]);
+            let dots = dots::<I, E, R, C, L>(isa, q, block.k[line * Line::LEN + j]);
             for r in 0..R {
                 sums[r][j] = dots[r];
             }

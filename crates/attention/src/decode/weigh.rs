@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::{BLOCK, Block};
+use super::block::{Block, MOST};
 use super::chunk::{Call, HeadAt};
 use super::workspace::State;
 use crate::isa::math::exp2_bounded;
@@ -14,17 +14,17 @@ use crate::{Element, Error};
 const HEADROOM: f32 = 8.0;
 
 /// A number for each key of a block: first its score, then its weight.
-pub(super) type Scores = [Line; BLOCK / Line::LEN];
+pub(super) type Scores = [Line; MOST / Line::LEN];
 
 impl<E: Element> Call<'_, '_, '_, E> {
     /// Turns the products of row `row` of the group with a block's keys into weights, and adds these to the row's sum; `o` are
     /// its sums of values. Gives the keys that its query sees.
     #[inline(always)]
-    pub(super) fn weigh<I: Isa>(
+    pub(super) fn weigh<I: Isa, const B: usize>(
         &self,
         isa: I,
         (head, row): (&HeadAt, usize),
-        block: &Block<E>,
+        block: &Block<E, B>,
         scores: &mut Scores,
         (state, o): (&mut State, &mut [Line]),
     ) -> Result<Range<usize>, Error> {
@@ -43,6 +43,7 @@ impl<E: Element> Call<'_, '_, '_, E> {
         };
         // What stands beyond the block's last key is not the key of that position.
         let shown = visible.start..visible.end.min(block.keys.end);
+        let scores = &mut scores[..block.lines()];
         weigh(isa, scores, state, o, (at, options.as_ref(), shown));
         Ok(visible)
     }
@@ -52,7 +53,7 @@ impl<E: Element> Call<'_, '_, '_, E> {
 #[inline(always)]
 fn weigh<I: Isa>(
     isa: I,
-    scores: &mut Scores,
+    scores: &mut [Line],
     state: &mut State,
     o: &mut [Line],
     (at, head, visible): (TileAt, Option<&HeadScoring>, Range<usize>),
