@@ -47,7 +47,7 @@
 //!
 //! Bytes of the cache over the time, in % of the bandwidth at which the same threads read memory in the same run; one query,
 //! d = 128: medians of three runs of `RAYON_NUM_THREADS=2 lookback bench attention --instruction-set avx2`, two threads of an
-//! AMD EPYC (a virtual machine, 33 GB/s at the time), the versions in turn; runs differ by 5 points.
+//! AMD EPYC with Zen 4 cores (a virtual machine; 33 GB/s at the time), the versions in turn; runs differ by 5 points.
 //!
 //! | version | M | 32 heads, f32 | f16 | 32/8 heads, f32 | f16 |
 //! | --- | --- | --- | --- | --- | --- |
