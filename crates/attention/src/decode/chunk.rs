@@ -1,7 +1,5 @@
 //! One chunk of the keys of one head, for all queries that read it.
 
-use std::ops::Range;
-
 use super::block::{Block, FEW, MOST};
 use super::cache::{Cache, Head};
 use super::workspace::State;
@@ -65,26 +63,17 @@ impl<E: Element> Call<'_, '_, '_, E> {
             has_options: self.has_options(),
         };
         if self.rows() == 1 {
-            self.attend_in_blocks::<I, FEW>(isa, (first..end, [k, v]), &head, states, o)
+            let mut block: Block<E, FEW> = Block::EMPTY;
+            for start in (first..end).step_by(FEW) {
+                block.load(start..end.min(start.saturating_add(FEW)), [k, v]);
+                self.attend_one(isa, &block, &head, states, o)?;
+            }
         } else {
-            self.attend_in_blocks::<I, MOST>(isa, (first..end, [k, v]), &head, states, o)
-        }
-    }
-
-    /// Attends to these keys, at most `B` at a time.
-    #[inline(always)]
-    fn attend_in_blocks<I: Isa, const B: usize>(
-        &self,
-        isa: I,
-        (keys, [k, v]): (Range<usize>, [Head<E>; 2]),
-        head: &HeadAt,
-        states: &mut [State],
-        o: &mut [Line],
-    ) -> Result<(), Error> {
-        let mut block: Block<E, B> = Block::EMPTY;
-        for start in keys.clone().step_by(B) {
-            block.load(start..keys.end.min(start.saturating_add(B)), [k, v]);
-            self.attend_block(isa, &block, head, states, o)?;
+            let mut block: Block<E, MOST> = Block::EMPTY;
+            for start in (first..end).step_by(MOST) {
+                block.load(start..end.min(start.saturating_add(MOST)), [k, v]);
+                self.attend_all(isa, &block, &head, states, o)?;
+            }
         }
         Ok(())
     }

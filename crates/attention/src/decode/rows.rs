@@ -1,6 +1,6 @@
 //! The queries of a group against a block of keys.
 
-use super::block::{Block, MOST};
+use super::block::{Block, FEW, MOST};
 use super::chunk::{Call, HeadAt};
 use super::products::{add_value, dots};
 use super::weigh::Scores;
@@ -9,12 +9,26 @@ use crate::isa::{Isa, Line, lines_for};
 use crate::{Element, Error};
 
 impl<E: Element> Call<'_, '_, '_, E> {
-    /// Every row of the group against one block, as many rows at a time as registers hold.
+    /// The only row of a group against one block.
     #[inline(always)]
-    pub(super) fn attend_block<I: Isa, const B: usize>(
+    pub(super) fn attend_one<I: Isa>(
         &self,
         isa: I,
-        block: &Block<E, B>,
+        block: &Block<E, FEW>,
+        head: &HeadAt,
+        states: &mut [State],
+        o: &mut [Line],
+    ) -> Result<(), Error> {
+        self.attend_rows::<I, FEW, 1, 4, 0>(isa, block, (head, 0), states, o)?;
+        Ok(())
+    }
+
+    /// Every row of a group against one block, as many rows at a time as registers hold.
+    #[inline(always)]
+    pub(super) fn attend_all<I: Isa>(
+        &self,
+        isa: I,
+        block: &Block<E, MOST>,
         head: &HeadAt,
         states: &mut [State],
         o: &mut [Line],
@@ -28,14 +42,14 @@ impl<E: Element> Call<'_, '_, '_, E> {
         while row < states.len() {
             let at = (head, row);
             row += match (states.len() - row, wide) {
-                (1, _) => self.attend_rows::<I, B, 1, 4, 0>(isa, block, at, states, o)?,
-                (2, _) => self.attend_rows::<I, B, 2, 4, 0>(isa, block, at, states, o)?,
-                (3, 4) => self.attend_rows::<I, B, 3, 2, 4>(isa, block, at, states, o)?,
-                (3, 8) => self.attend_rows::<I, B, 3, 2, 8>(isa, block, at, states, o)?,
-                (3, _) => self.attend_rows::<I, B, 3, 2, 0>(isa, block, at, states, o)?,
-                (_, 4) => self.attend_rows::<I, B, 4, 2, 4>(isa, block, at, states, o)?,
-                (_, 8) => self.attend_rows::<I, B, 4, 2, 8>(isa, block, at, states, o)?,
-                (_, _) => self.attend_rows::<I, B, 4, 2, 0>(isa, block, at, states, o)?,
+                (1, _) => self.attend_rows::<I, MOST, 1, 4, 0>(isa, block, at, states, o)?,
+                (2, _) => self.attend_rows::<I, MOST, 2, 4, 0>(isa, block, at, states, o)?,
+                (3, 4) => self.attend_rows::<I, MOST, 3, 2, 4>(isa, block, at, states, o)?,
+                (3, 8) => self.attend_rows::<I, MOST, 3, 2, 8>(isa, block, at, states, o)?,
+                (3, _) => self.attend_rows::<I, MOST, 3, 2, 0>(isa, block, at, states, o)?,
+                (_, 4) => self.attend_rows::<I, MOST, 4, 2, 4>(isa, block, at, states, o)?,
+                (_, 8) => self.attend_rows::<I, MOST, 4, 2, 8>(isa, block, at, states, o)?,
+                (_, _) => self.attend_rows::<I, MOST, 4, 2, 0>(isa, block, at, states, o)?,
             };
         }
         Ok(())

@@ -173,22 +173,29 @@ impl Case {
         let scale = options.scale.unwrap_or(1.0 / (self.d_k as f32).sqrt());
         let far = (self.n + self.m + options.mask.offset().unsigned_abs()) as f32;
         let penalty = if options.alibi { 0.2 * far } else { 0.0 };
-        rounding((q, k), scale, penalty)
+        rounding((q, k), scale, penalty, options.soft_cap.is_some())
     }
 }
 
 /// What rounding may change in a score, and so, relatively, in a weight: scores are sums of products as large as
-/// scale · ‖q‖ · ‖k‖, plus the distance penalty.
+/// scale · ‖q‖ · ‖k‖, plus the distance penalty; a soft cap adds what its tanh may be off, eight units in the last place.
 pub(crate) fn rounding(
     (q, k): (&ArrayView4<f32>, &ArrayView4<f32>),
     scale: f32,
     penalty: f32,
+    soft_cap: bool,
 ) -> f64 {
     let longest = |x: &ArrayView4<f32>| {
         let squares = x.rows().into_iter().map(|row| row.dot(&row));
         squares.fold(0.0, f32::max).sqrt()
     };
-    2e-7 * f64::from(2.0 + scale.abs() * longest(q) * longest(k) + penalty)
+    let products = f64::from(scale.abs() * longest(q) * longest(k));
+    let tanh = if soft_cap {
+        8.0 * f64::from(f32::EPSILON)
+    } else {
+        0.0
+    };
+    2e-7 * (2.0 + products + f64::from(penalty)) + tanh * products
 }
 
 impl Operands {

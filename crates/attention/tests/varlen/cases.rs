@@ -251,7 +251,12 @@ impl Operands {
         };
         let q = part(self.q(), queries.clone());
         let k = part(self.k(), keys.clone());
-        rounding((&q, &k), self.case.scale(), penalty)
+        rounding(
+            (&q, &k),
+            self.case.scale(),
+            penalty,
+            self.case.soft_cap.is_some(),
+        )
     }
 
     /// The mask of a sequence of `n` queries and `m` keys, by the table of [`Sequences`].
