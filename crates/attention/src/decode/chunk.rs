@@ -66,7 +66,7 @@ impl<E: Element> Call<'_, '_, '_, E> {
             let mut block: Block<E, FEW> = Block::EMPTY;
             for start in (first..end).step_by(FEW) {
                 block.load(start..end.min(start.saturating_add(FEW)), [k, v]);
-                self.attend_one(isa, &block, &head, states, o)?;
+                self.attend_rows::<I, FEW, 1, 4, 0>(isa, &block, (&head, 0), states, o)?;
             }
         } else {
             let mut block: Block<E, MOST> = Block::EMPTY;

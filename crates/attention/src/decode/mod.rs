@@ -58,18 +58,18 @@
 //! | several queries: blocks of 256 keys instead of 32, rows unrolled | 4,096 | 85 | 69 | 74 | 55 |
 //! | | 32,768 | 93 | 87 | 86 | 59 |
 //!
-//! * **The order of memory is what counts.** Reading and adding up a cache of f32 row after row reaches what a plain sum over
-//!   memory does; two rows side by side, 512 bytes apart, reach 45 to 65% of that, four 40 to 55%. Asking for rows ahead mends
-//!   half of it (80%), and takes a tenth from rows that are read in order.
-//! * **Where memory is faster, less of it is reached**: with 60 GB/s on the same machine the first columns are 70 to 80%. One
-//!   query needs 14 ns of arithmetic for a key and its value, four need 35 (both from the second-level cache); memory of
-//!   60 GB/s gives 1,024 bytes to each of two cores in 34 ns, 512 in 17. So **four queries on f16 are bound by arithmetic**: of
-//!   their 35 ns, the multiply-adds alone take 15.
+//! * **The order of memory is what counts.** A loop written for that question alone, which does nothing but the products, reads
+//!   f32 row after row as fast as a plain sum over memory does; two rows side by side, 512 bytes apart, reached 45 to 65% of that,
+//!   four 40 to 55%. Asking for rows ahead mended half of it, and took a tenth from rows that are read in order.
+//! * **Where memory is faster, less of it is reached**: with 60 GB/s on the same machine the first two columns were 65 to 80%. One
+//!   query takes 16 ns for a key and its value, four take 42 (f32 and f16, from the second-level cache, the call's own cost
+//!   included); memory of 60 GB/s gives 1,024 bytes to each of two cores in 34 ns, 512 in 17. So **four queries on f16 are bound
+//!   by arithmetic**, of which the multiply-adds alone take 15 ns.
 //!
 //! Tried and not kept:
 //!
-//! * Four queries on rows that are first copied, in order, to a small array, eight rows ahead of the arithmetic, which then
-//!   takes two keys or eight values at a time: 15% less arithmetic, half the bandwidth, since the copies wait for memory.
+//! * Several queries on rows that are first copied, in order, to a small array, eight rows ahead of the arithmetic, which then
+//!   takes two keys or eight values at a time: no faster from the second-level cache, and 10 to 35% slower from memory.
 //! * One query with rows unrolled: 15% less arithmetic from the second-level cache, but 80 instead of 86% from memory.
 //! * Chunks of 512 or 1,024 keys: within the noise, and fewer tasks.
 //!

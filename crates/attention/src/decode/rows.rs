@@ -1,6 +1,6 @@
 //! The queries of a group against a block of keys.
 
-use super::block::{Block, FEW, MOST};
+use super::block::{Block, MOST};
 use super::chunk::{Call, HeadAt};
 use super::products::{add_value, dots};
 use super::weigh::Scores;
@@ -9,20 +9,6 @@ use crate::isa::{Isa, Line, lines_for};
 use crate::{Element, Error};
 
 impl<E: Element> Call<'_, '_, '_, E> {
-    /// The only row of a group against one block.
-    #[inline(always)]
-    pub(super) fn attend_one<I: Isa>(
-        &self,
-        isa: I,
-        block: &Block<E, FEW>,
-        head: &HeadAt,
-        states: &mut [State],
-        o: &mut [Line],
-    ) -> Result<(), Error> {
-        self.attend_rows::<I, FEW, 1, 4, 0>(isa, block, (head, 0), states, o)?;
-        Ok(())
-    }
-
     /// Every row of a group against one block, as many rows at a time as registers hold.
     #[inline(always)]
     pub(super) fn attend_all<I: Isa>(
@@ -57,7 +43,13 @@ impl<E: Element> Call<'_, '_, '_, E> {
 
     /// `R` rows from `row` on, in `C` chains each; rows of keys and values of `L` lines, or any where that is 0. Gives `R`.
     #[inline(always)]
-    fn attend_rows<I: Isa, const B: usize, const R: usize, const C: usize, const L: usize>(
+    pub(super) fn attend_rows<
+        I: Isa,
+        const B: usize,
+        const R: usize,
+        const C: usize,
+        const L: usize,
+    >(
         &self,
         isa: I,
         block: &Block<E, B>,
