@@ -225,15 +225,12 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn sum_each(self, vectors: &[__m256; 16]) -> Line {
-        let mut line = Line::ZERO;
-        for half in 0..2 {
-            let mut v = [self.splat(0.0); 8];
-            for i in 0..8 {
-                v[i] = vectors[8 * half + i];
-            }
-            self.store(self.sum_8(v), &mut line.0[8 * half..]);
-        }
-        line
+        self.fold_each::<false>(vectors)
+    }
+
+    #[inline(always)]
+    fn largest_each(self, vectors: &[__m256; 16]) -> Line {
+        self.fold_each::<true>(vectors)
     }
 }
 
@@ -316,14 +313,28 @@ impl Avx2 {
         }
     }
 
-    /// Lane i is the sum of the lanes of v\[i\]: a transposition that adds as it goes.
+    /// The sum, or the largest, of the lanes of each vector.
     #[inline(always)]
-    fn sum_8(self, v: [__m256; 8]) -> __m256 {
+    fn fold_each<const MAX: bool>(self, vectors: &[__m256; 16]) -> Line {
+        let mut line = Line::ZERO;
+        for half in 0..2 {
+            let mut v = [self.splat(0.0); 8];
+            for i in 0..8 {
+                v[i] = vectors[8 * half + i];
+            }
+            self.store(self.fold_8::<MAX>(v), &mut line.0[8 * half..]);
+        }
+        line
+    }
+
+    /// Lane i is the sum, or the largest, of the lanes of v\[i\]: a transposition that folds as it goes.
+    #[inline(always)]
+    fn fold_8<const MAX: bool>(self, v: [__m256; 8]) -> __m256 {
         // SAFETY: `self` proves AVX.
         unsafe {
             let mut pairs = [v[0]; 4];
             for i in 0..4 {
-                pairs[i] = _mm256_add_ps(
+                pairs[i] = self.fold_2::<MAX>(
                     _mm256_unpacklo_ps(v[2 * i], v[2 * i + 1]),
                     _mm256_unpackhi_ps(v[2 * i], v[2 * i + 1]),
                 );
@@ -331,15 +342,23 @@ impl Avx2 {
             let mut fours = [v[0]; 2];
             for i in 0..2 {
                 let [a, b] = [pairs[2 * i], pairs[2 * i + 1]];
-                fours[i] = _mm256_add_ps(
+                fours[i] = self.fold_2::<MAX>(
                     _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
                     _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
                 );
             }
-            _mm256_add_ps(
+            self.fold_2::<MAX>(
                 _mm256_permute2f128_ps::<0x20>(fours[0], fours[1]),
                 _mm256_permute2f128_ps::<0x31>(fours[0], fours[1]),
             )
+        }
+    }
+
+    #[inline(always)]
+    fn fold_2<const MAX: bool>(self, a: __m256, b: __m256) -> __m256 {
+        match MAX {
+            true => self.max(a, b),
+            false => self.add(a, b),
         }
     }
 

@@ -196,15 +196,22 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn sum_each(self, vectors: &[__m512; 16]) -> Line {
         let mut line = Line::ZERO;
-        self.store(self.sum_16(vectors), &mut line.0);
+        self.store(self.fold_16::<false>(vectors), &mut line.0);
+        line
+    }
+
+    #[inline(always)]
+    fn largest_each(self, vectors: &[__m512; 16]) -> Line {
+        let mut line = Line::ZERO;
+        self.store(self.fold_16::<true>(vectors), &mut line.0);
         line
     }
 }
 
 impl Avx512 {
-    /// Lane i is the sum of the lanes of v\[i\]: a transposition that adds as it goes.
+    /// Lane i is the sum, or the largest, of the lanes of v\[i\]: a transposition that folds as it goes.
     #[inline(always)]
-    fn sum_16(self, v: &[__m512; 16]) -> __m512 {
+    fn fold_16<const MAX: bool>(self, v: &[__m512; 16]) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe {
             let mut fours = [v[0]; 4];
@@ -212,9 +219,10 @@ impl Avx512 {
                 let mut pairs = [v[0]; 2];
                 for half in 0..2 {
                     let [a, b] = [v[4 * i + 2 * half], v[4 * i + 2 * half + 1]];
-                    pairs[half] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                    pairs[half] =
+                        self.fold_2::<MAX>(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
                 }
-                fours[i] = _mm512_add_ps(
+                fours[i] = self.fold_2::<MAX>(
                     _mm512_shuffle_ps::<0b01_00_01_00>(pairs[0], pairs[1]),
                     _mm512_shuffle_ps::<0b11_10_11_10>(pairs[0], pairs[1]),
                 );
@@ -222,15 +230,23 @@ impl Avx512 {
             let mut eights = [v[0]; 2];
             for i in 0..2 {
                 let [a, b] = [fours[2 * i], fours[2 * i + 1]];
-                eights[i] = _mm512_add_ps(
+                eights[i] = self.fold_2::<MAX>(
                     _mm512_shuffle_f32x4::<0x44>(a, b),
                     _mm512_shuffle_f32x4::<0xee>(a, b),
                 );
             }
-            _mm512_add_ps(
+            self.fold_2::<MAX>(
                 _mm512_shuffle_f32x4::<0x88>(eights[0], eights[1]),
                 _mm512_shuffle_f32x4::<0xdd>(eights[0], eights[1]),
             )
+        }
+    }
+
+    #[inline(always)]
+    fn fold_2<const MAX: bool>(self, a: __m512, b: __m512) -> __m512 {
+        match MAX {
+            true => self.max(a, b),
+            false => self.add(a, b),
         }
     }
 

@@ -222,6 +222,16 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
         line
     }
 
+    /// The largest lane of each of sixteen vectors; lanes that are NaN may be passed over.
+    #[inline(always)]
+    fn largest_each(self, vectors: &[Self::V; 16]) -> Line {
+        let mut line = Line::ZERO;
+        for i in 0..16 {
+            line.0[i] = self.largest(vectors[i]);
+        }
+        line
+    }
+
     /// 0, 1, 2, … plus `start`.
     #[inline(always)]
     fn ramp(self, start: f32) -> Self::V {

@@ -6,6 +6,7 @@
 //! vectors: that takes no branch. Before the end only the values' upper halves are compared, two of which fit where one value does;
 //! the counts of the last cut are the values' places.
 
+use super::tile::MAX_ROWS;
 use super::top_k::Heaviest;
 use crate::isa::{Isa, Line};
 
@@ -14,6 +15,10 @@ pub(super) const MOST: usize = 32;
 
 /// The most lines of a list whose values are counted.
 const MOST_LINES: usize = 2 * MOST / Line::LEN;
+
+/// As many values are appended at once: that takes no branch where there are fewer, and hardly any word has more once a list's
+/// bar has risen.
+const FEW: usize = 4;
 
 /// The lists of a block's rows.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ pub(super) struct Candidates {
     keys: Vec<u32>,
     /// \[rows\]: how many there are.
     lens: Vec<u32>,
-    /// \[rows\]: values below this do not enter the list.
+    /// \[rows\], and as many more as a tile may reach beyond them: values below this do not enter the list.
     bars: Vec<f32>,
 }
 
@@ -50,7 +55,7 @@ impl Candidates {
             values: vec![Line::ZERO; rows * lines],
             keys: vec![Heaviest::NONE; rows * lines * Line::LEN],
             lens: vec![0; rows],
-            bars: vec![bar(0.0); rows],
+            bars: vec![bar(0.0); rows + MAX_ROWS],
         }
     }
 
@@ -71,38 +76,70 @@ impl Candidates {
         self.bars[row]
     }
 
-    /// Raises the bar of a row: k of the values that were or are being appended are not below `least`.
+    /// The bars of all rows of a tile whose first row is `row`.
     #[inline(always)]
-    pub(super) fn raise(&mut self, row: usize, least: f32) {
-        self.bars[row] = self.bars[row].max(bar(least));
+    pub(super) fn bars(&self, row: usize) -> &[f32; MAX_ROWS] {
+        self.bars[row..]
+            .first_chunk()
+            .expect("bars beyond the last")
     }
 
-    /// Appends to the list of a row a key, larger than all before it, and its value.
+    /// Whether nothing was appended to the list of a row.
     #[inline(always)]
-    pub(super) fn push<I: Isa>(&mut self, isa: I, row: usize, (key, value): (usize, f32)) {
+    pub(super) fn is_empty(&self, row: usize) -> bool {
+        self.lens[row] == 0
+    }
+
+    /// Raises the bar of a row to `least` ≥ 0, since k of the values that are to be appended are not below it.
+    #[inline(always)]
+    pub(super) fn expect(&mut self, row: usize, least: f32) {
+        self.bars[row] = self.bars[row].max(least);
+    }
+
+    /// Appends to the list of a row the values of a word whose bits are set. Its keys, from `first` on, come after all before.
+    #[inline(always)]
+    pub(super) fn append<I: Isa>(
+        &mut self,
+        isa: I,
+        row: usize,
+        (bits, first): (u64, usize),
+        value: impl Fn(usize) -> f32,
+    ) {
         let room = self.lines * Line::LEN;
-        let len = self.lens[row] as usize;
-        let at = row * room + len;
-        Line::flat_mut(&mut self.values)[at] = value;
-        self.keys[at] = key as u32;
-        self.lens[row] = len as u32 + 1;
-        if len + 1 == room {
-            self.cut(isa, row);
+        let mut rest = bits;
+        while rest != 0 {
+            let len = self.lens[row] as usize;
+            let count = rest.count_ones().min(FEW as u32);
+            let to = row * room + len;
+            let values = &mut Line::flat_mut(&mut self.values)[to..to + FEW];
+            let keys = &mut self.keys[to..to + FEW];
+            for i in 0..FEW {
+                // Of no bits, the value is nonsense, and lies beyond the length.
+                let at = rest.trailing_zeros() as usize % 64;
+                values[i] = value(at);
+                keys[i] = (first + at) as u32;
+                rest &= rest.wrapping_sub(1);
+            }
+            let len = len + count as usize;
+            self.lens[row] = len as u32;
+            if len > room - FEW {
+                self.cut(isa, row);
+            }
         }
     }
 
-    /// Of a full list: leaves the k largest, or a few more, and raises the bar.
+    /// Of a list that is full, or nearly: leaves the k largest, or a few more, and raises the bar.
     #[inline(always)]
     fn cut<I: Isa>(&mut self, isa: I, row: usize) {
-        let k = self.k;
+        let (k, len) = (self.k, self.lens[row] as usize);
         let (values, keys) = self.list(row);
         let (len, least) = match values.len() <= MOST_LINES {
-            true => keep(isa, k, values, keys),
+            true => keep(isa, k, len, values, keys),
             false => None,
         }
-        .unwrap_or_else(|| (k, select(k, values, keys)));
+        .unwrap_or_else(|| (k, select(k, len, values, keys)));
         self.lens[row] = len as u32;
-        self.raise(row, least);
+        self.bars[row] = self.bars[row].max(bar(least));
     }
 
     /// All places of a row's list.
@@ -185,22 +222,31 @@ fn larger_of<I: Isa, const N: usize>(isa: I, lines: [&Line; N], all: &[f32]) -> 
     out
 }
 
-/// Keeps the k largest of a full list in their order, with those that are too near to the k-th to be told from it by their upper
-/// halves, and tells how many these are and the least of them; or, where they are hardly fewer than all, does nothing.
+/// Keeps the k largest of the first `len` ≥ k values of a list in their order, with those that are too near to the k-th to be told from
+/// it by their upper halves, and tells how many these are and the least of them; or, where they are hardly fewer than all, does
+/// nothing.
 #[inline(always)]
-fn keep<I: Isa>(isa: I, k: usize, values: &mut [Line], keys: &mut [u32]) -> Option<(usize, f32)> {
-    let bits = isa.leading(values, k);
+fn keep<I: Isa>(
+    isa: I,
+    k: usize,
+    len: usize,
+    values: &mut [Line],
+    keys: &mut [u32],
+) -> Option<(usize, f32)> {
+    Line::flat_mut(values)[len..].fill(0.0);
+    let bits = isa.leading(values, k) & (u64::MAX >> (64 - len));
     let values = Line::flat_mut(values);
     let count = bits.count_ones() as usize;
-    if count - k > (values.len() - k) / 2 {
+    if count - k > (len - k) / 2 {
         return None;
     }
-    let least = least_of(values, bits);
-    let mut rest = bits;
+    let (mut least, mut rest) = (f32::INFINITY, bits);
     for to in 0..count {
         let from = rest.trailing_zeros() as usize;
         rest &= rest - 1;
-        values[to] = values[from];
+        let value = values[from];
+        least = if value < least { value } else { least };
+        values[to] = value;
         keys[to] = keys[from];
     }
     Some((count, least))
@@ -267,10 +313,10 @@ fn write(entries: &[u64], values: &mut [Line], keys: &mut [u32]) {
     }
 }
 
-/// Keeps the k largest of a full list in their order, and tells the least of them.
+/// Keeps the k largest of the first `len` values of a list in their order, and tells the least of them.
 #[inline(never)]
-fn select(k: usize, values: &mut [Line], keys: &mut [u32]) -> f32 {
-    let mut all = entries(values, keys, keys.len());
+fn select(k: usize, len: usize, values: &mut [Line], keys: &mut [u32]) -> f32 {
+    let mut all = entries(values, keys, len);
     let (_, &mut least, _) = all.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
     all.truncate(k);
     all.sort_unstable_by_key(|&entry| !(entry as u32));

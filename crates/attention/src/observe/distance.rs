@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array3, Array4, s};
 
-use super::lanes::{PARTS, PartSums};
+use super::lanes::RangeSums;
 use super::plan::meet;
+use super::tile::MAX_ROWS;
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
 use crate::isa::Line;
@@ -83,46 +84,32 @@ impl Observer for DistanceMass {
     }
 
     fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
-        let block = tile.block();
-        let (walk, keys, rows) = (block.walk(), tile.keys(), tile.rows());
-        let whole = whole_bucket(walk, block.batch(), rows.clone(), &keys);
+        let (walk, batch) = (tile.block().walk(), tile.block().batch());
+        let (keys, rows, in_block) = (tile.keys(), tile.rows(), tile.first_in_block());
+        let whole = whole_bucket(walk, batch, rows.clone(), &keys);
         let terms = tile.row_sums().iter().zip(tile.row_moments());
         for (r, (&mass, &moment)) in terms.enumerate() {
             let (mass, moment) = (f64::from(mass), f64::from(moment));
-            let row = tile.first_in_block() + r;
             let position = walk.position(rows.start + r);
             let before = position.saturating_sub(keys.start as isize) as f64;
-            let sums = &mut gathered.sums[row];
+            let sums = &mut gathered.sums[in_block + r];
             sums[1] += mass;
-            if let Some(bucket) = whole {
-                sums[0] += before * mass - moment;
-                gathered.mass[[row, bucket]] += mass;
-                continue;
-            }
-            let visible = meet(&keys, &walk.visible(block.batch(), rows.start + r));
-            if visible.is_empty() {
-                continue;
-            }
-            if visible.end as isize - 1 <= position {
-                sums[0] += before * mass - moment;
-            } else if visible.start as isize >= position {
-                sums[0] += moment - before * mass;
+            sums[0] += if whole.is_some() || keys.end as isize - 1 <= position {
+                before * mass - moment
             } else {
-                let weights = Line::flat(tile.lines(r));
-                for (key, &weight) in (keys.start as isize..).zip(weights) {
-                    sums[0] += position.abs_diff(key) as f64 * f64::from(weight);
+                let visible = meet(&keys, &walk.visible(batch, rows.start + r));
+                distance_sum(tile, r, (visible, position), before * mass - moment)
+            };
+        }
+        let mut mass = gathered.mass.slice_mut(s![in_block.., ..]);
+        match whole {
+            Some(bucket) => {
+                let mass = mass.column_mut(bucket);
+                for (to, &sum) in mass.into_iter().zip(tile.row_sums()) {
+                    *to += f64::from(sum);
                 }
             }
-            let mut buckets = gathered.mass.row_mut(row);
-            if let (to, bucket) = end_of_bucket(position, visible.start)
-                && to >= visible.end
-            {
-                buckets[bucket] += mass;
-                continue;
-            }
-            add_parts(tile, r, visible, position, |bucket, mass| {
-                buckets[bucket] += mass;
-            });
+            None => add_parts(tile, |r, bucket, sum| mass[[r, bucket]] += f64::from(sum)),
         }
     }
 
@@ -142,32 +129,61 @@ impl Observer for DistanceMass {
     }
 }
 
-/// Tells the weight of row `r` of a tile on the `visible` keys of each bucket, for a query at `position`.
-fn add_parts(
+/// Σ w·distance of row `r` of a tile, for a query at `position`, given the row's Σ w·(position − key).
+fn distance_sum(
     tile: &Tile,
     r: usize,
-    visible: Range<usize>,
-    position: isize,
-    mut add: impl FnMut(usize, f64),
-) {
-    let first = tile.keys().start;
-    let mut key = visible.start;
-    while key < visible.end {
-        let mut ends = [key - first; PARTS + 1];
-        let (mut buckets, mut parts) = ([0; PARTS], 0);
-        while key < visible.end && parts < PARTS {
-            let (to, bucket) = end_of_bucket(position, key);
-            key = to.min(visible.end);
-            buckets[parts] = bucket;
-            parts += 1;
-            ends[parts] = key - first;
+    (visible, position): (Range<usize>, isize),
+    sum: f64,
+) -> f64 {
+    if visible.is_empty() {
+        0.0
+    } else if visible.end as isize - 1 <= position {
+        sum
+    } else if visible.start as isize >= position {
+        -sum
+    } else {
+        let weights = (tile.keys().start as isize..).zip(Line::flat(tile.lines(r)));
+        let terms = weights.map(|(key, &w)| position.abs_diff(key) as f64 * f64::from(w));
+        terms.sum()
+    }
+}
+
+/// Tells the weight of each row of a tile on the keys of each bucket, as (row, bucket, weight), where there are such keys that the
+/// row sees.
+fn add_parts(tile: &Tile, mut add: impl FnMut(usize, usize, f32)) {
+    let (walk, batch, keys) = (tile.block().walk(), tile.block().batch(), tile.keys());
+    let rows = tile.rows();
+    let none: [Range<usize>; MAX_ROWS] = std::array::from_fn(|_| 0..0);
+    // The keys of each row that are left: a bucket's are taken from their front.
+    let (mut left, mut ranges, mut buckets) = (none.clone(), none, [0; MAX_ROWS]);
+    for (left, row) in left.iter_mut().zip(rows.clone()) {
+        *left = meet(&keys, &walk.visible(batch, row));
+    }
+    loop {
+        let mut any = false;
+        for (r, row) in rows.clone().enumerate() {
+            let (start, end) = (left[r].start, left[r].end);
+            let (to, bucket) = match start < end {
+                true => end_of_bucket(walk.position(row), start),
+                false => (start, 0),
+            };
+            let to = to.min(end);
+            ranges[r] = start - keys.start..to - keys.start;
+            (left[r].start, buckets[r]) = (to, bucket);
+            any |= start < to;
         }
-        let sums = tile.set().run(PartSums {
-            row: tile.lines(r),
-            ends: &ends[..=parts],
+        if !any {
+            break;
+        }
+        let sums = tile.set().run(RangeSums {
+            tile,
+            ranges: &ranges,
         });
-        for (&bucket, sum) in buckets[..parts].iter().zip(sums) {
-            add(bucket, sum.into());
+        for (r, range) in ranges.iter().enumerate().take(rows.len()) {
+            if range.start < range.end {
+                add(r, buckets[r], sums[r]);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Tile;
+use super::tile::MAX_ROWS;
 use crate::isa::{Isa, Kernel, Line};
 
 /// What becomes of the weights of a key.
@@ -39,62 +40,142 @@ impl Kernel for FoldColumns<'_, '_> {
 impl FoldColumns<'_, '_> {
     #[inline(always)]
     fn fold<I: Isa, const MAX: bool>(self, isa: I) {
-        for (l, out) in self.columns.iter_mut().enumerate().take(self.tile.width()) {
-            for part in 0..Line::LEN / I::LANES {
-                let mut so_far = isa.load(out.part(part, I::LANES));
-                for r in self.rows.clone() {
-                    let weight = isa.load(self.tile.line(r, l).part(part, I::LANES));
-                    so_far = match MAX {
-                        // In this order, which keeps a NaN that is there already.
-                        true => isa.max(weight, so_far),
-                        false => isa.add(so_far, weight),
-                    };
-                }
-                isa.store(so_far, out.part_mut(part, I::LANES));
-            }
+        let width = self.tile.width();
+        let (fours, rest) = self.columns[..width].as_chunks_mut::<4>();
+        for (f, four) in fours.iter_mut().enumerate() {
+            fold_lines::<I, MAX, 4>(isa, self.tile, self.rows.clone(), (4 * f, four));
+        }
+        let first = width - rest.len();
+        for (l, one) in rest.iter_mut().enumerate() {
+            let one = (first + l, std::array::from_mut(one));
+            fold_lines::<I, MAX, 1>(isa, self.tile, self.rows.clone(), one);
         }
     }
 }
 
-/// The most parts that [`PartSums`] sums at once.
-pub(super) const PARTS: usize = 16;
-
-/// The sums of the weights of one row over consecutive ranges of the tile's keys.
-pub(super) struct PartSums<'t> {
-    /// A row of the tile.
-    pub(super) row: &'t [Line],
-    /// Where the first range starts and where each ends, counted from the tile's first key; never falling, and at most
-    /// [`PARTS`] ranges.
-    pub(super) ends: &'t [usize],
+/// Takes the weights of some rows in `N` lines, the first of which is given, into as many columns: side by side, since one sum
+/// waits for the last.
+#[inline(always)]
+fn fold_lines<I: Isa, const MAX: bool, const N: usize>(
+    isa: I,
+    tile: &Tile,
+    rows: Range<usize>,
+    (first, columns): (usize, &mut [Line; N]),
+) {
+    let per_line = Line::LEN / I::LANES;
+    // Sixteen vectors of a line at most, whatever the instruction set.
+    let mut so_far = [[isa.splat(0.0); 16]; N];
+    for l in 0..N {
+        for part in 0..per_line {
+            so_far[l][part] = isa.load(columns[l].part(part, I::LANES));
+        }
+    }
+    for r in rows {
+        let row = &tile.whole_row(r)[first..first + N];
+        for l in 0..N {
+            for part in 0..per_line {
+                let weight = isa.load(row[l].part(part, I::LANES));
+                so_far[l][part] = join::<I, MAX>(isa, so_far[l][part], weight);
+            }
+        }
+    }
+    for l in 0..N {
+        for part in 0..per_line {
+            isa.store(so_far[l][part], columns[l].part_mut(part, I::LANES));
+        }
+    }
 }
 
-impl Kernel for PartSums<'_> {
-    /// A sum for each range, and 0.
-    type Output = [f32; PARTS];
+/// The sums of the weights of each row over a range of the tile's keys of its own.
+pub(super) struct RangeSums<'t, 'a> {
+    pub(super) tile: &'t Tile<'a>,
+    /// For each row of the tile, counted from the tile's first key and no longer than the tile.
+    pub(super) ranges: &'t [Range<usize>; MAX_ROWS],
+}
+
+impl Kernel for RangeSums<'_, '_> {
+    /// A sum for each row; 0 for a range that is empty.
+    type Output = [f32; MAX_ROWS];
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> [f32; PARTS] {
-        let mut sums = [isa.splat(0.0); PARTS];
-        for (p, ends) in self.ends.windows(2).enumerate() {
-            let (start, end) = (ends[0], ends[1]);
-            let mut sum = isa.splat(0.0);
-            for l in start / Line::LEN..end.div_ceil(Line::LEN) {
-                let at = l * Line::LEN;
-                let whole = start <= at && at + Line::LEN <= end;
-                let (from, to) = (start.saturating_sub(at) as f32, (end - at) as f32);
-                for part in 0..Line::LEN / I::LANES {
-                    let mut weight = isa.load(self.row[l].part(part, I::LANES));
-                    if !whole {
-                        let index = isa.ramp((part * I::LANES) as f32);
-                        let (zero, late) = (isa.splat(0.0), isa.less(index, isa.splat(to)));
-                        weight = isa.select(late, weight, zero);
-                        weight = isa.select(isa.less(index, isa.splat(from)), zero, weight);
-                    }
-                    sum = isa.add(sum, weight);
-                }
-            }
-            sums[p] = sum;
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut sums = [isa.splat(0.0); MAX_ROWS];
+        for (r, sum) in sums.iter_mut().enumerate().take(self.tile.rows().len()) {
+            *sum = fold_range::<I, false>(isa, self.tile.whole_row(r), &self.ranges[r]);
         }
         isa.sum_each(&sums).0
+    }
+}
+
+/// The sum or the largest of some weights.
+pub(super) struct FoldRange<'t> {
+    pub(super) weights: &'t [Line],
+    /// Of the weights.
+    pub(super) range: Range<usize>,
+    pub(super) fold: Fold,
+}
+
+impl Kernel for FoldRange<'_> {
+    /// 0 for a range that is empty; NaN where any of the weights is.
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        let sum = fold_range::<I, false>(isa, self.weights, &self.range);
+        // Maxima in vectors pass NaN over; sums do not.
+        let numbers = isa.bits(isa.less(sum, isa.splat(f32::INFINITY)));
+        match self.fold {
+            Fold::Max if numbers == u32::MAX >> (32 - I::LANES) => {
+                isa.largest(fold_range::<I, true>(isa, self.weights, &self.range))
+            }
+            Fold::Max => {
+                let values = Line::flat(self.weights)[self.range].iter().copied();
+                values.fold(0.0, |max, x| if x > max || x.is_nan() { x } else { max })
+            }
+            Fold::Sum => isa.sum(sum),
+        }
+    }
+}
+
+/// The sum or the largest of some weights, lane by lane; NaN may be lost from the largest.
+#[inline(always)]
+fn fold_range<I: Isa, const MAX: bool>(isa: I, weights: &[Line], range: &Range<usize>) -> I::V {
+    let mut folded = [isa.splat(0.0); 4];
+    if range.is_empty() {
+        return folded[0];
+    }
+    let (first, last) = (range.start / I::LANES, (range.end - 1) / I::LANES);
+    let vectors = &Line::flat(weights)[first * I::LANES..(last + 1) * I::LANES];
+    // What of the first and the last vector belongs to the range.
+    let start = isa.splat((range.start - first * I::LANES) as f32);
+    let end = isa.splat((range.end - last * I::LANES) as f32);
+    let (zero, index) = (isa.splat(0.0), isa.ramp(0.0));
+    let at_start = isa.select(isa.less(index, start), zero, isa.load(vectors));
+    if first == last {
+        return isa.select(isa.less(index, end), at_start, zero);
+    }
+    let at_end = isa.load(&vectors[(last - first) * I::LANES..]);
+    folded[0] = at_start;
+    folded[1] = isa.select(isa.less(index, end), at_end, zero);
+    let mut between = vectors[I::LANES..(last - first) * I::LANES].chunks_exact(4 * I::LANES);
+    for four in between.by_ref() {
+        for v in 0..4 {
+            let weight = isa.load(&four[v * I::LANES..]);
+            folded[v] = join::<I, MAX>(isa, folded[v], weight);
+        }
+    }
+    for one in between.remainder().chunks_exact(I::LANES) {
+        folded[2] = join::<I, MAX>(isa, folded[2], isa.load(one));
+    }
+    let [a, b, c, d] = folded;
+    join::<I, MAX>(isa, join::<I, MAX>(isa, a, b), join::<I, MAX>(isa, c, d))
+}
+
+/// The sum of two vectors, or the larger of each lane; a NaN in `so_far` stays.
+#[inline(always)]
+fn join<I: Isa, const MAX: bool>(isa: I, so_far: I::V, weight: I::V) -> I::V {
+    match MAX {
+        true => isa.max(weight, so_far),
+        false => isa.add(so_far, weight),
     }
 }

@@ -56,10 +56,13 @@
 //!   first moment and entropy in a tile ([`Tile::row_sums`] and its neighbours). The logarithm of a weight is the score less
 //!   the LSE, which is known before the weight is. A row's sum also tells whether there is a NaN in it, which vector maxima
 //!   would lose.
-//! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed.
+//! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed, for
+//!   all rows of the tile at once.
 //! * **Lists append and are cut now and then** (the k largest of about 2k stay): of n values in no order some k·log₂(n/k) pass
-//!   the bar. They are found for all rows of a tile at once, four places at a time without a branch, and appended one after the
-//!   other; a cut counts in vectors how many are larger than each, by their upper halves.
+//!   the bar. Of each 64 weights the largest is known from (1), so that only words are looked into which may hold one for the
+//!   list: fewer than one in three once the bar has risen. All words of a tile are looked into before the first value is
+//!   appended, since a branch on bits that have just been computed waits for them; values are appended four at a time, without
+//!   a branch where there are fewer. A cut counts in vectors how many are larger than each, by their upper halves.
 //! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
 //! * **The same bits on any number of threads**: blocks are cut by the shape alone, each is one thread's, and they are merged in
 //!   their order.
@@ -78,19 +81,32 @@
 //! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
 //! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.4 | 1.6 (N 4,096) |
 //! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
-//! | 12 to 16 rows a tile; scores first, then weights row by row; lists as above | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
+//! | 12 to 16 rows a tile; scores first, then weights row by row | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
 //!
-//! Of the last with AVX2, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08, distances 0.07,
+//! On Zen 4 (its host busy), in turn with the version before it:
+//!
+//! | version | AVX2 | AVX-512 |
+//! | --- | --- | --- |
+//! | the last of those above | ZEN4OLD | ZEN4OLD512 |
+//! | lists as above; ranges, columns and cells in vectors, for all rows at once; moments as sums of sums | ZEN4NEW | ZEN4NEW512 |
+//!
+//! Of the last but one with AVX2 on Zen 5, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08, distances 0.07,
 //! spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows' statistics,
-//! 0.03) is in each of these. With AVX-512 the forward pass is twice as fast, while lists and bookkeeping are not: each top-16
-//! is 0.20 to 0.23 there.
+//! 0.03) is in each of these. With AVX-512 the forward pass is twice as fast there, while lists and bookkeeping are not: each
+//! top-16 is 0.20 to 0.23. Of the last with AVX2 on Zen 4, by samples of where it stands (`perf record -e cpu-clock`), the scores
+//! are 0.41, weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
 //!
 //! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
 //! through more than the running bar does); putting candidates one by one into a sorted list (a store that the next load
 //! straddles, and a branch that cannot be foreseen, for each).
 //!
-//! What is left: a list of 16 over keys in no order takes in about 16·log₂(M/16) of them, in some ten cycles each, is cut once for
-//! sixteen of these, and looks at every weight once more: each list is a fifth of the walk.
+//! Tried without gain: values appended word by word as they are found (a branch mispredicted costs 45 cycles where its bits are not
+//! yet known, 20 where they are); the polynomial of the exponential in parallel halves (2% of the weights' loop); lists of 48
+//! places instead of 32 (half as many cuts, each of twice the work, and a sixth more values, by a simulation).
+//!
+//! What is left: a row of 8,192 keys in no order appends some 80 values to a list, cuts it four times and looks into two of a tile's
+//! four words on average, more at first and hardly any at the end: 150 to 200 cycles a row and tile of 256 keys, of the 2,400 that
+//! the forward pass takes for them. The multiply-adds of the scores alone are 0.41 of it, at the processor's peak.
 //!
 //! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
 //! knows only when a row is done; the walk, half a forward pass, is what that costs.

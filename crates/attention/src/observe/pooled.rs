@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, ArrayViewMut2, Axis, s};
 
-use super::lanes::{Fold, FoldColumns};
+use super::lanes::{Fold, FoldColumns, FoldRange};
 use super::plan::{cover, meet};
 use super::tile::LINES;
 use super::{Area, Observer, QueryBlock, Tile, Walk, within};
-use crate::Error;
 use crate::isa::Line;
+use crate::{Error, InstructionSet};
 
 /// The most cells that a pooled tile may have: a gigabyte a head, far beyond any screen.
 const MOST_CELLS: usize = 1 << 28;
@@ -116,10 +116,7 @@ impl PooledTile {
         tile.set().run(FoldColumns {
             tile,
             rows: rows.clone(),
-            fold: match self.pool {
-                Pool::Mean => Fold::Sum,
-                Pool::Max => Fold::Max,
-            },
+            fold: self.fold(),
             columns,
         });
         if self.pool == Pool::Max {
@@ -130,23 +127,36 @@ impl PooledTile {
     }
 
     /// Moves what the columns hold to the cells, and empties them.
-    fn empty(&self, pooled: &mut Pooled) {
+    fn empty(&self, pooled: &mut Pooled, set: InstructionSet) {
         let (keys, cell_cols) = (meet(&pooled.keys, &self.cols), self.cell_cols());
         let first = pooled.keys.start;
         for row in pooled.gathered.clone() {
             let columns = &mut pooled.columns[row * LINES..][..LINES];
             let mut cells = pooled.cells.row_mut(row);
             for (cell, part) in cell_cols.cut(keys.clone()) {
-                let values = &Line::flat(columns)[part.start - first..part.end - first];
+                let part = set.run(FoldRange {
+                    weights: columns,
+                    range: part.start - first..part.end - first,
+                    fold: self.fold(),
+                });
+                let (cell, part) = (&mut cells[cell], f64::from(part));
                 match self.pool {
-                    Pool::Mean => cells[cell] += sum(values),
-                    Pool::Max => cells[cell] = max(cells[cell], values),
+                    Pool::Mean => *cell += part,
+                    Pool::Max if part > *cell || part.is_nan() => *cell = part,
+                    Pool::Max => {}
                 }
             }
             columns.fill(Line::ZERO);
         }
         pooled.gathered = 0..0;
         pooled.keys = 0..0;
+    }
+
+    fn fold(&self) -> Fold {
+        match self.pool {
+            Pool::Mean => Fold::Sum,
+            Pool::Max => Fold::Max,
+        }
     }
 }
 
@@ -226,7 +236,7 @@ impl Observer for PooledTile {
             return;
         }
         if keys.start != pooled.keys.start {
-            self.empty(pooled);
+            self.empty(pooled, tile.set());
         }
         pooled.keys = keys.start..pooled.keys.end.max(keys.end);
         let rows = tile.rows();
@@ -243,8 +253,8 @@ impl Observer for PooledTile {
         }
     }
 
-    fn end(&self, _: &QueryBlock, pooled: &mut Pooled) {
-        self.empty(pooled);
+    fn end(&self, block: &QueryBlock, pooled: &mut Pooled) {
+        self.empty(pooled, block.set);
     }
 
     fn merge(&self, output: &mut Array4<f32>, block: &QueryBlock, pooled: Pooled) {
@@ -308,37 +318,4 @@ fn repeat(mut cells: ArrayViewMut2<f32>, height: usize, width: usize) {
         }
     }
     debug_assert_eq!(cells.len_of(Axis(0)), rows);
-}
-
-/// The sum, sixteen lanes at a time.
-fn sum(values: &[f32]) -> f64 {
-    let mut lanes = [0.0f32; 16];
-    let lines = values.chunks_exact(16);
-    let rest: f32 = lines.remainder().iter().sum();
-    for line in lines {
-        lanes.iter_mut().zip(line).for_each(|(sum, x)| *sum += x);
-    }
-    f64::from(lanes.iter().sum::<f32>() + rest)
-}
-
-/// The largest of `most` and all values; NaN where any of them is.
-fn max(most: f64, values: &[f32]) -> f64 {
-    let (mut lanes, mut nan) = ([0.0f32; 16], [false; 16]);
-    for line in values.chunks(16) {
-        for ((max, nan), &x) in lanes.iter_mut().zip(&mut nan).zip(line) {
-            *max = if x > *max { x } else { *max };
-            *nan |= x.is_nan();
-        }
-    }
-    if nan.contains(&true) || most.is_nan() {
-        return f64::NAN;
-    }
-    let mut width = lanes.len();
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = lanes[i].max(lanes[i + width]);
-        }
-    }
-    most.max(f64::from(lanes[0]))
 }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, s};
 
-use super::lanes::PartSums;
+use super::lanes::RangeSums;
 use super::plan::meet;
+use super::tile::MAX_ROWS;
 use super::{Observer, QueryBlock, Tile, Walk, within};
 use crate::Error;
 
@@ -123,16 +124,16 @@ impl Observer for SpanMass {
             if meet(&keys, &reach).is_empty() {
                 continue;
             }
-            for r in 0..rows.len() {
-                let part = match span {
-                    Span::Keys(_) => meet(&keys, &reach),
-                    Span::Distances(_) => {
-                        meet(&keys, &span.keys(walk.position(rows.start + r), walk.m()))
-                    }
-                };
-                if !part.is_empty() {
-                    mass[[tile.first_in_block() + r, at]] += part_sum(tile, r, part);
+            let of_row = |r: usize| match span {
+                Span::Keys(_) => meet(&keys, &reach),
+                Span::Distances(_) => {
+                    meet(&keys, &span.keys(walk.position(rows.start + r), walk.m()))
                 }
+            };
+            let sums = sums(tile, of_row);
+            let mut mass = mass.slice_mut(s![tile.first_in_block().., at]);
+            for (mass, sum) in mass.iter_mut().zip(&sums[..rows.len()]) {
+                *mass += f64::from(*sum);
             }
         }
     }
@@ -147,18 +148,22 @@ impl Observer for SpanMass {
     }
 }
 
-/// The weight of row `r` of a tile on some of its keys.
-fn part_sum(tile: &Tile, r: usize, keys: Range<usize>) -> f64 {
-    let first = tile.keys().start;
-    let sum = if keys == tile.keys() {
-        tile.row_sums()[r]
-    } else if keys.len() == 1 {
-        crate::isa::Line::flat(tile.lines(r))[keys.start - first]
-    } else {
-        tile.set().run(PartSums {
-            row: tile.lines(r),
-            ends: &[keys.start - first, keys.end - first],
-        })[0]
+/// The weight of each row of a tile on some of its keys.
+fn sums(tile: &Tile, of_row: impl Fn(usize) -> Range<usize>) -> [f32; MAX_ROWS] {
+    let (keys, rows) = (tile.keys(), tile.rows().len());
+    let (first, last) = (of_row(0), of_row(rows - 1));
+    if first == keys && last == keys {
+        // The rows between have no less: a range's ends never move back from row to row.
+        let mut sums = [0.0; MAX_ROWS];
+        sums[..rows].copy_from_slice(tile.row_sums());
+        return sums;
+    }
+    let range = |r: usize| match r < rows {
+        true => of_row(r).start - keys.start..of_row(r).end - keys.start,
+        false => 0..0,
     };
-    f64::from(sum)
+    tile.set().run(RangeSums {
+        tile,
+        ranges: &std::array::from_fn(range),
+    })
 }

@@ -1,8 +1,14 @@
 //! What most observers ask of a tile's rows: gathered with the weights, while those are in registers.
 
 use super::Tile;
-use super::tile::MAX_ROWS;
+use super::tile::{LINES, MAX_ROWS};
 use crate::isa::{Isa, Kernel, Line};
+
+/// Lines of a word: the 64 weights of a row whose places fit the bits of a number.
+pub(super) const WORD: usize = 4;
+
+/// Words of a tile's row.
+pub(super) const WORDS: usize = LINES / WORD;
 
 /// Of each row of a tile, \[rows\].
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +17,8 @@ pub(super) struct Statistics {
     pub(super) sums: [f32; MAX_ROWS],
     /// max w; NaN where any weight is.
     pub(super) maxima: [f32; MAX_ROWS],
+    /// max w of each word, `[WORDS][rows]`: 0 where there is no such word, NaN in all words of a row in which there is one.
+    pub(super) word_maxima: [Line; WORDS],
     /// Σ w·(key − the tile's first key).
     pub(super) moments: [f32; MAX_ROWS],
     /// −Σ w·log₂w.
@@ -26,6 +34,7 @@ impl Statistics {
         Statistics {
             sums: from(&self.sums),
             maxima: from(&self.maxima),
+            word_maxima: self.word_maxima.map(|of| Line(from(&of.0))),
             moments: from(&self.moments),
             entropies: from(&self.entropies),
         }
@@ -36,17 +45,20 @@ impl Statistics {
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
     sums: [Line; MAX_ROWS],
-    maxima: [Line; MAX_ROWS],
+    /// Of each word.
+    maxima: [[Line; MAX_ROWS]; WORDS],
     moments: [Line; MAX_ROWS],
     /// Σ w·log₂w.
     entropies: [Line; MAX_ROWS],
 }
 
-/// A row of [`Partial`] in vectors.
+/// A row of [`Partial`] in vectors, but for the maxima of its words before the last.
 pub(super) struct RowPartial<I: Isa> {
     sum: I::V,
+    /// Of the word at hand.
     max: I::V,
-    moment: I::V,
+    /// The sums that there have been, after each vector.
+    sums: I::V,
     entropy: I::V,
 }
 
@@ -58,18 +70,27 @@ impl<I: Isa> RowPartial<I> {
         RowPartial {
             sum: zero,
             max: zero,
-            moment: zero,
+            sums: zero,
             entropy: zero,
         }
     }
 
-    /// Adds a vector of weights, their logarithms to base 2 and their places.
+    /// Adds a vector of weights and their logarithms to base 2.
     #[inline(always)]
-    pub(super) fn add(&mut self, isa: I, weight: I::V, log: I::V, index: I::V) {
+    pub(super) fn add(&mut self, isa: I, weight: I::V, log: I::V) {
         self.sum = isa.add(self.sum, weight);
         self.max = isa.max(self.max, weight);
-        self.moment = isa.mul_add(weight, index, self.moment);
+        self.sums = isa.add(self.sums, self.sum);
         self.entropy = isa.mul_add(weight, log, self.entropy);
+    }
+
+    /// Σ w·place, lane by lane, of a row of so many vectors: vector v is in all sums but the first v.
+    #[inline(always)]
+    fn moment(&self, isa: I, vectors: usize) -> I::V {
+        let vectors = isa.splat(vectors as f32);
+        let places = isa.sub(isa.mul(vectors, self.sum), self.sums);
+        let places = isa.mul(places, isa.splat(I::LANES as f32));
+        isa.mul_add(isa.ramp(0.0), self.sum, places)
     }
 }
 
@@ -77,63 +98,68 @@ impl Partial {
     /// Of no weight.
     pub(super) const NONE: Partial = Partial {
         sums: [Line::ZERO; MAX_ROWS],
-        maxima: [Line::ZERO; MAX_ROWS],
+        maxima: [[Line::ZERO; MAX_ROWS]; WORDS],
         moments: [Line::ZERO; MAX_ROWS],
         entropies: [Line::ZERO; MAX_ROWS],
     };
 
-    /// Keeps what was gathered of row `r`.
+    /// Keeps the maxima of word `w` of row `r`, and begins anew for the next.
     #[inline(always)]
-    pub(super) fn store<I: Isa>(&mut self, isa: I, r: usize, row: RowPartial<I>) {
+    pub(super) fn end_word<I: Isa>(&mut self, isa: I, r: usize, w: usize, row: &mut RowPartial<I>) {
+        isa.store(row.max, &mut self.maxima[w][r].0);
+        row.max = isa.splat(0.0);
+    }
+
+    /// Keeps what else was gathered of row `r`, which has so many lines.
+    #[inline(always)]
+    pub(super) fn end_row<I: Isa>(&mut self, isa: I, r: usize, lines: usize, row: RowPartial<I>) {
+        for word in &mut self.maxima[lines.div_ceil(WORD)..] {
+            isa.store(isa.splat(0.0), &mut word[r].0);
+        }
         isa.store(row.sum, &mut self.sums[r].0);
-        isa.store(row.max, &mut self.maxima[r].0);
-        isa.store(row.moment, &mut self.moments[r].0);
+        let moment = row.moment(isa, lines * (Line::LEN / I::LANES));
+        isa.store(moment, &mut self.moments[r].0);
         isa.store(row.entropy, &mut self.entropies[r].0);
     }
 
     /// Puts the lanes together.
     #[inline(always)]
-    pub(super) fn finish<I: Isa>(&mut self, isa: I) -> Statistics {
-        let sums = sum_each(isa, &self.sums);
-        let mut maxima = max_each(isa, &mut self.maxima);
-        for (max, sum) in maxima.iter_mut().zip(sums) {
+    pub(super) fn finish<I: Isa>(&self, isa: I) -> Statistics {
+        let sums = isa.sum_each(&vectors(isa, &self.sums)).0;
+        let mut word_maxima = [Line::ZERO; WORDS];
+        for w in 0..WORDS {
+            word_maxima[w] = isa.largest_each(&vectors(isa, &self.maxima[w]));
+        }
+        for (r, sum) in sums.iter().enumerate() {
             // Vector maxima pass NaN over.
             if sum.is_nan() {
-                *max = f32::NAN;
+                word_maxima.iter_mut().for_each(|word| word.0[r] = f32::NAN);
             }
         }
+        let larger = |a: f32, b: f32| if b > a { b } else { a };
+        let max =
+            |r: usize| (1..WORDS).fold(word_maxima[0].0[r], |m, w| larger(m, word_maxima[w].0[r]));
         Statistics {
             sums,
-            maxima,
-            moments: sum_each(isa, &self.moments),
-            entropies: sum_each(isa, &self.entropies).map(|sum| -sum),
+            maxima: std::array::from_fn(max),
+            word_maxima,
+            moments: isa.sum_each(&vectors(isa, &self.moments)).0,
+            entropies: isa
+                .sum_each(&vectors(isa, &self.entropies))
+                .0
+                .map(|sum| -sum),
         }
     }
 }
 
-/// The sum of the first vector of each line.
+/// The first vector of each line.
 #[inline(always)]
-fn sum_each<I: Isa>(isa: I, lines: &[Line; MAX_ROWS]) -> [f32; MAX_ROWS] {
+fn vectors<I: Isa>(isa: I, lines: &[Line; MAX_ROWS]) -> [I::V; MAX_ROWS] {
     let mut vectors = [isa.splat(0.0); MAX_ROWS];
     for r in 0..MAX_ROWS {
         vectors[r] = isa.load(&lines[r].0);
     }
-    isa.sum_each(&vectors).0
-}
-
-/// The largest of the first vector of each line; the lines are turned.
-#[inline(always)]
-fn max_each<I: Isa>(isa: I, lines: &mut [Line; MAX_ROWS]) -> [f32; MAX_ROWS] {
-    isa.transpose(lines);
-    let mut out = Line::ZERO;
-    for part in 0..Line::LEN / I::LANES {
-        let mut max = isa.load(lines[0].part(part, I::LANES));
-        for line in &lines[1..I::LANES] {
-            max = isa.max(max, isa.load(line.part(part, I::LANES)));
-        }
-        isa.store(max, out.part_mut(part, I::LANES));
-    }
-    out.0
+    vectors
 }
 
 /// The statistics of a tile whose weights nobody took them of in passing.
@@ -147,17 +173,20 @@ impl Kernel for OfTile<'_, '_> {
         let mut partial = Partial::NONE;
         for r in 0..self.0.rows().len() {
             let mut row = RowPartial::new(isa);
-            for (l, line) in self.0.lines(r).iter().enumerate() {
-                // The logarithm of a weight of 0 counts as 0.
-                let logs = Line(line.0.map(|w| if w == 0.0 { 0.0 } else { w.log2() }));
-                for part in 0..Line::LEN / I::LANES {
-                    let weight = isa.load(line.part(part, I::LANES));
-                    let log = isa.load(logs.part(part, I::LANES));
-                    let index = isa.ramp((l * Line::LEN + part * I::LANES) as f32);
-                    row.add(isa, weight, log, index);
+            let lines = self.0.lines(r);
+            for (w, word) in lines.chunks(WORD).enumerate() {
+                for line in word {
+                    // The logarithm of a weight of 0 counts as 0.
+                    let logs = Line(line.0.map(|w| if w == 0.0 { 0.0 } else { w.log2() }));
+                    for part in 0..Line::LEN / I::LANES {
+                        let weight = isa.load(line.part(part, I::LANES));
+                        let log = isa.load(logs.part(part, I::LANES));
+                        row.add(isa, weight, log);
+                    }
                 }
+                partial.end_word(isa, r, w, &mut row);
             }
-            partial.store(isa, r, row);
+            partial.end_row(isa, r, lines.len(), row);
         }
         partial.finish(isa)
     }

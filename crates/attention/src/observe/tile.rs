@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::QueryBlock;
-use super::statistics::{OfTile, Statistics};
+use super::statistics::{OfTile, Statistics, WORDS};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
 use crate::pack::BLOCK;
@@ -125,9 +125,9 @@ impl<'a> Tile<'a> {
         self.statistics.get_or_init(|| self.set.run(OfTile(self)))
     }
 
-    /// [`row_maxima`](Self::row_maxima), if they are known already.
-    pub(super) fn known_maxima(&self) -> Option<&[f32; MAX_ROWS]> {
-        self.statistics.get().map(|known| &known.maxima)
+    /// The maxima of the rows' words (see [`Statistics`]), if they are known already.
+    pub(super) fn known_word_maxima(&self) -> Option<&[Line; WORDS]> {
+        self.statistics.get().map(|known| &known.word_maxima)
     }
 
     /// The first row's place in the block.
@@ -150,18 +150,6 @@ impl<'a> Tile<'a> {
     #[inline(always)]
     pub(super) fn whole_row(&self, r: usize) -> &'a [Line; LINES] {
         &self.weights.as_chunks().0[r]
-    }
-
-    /// All rows, one [`whole_row`](Self::whole_row) after the other.
-    #[inline(always)]
-    pub(super) fn all(&self) -> &'a [f32] {
-        Line::flat(self.weights)
-    }
-
-    /// Line `l` of row `r`.
-    #[inline(always)]
-    pub(super) fn line(&self, r: usize, l: usize) -> &'a Line {
-        &self.weights[r * LINES + l]
     }
 
     /// Lines that hold the tile's keys.

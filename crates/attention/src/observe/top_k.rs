@@ -3,10 +3,11 @@
 use ndarray::{Array4, ArrayView3, s};
 
 use super::candidates::{Candidates, FewBest, MOST};
+use super::statistics::{WORD, WORDS};
 use super::tile::{LINES, MAX_ROWS};
 use super::{Observer, QueryBlock, Tile, Walk};
 use crate::Error;
-use crate::isa::{Isa, Kernel, Line};
+use crate::isa::{Isa, Kernel, Line, lines_for};
 use crate::shape::same;
 
 /// The k keys on which each query has the most weight, or the most weight times a factor of the key.
@@ -85,7 +86,7 @@ impl Heaviest {
 #[doc(hidden)]
 pub struct Gathered {
     lists: Candidates,
-    places: Places,
+    factors: Option<Factors>,
 }
 
 impl Observer for TopK<'_> {
@@ -127,39 +128,18 @@ impl Observer for TopK<'_> {
     fn block(&self, block: &QueryBlock) -> Gathered {
         Gathered {
             lists: Candidates::new(block.rows().len(), self.k.min(block.walk().m())),
-            places: Places::new(),
+            factors: self.factors_of(block),
         }
     }
 
     fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
-        let Gathered { lists, places } = gathered;
-        if lists.k() == 0 {
-            return;
+        if gathered.lists.k() > 0 {
+            tile.set().run(Offer {
+                tile,
+                factors: gathered.factors.as_ref().map(|all| all.of_tile(tile)),
+                lists: &mut gathered.lists,
+            });
         }
-        let factors = self.factors.as_ref().map(|factors| {
-            let batch = tile.block().batch().min(factors.dim().0 - 1);
-            let row = factors.slice(s![batch, tile.block().head(), tile.keys()]);
-            let mut lines = [Line::ZERO; LINES];
-            match row.as_slice() {
-                Some(row) => {
-                    for (line, part) in lines.iter_mut().zip(row.chunks(Line::LEN)) {
-                        line.0[..part.len()].copy_from_slice(part);
-                    }
-                }
-                None => {
-                    for (i, &factor) in row.iter().enumerate() {
-                        lines[i / Line::LEN].0[i % Line::LEN] = factor;
-                    }
-                }
-            }
-            lines
-        });
-        tile.set().run(Offer {
-            tile,
-            factors: factors.as_ref(),
-            lists,
-            places,
-        });
     }
 
     fn end(&self, block: &QueryBlock, gathered: &mut Gathered) {
@@ -182,6 +162,65 @@ impl Observer for TopK<'_> {
             }
         }
     }
+
+    fn wants_row_statistics(&self) -> bool {
+        // The maxima of words spare it most of the weights.
+        true
+    }
+}
+
+impl TopK<'_> {
+    /// The factors of a block's visible keys.
+    fn factors_of(&self, block: &QueryBlock) -> Option<Factors> {
+        let all = self.factors.as_ref()?;
+        let (batch, keys) = (block.batch().min(all.dim().0 - 1), block.visible());
+        let first = keys.start / Line::LEN * Line::LEN;
+        let all = all.slice(s![batch, block.head(), first..keys.end]);
+        // A tile is read as if it were as wide as a tile can be.
+        let mut lines = vec![Line::ZERO; lines_for(all.len()) + LINES];
+        for (to, from) in Line::flat_mut(&mut lines).iter_mut().zip(all) {
+            *to = *from;
+        }
+        let maxima = lines
+            .iter()
+            .map(|line| line.0.into_iter().fold(0.0, f32::max));
+        Some(Factors {
+            first,
+            maxima: maxima.collect(),
+            lines,
+        })
+    }
+}
+
+/// The factors of a block's visible keys, from `first` on.
+#[derive(Debug)]
+struct Factors {
+    first: usize,
+    lines: Vec<Line>,
+    /// Of each line.
+    maxima: Vec<f32>,
+}
+
+/// The factors of a tile's keys.
+#[derive(Debug, Clone, Copy)]
+struct TileFactors<'t> {
+    lines: &'t [Line; LINES],
+    /// The largest of each word.
+    maxima: [f32; WORDS],
+}
+
+impl Factors {
+    /// Those of a tile's keys.
+    fn of_tile(&self, tile: &Tile) -> TileFactors<'_> {
+        let at = (tile.keys().start - self.first) / Line::LEN;
+        let word = |w: usize| self.maxima[at + w * WORD..][..WORD].iter().copied();
+        TileFactors {
+            lines: self.lines[at..]
+                .first_chunk()
+                .expect("lines beyond the last key"),
+            maxima: std::array::from_fn(|w| word(w).fold(0.0, f32::max)),
+        }
+    }
 }
 
 /// Ends all lists.
@@ -201,102 +240,106 @@ impl Kernel for Sort<'_> {
 /// Offers a tile's weights to the lists of its rows.
 struct Offer<'t, 'a> {
     tile: &'t Tile<'a>,
-    /// One line for each of the tile's.
-    factors: Option<&'t [Line; LINES]>,
+    factors: Option<TileFactors<'t>>,
     lists: &'t mut Candidates,
-    places: &'t mut Places,
 }
 
 impl Kernel for Offer<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) {
-        let (first, k) = (self.tile.keys().start, self.lists.k());
-        let in_block = self.tile.first_in_block();
-        let maxima = self.tile.known_maxima().filter(|_| self.factors.is_none());
-        let values = |r: usize| Values {
+    fn run<I: Isa>(mut self, isa: I) {
+        self.expect(isa);
+        // First all bits, then all lists: a branch that depends on bits which have just been computed waits for them.
+        let (mut found, mut count) = ([(0, 0); WORDS * MAX_ROWS], 0);
+        let mut words = self.words(isa);
+        while words != 0 {
+            let word = words.trailing_zeros() as usize;
+            words &= words - 1;
+            let (w, r) = (word / MAX_ROWS, word % MAX_ROWS);
+            let bar = isa.splat(self.lists.bar(self.tile.first_in_block() + r));
+            let bits = self.values(r).above(isa, w, bar);
+            found[count % found.len()] = (word, bits);
+            count += usize::from(bits != 0);
+        }
+        for &(word, bits) in &found[..count] {
+            let (w, r) = (word / MAX_ROWS, word % MAX_ROWS);
+            let row = self.tile.first_in_block() + r;
+            let first = self.tile.keys().start + w * WORD * Line::LEN;
+            let (weights, factors) = self.values(r).word(w);
+            let weights = values(weights);
+            match factors.map(values) {
+                None => self.lists.append(isa, row, (bits, first), |at| weights[at]),
+                Some(factors) => {
+                    let product = |at| weights[at] * factors[at];
+                    self.lists.append(isa, row, (bits, first), product);
+                }
+            }
+        }
+    }
+}
+
+/// The values of a word.
+#[inline(always)]
+fn values(word: &[Line; WORD]) -> &[f32; WORD * Line::LEN] {
+    Line::flat(word).first_chunk().expect("as many")
+}
+
+impl<'t> Offer<'t, '_> {
+    /// Raises the bars of lists that are empty.
+    #[inline(always)]
+    fn expect<I: Isa>(&mut self, isa: I) {
+        let k = self.lists.k();
+        if k > MOST {
+            return;
+        }
+        for r in 0..self.tile.rows().len() {
+            let row = self.tile.first_in_block() + r;
+            if self.lists.is_empty(row) {
+                let reached = self.values(r).reached(isa, k);
+                self.lists.expect(row, reached);
+            }
+        }
+    }
+
+    /// A bit for each word (word · [`MAX_ROWS`] + row) of which the row's list may be given a value: where the word's maximum, times
+    /// the largest factor in it if there are any, is not below the row's bar, NaN included.
+    #[inline(always)]
+    fn words<I: Isa>(&self, isa: I) -> u64 {
+        let rows = u32::MAX >> (32 - self.tile.rows().len());
+        let mut words = 0;
+        for w in 0..self.tile.width().div_ceil(WORD) {
+            let below = match self.tile.known_word_maxima() {
+                Some(maxima) => self.below(isa, w, &maxima[w]),
+                None => 0,
+            };
+            words |= u64::from(rows & !below) << (w * MAX_ROWS);
+        }
+        words
+    }
+
+    /// A bit for each row whose bar the maximum of word `w` is below.
+    #[inline(always)]
+    fn below<I: Isa>(&self, isa: I, w: usize, maxima: &Line) -> u32 {
+        let bars = self.lists.bars(self.tile.first_in_block());
+        let factor = self.factors.map_or(1.0, |factors| factors.maxima[w]);
+        let mut below = 0;
+        for part in 0..Line::LEN / I::LANES {
+            let max = isa.load(maxima.part(part, I::LANES));
+            let max = isa.mul(max, isa.splat(factor));
+            let bar = isa.load(&bars[part * I::LANES..]);
+            below |= isa.bits(isa.less(max, bar)) << (part * I::LANES);
+        }
+        below
+    }
+
+    #[inline(always)]
+    fn values(&self, r: usize) -> Values<'t> {
+        Values {
             weights: self.tile.whole_row(r),
             width: self.tile.width(),
-            factors: self.factors,
-        };
-        self.places.len = 0;
-        for r in 0..self.tile.rows().len() {
-            let bar = self.lists.bar(in_block + r);
-            if maxima.is_some_and(|maxima| maxima[r] < bar) {
-                continue;
-            }
-            let values = values(r);
-            let mut found = values.above(isa, bar);
-            let count = found.iter().map(|word| word.count_ones()).sum::<u32>();
-            if count > MANY && k <= MOST {
-                let reached = values.reached(isa, k);
-                found = values.above(isa, bar.max(reached));
-                self.lists.raise(in_block + r, reached);
-            }
-            self.places.add(r, &found);
+            factors: self.factors.map(|factors| factors.lines),
         }
-        let weights = self.tile.all();
-        let factors = self.factors.map(|factors| Line::flat(factors));
-        for &place in self.places.all() {
-            let place = usize::from(place);
-            let (r, at) = (place / WIDTH, place % WIDTH);
-            let factor = factors.map_or(1.0, |factors| factors[at]);
-            let found = (first + at, weights[place] * factor);
-            self.lists.push(isa, in_block + r, found);
-        }
-    }
-}
-
-/// Keys of a tile's row.
-const WIDTH: usize = LINES * Line::LEN;
-
-/// Places of a tile, found in their order: row · [`WIDTH`] + key.
-///
-/// They are written four at a time, which needs no branch where there are fewer: hardly any 64 weights hold more once a
-/// list's bar has risen.
-#[derive(Debug)]
-pub(super) struct Places {
-    /// Room for all places of a tile and three more.
-    at: Vec<u16>,
-    len: usize,
-}
-
-impl Places {
-    /// None.
-    pub(super) fn new() -> Places {
-        Places {
-            at: vec![0; MAX_ROWS * WIDTH + 3],
-            len: 0,
-        }
-    }
-
-    /// Adds those of row `r` whose bits are set.
-    #[inline(always)]
-    fn add(&mut self, r: usize, words: &[u64; LINES / 4]) {
-        for (w, &word) in words.iter().enumerate() {
-            let first = r * WIDTH + w * 64;
-            let (mut rest, count) = (word, word.count_ones() as usize);
-            let mut done = 0;
-            loop {
-                for to in &mut self.at[self.len + done..][..4] {
-                    // Of no bits, the place is nonsense, and lies beyond the length.
-                    *to = (first + rest.trailing_zeros() as usize) as u16;
-                    rest &= rest.wrapping_sub(1);
-                }
-                done += 4;
-                if done >= count {
-                    break;
-                }
-            }
-            self.len += count;
-        }
-    }
-
-    /// All that were added.
-    #[inline(always)]
-    fn all(&self) -> &[u16] {
-        &self.at[..self.len]
     }
 }
 
@@ -309,30 +352,21 @@ struct Values<'t> {
     factors: Option<&'t [Line; LINES]>,
 }
 
-/// Candidates of a row for which a higher bar is looked for.
-const MANY: u32 = 24;
-
 impl<'t> Values<'t> {
-    /// Four lines of the row, and their factors.
+    /// Word `w` of the row, and its factors.
     #[inline(always)]
-    fn four(&self, w: usize) -> (&'t [Line; 4], Option<&'t [Line; 4]>) {
-        let four = |lines: &'t [Line; LINES]| &lines.as_chunks::<4>().0[w];
-        (four(self.weights), self.factors.map(four))
+    fn word(&self, w: usize) -> (&'t [Line; WORD], Option<&'t [Line; WORD]>) {
+        let word = |lines: &'t [Line; LINES]| &lines.as_chunks::<WORD>().0[w];
+        (word(self.weights), self.factors.map(word))
     }
 
-    /// A bit for each value that is not below `bar`, NaN included.
+    /// A bit for each value of word `w` that is not below `bar`, NaN included.
     #[inline(always)]
-    fn above<I: Isa>(&self, isa: I, bar: f32) -> [u64; LINES / 4] {
-        let bar = isa.splat(bar);
-        let mut words = [0; LINES / 4];
-        for w in 0..self.width.div_ceil(4) {
-            let (weights, factors) = self.four(w);
-            // What lies beyond the row is another tile's.
-            let lines = (self.width - w * 4).min(4);
-            words[w] =
-                isa.not_below(weights, factors, bar) & (u64::MAX >> (64 - lines * Line::LEN));
-        }
-        words
+    fn above<I: Isa>(&self, isa: I, w: usize, bar: I::V) -> u64 {
+        let (weights, factors) = self.word(w);
+        // What lies beyond the row is another tile's.
+        let lines = (self.width - w * WORD).min(WORD);
+        isa.not_below(weights, factors, bar) & (u64::MAX >> (64 - lines * Line::LEN))
     }
 
     /// A number that at least `k` ≤ 32 of the values reach: the k-th of the maxima of every 32nd value. NaN counts as above
@@ -344,8 +378,8 @@ impl<'t> Values<'t> {
             for half in 0..2 {
                 let mut max = isa.splat(0.0);
                 for line in (half..self.width).step_by(2) {
-                    let (weights, factors) = self.four(line / 4);
-                    let v = line % 4 * (Line::LEN / I::LANES) + part;
+                    let (weights, factors) = self.word(line / WORD);
+                    let v = line % WORD * (Line::LEN / I::LANES) + part;
                     max = isa.max(max, isa.product(weights, factors, v));
                 }
                 isa.store(max, maxima.values[half].part_mut(part, I::LANES));

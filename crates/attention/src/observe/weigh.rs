@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::statistics::{Partial, RowPartial, Statistics};
+use super::statistics::{Partial, RowPartial, Statistics, WORD};
 use super::tile::LINES;
 use crate::isa::math::{exp2_domain, exp2_in_domain};
 use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
@@ -183,37 +183,48 @@ impl Weigh<'_, '_> {
             for r in 0..strip.rows.len() {
                 let in_band = at * I::Tile::ROWS + r;
                 let row = &mut self.weights[in_band * LINES..][..self.panels];
-                let sums = weigh_row(isa, row, strip.lse[r]);
-                if STATISTICS {
-                    self.partial.store(isa, in_band, sums);
-                }
+                let partial = &mut self.partial;
+                weigh_row::<I, STATISTICS>(isa, row, strip.lse[r], (partial, in_band));
             }
         }
     }
 }
 
-/// Turns a row's scores into weights, 2^(score − lse). What is not asked of the sums is not computed.
+/// Turns a row's scores into weights, 2^(score − lse), and gathers their statistics if these are wanted.
 #[inline(always)]
-fn weigh_row<I: Isa>(isa: I, row: &mut [Line], lse: f32) -> RowPartial<I> {
+fn weigh_row<I: Isa, const STATISTICS: bool>(
+    isa: I,
+    row: &mut [Line],
+    lse: f32,
+    (partial, r): (&mut Partial, usize),
+) {
     let nan = lse.is_nan();
-    let (lse, step) = (isa.splat(lse), isa.splat(I::LANES as f32));
-    let mut index = isa.ramp(0.0);
+    let lse = isa.splat(lse);
     let mut sums = RowPartial::new(isa);
-    for line in row {
-        for part in 0..Line::LEN / I::LANES {
-            let to = line.part_mut(part, I::LANES);
-            let score = isa.load(to);
-            let log = exp2_domain(isa, isa.sub(score, lse));
-            let mut weight = exp2_in_domain(isa, log);
-            if nan {
-                // A key that is not seen still has weight 0.
-                let hidden = isa.less(score, isa.splat(f32::MIN));
-                weight = isa.select(hidden, isa.splat(0.0), weight);
+    let lines = row.len();
+    for (w, word) in row.chunks_mut(WORD).enumerate() {
+        for line in word {
+            for part in 0..Line::LEN / I::LANES {
+                let to = line.part_mut(part, I::LANES);
+                let score = isa.load(to);
+                let log = exp2_domain(isa, isa.sub(score, lse));
+                let mut weight = exp2_in_domain(isa, log);
+                if nan {
+                    // A key that is not seen still has weight 0.
+                    let hidden = isa.less(score, isa.splat(f32::MIN));
+                    weight = isa.select(hidden, isa.splat(0.0), weight);
+                }
+                isa.store(weight, to);
+                if STATISTICS {
+                    sums.add(isa, weight, log);
+                }
             }
-            isa.store(weight, to);
-            sums.add(isa, weight, log, index);
-            index = isa.add(index, step);
+        }
+        if STATISTICS {
+            partial.end_word(isa, r, w, &mut sums);
         }
     }
-    sums
+    if STATISTICS {
+        partial.end_row(isa, r, lines, sums);
+    }
 }

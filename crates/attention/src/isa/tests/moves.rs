@@ -83,25 +83,32 @@ fn moves_and_reductions() {
 }
 
 #[test]
-fn sums_of_sixteen_vectors() {
+fn sums_and_maxima_of_sixteen_vectors() {
     #[derive(Clone, Copy)]
-    struct Sums;
-    impl Kernel for Sums {
-        type Output = (usize, Line);
+    struct Folds;
+    impl Kernel for Folds {
+        type Output = (usize, [Line; 2]);
 
         #[inline(always)]
-        fn run<I: Isa>(self, isa: I) -> (usize, Line) {
-            let mut vectors = [isa.splat(0.0); 16];
+        fn run<I: Isa>(self, isa: I) -> (usize, [Line; 2]) {
+            let (mut vectors, mut peaks) = ([isa.splat(0.0); 16], [isa.splat(0.0); 16]);
             for i in 0..16 {
                 vectors[i] = isa.ramp((i * i) as f32);
+                // The largest lane is another for each vector.
+                let from_peak = isa.ramp(-((i % I::LANES) as f32));
+                peaks[i] = isa.sub(
+                    isa.splat(i as f32),
+                    isa.max(from_peak, isa.sub(isa.splat(0.0), from_peak)),
+                );
             }
-            (I::LANES, isa.sum_each(&vectors))
+            (I::LANES, [isa.sum_each(&vectors), isa.largest_each(&peaks)])
         }
     }
-    on_every(Sums, |name, (lanes, sums)| {
+    on_every(Folds, |name, (lanes, [sums, maxima])| {
         for (i, &sum) in sums.0.iter().enumerate() {
             let exact = (0..lanes).map(|lane| (i * i + lane) as f32).sum::<f32>();
             assert_eq!(sum, exact, "{name}: {i}");
+            assert_eq!(maxima.0[i], i as f32, "{name}: {i}");
         }
     });
 }
