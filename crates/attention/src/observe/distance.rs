@@ -149,8 +149,7 @@ fn distance_sum(
     }
 }
 
-/// Tells the weight of each row of a tile on the keys of each bucket, as (row, bucket, weight), where there are such keys that the
-/// row sees.
+/// Tells the weight of each row of a tile on the keys of each bucket, as (row, bucket, weight), where the row sees such keys.
 fn add_parts(tile: &Tile, mut add: impl FnMut(usize, usize, f32)) {
     let (walk, batch, keys) = (tile.block().walk(), tile.block().batch(), tile.keys());
     let rows = tile.rows();

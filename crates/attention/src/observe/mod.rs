@@ -83,30 +83,30 @@
 //! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
 //! | 12 to 16 rows a tile; scores first, then weights row by row | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
 //!
-//! On Zen 4 (its host busy), in turn with the version before it:
+//! On Zen 4, the two in turn three times (medians of the runs, from the least to the greatest):
 //!
 //! | version | AVX2 | AVX-512 |
 //! | --- | --- | --- |
-//! | the last of those above | ZEN4OLD | ZEN4OLD512 |
-//! | lists as above; ranges, columns and cells in vectors, for all rows at once; moments as sums of sums | ZEN4NEW | ZEN4NEW512 |
+//! | the last of those above | 0.98 (0.98 to 0.99) | 0.95 (0.94 to 0.96) |
+//! | words passed over; ranges, columns and cells in vectors; moments as sums of sums, backwards | 0.88 (0.88 to 0.90) | 0.89 (0.88 to 0.89) |
 //!
-//! Of the last but one with AVX2 on Zen 5, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08, distances 0.07,
-//! spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows' statistics,
-//! 0.03) is in each of these. With AVX-512 the forward pass is twice as fast there, while lists and bookkeeping are not: each
-//! top-16 is 0.20 to 0.23. Of the last with AVX2 on Zen 4, by samples of where it stands (`perf record -e cpu-clock`), the scores
-//! are 0.41, weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
+//! On Zen 5 with AVX2, before the last, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08,
+//! distances 0.07, spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows'
+//! statistics, 0.03) is in each of these. With AVX-512 the forward pass is twice as fast there, while lists and bookkeeping are
+//! not: each top-16 is 0.20 to 0.23. Of the last on Zen 4 with AVX2, by samples (`perf record -e cpu-clock`), the scores are 0.41,
+//! weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
 //!
-//! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one row of a hundred, it must let
-//! through more than the running bar does); putting candidates one by one into a sorted list (a store that the next load
-//! straddles, and a branch that cannot be foreseen, for each).
+//! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one
+//! row of a hundred, it must let through more than the running bar does); putting candidates one by one into a sorted list (a
+//! store that the next load straddles, and a branch that cannot be foreseen, for each); lists of 48 places instead of 32 (half as
+//! many cuts, each of twice the work, and a sixth more values).
 //!
-//! Tried without gain: values appended word by word as they are found (a branch mispredicted costs 45 cycles where its bits are not
-//! yet known, 20 where they are); the polynomial of the exponential in parallel halves (2% of the weights' loop); lists of 48
-//! places instead of 32 (half as many cuts, each of twice the work, and a sixth more values, by a simulation).
+//! Tried and lost: values appended word by word as they are found (both lists 0.01 slower by samples); the exponential's
+//! polynomial in two halves side by side (0.2 to 0.3 of some 7 cycles a vector, in a loop of its own, for a larger error).
 //!
-//! What is left: a row of 8,192 keys in no order appends some 80 values to a list, cuts it four times and looks into two of a tile's
-//! four words on average, more at first and hardly any at the end: 150 to 200 cycles a row and tile of 256 keys, of the 2,400 that
-//! the forward pass takes for them. The multiply-adds of the scores alone are 0.41 of it, at the processor's peak.
+//! What is left: over keys in no order a list appends some 80 values a row, is cut four times, and looks into two of a tile's four
+//! words on average, more at first and hardly any at the end: about 170 cycles a row and tile of 256 keys, of the 2,400 that the
+//! forward pass takes for these. The multiply-adds of the scores are 0.41 of it already, at the processor's peak.
 //!
 //! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
 //! knows only when a row is done; the walk, half a forward pass, is what that costs.
@@ -124,6 +124,7 @@ mod entropy;
 mod lanes;
 mod merge;
 mod observer;
+mod offer;
 mod plan;
 mod pooled;
 mod received;

@@ -52,13 +52,13 @@ pub(super) struct Partial {
     entropies: [Line; MAX_ROWS],
 }
 
-/// A row of [`Partial`] in vectors, but for the maxima of its words before the last.
+/// A row of [`Partial`] in vectors, from the last to the first, but for the maxima of words that have ended.
 pub(super) struct RowPartial<I: Isa> {
     sum: I::V,
     /// Of the word at hand.
     max: I::V,
-    /// The sums that there have been, after each vector.
-    sums: I::V,
+    /// Σ w·v over the vectors v: the sums that there were before each vector.
+    moment: I::V,
     entropy: I::V,
 }
 
@@ -70,27 +70,25 @@ impl<I: Isa> RowPartial<I> {
         RowPartial {
             sum: zero,
             max: zero,
-            sums: zero,
+            moment: zero,
             entropy: zero,
         }
     }
 
-    /// Adds a vector of weights and their logarithms to base 2.
+    /// Adds the vector of weights before those that were added, and their logarithms to base 2.
     #[inline(always)]
     pub(super) fn add(&mut self, isa: I, weight: I::V, log: I::V) {
+        self.moment = isa.add(self.moment, self.sum);
         self.sum = isa.add(self.sum, weight);
         self.max = isa.max(self.max, weight);
-        self.sums = isa.add(self.sums, self.sum);
         self.entropy = isa.mul_add(weight, log, self.entropy);
     }
 
-    /// Σ w·place, lane by lane, of a row of so many vectors: vector v is in all sums but the first v.
+    /// Σ w·place, lane by lane.
     #[inline(always)]
-    fn moment(&self, isa: I, vectors: usize) -> I::V {
-        let vectors = isa.splat(vectors as f32);
-        let places = isa.sub(isa.mul(vectors, self.sum), self.sums);
-        let places = isa.mul(places, isa.splat(I::LANES as f32));
-        isa.mul_add(isa.ramp(0.0), self.sum, places)
+    fn moment(&self, isa: I) -> I::V {
+        let lanes = isa.mul(isa.ramp(0.0), self.sum);
+        isa.mul_add(self.moment, isa.splat(I::LANES as f32), lanes)
     }
 }
 
@@ -117,8 +115,7 @@ impl Partial {
             isa.store(isa.splat(0.0), &mut word[r].0);
         }
         isa.store(row.sum, &mut self.sums[r].0);
-        let moment = row.moment(isa, lines * (Line::LEN / I::LANES));
-        isa.store(moment, &mut self.moments[r].0);
+        isa.store(row.moment(isa), &mut self.moments[r].0);
         isa.store(row.entropy, &mut self.entropies[r].0);
     }
 
@@ -174,11 +171,11 @@ impl Kernel for OfTile<'_, '_> {
         for r in 0..self.0.rows().len() {
             let mut row = RowPartial::new(isa);
             let lines = self.0.lines(r);
-            for (w, word) in lines.chunks(WORD).enumerate() {
-                for line in word {
+            for (w, word) in lines.chunks(WORD).enumerate().rev() {
+                for line in word.iter().rev() {
                     // The logarithm of a weight of 0 counts as 0.
                     let logs = Line(line.0.map(|w| if w == 0.0 { 0.0 } else { w.log2() }));
-                    for part in 0..Line::LEN / I::LANES {
+                    for part in (0..Line::LEN / I::LANES).rev() {
                         let weight = isa.load(line.part(part, I::LANES));
                         let log = isa.load(logs.part(part, I::LANES));
                         row.add(isa, weight, log);

@@ -5,4 +5,5 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod exact;
+mod lists;
 mod not_finite;
