@@ -64,12 +64,17 @@
 //! * **Where memory is faster, less of it is reached**: with 60 GB/s on the same machine the first two columns were 65 to 80%. One
 //!   query takes 16 ns for a key and its value, four take 42 (f32 and f16, from the second-level cache, the call's own cost
 //!   included); memory of 60 GB/s gives 1,024 bytes to each of two cores in 34 ns, 512 in 17. So **four queries on f16 are bound
-//!   by arithmetic**, of which the multiply-adds alone take 15 ns.
+//!   by arithmetic** there, of which the multiply-adds alone take 15 ns.
+//! * **Arithmetic and reading overlap in part only** where several queries wait for a row: at 35 GB/s, four queries on f16 take
+//!   49 ns a key, of which 29 would do to read it and 37 to compute with it. That less arithmetic hardly helps shows it too (next).
 //!
 //! Tried and not kept:
 //!
 //! * Several queries on rows that are first copied, in order, to a small array, eight rows ahead of the arithmetic, which then
 //!   takes two keys or eight values at a time: no faster from the second-level cache, and 10 to 35% slower from memory.
+//! * Four queries on two keys, or two values, at a time: f16 27 instead of 37 ns a key from the second-level cache, but from memory
+//!   60 instead of 58% (32/8 heads, M 4,096), and f32 69 instead of 79 to 82%. The same with the values asked for while the keys
+//!   are read and the next keys while the values are, a block ahead: 53 to 59% and 65%.
 //! * One query with rows unrolled: 15% less arithmetic from the second-level cache, but 80 instead of 86% from memory.
 //! * Chunks of 512 or 1,024 keys: within the noise, and fewer tasks.
 //!
