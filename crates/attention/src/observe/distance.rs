@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array3, Array4, s};
 
-use super::lanes::RangeSums;
+use super::lanes::{DistanceSums, RangeSums};
 use super::plan::meet;
 use super::tile::MAX_ROWS;
 use super::{Observer, QueryBlock, Tile, Walk};
@@ -87,19 +87,10 @@ impl Observer for DistanceMass {
         let (walk, batch) = (tile.block().walk(), tile.block().batch());
         let (keys, rows, in_block) = (tile.keys(), tile.rows(), tile.first_in_block());
         let whole = whole_bucket(walk, batch, rows.clone(), &keys);
-        let terms = tile.row_sums().iter().zip(tile.row_moments());
-        for (r, (&mass, &moment)) in terms.enumerate() {
-            let (mass, moment) = (f64::from(mass), f64::from(moment));
-            let position = walk.position(rows.start + r);
-            let before = position.saturating_sub(keys.start as isize) as f64;
-            let sums = &mut gathered.sums[in_block + r];
-            sums[1] += mass;
-            sums[0] += if whole.is_some() || keys.end as isize - 1 <= position {
-                before * mass - moment
-            } else {
-                let visible = meet(&keys, &walk.visible(batch, rows.start + r));
-                distance_sum(tile, r, (visible, position), before * mass - moment)
-            };
+        let sums = &mut gathered.sums[in_block..];
+        for (r, distance) in distance_sums(tile).into_iter().enumerate() {
+            sums[r][0] += distance;
+            sums[r][1] += f64::from(tile.row_sums()[r]);
         }
         let mut mass = gathered.mass.slice_mut(s![in_block.., ..]);
         match whole {
@@ -129,24 +120,31 @@ impl Observer for DistanceMass {
     }
 }
 
-/// Σ w·distance of row `r` of a tile, for a query at `position`, given the row's Σ w·(position − key).
-fn distance_sum(
-    tile: &Tile,
-    r: usize,
-    (visible, position): (Range<usize>, isize),
-    sum: f64,
-) -> f64 {
-    if visible.is_empty() {
-        0.0
-    } else if visible.end as isize - 1 <= position {
-        sum
-    } else if visible.start as isize >= position {
-        -sum
+/// Σ w·distance of each row of a tile.
+fn distance_sums(tile: &Tile) -> impl IntoIterator<Item = f64> {
+    let (walk, keys, rows) = (tile.block().walk(), tile.keys(), tile.rows());
+    let mut sums = [0.0; MAX_ROWS];
+    if keys.end as isize - 1 <= walk.position(rows.start) {
+        // No key stands after a query: the distance to the last place, and from there to the key.
+        let last = (keys.start + tile.width() * Line::LEN - 1) as isize;
+        let terms = tile.row_sums().iter().zip(tile.row_moments());
+        for ((sum, row), (&mass, &moment)) in sums.iter_mut().zip(rows.clone()).zip(terms) {
+            let to_last = walk.position(row).saturating_sub(last) as f64;
+            *sum = to_last * f64::from(mass) + f64::from(moment);
+        }
     } else {
-        let weights = (tile.keys().start as isize..).zip(Line::flat(tile.lines(r)));
-        let terms = weights.map(|(key, &w)| position.abs_diff(key) as f64 * f64::from(w));
-        terms.sum()
+        let from_first = |row| walk.position(row).saturating_sub(keys.start as isize) as f32;
+        let mut positions = [0.0; MAX_ROWS];
+        for (to, row) in positions.iter_mut().zip(rows.clone()) {
+            *to = from_first(row);
+        }
+        let positions = &positions;
+        sums = tile
+            .set()
+            .run(DistanceSums { tile, positions })
+            .map(f64::from);
     }
+    sums.into_iter().take(rows.len())
 }
 
 /// Tells the weight of each row of a tile on the keys of each bucket, as (row, bucket, weight), where the row sees such keys.

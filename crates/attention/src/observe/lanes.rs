@@ -107,6 +107,35 @@ impl Kernel for RangeSums<'_, '_> {
     }
 }
 
+/// Σ w·|position − key| of each row, counted in f32.
+pub(super) struct DistanceSums<'t, 'a> {
+    pub(super) tile: &'t Tile<'a>,
+    /// For each row of the tile, counted from the tile's first key.
+    pub(super) positions: &'t [f32; MAX_ROWS],
+}
+
+impl Kernel for DistanceSums<'_, '_> {
+    type Output = [f32; MAX_ROWS];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> [f32; MAX_ROWS] {
+        let mut sums = [isa.splat(0.0); MAX_ROWS];
+        let (zero, step) = (isa.splat(0.0), isa.splat(I::LANES as f32));
+        for (r, sum) in sums.iter_mut().enumerate().take(self.tile.rows().len()) {
+            let mut before = isa.sub(isa.splat(self.positions[r]), isa.ramp(0.0));
+            for line in self.tile.lines(r) {
+                for part in 0..Line::LEN / I::LANES {
+                    let distance = isa.max(before, isa.sub(zero, before));
+                    let weight = isa.load(line.part(part, I::LANES));
+                    *sum = isa.mul_add(weight, distance, *sum);
+                    before = isa.sub(before, step);
+                }
+            }
+        }
+        isa.sum_each(&sums).0
+    }
+}
+
 /// The sum or the largest of some weights.
 pub(super) struct FoldRange<'t> {
     pub(super) weights: &'t [Line],

@@ -19,7 +19,7 @@ pub(super) struct Statistics {
     pub(super) maxima: [f32; MAX_ROWS],
     /// max w of each word, `[WORDS][rows]`: 0 where there is no such word, NaN in all words of a row in which there is one.
     pub(super) word_maxima: [Line; WORDS],
-    /// Σ w·(key − the tile's first key).
+    /// Σ w·(the last place of the row's last line − place).
     pub(super) moments: [f32; MAX_ROWS],
     /// −Σ w·log₂w.
     pub(super) entropies: [f32; MAX_ROWS],
@@ -52,12 +52,12 @@ pub(super) struct Partial {
     entropies: [Line; MAX_ROWS],
 }
 
-/// A row of [`Partial`] in vectors, from the last to the first, but for the maxima of words that have ended.
+/// A row of [`Partial`] in vectors, but for the maxima of words that have ended.
 pub(super) struct RowPartial<I: Isa> {
     sum: I::V,
     /// Of the word at hand.
     max: I::V,
-    /// Σ w·v over the vectors v: the sums that there were before each vector.
+    /// Σ w·(vectors after it): the sums that there were before each vector.
     moment: I::V,
     entropy: I::V,
 }
@@ -75,7 +75,7 @@ impl<I: Isa> RowPartial<I> {
         }
     }
 
-    /// Adds the vector of weights before those that were added, and their logarithms to base 2.
+    /// Adds a vector of weights and their logarithms to base 2.
     #[inline(always)]
     pub(super) fn add(&mut self, isa: I, weight: I::V, log: I::V) {
         self.moment = isa.add(self.moment, self.sum);
@@ -84,10 +84,11 @@ impl<I: Isa> RowPartial<I> {
         self.entropy = isa.mul_add(weight, log, self.entropy);
     }
 
-    /// Σ w·place, lane by lane.
+    /// Σ w·(the last place − place), lane by lane: no term is negative, so that none takes digits from another.
     #[inline(always)]
     fn moment(&self, isa: I) -> I::V {
-        let lanes = isa.mul(isa.ramp(0.0), self.sum);
+        let after = isa.sub(isa.splat((I::LANES - 1) as f32), isa.ramp(0.0));
+        let lanes = isa.mul(after, self.sum);
         isa.mul_add(self.moment, isa.splat(I::LANES as f32), lanes)
     }
 }
@@ -171,11 +172,11 @@ impl Kernel for OfTile<'_, '_> {
         for r in 0..self.0.rows().len() {
             let mut row = RowPartial::new(isa);
             let lines = self.0.lines(r);
-            for (w, word) in lines.chunks(WORD).enumerate().rev() {
-                for line in word.iter().rev() {
+            for (w, word) in lines.chunks(WORD).enumerate() {
+                for line in word {
                     // The logarithm of a weight of 0 counts as 0.
                     let logs = Line(line.0.map(|w| if w == 0.0 { 0.0 } else { w.log2() }));
-                    for part in (0..Line::LEN / I::LANES).rev() {
+                    for part in 0..Line::LEN / I::LANES {
                         let weight = isa.load(line.part(part, I::LANES));
                         let log = isa.load(logs.part(part, I::LANES));
                         row.add(isa, weight, log);

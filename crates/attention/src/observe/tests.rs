@@ -89,7 +89,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
                 (
                     "moment",
                     statistics.moments[r],
-                    sum(&|j, w| j as f64 * w),
+                    sum(&|j, w| (lines_for(m) * Line::LEN - 1 - j) as f64 * w),
                     m as f64,
                 ),
                 (

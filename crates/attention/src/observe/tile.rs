@@ -111,7 +111,8 @@ impl<'a> Tile<'a> {
         &self.statistics().maxima[..self.rows.len()]
     }
 
-    /// Each row's Σ w·(j − the tile's first key) over the keys j of this tile.
+    /// Each row's Σ w·(l − j) over the keys j of this tile, where l is the last place of the last 16: its first key +
+    /// 16·⌈keys/16⌉ − 1.
     pub fn row_moments(&self) -> &[f32] {
         &self.statistics().moments[..self.rows.len()]
     }

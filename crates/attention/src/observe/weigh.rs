@@ -202,10 +202,9 @@ fn weigh_row<I: Isa, const STATISTICS: bool>(
     let lse = isa.splat(lse);
     let mut sums = RowPartial::new(isa);
     let lines = row.len();
-    // From the last to the first, so that the sums so far add up to the moment.
-    for (w, word) in row.chunks_mut(WORD).enumerate().rev() {
-        for line in word.iter_mut().rev() {
-            for part in (0..Line::LEN / I::LANES).rev() {
+    for (w, word) in row.chunks_mut(WORD).enumerate() {
+        for line in word {
+            for part in 0..Line::LEN / I::LANES {
                 let to = line.part_mut(part, I::LANES);
                 let score = isa.load(to);
                 let log = exp2_domain(isa, isa.sub(score, lse));
