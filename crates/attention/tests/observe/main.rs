@@ -4,6 +4,7 @@ mod asked;
 mod calls;
 #[path = "../common/mod.rs"]
 mod common;
+mod distances;
 mod exact;
 mod lists;
 mod not_finite;
