@@ -62,11 +62,12 @@
 //!   f32 row after row as fast as a plain sum over memory does; two rows side by side, 512 bytes apart, reached 45 to 65% of that,
 //!   four 40 to 55%. Asking for rows ahead mended half of it, and took a tenth from rows that are read in order.
 //! * **Where memory is faster, less of it is reached**: with 60 GB/s on the same machine the first two columns were 65 to 80%. One
-//!   query takes 16 ns for a key and its value, four take 42 (f32 and f16, from the second-level cache, the call's own cost
+//!   query takes 16 ns for a key and its value, four take 37 to 42 (f32 and f16, from the second-level cache, the call's own cost
 //!   included); memory of 60 GB/s gives 1,024 bytes to each of two cores in 34 ns, 512 in 17. So **four queries on f16 are bound
 //!   by arithmetic** there, of which the multiply-adds alone take 15 ns.
 //! * **Arithmetic and reading overlap in part only** where several queries wait for a row: at 35 GB/s, four queries on f16 take
-//!   49 ns a key, of which 29 would do to read it and 37 to compute with it. That less arithmetic hardly helps shows it too (next).
+//!   49 ns a key, where 29 would do to read it and 37 to compute with it. Less arithmetic hardly helps, as the second trial below
+//!   shows.
 //!
 //! Tried and not kept:
 //!

@@ -91,15 +91,15 @@
 //! | words passed over; ranges, columns and cells in vectors; moments as sums of sums | 0.88 (0.88 to 0.90) | 0.89 (0.88 to 0.89) |
 //! | moments from a tile's far end, where nothing cancels | 0.91 (0.89 to 0.92) | 0.90 (0.88 to 0.92) |
 //!
-//! The last was measured at a busier hour, at which the two before it gave 1.00 and 0.90 with AVX2, 0.95 and 0.91 with AVX-512. It
-//! is there for the mean distances, whose largest relative error (of 1 where they are less) fell from 4e-5 to 3e-7 under a distance
-//! penalty.
+//! The last was measured at a busier hour, at which the two before it gave 1.00 and 0.90 with AVX2, 0.95 and 0.91 with AVX-512.
+//! It is there for the mean distances, whose largest relative error (of 1 where they are less) fell from 4e-5 to 3e-7 under a
+//! distance penalty; the test `near_keys_are_counted_as_exactly_as_far_ones` holds it below 2e-6.
 //!
 //! On Zen 5 with AVX2, before the last two, the walk (1) itself is 0.53, each top-16 0.10 to 0.12 on top of it, the picture 0.08,
 //! distances 0.07, spans 0.05, entropy 0.04, maxima 0.03, weight received 0.02 and chosen rows below 0.01; what they share (rows'
 //! statistics, 0.03) is in each of these. With AVX-512 the forward pass is twice as fast there, while lists and bookkeeping are
-//! not: each top-16 is 0.20 to 0.23. Of the last but one on Zen 4 with AVX2, by samples (`perf record -e cpu-clock`), the scores are 0.41,
-//! weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
+//! not: each top-16 is 0.20 to 0.23. Of the last but one on Zen 4 with AVX2, by samples (`perf record -e cpu-clock`), the scores
+//! are 0.41, weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
 //!
 //! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one
 //! row of a hundred, it must let through more than the running bar does); putting candidates one by one into a sorted list (a
@@ -110,8 +110,8 @@
 //! polynomial in two halves side by side (0.2 to 0.3 of some 7 cycles a vector, in a loop of its own, for a larger error).
 //!
 //! What is left: over keys in no order a list appends some 80 values a row, is cut four times, and looks into two of a tile's four
-//! words on average, more at first and hardly any at the end: about 170 cycles a row and tile of 256 keys, of the 2,400 that the
-//! forward pass takes for these. The multiply-adds of the scores are 0.41 of it already, at the processor's peak.
+//! words on average, more at first and hardly any at the end (counted in a simulation that is not in the project): by the samples
+//! about 170 cycles a row and tile of 256 keys, of the 2,400 that the forward pass takes for these. The multiply-adds of the scores are 0.41 of it already, at the processor's peak.
 //!
 //! Not folded into the forward pass: row maxima, entropies, column sums and lists all need the LSE, which the forward pass
 //! knows only when a row is done; the walk, half a forward pass, is what that costs.

@@ -73,8 +73,8 @@ impl<'t> Offer<'t, '_> {
         }
     }
 
-    /// A bit for each word (word · [`MAX_ROWS`] + row) of which the row's list may be given a value: where the word's maximum, times
-    /// the largest factor in it if there are any, is not below the row's bar, NaN included.
+    /// A bit for each word (word · [`MAX_ROWS`] + row) of which the row's list may be given a value: where the word's maximum,
+    /// times the largest factor in it if there are any, is not below the row's bar, NaN included.
     #[inline(always)]
     fn words<I: Isa>(&self, isa: I) -> u64 {
         let rows = u32::MAX >> (32 - self.tile.rows().len());
@@ -140,7 +140,7 @@ impl<'t> Values<'t> {
         isa.not_below(weights, factors, bar) & (u64::MAX >> (64 - lines * Line::LEN))
     }
 
-    /// A number that at least `k` ≤ 32 of the values reach: the k-th of the maxima of every 32nd value. NaN counts as above
+    /// A number that at least `k` ≤ [`MOST`] of the values reach: the k-th of the maxima of every 32nd value. NaN counts as above
     /// all numbers.
     #[inline(always)]
     fn reached<I: Isa>(&self, isa: I, k: usize) -> f32 {
