@@ -334,7 +334,7 @@ impl Avx2 {
         unsafe {
             let mut pairs = [v[0]; 4];
             for i in 0..4 {
-                pairs[i] = self.fold_2::<MAX>(
+                pairs[i] = self.fold::<MAX>(
                     _mm256_unpacklo_ps(v[2 * i], v[2 * i + 1]),
                     _mm256_unpackhi_ps(v[2 * i], v[2 * i + 1]),
                 );
@@ -342,23 +342,15 @@ impl Avx2 {
             let mut fours = [v[0]; 2];
             for i in 0..2 {
                 let [a, b] = [pairs[2 * i], pairs[2 * i + 1]];
-                fours[i] = self.fold_2::<MAX>(
+                fours[i] = self.fold::<MAX>(
                     _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
                     _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
                 );
             }
-            self.fold_2::<MAX>(
+            self.fold::<MAX>(
                 _mm256_permute2f128_ps::<0x20>(fours[0], fours[1]),
                 _mm256_permute2f128_ps::<0x31>(fours[0], fours[1]),
             )
-        }
-    }
-
-    #[inline(always)]
-    fn fold_2<const MAX: bool>(self, a: __m256, b: __m256) -> __m256 {
-        match MAX {
-            true => self.max(a, b),
-            false => self.add(a, b),
         }
     }
 

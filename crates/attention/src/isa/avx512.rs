@@ -220,9 +220,9 @@ impl Avx512 {
                 for half in 0..2 {
                     let [a, b] = [v[4 * i + 2 * half], v[4 * i + 2 * half + 1]];
                     pairs[half] =
-                        self.fold_2::<MAX>(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                        self.fold::<MAX>(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
                 }
-                fours[i] = self.fold_2::<MAX>(
+                fours[i] = self.fold::<MAX>(
                     _mm512_shuffle_ps::<0b01_00_01_00>(pairs[0], pairs[1]),
                     _mm512_shuffle_ps::<0b11_10_11_10>(pairs[0], pairs[1]),
                 );
@@ -230,23 +230,15 @@ impl Avx512 {
             let mut eights = [v[0]; 2];
             for i in 0..2 {
                 let [a, b] = [fours[2 * i], fours[2 * i + 1]];
-                eights[i] = self.fold_2::<MAX>(
+                eights[i] = self.fold::<MAX>(
                     _mm512_shuffle_f32x4::<0x44>(a, b),
                     _mm512_shuffle_f32x4::<0xee>(a, b),
                 );
             }
-            self.fold_2::<MAX>(
+            self.fold::<MAX>(
                 _mm512_shuffle_f32x4::<0x88>(eights[0], eights[1]),
                 _mm512_shuffle_f32x4::<0xdd>(eights[0], eights[1]),
             )
-        }
-    }
-
-    #[inline(always)]
-    fn fold_2<const MAX: bool>(self, a: __m512, b: __m512) -> __m512 {
-        match MAX {
-            true => self.max(a, b),
-            false => self.add(a, b),
         }
     }
 

@@ -111,6 +111,14 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// a if a < b, else b: where either is NaN the result is `b`.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a + b, or [`max`](Isa::max) of both.
+    #[inline(always)]
+    fn fold<const MAX: bool>(self, a: Self::V, b: Self::V) -> Self::V {
+        match MAX {
+            true => self.max(a, b),
+            false => self.add(a, b),
+        }
+    }
     /// The nearest whole number, ties to even.
     fn round(self, a: Self::V) -> Self::V;
     /// p · 2ⁿ for |p| in [0.5, 2) and whole n in [`EXPONENT_FLOOR`](Isa::EXPONENT_FLOOR), 128], exact while the

@@ -75,7 +75,8 @@ fn fold_lines<I: Isa, const MAX: bool, const N: usize>(
         for l in 0..N {
             for part in 0..per_line {
                 let weight = isa.load(row[l].part(part, I::LANES));
-                so_far[l][part] = join::<I, MAX>(isa, so_far[l][part], weight);
+                // In this order, in which a maximum keeps a NaN that is there already.
+                so_far[l][part] = isa.fold::<MAX>(weight, so_far[l][part]);
             }
         }
     }
@@ -190,21 +191,12 @@ fn fold_range<I: Isa, const MAX: bool>(isa: I, weights: &[Line], range: &Range<u
     for four in between.by_ref() {
         for v in 0..4 {
             let weight = isa.load(&four[v * I::LANES..]);
-            folded[v] = join::<I, MAX>(isa, folded[v], weight);
+            folded[v] = isa.fold::<MAX>(weight, folded[v]);
         }
     }
     for one in between.remainder().chunks_exact(I::LANES) {
-        folded[2] = join::<I, MAX>(isa, folded[2], isa.load(one));
+        folded[2] = isa.fold::<MAX>(isa.load(one), folded[2]);
     }
     let [a, b, c, d] = folded;
-    join::<I, MAX>(isa, join::<I, MAX>(isa, a, b), join::<I, MAX>(isa, c, d))
-}
-
-/// The sum of two vectors, or the larger of each lane; a NaN in `so_far` stays.
-#[inline(always)]
-fn join<I: Isa, const MAX: bool>(isa: I, so_far: I::V, weight: I::V) -> I::V {
-    match MAX {
-        true => isa.max(weight, so_far),
-        false => isa.add(so_far, weight),
-    }
+    isa.fold::<MAX>(isa.fold::<MAX>(a, b), isa.fold::<MAX>(c, d))
 }
