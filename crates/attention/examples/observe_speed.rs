@@ -11,7 +11,7 @@ use lookback_attention::forward::forward_on;
 use lookback_attention::measure::numbers;
 use lookback_attention::observe::{
     Area, DistanceMass, Entropy, Observer, Pool, PooledTile, QueryBlock, Received, RowMax, Rows,
-    Span, SpanMass, Tile, TopK, Walk, observe_on,
+    Span, SpanMass, Tile, TopK, Walk, forward_and_observe_on, observe_on,
 };
 use lookback_attention::{Error, InstructionSet, Scoring};
 use ndarray::{Array3, Array4, ArrayView4};
@@ -112,6 +112,17 @@ impl Bench {
         time
     }
 
+    /// Seconds of a forward pass that shows its weights.
+    fn fused<O: Observer>(&self, observer: &O) -> f64 {
+        let (q, kv) = (self.q.view(), (self.k.view(), self.v.view()));
+        let start = Instant::now();
+        let found = forward_and_observe_on(self.set, q, kv, &Scoring::default(), observer);
+        let time = start.elapsed().as_secs_f64();
+        black_box(found.is_ok());
+        assert!(found.is_ok());
+        time
+    }
+
     fn run(&self, seconds: f64, only: &str) {
         let n = self.n;
         let spans: Vec<Span> = (0..5)
@@ -142,6 +153,8 @@ impl Bench {
         type Case<'a> = (&'a str, Box<dyn Fn() -> f64 + 'a>);
         let mut cases: Vec<Case> = vec![
             ("all of them together", Box::new(|| self.time(&all))),
+            ("forward and all of them", Box::new(|| self.fused(&all))),
+            ("forward and the walk", Box::new(|| self.fused(&Nobody))),
             ("the walk itself", Box::new(|| self.time(&Nobody))),
             ("top 16 by weight", Box::new(|| self.time(&top))),
             ("top 16 by product", Box::new(|| self.time(&product))),

@@ -5,9 +5,10 @@ use half::{bf16, f16};
 use ndarray::ArrayView2;
 
 use crate::decode::Decode;
-use crate::forward::Forward;
+use crate::forward::{Forward, PackBlock};
 use crate::isa::{Isa, Line};
 use crate::observe::PackKeys;
+use crate::pack::KvBlock;
 use crate::{Error, InstructionSet};
 
 /// A storage type of keys and values: f32, f16 or bf16. All arithmetic is in f32.
@@ -35,6 +36,8 @@ pub(crate) trait Widen: Copy {
     fn decode(set: InstructionSet, call: Decode<Self>) -> Result<(), Error>;
     /// The keys \[M, d_k\] of one head as panels, `[M/16][d_k][16]`.
     fn pack_keys(set: InstructionSet, keys: ArrayView2<Self>) -> Vec<Line>;
+    /// Keys \[n, d_k\] and values \[n, d_v\] of one head as panels, n at most a block.
+    fn pack_block(set: InstructionSet, kv: (ArrayView2<Self>, ArrayView2<Self>)) -> KvBlock;
 }
 
 /// What [`Widen`] asks to be compiled; not generic, so that it is.
@@ -50,6 +53,14 @@ macro_rules! compiled_here {
 
         fn pack_keys(set: InstructionSet, keys: ArrayView2<Self>) -> Vec<Line> {
             set.run(PackKeys(keys))
+        }
+
+        fn pack_block(
+            set: InstructionSet,
+            (k, v): (ArrayView2<Self>, ArrayView2<Self>),
+        ) -> KvBlock {
+            let memory = Vec::new();
+            set.run(PackBlock { k, v, memory })
         }
     };
 }

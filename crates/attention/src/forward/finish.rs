@@ -17,29 +17,39 @@ pub(super) fn finish<'w, I: Isa>(
 ) {
     let mut rows = o.rows_mut().into_iter().zip(&mut lse);
     for (sums, state) in strips {
-        for (r, (mut row, lse)) in (0..I::Tile::ROWS).zip(&mut rows) {
+        for (r, (row, lse)) in (0..I::Tile::ROWS).zip(&mut rows) {
             let sum = isa.sum(isa.load(&state.sums[r].0));
             let (factor, row_lse) = normaliser(state.reference[r].into(), sum.into(), sink);
             *lse = row_lse;
             let lines = sums.iter().skip(r).step_by(I::Tile::ROWS);
-            match row.as_slice_mut() {
-                Some(row) => {
-                    let (whole, rest) = row.as_chunks_mut::<{ Line::LEN }>();
-                    for (out, line) in whole.iter_mut().zip(lines.clone()) {
-                        *out = line.0.map(|x| x * factor);
-                    }
-                    for (out, x) in rest
-                        .iter_mut()
-                        .zip(lines.skip(whole.len()).flat_map(|l| l.0))
-                    {
-                        *out = x * factor;
-                    }
-                }
-                None => {
-                    for (out, x) in row.iter_mut().zip(lines.flat_map(|line| line.0)) {
-                        *out = x * factor;
-                    }
-                }
+            write(row, lines, factor);
+        }
+    }
+}
+
+/// Writes a row of O, `factor` times the sums, of which each line holds sixteen columns.
+#[inline(always)]
+pub(crate) fn write<'w>(
+    mut row: ArrayViewMut1<f32>,
+    lines: impl Iterator<Item = &'w Line> + Clone,
+    factor: f32,
+) {
+    match row.as_slice_mut() {
+        Some(row) => {
+            let (whole, rest) = row.as_chunks_mut::<{ Line::LEN }>();
+            for (out, line) in whole.iter_mut().zip(lines.clone()) {
+                *out = line.0.map(|x| x * factor);
+            }
+            for (out, x) in rest
+                .iter_mut()
+                .zip(lines.skip(whole.len()).flat_map(|l| l.0))
+            {
+                *out = x * factor;
+            }
+        }
+        None => {
+            for (out, x) in row.iter_mut().zip(lines.flat_map(|line| line.0)) {
+                *out = x * factor;
             }
         }
     }

@@ -90,8 +90,11 @@ mod strip;
 mod task;
 #[cfg(test)]
 mod tests;
+mod values;
 
-pub(crate) use plan::Forward;
+pub(crate) use finish::write;
+pub(crate) use plan::{Forward, PackBlock};
+pub(crate) use values::Values;
 
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 

@@ -115,10 +115,10 @@ impl<E: Element> Kernel for Forward<'_, E> {
 }
 
 /// Packs one block.
-struct PackBlock<'a, E> {
-    k: ArrayView2<'a, E>,
-    v: ArrayView2<'a, E>,
-    memory: Vec<Line>,
+pub(crate) struct PackBlock<'a, E> {
+    pub(crate) k: ArrayView2<'a, E>,
+    pub(crate) v: ArrayView2<'a, E>,
+    pub(crate) memory: Vec<Line>,
 }
 
 impl<E: Element> Kernel for PackBlock<'_, E> {

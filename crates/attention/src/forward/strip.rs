@@ -5,8 +5,9 @@
 //! reference is raised, and what was summed rescaled, only where a score passes it by more than [`HEADROOM`]. The result
 //! is the same in exact arithmetic, and after the first keys of a row hardly any tile raises it.
 
+use super::values::Values;
 use crate::isa::math::exp2_bounded;
-use crate::isa::{Isa, Line, Tile, multiply};
+use crate::isa::{Isa, Line, Tile};
 use crate::pack::KvBlock;
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
 
@@ -85,12 +86,14 @@ impl Strip<'_> {
                 panel += 1;
             }
         }
-        let keys = panels.start * Line::LEN..to - start;
-        if block.finite() || self.state.bounds.all_see(start + keys.start..to) {
-            self.sum_values(isa, block, keys);
-        } else {
-            self.sum_visible_values::<I>(block, keys, start);
-        }
+        let mut values = Values::<1> {
+            weights: &self.weights.0[panels.start * I::Tile::ROWS..],
+            stride: I::Tile::ROWS,
+            block,
+            keys: panels.start * Line::LEN..to - start,
+            o: self.o,
+        };
+        values.add(isa, start, &self.state.bounds);
     }
 
     /// Scores, exponentials and their sums for one tile; the weights go to memory.
@@ -197,76 +200,6 @@ impl Strip<'_> {
         self.o.iter_mut().skip(r).step_by(T::ROWS).for_each(scale);
         for panel in done {
             scale(&mut self.weights.0[panel * T::ROWS + r]);
-        }
-    }
-
-    /// Adds the weights times the values of `keys` (of the block) to the sums.
-    ///
-    /// Each block is summed from zero and then added, so that rounding grows with the number of blocks and not
-    /// with the number of keys.
-    #[inline(always)]
-    fn sum_values<I: Isa>(&mut self, isa: I, block: &KvBlock, keys: std::ops::Range<usize>) {
-        let columns = self.o.len() / I::Tile::ROWS;
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
-        let mut panel = 0;
-        while panel < columns {
-            if panel + wide <= columns {
-                self.sum_panels::<I, I::Tile>(isa, block, keys.clone(), panel);
-                panel += wide;
-            } else {
-                self.sum_panels::<I, I::Narrow>(isa, block, keys.clone(), panel);
-                panel += 1;
-            }
-        }
-    }
-
-    /// One tile of [`sum_values`](Strip::sum_values).
-    #[inline(always)]
-    fn sum_panels<I: Isa, T: Tile<I::V>>(
-        &mut self,
-        isa: I,
-        block: &KvBlock,
-        keys: std::ops::Range<usize>,
-        panel: usize,
-    ) {
-        let per_line = Line::LEN / I::LANES;
-        let last = panel + T::VECTORS / per_line - 1;
-        let weights = &self.weights.0[keys.start / Line::LEN * T::ROWS..];
-        let panels = [
-            &block.value_panel(panel)[keys.clone()],
-            &block.value_panel(last)[keys],
-        ];
-        let tile = multiply::<I, T>(isa, weights, panels);
-        let o = &mut self.o[panel * T::ROWS..(last + 1) * T::ROWS];
-        for r in 0..T::ROWS {
-            let row = tile.row(r).as_ref();
-            for v in 0..T::VECTORS {
-                let part = o[v / per_line * T::ROWS + r].part_mut(v % per_line, I::LANES);
-                isa.store(isa.add(isa.load(part), row[v]), part);
-            }
-        }
-    }
-
-    /// As [`sum_values`](Strip::sum_values), each row over its visible keys alone: where a value is not finite, a weight of 0
-    /// does not hide it.
-    #[inline(never)]
-    fn sum_visible_values<I: Isa>(
-        &mut self,
-        block: &KvBlock,
-        keys: std::ops::Range<usize>,
-        start: usize,
-    ) {
-        let height = I::Tile::ROWS;
-        for r in 0..height {
-            let visible = self.state.bounds.row(r);
-            for key in keys.clone().filter(|key| visible.contains(&(start + key))) {
-                let weight = self.weights.0[key / Line::LEN * height + r].0[key % Line::LEN];
-                for (panel, o) in self.o.chunks_exact_mut(height).enumerate() {
-                    for (o, v) in o[r].0.iter_mut().zip(block.value_panel(panel)[key].0) {
-                        *o += weight * v;
-                    }
-                }
-            }
         }
     }
 }

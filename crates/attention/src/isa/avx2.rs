@@ -18,14 +18,16 @@ impl Avx2 {
     pub(crate) fn new() -> Option<Avx2> {
         let has = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
+            // Miri does not know its instruction, nor then the feature.
+            && (is_x86_feature_detected!("f16c") || cfg!(miri))
             && is_x86_feature_detected!("popcnt");
         has.then_some(Avx2 { _detected: () })
     }
 }
 
 /// Everything below is inlined into this function, and so compiled for AVX2.
-#[target_feature(enable = "avx,avx2,fma,f16c,popcnt")]
+#[target_feature(enable = "avx,avx2,fma,popcnt")]
+#[cfg_attr(not(miri), target_feature(enable = "f16c"))]
 fn enter<K: Kernel>(isa: Avx2, kernel: K) -> K::Output {
     kernel.run(isa)
 }
@@ -69,6 +71,9 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn load_f16(self, src: &[f16]) -> __m256 {
         let src = contract::read(src, Self::LANES);
+        if cfg!(miri) {
+            return self.load(&std::array::from_fn::<f32, 8, _>(|i| src[i].to_f32()));
+        }
         // SAFETY: `self` proves F16C; `src` holds eight 16-bit values, and the load needs no alignment.
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(src.as_ptr().cast())) }
     }

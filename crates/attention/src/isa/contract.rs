@@ -64,12 +64,12 @@ pub(super) fn part(part: usize, lanes: usize) {
     );
 }
 
-/// The operands of a [`multiply_onto`](super::multiply_onto): how many lines the strip has, of which `rows` are taken every
-/// `stride`, and how many each of the two panels.
+/// The operands of a [`multiply_rows`](super::multiply_rows): how many lines the strip has, of which every `stride` lines those
+/// of the next `span` are taken that are a row's, and how many each of the two panels.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
     pub(super) lines: usize,
-    pub(super) rows: usize,
+    pub(super) span: usize,
     pub(super) stride: usize,
     pub(super) panels: [usize; 2],
 }
@@ -81,7 +81,7 @@ pub(super) fn product(of: Product) {
     let last = of.panels[0].div_ceil(Line::LEN).wrapping_sub(1);
     let needed = match of.panels[0] {
         0 => 0,
-        _ => last * of.stride + of.rows,
+        _ => last * of.stride + of.span,
     };
     let fits = of.panels[0] == of.panels[1] && of.lines >= needed;
     if cfg!(debug_assertions) && !fits {
@@ -95,13 +95,13 @@ pub(super) fn product(of: Product) {
 fn unfit(of: Product, needed: usize) -> ! {
     let Product {
         lines,
-        rows,
+        span,
         stride,
         panels: [depth, other],
     } = of;
     panic!(
-        "product: panels of {depth} and {other} lines, which must be as many; a strip of {lines} lines, of which {rows} rows every \
-         {stride} lines need {needed}"
+        "product: panels of {depth} and {other} lines, which must be as many; a strip of {lines} lines, of which {span} every \
+         {stride} need {needed}"
     )
 }
 

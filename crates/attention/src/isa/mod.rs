@@ -47,7 +47,7 @@ pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
 pub(crate) use line::{Line, lines_for};
-pub(crate) use multiply::{multiply, multiply_onto};
+pub(crate) use multiply::{multiply, multiply_onto, multiply_rows};
 pub(crate) use portable::Portable;
 #[cfg(test)]
 pub(crate) use portable::Shaped;

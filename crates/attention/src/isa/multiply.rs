@@ -24,34 +24,47 @@ pub(crate) fn multiply<I: Isa, T: Tile<I::V>>(isa: I, a: &[Line], b: [&[Line]; 2
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
     isa: I,
+    tile: T,
+    a: (&[Line], usize),
+    b: [&[Line]; 2],
+) -> T {
+    multiply_rows::<I, T, 1>(isa, tile, a, b)
+}
+
+/// As [`multiply_onto`], of rows that lie `ROW` lines apart: with a `stride` of 1, `[ROWS][ROW][16]`, each row as it comes.
+#[inline(always)]
+#[cfg_attr(debug_assertions, track_caller)]
+pub(crate) fn multiply_rows<I: Isa, T: Tile<I::V>, const ROW: usize>(
+    isa: I,
     mut tile: T,
     (a, stride): (&[Line], usize),
     b: [&[Line]; 2],
 ) -> T {
     let depth = b[0].len();
+    let span = (T::ROWS - 1) * ROW + 1;
     contract::product(contract::Product {
         lines: a.len(),
-        rows: T::ROWS,
+        span,
         stride,
         panels: [depth, b[1].len()],
     });
     assert!(b[1].len() == depth);
     let whole = depth / Line::LEN;
     for c in 0..whole {
-        let a = &a[c * stride..][..T::ROWS];
+        let a = &a[c * stride..][..span];
         let b = [
             &b[0][c * Line::LEN..][..Line::LEN],
             &b[1][c * Line::LEN..][..Line::LEN],
         ];
         for t in 0..Line::LEN {
-            step::<I, T>(isa, &mut tile, a, t, [&b[0][t], &b[1][t]]);
+            step::<I, T, ROW>(isa, &mut tile, a, t, [&b[0][t], &b[1][t]]);
         }
     }
     let rest = whole * Line::LEN..depth;
     if !rest.is_empty() {
-        let a = &a[whole * stride..][..T::ROWS];
+        let a = &a[whole * stride..][..span];
         for (t, line) in rest.enumerate() {
-            step::<I, T>(isa, &mut tile, a, t % Line::LEN, [&b[0][line], &b[1][line]]);
+            step::<I, T, ROW>(isa, &mut tile, a, t % Line::LEN, [&b[0][line], &b[1][line]]);
         }
     }
     tile
@@ -59,14 +72,20 @@ pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
 
 /// One t: every row's a times the panels' lines, added to the tile.
 #[inline(always)]
-fn step<I: Isa, T: Tile<I::V>>(isa: I, tile: &mut T, a: &[Line], t: usize, b: [&Line; 2]) {
+fn step<I: Isa, T: Tile<I::V>, const ROW: usize>(
+    isa: I,
+    tile: &mut T,
+    a: &[Line],
+    t: usize,
+    b: [&Line; 2],
+) {
     let per_line = Line::LEN / I::LANES;
     let mut row = T::row_of(isa.splat(0.0));
     for v in 0..T::VECTORS {
         row.as_mut()[v] = isa.load(b[v / per_line].part(v % per_line, I::LANES));
     }
     for r in 0..T::ROWS {
-        let x = isa.splat(a[r].0[t]);
+        let x = isa.splat(a[r * ROW].0[t]);
         let sums = tile.row_mut(r).as_mut();
         for v in 0..T::VECTORS {
             sums[v] = isa.mul_add(x, row.as_ref()[v], sums[v]);

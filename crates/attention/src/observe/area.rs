@@ -95,6 +95,17 @@ pub struct QueryBlock<'a> {
 }
 
 impl<'a> QueryBlock<'a> {
+    /// The block with the LSE of its queries.
+    pub(super) fn with_lse<'b>(&self, lse: &'b [f32]) -> QueryBlock<'b>
+    where
+        'a: 'b,
+    {
+        QueryBlock {
+            lse,
+            ..self.clone()
+        }
+    }
+
     /// The whole walk's dimensions and mask.
     pub fn walk(&self) -> &'a Walk {
         self.walk

@@ -3,44 +3,36 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Observer, QueryBlock};
-use crate::Error;
-
 /// The output, and the blocks that wait for those before them: no more than there are threads, about.
-pub(super) struct Merger<'a, O: Observer> {
-    observer: &'a O,
-    blocks: &'a [QueryBlock<'a>],
-    state: Mutex<State<O>>,
+pub(super) struct Merger<T, B, F> {
+    /// Takes into the output what block `.1` leaves.
+    merge: F,
+    state: Mutex<State<T, B>>,
 }
 
-struct State<O: Observer> {
-    output: O::Output,
+struct State<T, B> {
+    output: T,
     /// The block whose turn it is.
     turn: usize,
-    waiting: BTreeMap<usize, O::Block>,
+    waiting: BTreeMap<usize, B>,
 }
 
-impl<'a, O: Observer> Merger<'a, O> {
+impl<T, B, F: Fn(&mut T, usize, B)> Merger<T, B, F> {
     /// Nothing merged yet.
-    ///
-    /// # Errors
-    /// What the observer refuses.
-    pub(super) fn new(observer: &'a O, blocks: &'a [QueryBlock<'a>]) -> Result<Self, Error> {
-        let walk = blocks[0].walk;
+    pub(super) fn new(output: T, merge: F) -> Merger<T, B, F> {
         let state = State {
-            output: observer.start(walk)?,
+            output,
             turn: 0,
             waiting: BTreeMap::new(),
         };
-        Ok(Merger {
-            observer,
-            blocks,
+        Merger {
+            merge,
             state: Mutex::new(state),
-        })
+        }
     }
 
     /// Merges what block `at` leaves, as soon as all before it are merged.
-    pub(super) fn add(&self, at: usize, block: O::Block) {
+    pub(super) fn add(&self, at: usize, block: B) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.insert(at, block);
         let State {
@@ -49,16 +41,14 @@ impl<'a, O: Observer> Merger<'a, O> {
             waiting,
         } = &mut *state;
         while let Some(block) = waiting.remove(turn) {
-            self.observer.merge(output, &self.blocks[*turn], block);
+            (self.merge)(output, *turn, block);
             *turn += 1;
         }
     }
 
     /// The output, when all blocks are added.
-    pub(super) fn finish(self) -> O::Output {
+    pub(super) fn finish(self) -> T {
         let state = self.state.into_inner();
-        let mut output = state.unwrap_or_else(PoisonError::into_inner).output;
-        self.observer.finish(&mut output);
-        output
+        state.unwrap_or_else(PoisonError::into_inner).output
     }
 }

@@ -7,8 +7,8 @@ use ndarray::{ArrayView4, s};
 use rayon::prelude::*;
 
 use super::merge::Merger;
+use super::scores::height;
 use super::strip::{Job, Workspace};
-use super::weigh::height;
 use super::{Edge, Observer, QueryBlock, Walk};
 use crate::isa::Line;
 use crate::score::HeadScoring;
@@ -17,7 +17,7 @@ use crate::{Element, Error, InstructionSet, Scoring};
 
 /// Queries of a block, about: whole strips, enough of them that reading a block of keys into the second-level
 /// cache is a small part of the work on it, few enough that the observers' states stay there too.
-const BLOCK_ROWS: usize = 96;
+pub(super) const BLOCK_ROWS: usize = 96;
 
 /// A validated call.
 pub(super) struct Observe<'a, 's, E, O> {
@@ -37,32 +37,19 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
     /// Walks.
     pub(super) fn run(&self) -> Result<O::Output, Error> {
         let heads = HeadScoring::of_batch(self.scoring, &self.walk.shape)?;
-        let blocks = self.blocks(height(self.set));
-        let merger = Merger::new(self.observer, &blocks)?;
+        let blocks = query_blocks(self.set, self.walk, self.lse, BLOCK_ROWS);
+        let merge = |output: &mut O::Output, at: usize, state| {
+            self.observer.merge(output, &blocks[at], state);
+        };
+        let merger = Merger::new(self.observer.start(self.walk)?, merge);
         let keys = self.pack();
-        let next = AtomicUsize::new(0);
-        let work = || self.work(&heads, &keys, &blocks, (&next, &merger));
-        match rayon::current_num_threads().min(blocks.len()) {
-            0 | 1 => work(),
-            threads => rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work()))),
-        }
-        Ok(merger.finish())
-    }
-
-    /// Takes blocks until there are none.
-    fn work(
-        &self,
-        heads: &[HeadScoring],
-        keys: &[Vec<Line>],
-        blocks: &[QueryBlock],
-        (next, merger): (&AtomicUsize, &Merger<O>),
-    ) {
         let shape = &self.walk.shape;
-        let statistics = self.observer.wants_row_statistics();
-        let mut workspace = Workspace::new(self.set, shape.d_k, statistics);
-        while let at = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(block) = blocks.get(at)
-        {
+        let workspace = || {
+            let statistics = self.observer.wants_row_statistics();
+            Workspace::new(self.set, shape.d_k, statistics)
+        };
+        share_out(blocks.len(), workspace, |workspace, at| {
+            let block = &blocks[at];
             let head = block.batch * shape.h + block.head;
             let job = Job {
                 set: self.set,
@@ -73,8 +60,11 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
                 cut: self.cut_in(block),
                 observer: self.observer,
             };
-            merger.add(at, job.observe(&mut workspace));
-        }
+            merger.add(at, job.observe(workspace));
+        });
+        let mut output = merger.finish();
+        self.observer.finish(&mut output);
+        Ok(output)
     }
 
     /// The real keys of every key/value head, `[B][H_kv]`, each `[keys/16][d_k][16]`.
@@ -88,30 +78,6 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
         (0..b * h_kv).into_par_iter().map(pack).collect()
     }
 
-    /// The queries cut into blocks at fixed places, in the order in which they are taken and merged.
-    ///
-    /// Head after head, because its keys are then in a shared cache; within a head the last queries first, which
-    /// see the most keys under a causal mask, so that the blocks at the very end are small.
-    fn blocks(&self, strip: usize) -> Vec<QueryBlock<'a>> {
-        let Shape { b, h, n, .. } = self.walk.shape;
-        let height = BLOCK_ROWS.div_ceil(strip) * strip;
-        let mut blocks = Vec::with_capacity(b * h * n.div_ceil(height));
-        for at in 0..b * h {
-            for start in (0..n).step_by(height).rev() {
-                let rows = start..(start + height).min(n);
-                blocks.push(QueryBlock {
-                    set: self.set,
-                    walk: self.walk,
-                    batch: at / h,
-                    head: at % h,
-                    lse: &self.lse[at * n..][rows.clone()],
-                    rows,
-                });
-            }
-        }
-        blocks
-    }
-
     /// The cut edges of a block's rows.
     fn cut_in(&self, block: &QueryBlock) -> &'a [Edge] {
         let at = |row: usize| {
@@ -121,6 +87,59 @@ impl<'a, E: Element, O: Observer> Observe<'a, '_, E, O> {
         };
         &self.cut[at(block.rows.start)..at(block.rows.end)]
     }
+}
+
+/// Calls `work` with every number below `count`, on all threads, each of which takes the next number when it is done with one and
+/// has a workspace of its own.
+pub(super) fn share_out<W>(
+    count: usize,
+    workspace: impl Fn() -> W + Sync,
+    work: impl Fn(&mut W, usize) + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut workspace = workspace();
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && at < count
+        {
+            work(&mut workspace, at);
+        }
+    };
+    match rayon::current_num_threads().min(count) {
+        0 | 1 => take(),
+        threads => rayon::scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| take()))),
+    }
+}
+
+/// All queries in blocks of about `rows`, cut at fixed places, in the order in which they are taken and merged; with their part
+/// of `lse`, `[B][H][N]`, or with none where that is empty.
+///
+/// Head after head, because its keys are then in a shared cache; within a head the last queries first, which
+/// see the most keys under a causal mask, so that the blocks at the very end are small.
+pub(super) fn query_blocks<'a>(
+    set: InstructionSet,
+    walk: &'a Walk,
+    lse: &'a [f32],
+    rows: usize,
+) -> Vec<QueryBlock<'a>> {
+    let Shape { b, h, n, .. } = walk.shape;
+    let height = rows.next_multiple_of(height(set));
+    let mut blocks = Vec::with_capacity(b * h * n.div_ceil(height));
+    for at in 0..b * h {
+        let of_head = lse.get(at * n..).unwrap_or_default();
+        for start in (0..n).step_by(height).rev() {
+            let rows = start..(start + height).min(n);
+            blocks.push(QueryBlock {
+                set,
+                walk,
+                batch: at / h,
+                head: at % h,
+                lse: of_head.get(rows.clone()).unwrap_or_default(),
+                rows,
+            });
+        }
+    }
+    blocks
 }
 
 /// The range within another, empty at its start if they do not meet.

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use super::plan::{cover, meet};
+use super::plan::meet;
+use super::scores::{Queries, Scores, Strip, seen};
 use super::statistics::Partial;
 use super::tile::{LINES, MAX_ROWS};
-use super::weigh::{PackStrip, Strip, Weigh, height};
+use super::weigh::Weigh;
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
@@ -16,10 +17,7 @@ use crate::score::HeadScoring;
 
 /// A worker's memory, reused from block to block.
 pub(super) struct Workspace {
-    height: usize,
-    /// `[strips][d_k/16][ROWS]`: packed queries.
-    q: Vec<Line>,
-    q_lines: usize,
+    q: Queries,
     /// `[MAX_ROWS][LINES]`
     weights: Vec<Line>,
     /// Whether somebody wants the rows' statistics, and where they are gathered.
@@ -29,11 +27,8 @@ pub(super) struct Workspace {
 
 impl Workspace {
     pub(super) fn new(set: InstructionSet, d_k: usize, statistics: bool) -> Workspace {
-        let height = height(set);
         Workspace {
-            height,
-            q: Vec::new(),
-            q_lines: lines_for(d_k) * height,
+            q: Queries::new(set, d_k),
             weights: vec![Line::ZERO; MAX_ROWS * LINES],
             statistics,
             partial: Box::new(Partial::NONE),
@@ -64,7 +59,7 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let wanted = meet(&visible, &self.wanted(self.block.rows(), visible.clone()));
         if !wanted.is_empty() {
             let strips = self.strips(workspace);
-            let in_band = MAX_ROWS / workspace.height;
+            let in_band = MAX_ROWS / workspace.q.height;
             for start in (wanted.start / BLOCK * BLOCK..wanted.end).step_by(BLOCK) {
                 for (at, band) in strips.chunks(in_band).enumerate() {
                     let keys = start..start + BLOCK;
@@ -88,22 +83,12 @@ impl<O: Observer> Job<'_, '_, '_, O> {
 
     /// Packs the block's queries.
     fn strips(&self, workspace: &mut Workspace) -> Vec<Strip> {
-        let (block, height) = (self.block.rows(), workspace.height);
-        let strips = block.len().div_ceil(height);
-        workspace.q.resize(strips * workspace.q_lines, Line::ZERO);
-        let parts = workspace.q.chunks_exact_mut(workspace.q_lines);
-        let pack = |(to, first): (&mut [Line], usize)| {
-            let rows = first..(first + height).min(block.end);
-            let strip = PackStrip {
-                q: self.q,
-                lse: &self.block.lse[rows.start - block.start..rows.end - block.start],
-                rows,
-                scoring: self.scoring,
-                to,
-            };
-            strip.run_on(self.set)
-        };
-        parts.zip(block.clone().step_by(height)).map(pack).collect()
+        let rows = self.block.rows();
+        let mut strips = workspace.q.pack(self.set, self.q, &rows, self.scoring);
+        for strip in &mut strips {
+            strip.set_lse(&self.block.lse[strip.rows.start - rows.start..]);
+        }
+        strips
     }
 
     /// Computes the weights of a band of strips, as many as fit a tile, of which the first is the block's strip `at`, for those of
@@ -115,8 +100,7 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         workspace: &mut Workspace,
         state: &mut O::Block,
     ) {
-        let seen = |strip: &Strip| meet(&keys, &strip.bounds.seen());
-        let seen = strips.iter().map(seen).fold(keys.start..keys.start, cover);
+        let seen = seen(strips, &keys);
         let rows = strips[0].rows.start..strips[strips.len() - 1].rows.end;
         if seen.is_empty() {
             return;
@@ -128,15 +112,20 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let first = wanted.start / Line::LEN * Line::LEN;
         let keys = first..seen.end.min(wanted.end.next_multiple_of(Line::LEN));
         let weights = &mut workspace.weights;
-        let weigh = Weigh {
+        let scores = Scores {
             strips,
-            q: &workspace.q[at * workspace.q_lines..][..strips.len() * workspace.q_lines],
+            q: workspace.q.strips(at, strips.len()),
             keys: self.keys,
+            origin: 0,
             d_k: self.q.ncols(),
             scoring: self.scoring,
             first,
             panels: lines_for(keys.len()),
-            weights,
+            to: weights,
+            stride: LINES,
+        };
+        let weigh = Weigh {
+            scores,
             statistics: workspace.statistics,
             partial: &mut workspace.partial,
         };

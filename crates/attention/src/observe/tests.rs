@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, s};
 
+use super::scores::{Height, PackKeys, PackStrip, Scores};
 use super::statistics::Partial;
 use super::tile::{LINES, MAX_ROWS};
-use super::weigh::{Height, PackKeys, PackStrip, Weigh};
+use super::weigh::Weigh;
 use crate::isa::{Isa, Line, Shaped, lines_for};
 use crate::reference;
 use crate::score::HeadScoring;
@@ -41,24 +42,29 @@ fn check<I: Isa>(isa: I, mask: Mask) {
     for first in (0..n).step_by(height) {
         let rows = first..(first + height).min(n);
         let mut packed = vec![Line::ZERO; lines_for(d) * height];
-        let strip = isa.run(PackStrip {
+        let mut strip = isa.run(PackStrip {
             q: q.view(),
-            lse: &lse[rows.clone()],
             rows: rows.clone(),
             scoring: &head,
             to: &mut packed,
         });
+        strip.set_lse(&lse[rows.clone()]);
         let mut weights = vec![Line::ZERO; height * LINES];
         let mut partial = Partial::NONE;
-        let statistics = isa.run(Weigh {
+        let scores = Scores {
             strips: std::slice::from_ref(&strip),
             q: &packed,
             keys: &keys,
+            origin: 0,
             d_k: d,
             scoring: &head,
             first: 0,
             panels: lines_for(m),
-            weights: &mut weights,
+            to: &mut weights,
+            stride: LINES,
+        };
+        let statistics = isa.run(Weigh {
+            scores,
             statistics: true,
             partial: &mut partial,
         });

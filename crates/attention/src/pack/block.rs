@@ -67,6 +67,12 @@ impl KvBlock {
         &self.lines[panel * self.d_k..][..self.d_k]
     }
 
+    /// `[keys/16][d_k][16]`: all keys; 0 beyond the last.
+    #[inline(always)]
+    pub(crate) fn key_panels(&self) -> &[Line] {
+        &self.lines[..lines_for(self.keys) * self.d_k]
+    }
+
     /// `[keys][16]`: columns `16·panel` to `16·panel + 15` of the values; 0 beyond d_v.
     #[inline(always)]
     pub(crate) fn value_panel(&self, panel: usize) -> &[Line] {

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use lookback_attention::observe::{
-    DistanceMass, Distances, Entropy, Heaviest, Pool, PooledTile, Received, RowMax, Rows, Span,
-    SpanMass, TopK, observe_on,
+    DistanceMass, Distances, Entropy, Heaviest, Observer, Pool, PooledTile, Received, RowMax, Rows,
+    Span, SpanMass, TopK, observe_on,
 };
 use lookback_attention::{InstructionSet, Mask, Scoring};
 use ndarray::{Array3, Array4, ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, s};
@@ -22,6 +22,16 @@ pub(crate) struct Asked {
     pictures: Vec<PooledTile>,
     mask: Mask,
 }
+
+/// What [`Asked::observer`] finds.
+pub(crate) type Found = (
+    Heaviest,
+    Heaviest,
+    (Array3<f32>, Array3<f32>, Array3<f64>, Distances),
+    Array4<f32>,
+    Array4<f32>,
+    Vec<Array4<f32>>,
+);
 
 /// What the reference says, and how far a sum of weights may be from it.
 pub(crate) struct Truth<'a> {
@@ -98,6 +108,18 @@ impl Asked {
         }
     }
 
+    /// All observers.
+    pub(crate) fn observer(&self) -> impl Observer<Output = Found> {
+        (
+            TopK::by_weight(self.k),
+            TopK::by_product(self.k, self.factors.view()),
+            (Entropy, RowMax, Received, DistanceMass),
+            SpanMass::new(self.spans.clone()),
+            Rows::new(self.chosen.clone()),
+            self.pictures.clone(),
+        )
+    }
+
     /// Asks on an instruction set and compares all answers.
     pub(crate) fn check(
         &self,
@@ -106,15 +128,12 @@ impl Asked {
         scoring: &Scoring,
         truth: &Truth,
     ) -> Result<(), TestCaseError> {
-        let observer = (
-            TopK::by_weight(self.k),
-            TopK::by_product(self.k, self.factors.view()),
-            (Entropy, RowMax, Received, DistanceMass),
-            SpanMass::new(self.spans.clone()),
-            Rows::new(self.chosen.clone()),
-            self.pictures.clone(),
-        );
-        let found = observe_on(set, call, scoring, &[], &observer).expect("valid");
+        let found = observe_on(set, call, scoring, &[], &self.observer()).expect("valid");
+        self.compare(found, truth)
+    }
+
+    /// Compares all answers.
+    pub(crate) fn compare(&self, found: Found, truth: &Truth) -> Result<(), TestCaseError> {
         let (by_weight, by_product, statistics, spans, rows, pictures) = found;
         let (entropy, maxima, received, distances) = statistics;
         let (batches, heads, ..) = truth.weights.dim();

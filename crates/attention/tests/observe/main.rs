@@ -6,5 +6,6 @@ mod calls;
 mod common;
 mod distances;
 mod exact;
+mod fused;
 mod lists;
 mod not_finite;

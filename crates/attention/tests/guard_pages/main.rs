@@ -7,11 +7,26 @@
 //! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER='valgrind --error-exitcode=1' \
 //!     cargo test -p lookback-attention --test guard_pages
 //! ```
+//!
+//! Miri also knows what the language forbids: references that overlap, values that were never written, data races. It has no
+//! pages, and knows the ends of an allocation without them; it is some ten thousand times slower, and is given fewer shapes.
+//! It asks no processor, but takes
+//! the instruction sets that are named (f16 is widened without F16C, which it does not know):
+//!
+//! ```text
+//! MIRIFLAGS='-Zmiri-tree-borrows -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation' \
+//!     RAYON_NUM_THREADS=2 RUSTFLAGS='-C target-feature=+avx2,+fma,+popcnt' \
+//!     cargo +nightly miri test -p lookback-attention --test guard_pages
+//! ```
 #![cfg(unix)]
 
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg_attr(miri, path = "allocated.rs")]
+mod guarded;
 
 use common::Random;
+use guarded::{ENDS, Guarded, SHAPES};
 use half::f16;
 use lookback_attention::backward::{GradientsMut, Inputs, Options, backward_into_on};
 use lookback_attention::decode::{Cache, Workspace, decode_into_on};
@@ -23,85 +38,13 @@ use lookback_attention::observe::{
 use lookback_attention::varlen::{self, Sequence, Sequences};
 use lookback_attention::weights::weights_on;
 use lookback_attention::{InstructionSet, Mask, Scoring};
-use ndarray::{ArrayView, ArrayViewMut, Dimension, Ix2, Ix3, Ix4, s};
-
-/// Values in pages of their own, between two pages that cannot be touched.
-struct Guarded<T> {
-    map: *mut u8,
-    bytes: usize,
-    values: *mut T,
-    len: usize,
-}
-
-impl<T: Copy> Guarded<T> {
-    /// `len` values that end (or, with `low`, begin) where the pages do.
-    fn new(len: usize, low: bool, mut value: impl FnMut() -> T) -> Guarded<T> {
-        // SAFETY: asks for a number, and has no requirement.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-        let inner = (len * size_of::<T>()).next_multiple_of(page);
-        let bytes = inner + 2 * page;
-        let (none, private) = (libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new anonymous mapping, placed by the system; it overlaps nothing.
-        let map = unsafe { libc::mmap(std::ptr::null_mut(), bytes, none, private, -1, 0) };
-        assert!(map != libc::MAP_FAILED, "no memory for the test");
-        let map = map.cast::<u8>();
-        // SAFETY: the pages between the first and the last of the mapping that was just made.
-        let opened = unsafe {
-            let start = map.add(page).cast();
-            libc::mprotect(start, inner, libc::PROT_READ | libc::PROT_WRITE)
-        };
-        assert_eq!(opened, 0);
-        let skip = if low { 0 } else { inner - len * size_of::<T>() };
-        // SAFETY: within the mapping, and aligned: pages are, and `skip` is a multiple of the size where it is not 0.
-        let values = unsafe { map.add(page + skip) }.cast::<T>();
-        for at in 0..len {
-            // SAFETY: `len` values fit from `values` to the end of the pages that may be written.
-            unsafe { values.add(at).write(value()) };
-        }
-        Guarded {
-            map,
-            bytes,
-            values,
-            len,
-        }
-    }
-
-    fn view<D: Dimension>(&self, dim: D) -> ArrayView<'_, T, D> {
-        // SAFETY: all `len` values were written, and live as long as the mapping that `self` owns.
-        let values = unsafe { std::slice::from_raw_parts(self.values, self.len) };
-        ArrayView::from_shape(dim, values).expect("as many as the shape says")
-    }
-
-    fn view_mut<D: Dimension>(&mut self, dim: D) -> ArrayViewMut<'_, T, D> {
-        // SAFETY: as in `view`, and `self` is borrowed mutably.
-        let values = unsafe { std::slice::from_raw_parts_mut(self.values, self.len) };
-        ArrayViewMut::from_shape(dim, values).expect("as many as the shape says")
-    }
-}
-
-impl<T> Drop for Guarded<T> {
-    fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made, of that size; nothing borrows it any more.
-        unsafe { libc::munmap(self.map.cast(), self.bytes) };
-    }
-}
-
-/// Shapes: H, H_kv, N, M, d_k, d_v.
-const SHAPES: [[usize; 6]; 7] = [
-    [1, 1, 1, 1, 1, 1],
-    [3, 1, 5, 17, 7, 3],
-    [2, 2, 6, 31, 16, 16],
-    [4, 2, 14, 33, 33, 20],
-    [2, 1, 97, 97, 64, 80],
-    [5, 1, 8, 257, 80, 64],
-    [1, 1, 3, 290, 96, 7],
-];
+use ndarray::{Ix2, Ix3, Ix4, s};
 
 #[test]
 fn nothing_is_touched_beyond_an_operand() {
     let mut random = Random(1);
-    for low in [false, true] {
-        for [h, h_kv, n, m, d_k, d_v] in SHAPES {
+    for &low in ENDS {
+        for &[h, h_kv, n, m, d_k, d_v] in SHAPES {
             let mut array = |len| Guarded::new(len, low, || random.normal());
             let (q, k, v) = (
                 array(h * n * d_k),
@@ -196,8 +139,8 @@ fn nothing_is_touched_beyond_an_operand() {
 #[test]
 fn nothing_is_touched_beyond_packed_sequences() {
     let mut random = Random(2);
-    for low in [false, true] {
-        for [h, h_kv, n, m, d_k, d_v] in SHAPES {
+    for &low in ENDS {
+        for &[h, h_kv, n, m, d_k, d_v] in SHAPES {
             let mut array = |len| Guarded::new(len, low, || random.normal());
             let (q, k, v) = (
                 array(h * n * d_k),
