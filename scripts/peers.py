@@ -8,12 +8,13 @@
 Runs `lookback bench attention --json`, then PyTorch's scaled_dot_product_attention on each case that it has, `--rounds` times
 in turn, so that both meet the same machine. Prints the median over the rounds of the ratio (PyTorch's time / Lookback's) and
 its smallest and largest, beside the median times. `--quick` takes the small cases, `--only NAME` one operation's (forward,
-forward_backward, decode, observe).
+forward_backward, decode, observe, forward_observe).
 
-Questions about weights (observe) are asked of PyTorch as one asks there: the weights of a head are materialised, and the
-statistics that `lookback bench attention` takes are computed from them. `--heads-at-once all` materialises all heads in one
-tensor, as `output_attentions=True` does; by default it is one head at a time, which takes a twelfth of the memory. The most
-memory that it took is printed too; for Lookback's, see `cargo run --release -p lookback-attention --example observe_speed`.
+Questions about weights (observe, and forward_observe, where the output is computed too) are asked of PyTorch as one asks there:
+the weights of a head are materialised, and the statistics that `lookback bench attention` takes are computed from them.
+`--heads-at-once all` materialises all heads in one tensor, as `output_attentions=True` does; by default it is one head at a
+time, which takes a twelfth of the memory. The most memory that it took is printed too; for Lookback's, see
+`cargo run --release -p lookback-attention --example observe_speed`.
 """
 import argparse
 import json
@@ -34,8 +35,8 @@ def lookback(args):
 def pytorch(torch, case, heads_at_once, budget):
     """Median seconds of PyTorch's fused attention, or of the same statistics from materialised weights."""
     name, b, h, h_kv, n, m, d, dtype = case
-    if name == "observe":
-        return timed(Questions(torch, h, n, m, d, heads_at_once), 0.0)
+    if name in ("observe", "forward_observe"):
+        return timed(Questions(torch, (h, n, m, d), heads_at_once, name == "forward_observe"), 0.0)
     kind = {"f32": torch.float32, "f16": torch.float16}[dtype]
     train = name == "forward_backward"
     new = lambda heads, rows: torch.randn(b, heads, rows, d, dtype=kind, requires_grad=train)
@@ -61,10 +62,11 @@ def pytorch(torch, case, heads_at_once, budget):
 class Questions:
     """What `lookback bench attention` asks of all weights, from materialised weights of some heads at a time."""
 
-    def __init__(self, torch, h, n, m, d, heads_at_once):
-        self.torch, self.step = torch, heads_at_once or h
-        self.q, self.k, v = torch.randn(h, n, d), torch.randn(h, m, d), torch.randn(h, m, d)
-        self.norms = v.norm(dim=-1)
+    def __init__(self, torch, shape, heads_at_once, output):
+        h, n, m, d = shape
+        self.torch, self.step, self.output = torch, heads_at_once or h, output
+        self.q, self.k, self.v = torch.randn(h, n, d), torch.randn(h, m, d), torch.randn(h, m, d)
+        self.norms = self.v.norm(dim=-1)
         self.spans = [slice(part * m // 5, (part + 1) * m // 5) for part in range(5)]
         self.rows = torch.tensor([row * n // 16 for row in range(16)])
         distance = (torch.arange(n)[:, None] - torch.arange(m)[None, :]).abs()
@@ -88,6 +90,7 @@ class Questions:
         count = int(self.buckets.max()) + 1
         picture = torch.nn.functional.adaptive_max_pool2d(w, (min(n, 256), min(m, 256)))
         return (
+            w @ self.v[heads] if self.output else None,
             w.topk(min(16, m)),
             (w * self.norms[heads, None, :]).topk(min(16, m)),
             torch.special.entr(w).sum(-1),
@@ -129,7 +132,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1, help="for each case and round, on either side")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=["forward", "forward_backward", "decode", "observe"])
+    parser.add_argument("--only", choices=["forward", "forward_backward", "decode", "observe", "forward_observe"])
     parser.add_argument("--heads-at-once", default="1", choices=["1", "all"])
     args = parser.parse_args()
     import torch

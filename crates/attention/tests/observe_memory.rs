@@ -58,7 +58,7 @@ fn peak_allocation_grows_with_n_and_not_with_its_square() {
     // distance, three spans; two rows. And the picture.
     let linear = n * (16 + 1 + 2 * 32 + 1 + 2 + 1 + 1 + 12 + 3 + 2) * 4 + 256 * 256 * 4;
     // With the forward pass also a token's packed values and O, and two threads' scores of a block, which do not grow with n.
-    let with_forward = linear + n * (16 + 16) * 4 + 2 * (4 << 20);
+    let with_forward = linear + n * (16 + 16) * 4 + 2 * (2 << 20);
     for (forward, accounted) in [(false, linear), (true, with_forward)] {
         let (half, whole) = (peak(n / 2, forward), peak(n, forward));
         assert!(

@@ -16,16 +16,19 @@ pub enum Operation {
     /// Every observer in one walk over the weights: top 16 by weight and by product, entropy, mass on eight spans and by
     /// distance, weight received, row maxima, sixteen whole rows and a picture of 256×256.
     Observe,
+    /// O and LSE and what the same observers find, in one pass.
+    ForwardObserve,
 }
 
 impl Operation {
-    /// `forward`, `forward_backward`, `decode` or `observe`.
+    /// `forward`, `forward_backward`, `decode`, `observe` or `forward_observe`.
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Forward => "forward",
             Operation::ForwardBackward => "forward_backward",
             Operation::Decode => "decode",
             Operation::Observe => "observe",
+            Operation::ForwardObserve => "forward_observe",
         }
     }
 }
@@ -146,10 +149,12 @@ impl Case {
                 }
             }
         }
-        cases.push(Case {
-            operation: Operation::Observe,
-            ..tokens(8192)
-        });
+        cases.extend(
+            [Operation::Observe, Operation::ForwardObserve].map(|operation| Case {
+                operation,
+                ..tokens(8192)
+            }),
+        );
         cases
     }
 

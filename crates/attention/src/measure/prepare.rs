@@ -8,8 +8,8 @@ use crate::backward::{Gradients, GradientsMut, Inputs, Options, backward_into_on
 use crate::decode::{Cache, Workspace, decode_into_on};
 use crate::forward::forward_into_on;
 use crate::observe::{
-    DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
-    observe_on,
+    DistanceMass, Entropy, Observer, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass,
+    TopK, forward_and_observe_on, observe_on,
 };
 use crate::{Element, Error, InstructionSet, Scoring};
 
@@ -22,6 +22,7 @@ pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<()
         (Operation::Forward, _) => forward(set, *case),
         (Operation::ForwardBackward, _) => forward_backward(set, *case),
         (Operation::Observe, _) => observe(set, *case),
+        (Operation::ForwardObserve, _) => forward_observe(set, *case),
         (Operation::Decode, Storage::F32) => decode(set, *case, |x| x),
         (Operation::Decode, Storage::F16) => decode(set, *case, f16::from_f32),
     }
@@ -135,27 +136,56 @@ fn decode<E: Element>(
     })
 }
 
+/// What all weights are asked.
+struct Questions {
+    weight: TopK<'static>,
+    /// \[B, H, M\]: ‖v‖
+    factors: Array3<f32>,
+    spans: SpanMass,
+    rows: Rows,
+    picture: PooledTile,
+}
+
+impl Questions {
+    fn new(case: &Case, v: &Array4<f32>) -> Questions {
+        // A group's heads have the values in common.
+        let norms = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
+        let heads: Vec<usize> = (0..case.h).map(|h| h * case.h_kv / case.h).collect();
+        let (n, m) = (case.n, case.m);
+        let mut spans: Vec<Span> = (0..5)
+            .map(|part| Span::Keys(part * m / 5..(part + 1) * m / 5))
+            .collect();
+        spans.extend([Span::first(), Span::own(), Span::previous()]);
+        Questions {
+            weight: TopK::by_weight(16),
+            factors: norms.select(Axis(1), &heads),
+            spans: SpanMass::new(spans),
+            rows: Rows::new((0..16).map(|row| row * n / 16).collect::<Vec<_>>()),
+            picture: PooledTile {
+                rows: 0..n,
+                cols: 0..m,
+                height: n.min(256),
+                width: m.min(256),
+                pool: Pool::Max,
+            },
+        }
+    }
+
+    fn observer(&self) -> impl Observer {
+        (
+            (&self.weight, TopK::by_product(16, self.factors.view())),
+            Entropy,
+            (&self.spans, DistanceMass),
+            (Received, RowMax),
+            (&self.rows, &self.picture),
+        )
+    }
+}
+
 fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
-    // [B, H, M]: a group's heads have the values in common.
-    let norms = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
-    let heads: Vec<usize> = (0..case.h).map(|h| h * case.h_kv / case.h).collect();
-    let factors = norms.select(Axis(1), &heads);
-    let (n, m) = (case.n, case.m);
-    let mut spans: Vec<Span> = (0..5)
-        .map(|part| Span::Keys(part * m / 5..(part + 1) * m / 5))
-        .collect();
-    spans.extend([Span::first(), Span::own(), Span::previous()]);
-    let spans = SpanMass::new(spans);
-    let rows = Rows::new((0..16).map(|row| row * n / 16).collect::<Vec<_>>());
-    let picture = PooledTile {
-        rows: 0..n,
-        cols: 0..m,
-        height: n.min(256),
-        width: m.min(256),
-        pool: Pool::Max,
-    };
+    let questions = Questions::new(&case, &v);
     let mut known = false;
     Box::new(move || {
         let scoring = Scoring::default().with_mask(case.mask());
@@ -164,16 +194,23 @@ fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Err
             forward_into_on(set, q.view(), (k.view(), v.view()), &scoring, out)?;
             known = true;
         }
-        let (weight, product) = (TopK::by_weight(16), TopK::by_product(16, factors.view()));
-        let all = (
-            (&weight, &product),
-            Entropy,
-            (&spans, DistanceMass),
-            (Received, RowMax),
-            (&rows, &picture),
-        );
         let call = (q.view(), k.view(), lse.view());
-        std::hint::black_box(observe_on(set, call, &scoring, &[], &all)?);
+        std::hint::black_box(observe_on(set, call, &scoring, &[], &questions.observer())?);
+        Ok(())
+    })
+}
+
+fn forward_observe(
+    set: InstructionSet,
+    case: Case,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+    let [q, k, v] = operands(&case);
+    let questions = Questions::new(&case, &v);
+    Box::new(move || {
+        let scoring = Scoring::default().with_mask(case.mask());
+        let kv = (k.view(), v.view());
+        let found = forward_and_observe_on(set, q.view(), kv, &scoring, &questions.observer())?;
+        std::hint::black_box(found);
         Ok(())
     })
 }

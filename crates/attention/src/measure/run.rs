@@ -127,6 +127,7 @@ mod tests {
             Operation::Forward,
             Operation::ForwardBackward,
             Operation::Observe,
+            Operation::ForwardObserve,
         ];
         for operation in operations {
             let case = Case { operation, ..small };

@@ -33,7 +33,7 @@ use lookback_attention::decode::{Cache, Workspace, decode_into_on};
 use lookback_attention::forward::forward_into_on;
 use lookback_attention::observe::{
     DistanceMass, Entropy, Pool, PooledTile, Received, RowMax, Rows, Span, SpanMass, TopK,
-    observe_on,
+    forward_and_observe_on, observe_on,
 };
 use lookback_attention::varlen::{self, Sequence, Sequences};
 use lookback_attention::weights::weights_on;
@@ -122,6 +122,8 @@ fn nothing_is_touched_beyond_an_operand() {
                     );
                     observe_on(set, (q, k, lse), scoring, &[], &observer).expect("valid");
                     observe_on(set, (q, k16, lse), scoring, &[], &observer).expect("valid");
+                    forward_and_observe_on(set, q, (k, v), scoring, &observer).expect("valid");
+                    forward_and_observe_on(set, q, (k16, v16), scoring, &observer).expect("valid");
                     let head = (
                         q.slice_move(s![0, h - 1, .., ..]),
                         k.slice_move(s![0, h_kv - 1, .., ..]),

@@ -141,6 +141,13 @@ fn print(
     };
     let look = Look::new(trace, &options)?;
     if context.json {
+        let heads = match args.heads.len() {
+            0 => look.head_count(),
+            named => named,
+        };
+        if let Some(told) = told_of_size(look.interest(), heads) {
+            output::note(&told);
+        }
         return print_json(&look);
     }
     let defaults = LookPicture::default();
@@ -156,6 +163,24 @@ fn print(
     Ok(())
 }
 
+/// What is said before the JSON form of a long text is written, which may take more room than its reader thinks: each head's weight
+/// on each word up to each of those that are asked about.
+fn told_of_size(asked: &[usize], heads: usize) -> Option<String> {
+    /// Bytes that are told of.
+    const LARGE: u64 = 1 << 30;
+    /// Bytes of a word and its weight, about.
+    const PAIR: u64 = 20;
+    let words = asked.iter().map(|&word| word as u64 + 1).sum::<u64>();
+    let size = words.saturating_mul(heads as u64).saturating_mul(PAIR);
+    (size >= LARGE).then(|| {
+        format!(
+            "the answer takes about {}: each of {heads} heads on every word up to {} words; --word and --head name fewer",
+            output::bytes(size),
+            asked.len()
+        )
+    })
+}
+
 /// Prints the JSON form, which of a long text takes a while: progress is shown where the answer is not.
 fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
     let words = look.interest().len();
@@ -166,4 +191,22 @@ fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
         }
     };
     output::print_json(&look.telling(progress))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_answers_are_told_of() {
+        let asked: Vec<usize> = (0..2_100).map(|pronoun| 3 * pronoun + 2).collect();
+        assert_eq!(
+            told_of_size(&asked, 270).as_deref(),
+            Some(
+                "the answer takes about 35.7 GB: each of 270 heads on every word up to 2100 words; --word and --head name fewer"
+            )
+        );
+        assert_eq!(told_of_size(&asked, 2), None);
+        assert_eq!(told_of_size(&asked[..200], 270), None);
+    }
 }

@@ -3,6 +3,8 @@
 mod attend;
 mod block;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 use ndarray::{Array3, Array4, ArrayView4, s};
 use rayon::prelude::*;
@@ -18,14 +20,14 @@ use crate::score::HeadScoring;
 use crate::shape::{Shape, room};
 use crate::{Element, Error, InstructionSet, Scoring};
 
-/// Scores that a thread keeps, about: 4 MB, a part of the third-level cache.
-const SCORES: usize = 1 << 20;
+/// Scores that a thread keeps, about: 2 MB, a part of the third-level cache.
+const SCORES: usize = 1 << 19;
 
 /// Attention of q \[B, H, N, d_k\] over k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\], and what `observer` says of every weight;
 /// all of any strides.
 ///
 /// Takes less time than [`forward`](crate::forward::forward) and then [`observe`](super::observe()), since scores are computed once:
-/// those of a few queries for all keys are kept until the LSE of these is known. The memory for that, some 4 MB a thread and at least
+/// those of a few queries for all keys are kept until the LSE of these is known. The memory for that, some 2 MB a thread and at least
 /// 16·M numbers, is there whatever N is. Observers see the weights that [`observe`](super::observe()) would show them for the LSE that
 /// is returned; O and LSE differ from those of the forward pass by rounding.
 ///
@@ -71,7 +73,7 @@ pub fn forward_and_observe_on<E: Element, O: Observer>(
     room("o", &[b, h, n, d_v.max(d_k)])?;
     let packed = d_k.saturating_add(d_v);
     room("the packed keys and values", &[b, h_kv, m, packed])?;
-    room("the scores of a block", &[2 * BLOCK_ROWS, m])?;
+    room("the scores of a block", &[block_rows(m) + Line::LEN, m])?;
     // A block and a head's scoring take less than 256 bytes each.
     room("the list of blocks", &[b, h, n.div_ceil(Line::LEN), 2 * 64])?;
     let call = Fused {
@@ -83,6 +85,11 @@ pub fn forward_and_observe_on<E: Element, O: Observer>(
         observer,
     };
     call.run()
+}
+
+/// Queries of a block, about, whose scores for `m` keys are kept.
+fn block_rows(m: usize) -> usize {
+    (SCORES / m).clamp(1, BLOCK_ROWS)
 }
 
 /// A validated call.
@@ -99,8 +106,7 @@ impl<E: Element, O: Observer> Fused<'_, '_, E, O> {
     fn run(&self) -> Result<(Output, O::Output), Error> {
         let shape = &self.walk.shape;
         let heads = HeadScoring::of_batch(self.scoring, shape)?;
-        let rows = (SCORES / shape.m).clamp(1, BLOCK_ROWS);
-        let blocks = query_blocks(self.set, self.walk, &[], rows);
+        let blocks = query_blocks(self.set, self.walk, &[], block_rows(shape.m));
         let merge = |(out, output): &mut (Output, O::Output), at: usize, found: Found<O::Block>| {
             let block = blocks[at].with_lse(&found.lse);
             let at = s![block.batch, block.head, block.rows(), ..];
