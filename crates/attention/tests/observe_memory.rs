@@ -50,6 +50,27 @@ fn peak(n: usize, forward: bool) -> usize {
     peak
 }
 
+/// The scores that are kept are a few queries', not a block's.
+fn few_queries_of_many_keys() {
+    let (n, m) = (200, 100_000);
+    let [q, k] = [n, m].map(|rows| {
+        Array4::from_shape_fn((1, 1, rows, 4), |(_, _, i, c)| {
+            ((i * 7 + c * 3) % 11) as f32
+        })
+    });
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let scoring = Scoring::default().with_mask(Mask::None);
+    let run = || forward_and_observe(q.view(), k.view(), k.view(), &scoring, &Entropy);
+    let (peak, found) = peak_of(|| pool.expect("a pool").install(run));
+    assert!(found.is_ok());
+    // Packed keys and values; up to sixteen rows of scores a thread.
+    let accounted = m * (4 + 16) * 4 + 2 * 16 * m * 4;
+    assert!(
+        peak < accounted + (2 << 20),
+        "{peak} bytes, {accounted} accounted for"
+    );
+}
+
 /// One test, since what others allocate meanwhile would count.
 #[test]
 fn peak_allocation_grows_with_n_and_not_with_its_square() {
@@ -71,4 +92,5 @@ fn peak_allocation_grows_with_n_and_not_with_its_square() {
             n / 2
         );
     }
+    few_queries_of_many_keys();
 }

@@ -7,11 +7,8 @@ use super::chunk::{Call, HeadAt};
 use super::workspace::State;
 use crate::isa::math::exp2_bounded;
 use crate::isa::{Isa, Line};
-use crate::score::{HeadScoring, TileAt, apply_options_to_row, hide_in_row};
+use crate::score::{HEADROOM, HeadScoring, TileAt, apply_options_to_row, hide_in_row};
 use crate::{Element, Error};
-
-/// How far, in log₂ units, a score may pass the reference: as in the forward pass.
-const HEADROOM: f32 = 8.0;
 
 /// A number for each key of a block: first its score, then its weight.
 pub(super) type Scores = [Line; MOST / Line::LEN];

@@ -9,10 +9,7 @@ use super::values::Values;
 use crate::isa::math::exp2_bounded;
 use crate::isa::{Isa, Line, Tile};
 use crate::pack::KvBlock;
-use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
-
-/// How far, in log₂ units, a score may pass the reference: weights stay below 2⁸, sums far from overflow.
-const HEADROOM: f32 = 8.0;
+use crate::score::{Bounds, HEADROOM, HeadScoring, TileAt, score_tile};
 
 /// The running softmax of a strip's rows.
 pub(super) struct State {

@@ -6,8 +6,8 @@ use crate::isa::{Isa, Line, Tile, multiply_rows};
 use crate::pack::KvBlock;
 use crate::score::Bounds;
 
-/// A strip's weights for some keys of a block, and where their values are summed. The weights of a row lie `ROW` lines from
-/// those of the row before.
+/// A strip's weights for some keys of a block, and where their values are summed. Row r's weights begin at line `r · ROW`
+/// (see [`multiply_rows`]).
 pub(crate) struct Values<'w, const ROW: usize> {
     /// From the first of the keys on: those for sixteen keys fill a line, and the next sixteen begin `stride` lines further on.
     pub(crate) weights: &'w [Line],

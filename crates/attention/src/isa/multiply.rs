@@ -31,7 +31,8 @@ pub(crate) fn multiply_onto<I: Isa, T: Tile<I::V>>(
     multiply_rows::<I, T, 1>(isa, tile, a, b)
 }
 
-/// As [`multiply_onto`], of rows that lie `ROW` lines apart: with a `stride` of 1, `[ROWS][ROW][16]`, each row as it comes.
+/// As [`multiply_onto`], of rows that lie `ROW` lines apart: row r begins at line `r · ROW`, and its next sixteen t stand `stride`
+/// lines further on. `[ROWS][ROW][16]`, each row by itself, has a stride of 1.
 #[inline(always)]
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn multiply_rows<I: Isa, T: Tile<I::V>, const ROW: usize>(

@@ -172,7 +172,11 @@ impl Case {
             operation: Operation::Observe,
             ..Case::FORWARD
         };
-        vec![Case::FORWARD, backward, Case::DECODE, half, observe]
+        let both = Case {
+            operation: Operation::ForwardObserve,
+            ..Case::FORWARD
+        };
+        vec![Case::FORWARD, backward, Case::DECODE, half, observe, both]
     }
 
     /// Which keys a query sees.
@@ -184,7 +188,7 @@ impl Case {
     }
 
     /// Floating-point operations that count: [`forward_flops`], and 2.5 times that for the gradients; of observing those
-    /// of the scores alone.
+    /// of the scores alone, but of observing with the forward pass that pass's.
     pub fn flops(&self) -> f64 {
         let forward = forward_flops(
             self.b * self.h,
@@ -204,7 +208,8 @@ impl Case {
         self.b * self.h_kv * self.m * (self.d_k + self.d_v) * self.storage.bytes()
     }
 
-    /// Bytes that have to be read and written at least: every operand and result once (of observing, Q, K and the LSE).
+    /// Bytes that have to be read and written at least: every operand and result once (of observing alone, Q, K and the LSE; what
+    /// observers find is not counted).
     pub fn bytes(&self) -> usize {
         let q = self.b * self.h * self.n * self.d_k;
         let o = self.b * self.h * self.n * (self.d_v + 1);

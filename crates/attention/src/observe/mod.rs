@@ -121,18 +121,18 @@
 //! computing one again is d_k multiply-adds.
 //!
 //! ```text
-//! for each block of about 60 to 100 queries of a head, on any thread:
-//!     for each 256 keys, each 12 to 16 rows:   scores = Q·Kᵀ · scale · log₂e, kept: 2 MB; each row's Σ exp2, online
+//! for each block of up to 96 queries of a head, fewer the more keys there are, on any thread:
+//!     for each 256 keys, each 12 to 16 rows:   scores = Q·Kᵀ · scale · log₂e, kept: 2 to 4 MB; each row's Σ exp2, online
 //!     LSE of each row
 //!     for each 256 keys, each 12 to 16 rows:   weights = exp2(scores − LSE · log₂e); O += weights·V
 //!                                              each observer looks at them
 //! ```
 //!
 //! So a second exponential is what observing costs, and no second product. Time as a part of the forward pass's on the Zen 4 machine
-//! (`observe_speed -- avx2 2 20 8192 "all of"`, and `avx512`): all observers of the example with the forward pass in one take 1.50 to
-//! 1.58 (AVX-512 1.50 to 1.54), so half a forward pass on top of it, where one after the other they take 1.89; an observer that
-//! looks at nothing 1.13 to 1.15. Blocks of 24, 48, 96 and 192 queries are alike within the noise (1.50 to 1.58); lower ones would read
-//! the keys more often, and higher ones keep more.
+//! (`observe_speed -- avx2 2 15 8192 "all of"`, and `avx512`): all observers of the example with the forward pass in one take 1.53 to
+//! 1.55 (AVX-512 1.51 to 1.53), so about half a forward pass on top of it, where one after the other they take 1.89 to 1.91; an
+//! observer that looks at nothing 1.13 to 1.15 (`"forward and the walk"`). Blocks of 24, 48, 96 and 192 queries are alike within the
+//! noise (1.50 to 1.58); lower ones would read the keys more often, and higher ones keep more.
 //!
 #![expect(
     clippy::needless_range_loop,

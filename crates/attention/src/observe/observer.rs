@@ -7,7 +7,7 @@ use crate::Error;
 
 /// A statistic of the weights, taken while they pass by.
 ///
-/// The walk cuts each head's queries into blocks of some hundred rows. For each block it asks for a fresh
+/// The walk cuts each head's queries into blocks of up to some hundred rows. For each block it asks for a fresh
 /// [`Block`](Observer::Block), shows it every [`Tile`] of the block's rows ([`tile`](Observer::tile)), and then
 /// merges it into the output ([`merge`](Observer::merge)). Blocks are computed on many threads, but a block by one
 /// thread only and merged in one fixed order, so that the output has the same bits whatever the number of threads.
@@ -101,7 +101,8 @@ pub trait Observer: Sync {
     ///
     /// Weights that no observer of the walk wants are not computed; what another wants is shown to all. Called for
     /// blocks, and then for parts of them: what it gives for a part may be less than what it gives for the whole, and
-    /// not more.
+    /// not more. In [`forward_and_observe`](super::forward_and_observe) all weights are computed, and this is asked of the parts alone:
+    /// a part of which something is wanted is shown whole.
     fn wanted(&self, area: &Area) -> Range<usize> {
         area.keys.clone()
     }

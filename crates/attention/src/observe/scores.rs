@@ -59,6 +59,11 @@ impl Strip {
         self.lse[r]
     }
 
+    /// Takes what the exponents of row `r`'s weights are to be taken against.
+    pub(super) fn take_against(&mut self, r: usize, lse: f32) {
+        self.lse[r] = lse;
+    }
+
     /// Takes the LSE of all rows, in natural units.
     pub(super) fn set_lse(&mut self, lse: &[f32]) {
         for (to, from) in self.lse.iter_mut().zip(lse) {

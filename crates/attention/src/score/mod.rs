@@ -17,5 +17,5 @@ mod tile;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use head::HeadScoring;
-pub(crate) use normalise::normaliser;
+pub(crate) use normalise::{HEADROOM, normaliser};
 pub(crate) use tile::{TileAt, apply_options_to_row, hide_in_row, score_tile};

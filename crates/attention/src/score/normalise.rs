@@ -1,4 +1,7 @@
-//! The end of a softmax.
+//! The reference of an online softmax, and its end.
+
+/// How far, in log₂ units, a score may pass the reference before that is raised: weights stay below 2⁸, sums far from overflow.
+pub(crate) const HEADROOM: f32 = 8.0;
 
 /// What a row's sums are multiplied by, and its LSE in natural units.
 ///

@@ -2,8 +2,8 @@
 
 use half::{bf16, f16};
 use lookback_attention::observe::{
-    Entropy, Pool, PooledTile, Received, TopK, forward_and_observe, forward_and_observe_on,
-    observe, observe_on,
+    Entropy, Pool, PooledTile, Received, Span, SpanMass, TopK, forward_and_observe,
+    forward_and_observe_on, observe, observe_on,
 };
 use lookback_attention::{Error, InstructionSet, Mask, Scoring};
 use ndarray::Array4;
@@ -125,6 +125,75 @@ fn observers_see_the_very_weights_of_the_lse_on_any_number_of_threads() {
     }
 }
 
+/// Of what is a number for every row, also for those that see no key.
+#[test]
+fn observers_see_the_very_weights_under_every_option() {
+    let (n, m) = (150, 400);
+    let mut random = Random(4);
+    let q = random.plain([2, 4, n, 16]);
+    let [k, v]: [_; 2] = std::array::from_fn(|_| random.plain([2, 2, m, 16]));
+    let bias = random.plain([1, 4, n, m]);
+    let plain = Scoring::default().with_mask(Mask::causal_at_end(n, m));
+    let window = Scoring::default().with_mask(Mask::Window {
+        window: 70,
+        offset: -20,
+    });
+    let (mut sinks, mut lengths) = (plain.clone(), plain.clone());
+    sinks.sinks = Some(&[0.5, 3.0, -2.0, 9.0]);
+    sinks.soft_cap = Some(5.0);
+    lengths.key_lengths = Some(&[0, 333]);
+    lengths.alibi = Some(&[0.1, 0.0, 0.02, 0.3]);
+    let biased = plain.clone().with_bias(bias.view());
+    let picture = PooledTile {
+        rows: 0..n,
+        cols: 0..m,
+        height: 11,
+        width: 13,
+        pool: Pool::Mean,
+    };
+    let spans = SpanMass::new([Span::own(), Span::Keys(30..300)]);
+    let observer = (TopK::by_weight(7), Received, spans, picture);
+    for (name, scoring) in [
+        ("plain", plain),
+        ("window", window),
+        ("sinks", sinks),
+        ("lengths", lengths),
+        ("bias", biased),
+    ] {
+        for set in InstructionSet::available() {
+            let kv = (k.view(), v.view());
+            let together = forward_and_observe_on(set, q.view(), kv, &scoring, &observer);
+            let (out, found) = together.expect("valid");
+            let call = (q.view(), k.view(), out.lse.view());
+            let apart = observe_on(set, call, &scoring, &[], &observer).expect("valid");
+            assert!(found == apart, "{name} on {}", set.name());
+        }
+    }
+}
+
+/// Where f32 tells an LSE to no more than 256, O is still what it is.
+#[test]
+fn scores_beyond_all_measure() {
+    let (n, m) = (7, 37);
+    let mut random = Random(3);
+    let (q, k) = (Array4::zeros((1, 1, n, 4)), Array4::zeros((1, 1, m, 4)));
+    let v = random.plain([1, 1, m, 5]);
+    for score in [-2_090_228_352.0, 2_090_228_352.0, -3.3e9, 7.7e12, -1e30] {
+        let bias = Array4::from_elem((1, 1, n, m), score);
+        let scoring = Scoring::default()
+            .with_mask(Mask::None)
+            .with_bias(bias.view());
+        let expected = exact(q.view(), k.view(), v.view(), &scoring);
+        for set in InstructionSet::available() {
+            let kv = (k.view(), v.view());
+            let found = forward_and_observe_on(set, q.view(), kv, &scoring, &Received);
+            let (out, _) = found.expect("valid");
+            let what = format!("o of {score} on {}", set.name());
+            assert_agree(&what, &out.o, &expected.o, 1e-6);
+        }
+    }
+}
+
 #[test]
 fn keys_and_values_of_half_precision_count_as_the_numbers_they_hold() {
     let [q, k, v] = operands(130);
@@ -225,8 +294,8 @@ fn what_does_not_fit_is_refused() {
         matches!(refused, Error::RangeOutOfBounds { end: 21, .. }),
         "{refused}"
     );
-    let mut cold = Scoring::default();
-    cold.scale = Some(f32::NAN);
+    let cold = Scoring::default().with_scale(f32::NAN);
     let refused = forward_and_observe(q.view(), k.view(), v.view(), &cold, &Entropy);
-    assert!(refused.is_err());
+    let refused = refused.expect_err("a scale of NaN");
+    assert!(matches!(refused, Error::NonFiniteScale { .. }), "{refused}");
 }

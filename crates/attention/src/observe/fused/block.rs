@@ -82,6 +82,17 @@ pub(super) struct Found<B> {
     pub(super) state: B,
 }
 
+/// What the weighted sum of row `r` is to be multiplied by: `factor` where weights are taken against `reference`, but they are
+/// taken against the LSE. From 2³¹ on, two roundings of an LSE may be 256 apart, where weights vanish or overflow: then another
+/// number, which is as near as f32 can tell, takes its place.
+fn against_lse(strip: &mut Strip, r: usize, (reference, factor): (f64, f64)) -> f32 {
+    let exact = reference - factor.log2();
+    if (f64::from(strip.lse(r)) - exact).abs() > 1.0 {
+        strip.take_against(r, exact as f32);
+    }
+    (factor * (f64::from(strip.lse(r)) - reference).exp2()) as f32
+}
+
 /// Some strips of a block, as many as fit a tile, and some keys that they see.
 struct Band<'w> {
     strips: &'w [Strip],
@@ -180,10 +191,9 @@ impl<O: Observer> Job<'_, '_, '_, O> {
                 .unzip();
             strip.set_lse(&lse);
             for (r, (row, &factor)) in rows.iter().zip(&of_reference).enumerate() {
-                let from_reference = f64::from(strip.lse(r)) - f64::from(row.reference);
                 factors.push(match factor == 0.0 {
                     true => 0.0,
-                    false => (f64::from(factor) * from_reference.exp2()) as f32,
+                    false => against_lse(strip, r, (row.reference.into(), factor.into())),
                 });
             }
             all.extend(lse);

@@ -14,22 +14,26 @@ use super::merge::Merger;
 use super::plan::{BLOCK_ROWS, query_blocks, share_out};
 use super::{Observer, Walk};
 use crate::forward::Output;
-use crate::isa::Line;
+use crate::isa::{Line, lines_for};
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::HeadScoring;
 use crate::shape::{Shape, room};
 use crate::{Element, Error, InstructionSet, Scoring};
 
-/// Scores that a thread keeps, about: 2 MB, a part of the third-level cache.
+/// Scores that a thread keeps, before queries are rounded up to whole strips: 2 MB, a part of the third-level cache.
 const SCORES: usize = 1 << 19;
 
 /// Attention of q \[B, H, N, d_k\] over k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\], and what `observer` says of every weight;
 /// all of any strides.
 ///
-/// Takes less time than [`forward`](crate::forward::forward) and then [`observe`](super::observe()), since scores are computed once:
-/// those of a few queries for all keys are kept until the LSE of these is known. The memory for that, some 2 MB a thread and at least
-/// 16·M numbers, is there whatever N is. Observers see the weights that [`observe`](super::observe()) would show them for the LSE that
-/// is returned; O and LSE differ from those of the forward pass by rounding.
+/// Gives O \[B, H, N, d_v\] and LSE \[B, H, N\], and the observer's output. That takes less time than
+/// [`forward`](crate::forward::forward) and then [`observe`](super::observe()), since scores are computed once: those of a few queries
+/// for all keys are kept until the LSE of these is known. Observers see the weights that [`observe`](super::observe()) would show them
+/// for the LSE that is returned (while that is below 10⁹; f32 tells weights no more beyond); O and LSE differ from those of the
+/// forward pass by rounding.
+///
+/// Memory beside the outputs: the keys and values of all heads packed, about B·H_kv·M·(d_k + d_v) numbers, and for each thread the
+/// scores of a block, 2 to 4 MB, or those of one strip, up to 16·M numbers, where that is more.
 ///
 /// ```
 /// use lookback_attention::Scoring;
@@ -44,7 +48,8 @@ const SCORES: usize = 1 << 19;
 /// ```
 ///
 /// # Errors
-/// As the forward pass and as [`observe`](super::observe()).
+/// Shapes that do not fit, zero sizes, meaningless options, and results that there is no memory for, each as its own [`Error`]
+/// variant; and what the observer refuses.
 pub fn forward_and_observe<E: Element, O: Observer>(
     q: ArrayView4<f32>,
     k: ArrayView4<E>,
@@ -71,9 +76,11 @@ pub fn forward_and_observe_on<E: Element, O: Observer>(
     let Shape { b, h, h_kv, .. } = shape;
     let Shape { n, m, d_k, d_v, .. } = shape;
     room("o", &[b, h, n, d_v.max(d_k)])?;
-    let packed = d_k.saturating_add(d_v);
-    room("the packed keys and values", &[b, h_kv, m, packed])?;
-    room("the scores of a block", &[block_rows(m) + Line::LEN, m])?;
+    let [m_whole, d_v_whole] = [m, d_v].map(|len| lines_for(len) * Line::LEN);
+    let packed = d_k.saturating_add(d_v_whole);
+    room("the packed keys and values", &[b, h_kv, m_whole, packed])?;
+    let rows = rayon::current_num_threads() * (block_rows(m) + Line::LEN);
+    room("the scores that are kept", &[rows, m_whole])?;
     // A block and a head's scoring take less than 256 bytes each.
     room("the list of blocks", &[b, h, n.div_ceil(Line::LEN), 2 * 64])?;
     let call = Fused {

@@ -4,9 +4,7 @@ use crate::InstructionSet;
 use crate::isa::math::exp2_bounded;
 use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::observe::scores::Scores;
-
-/// How far, in log₂ units, a score may pass the reference, as in the forward pass: weights stay below 2⁸.
-const HEADROOM: f32 = 8.0;
+use crate::score::HEADROOM;
 
 /// A row's sum so far.
 #[derive(Debug, Clone, Copy)]
