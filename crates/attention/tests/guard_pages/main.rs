@@ -9,9 +9,9 @@
 //! ```
 //!
 //! Miri also knows what the language forbids: references that overlap, values that were never written, data races. It has no
-//! pages, and knows the ends of an allocation without them; it is some ten thousand times slower, and is given fewer shapes.
-//! It asks no processor, but takes
-//! the instruction sets that are named (f16 is widened without F16C, which it does not know):
+//! pages, and knows the ends of an allocation without them; it takes some twenty minutes, though it is given fewer and smaller
+//! shapes. It asks no processor, but takes the instruction sets that are named, but for F16C, which it does not know: f16 is then
+//! widened by the library:
 //!
 //! ```text
 //! MIRIFLAGS='-Zmiri-tree-borrows -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation' \
