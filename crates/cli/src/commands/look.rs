@@ -174,7 +174,7 @@ fn told_of_size(asked: &[usize], heads: usize) -> Option<String> {
     let size = words.saturating_mul(heads as u64).saturating_mul(PAIR);
     (size >= LARGE).then(|| {
         format!(
-            "the answer takes about {}: each of {heads} heads on every word up to {} words; --word and --head name fewer",
+            "the answer takes about {}: the weight of each of {heads} heads on every word before each of {}; --word and --head name fewer",
             output::bytes(size),
             asked.len()
         )
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(
             told_of_size(&asked, 270).as_deref(),
             Some(
-                "the answer takes about 35.7 GB: each of 270 heads on every word up to 2100 words; --word and --head name fewer"
+                "the answer takes about 35.7 GB: the weight of each of 270 heads on every word before each of 2100; --word and --head name fewer"
             )
         );
         assert_eq!(told_of_size(&asked, 2), None);
