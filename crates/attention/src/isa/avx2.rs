@@ -18,7 +18,7 @@ impl Avx2 {
     pub(crate) fn new() -> Option<Avx2> {
         let has = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            // Miri does not know its instruction, nor then the feature.
+            // Miri cannot run F16C; `load_f16` does without it there.
             && (is_x86_feature_detected!("f16c") || cfg!(miri))
             && is_x86_feature_detected!("popcnt");
         has.then_some(Avx2 { _detected: () })

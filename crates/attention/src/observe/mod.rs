@@ -2,9 +2,8 @@
 //!
 //! [`observe()`] computes the weights again from Q, K and the forward pass's LSE, w_ij = exp(score_ij − lse_i), a tile of a few
 //! queries by up to 256 keys at a time, and hands each tile to an [`Observer`]. [`forward_and_observe`] does that within the forward
-//! pass, in less time than both. Several observers share a walk as a tuple, so
-//! that the weights are computed once for all of them. One's own observer is a page: see the trait, and
-//! `examples/observe_own.rs`.
+//! pass, in less time than both. Several observers share a walk as a tuple, so that the weights are computed once for all of them.
+//! One's own observer is a page: see the trait, and `examples/observe_own.rs`.
 //!
 //! | observer | finds | shape |
 //! | --- | --- | --- |
@@ -112,7 +111,8 @@
 //!
 //! What is left: over keys in no order a list appends some 80 values a row, is cut four times, and looks into two of a tile's four
 //! words on average, more at first and hardly any at the end (counted in a simulation that is not in the project): by the samples
-//! about 170 cycles a row and tile of 256 keys, of the 2,400 that the forward pass takes for these. The multiply-adds of the scores are 0.41 of it already, at the processor's peak.
+//! about 170 cycles a row and tile of 256 keys, of the 2,400 that the forward pass takes for these. The multiply-adds of the scores
+//! are 0.41 of it already, at the processor's peak.
 //!
 //! # With the forward pass
 //!
@@ -133,7 +133,7 @@
 //! 1.55 (AVX-512 1.51 to 1.53), so about half a forward pass on top of it, where one after the other they take 1.89 to 1.91; an
 //! observer that looks at nothing 1.13 to 1.15 (`"forward and the walk"`). Blocks of 24, 48, 96 and 192 queries are alike within the
 //! noise (1.50 to 1.58); lower ones would read the keys more often, and higher ones keep more.
-//!
+
 #![expect(
     clippy::needless_range_loop,
     reason = "loops over a tile have constant bounds, so that they unroll"
