@@ -6,9 +6,8 @@ use ndarray::ArrayView2;
 
 use super::plan::meet;
 use super::scores::{Queries, Scores, Strip, seen};
-use super::statistics::Partial;
 use super::tile::{LINES, MAX_ROWS};
-use super::weigh::Weigh;
+use super::weigh::{TileSpace, Weigh};
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
@@ -18,20 +17,14 @@ use crate::score::HeadScoring;
 /// A worker's memory, reused from block to block.
 pub(super) struct Workspace {
     q: Queries,
-    /// `[MAX_ROWS][LINES]`
-    weights: Vec<Line>,
-    /// Whether somebody wants the rows' statistics, and where they are gathered.
-    statistics: bool,
-    partial: Box<Partial>,
+    tile: TileSpace,
 }
 
 impl Workspace {
     pub(super) fn new(set: InstructionSet, d_k: usize, statistics: bool) -> Workspace {
         Workspace {
             q: Queries::new(set, d_k),
-            weights: vec![Line::ZERO; MAX_ROWS * LINES],
-            statistics,
-            partial: Box::new(Partial::NONE),
+            tile: TileSpace::new(statistics),
         }
     }
 }
@@ -111,7 +104,11 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         }
         let first = wanted.start / Line::LEN * Line::LEN;
         let keys = first..seen.end.min(wanted.end.next_multiple_of(Line::LEN));
-        let weights = &mut workspace.weights;
+        let TileSpace {
+            weights,
+            statistics,
+            partial,
+        } = &mut workspace.tile;
         let scores = Scores {
             strips,
             q: workspace.q.strips(at, strips.len()),
@@ -126,8 +123,8 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         };
         let weigh = Weigh {
             scores,
-            statistics: workspace.statistics,
-            partial: &mut workspace.partial,
+            statistics: *statistics,
+            partial,
         };
         let mut statistics = weigh.run_on(self.set);
         if self.cut(&rows, &keys, weights) {

@@ -4,9 +4,29 @@
 
 use super::scores::Scores;
 use super::statistics::{Partial, RowPartial, Statistics, WORD};
+use super::tile::{LINES, MAX_ROWS};
 use crate::InstructionSet;
 use crate::isa::math::{exp2_domain, exp2_in_domain};
 use crate::isa::{Isa, Kernel, Line, Tile};
+
+/// Where a worker makes its tiles, one after the other.
+pub(super) struct TileSpace {
+    /// `[MAX_ROWS][LINES]`
+    pub(super) weights: Vec<Line>,
+    /// Whether somebody wants the rows' statistics, and where they are gathered.
+    pub(super) statistics: bool,
+    pub(super) partial: Box<Partial>,
+}
+
+impl TileSpace {
+    pub(super) fn new(statistics: bool) -> TileSpace {
+        TileSpace {
+            weights: vec![Line::ZERO; MAX_ROWS * LINES],
+            statistics,
+            partial: Box::new(Partial::NONE),
+        }
+    }
+}
 
 /// Computes the weights of some strips for some keys.
 pub(super) struct Weigh<'w, 'a> {

@@ -11,8 +11,8 @@ use crate::forward::write;
 use crate::isa::{Line, lines_for};
 use crate::observe::plan::meet;
 use crate::observe::scores::{Queries, Scores, Strip, seen};
-use crate::observe::statistics::Partial;
-use crate::observe::tile::{LINES, MAX_ROWS};
+use crate::observe::tile::MAX_ROWS;
+use crate::observe::weigh::TileSpace;
 use crate::observe::{Area, Observer, QueryBlock, Tile};
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::{HeadScoring, normaliser};
@@ -27,11 +27,7 @@ pub(super) struct Workspace {
     rows: Vec<Running>,
     /// `[strips][d_v/16][ROWS][16]`
     o: Vec<Line>,
-    /// `[MAX_ROWS][LINES]`
-    weights: Vec<Line>,
-    /// Whether somebody wants the rows' statistics, and where they are gathered.
-    statistics: bool,
-    partial: Box<Partial>,
+    tile: TileSpace,
 }
 
 impl Workspace {
@@ -42,9 +38,7 @@ impl Workspace {
             stride: 0,
             rows: Vec::new(),
             o: Vec::new(),
-            weights: vec![Line::ZERO; MAX_ROWS * LINES],
-            statistics,
-            partial: Box::new(Partial::NONE),
+            tile: TileSpace::new(statistics),
         }
     }
 
@@ -212,14 +206,18 @@ impl<O: Observer> Job<'_, '_, '_, O> {
         let (row, stride) = (band.at * workspace.q.height, workspace.stride);
         let start = band.index * BLOCK;
         let of_strip = lines_for(self.d_v) * workspace.q.height;
-        let weights = &mut workspace.weights;
+        let TileSpace {
+            weights,
+            statistics,
+            partial,
+        } = &mut workspace.tile;
         let attend = Attend {
             strips: band.strips,
             scores: &workspace.scores[row * stride + self.line(band)..],
             stride,
             weights,
-            statistics: workspace.statistics,
-            partial: &mut workspace.partial,
+            statistics: *statistics,
+            partial,
             block: (&self.kv[band.index], start),
             keys: band.keys.start - start..band.keys.end - start,
             o: &mut workspace.o[band.at * of_strip..][..band.strips.len() * of_strip],
