@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, ColorChoice, CommandFactory as _, Parser, Subcommand};
-use lookback_heads::slips::slips;
+use lookback_heads::edit_distance::edit_distance;
 use lookback_model::Prefix;
 use lookback_model::store::DEFAULT_MODEL;
 
@@ -94,8 +94,8 @@ fn misspelt_command(given: &[OsString], line: &[OsString]) -> Option<String> {
     let word = word.to_str().filter(|word| !word.starts_with('-'))?;
     Cli::command()
         .get_subcommands()
-        .filter_map(|command| Some((slips(word, command.get_name())?, command)))
-        .min_by_key(|&(slips, _)| slips)
+        .filter_map(|command| Some((edit_distance(word, command.get_name())?, command)))
+        .min_by_key(|&(edit_distance, _)| edit_distance)
         .map(|(_, command)| command.get_name().to_owned())
 }
 

@@ -1,12 +1,12 @@
-//! Changes to a run, as several commands take them.
+//! NamedInterventions to a run, as several commands take them.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use lookback_heads::changes::Changes;
 use lookback_heads::edges::EdgeName;
 use lookback_heads::head;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_heads::mean_output::MeanOutputs;
 use lookback_model::{Encoding, Interventions, Model, Prefix};
 use lookback_trace::HeadId;
@@ -16,7 +16,7 @@ use crate::context::Context;
 
 /// What is taken out of the model while it reads.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Changes to the model")]
+#[command(next_help_heading = "NamedInterventions to the model")]
 pub(crate) struct InterventionArgs {
     /// Take these heads' outputs out, as 5.1,9.4
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
@@ -66,8 +66,8 @@ impl ReferenceArgs {
 
 impl InterventionArgs {
     /// What is asked for.
-    pub(crate) fn changes(&self) -> Changes {
-        Changes {
+    pub(crate) fn changes(&self) -> NamedInterventions {
+        NamedInterventions {
             ablate: self.ablate.clone(),
             cut: self.cut.clone(),
         }
@@ -104,8 +104,8 @@ impl InterventionArgs {
     }
 
     /// What was taken out, in words; none where nothing was.
-    pub(crate) fn told(&self) -> Option<String> {
-        let told = self.changes().told()?;
+    pub(crate) fn describe(&self) -> Option<String> {
+        let told = self.changes().describe()?;
         Some(match self.reference.mean_over {
             None => told,
             Some(_) => told.replacen("without ", "with only the mean output of ", 1),

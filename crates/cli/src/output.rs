@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use lookback_trace::write_aside;
+use lookback_trace::write_atomic;
 use serde::Serialize;
 
 use crate::interrupt;
@@ -53,7 +53,7 @@ pub(crate) fn write_file(
     write: impl FnOnce(&mut UntilInterrupted<&mut BufWriter<&File>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let _graceful = interrupt::graceful();
-    write_aside(path, |out| {
+    write_atomic(path, |out| {
         write(&mut UntilInterrupted(out)).map_err(io::Error::other)
     })
     .with_context(|| format!("{} cannot be written", path.display()))

@@ -4,16 +4,16 @@
 //! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
 //! one of its heads, and walks through self-attention step by step on a real text.
 //!
-//! - [`around`]: what any word or token gives and receives, over any choice of heads;
+//! - [`token_attention`]: what any word or token gives and receives, over any choice of heads;
 //! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
 //! - [`candidates`](mod@candidates): whom they may stand for;
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
 //! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
-//! - [`passport`], [`probes`], [`mod@retrieval`], [`mod@copying`]: scores of every head, on a text, on random repeated
+//! - [`profile`], [`probes`], [`mod@retrieval`], [`mod@copying`]: scores of every head, on a text, on random repeated
 //!   tokens, on needles in other texts, and from its weights alone;
 //! - [`mod@rollout`]: what is left of each token after all layers;
-//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`changes`]: what is taken out of a
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`interventions`]: what is taken out of a
 //!   run; [`mean_output`]: what heads write on average, to ablate them to that; [`prediction`]: what the model then
 //!   expects to come next;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
@@ -32,29 +32,29 @@
 //! # Ok::<(), lookback_heads::Error>(())
 //! ```
 
-pub mod around;
 pub mod candidates;
-pub mod changes;
 pub mod copying;
 pub mod edges;
+pub mod edit_distance;
 mod error;
 pub mod example;
 pub mod explain;
 pub mod head;
 pub mod importance;
 mod interest;
+pub mod interventions;
 pub mod lists;
 pub mod logits;
 pub mod look;
 pub mod mean_output;
-pub mod passport;
 pub mod prediction;
 pub mod probes;
+pub mod profile;
 mod random;
 pub mod retrieval;
 pub mod rollout;
 mod select;
-pub mod slips;
+pub mod token_attention;
 pub mod who;
 
 pub use candidates::{Candidate, candidates};

@@ -7,7 +7,7 @@ use lookback_trace::Cut;
 use serde::Serialize;
 
 use crate::Error;
-use crate::changes::Changes;
+use crate::interventions::NamedInterventions;
 use crate::who::cause::log_softmax;
 
 /// What is predicted.
@@ -63,11 +63,11 @@ pub struct Continuation {
 /// Text and probe are read once for each of the two; each continuation then reads only its own tokens.
 ///
 /// # Errors
-/// The model's, and those of [`Changes::on`].
+/// The model's, and those of [`NamedInterventions::on`].
 pub fn predict(
     model: &Model,
     text: &str,
-    changes: &Changes,
+    changes: &NamedInterventions,
     options: &PredictionOptions,
     hooks: &dyn Hooks,
 ) -> Result<Prediction, Error> {
@@ -115,7 +115,7 @@ pub fn predict(
 /// joins the text.
 fn in_prompt(
     found: &Interventions,
-    changes: &Changes,
+    changes: &NamedInterventions,
     named: &Encoding,
     prompt: &Encoding,
 ) -> Interventions {

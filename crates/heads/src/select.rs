@@ -8,7 +8,7 @@ use std::str::FromStr;
 use lookback_trace::Words;
 
 use crate::Error;
-use crate::slips::slips;
+use crate::edit_distance::edit_distance;
 
 /// How many bytes of text an occurrence shows on either side, at most.
 const CONTEXT: usize = 12;
@@ -228,7 +228,7 @@ fn distance(wanted: &str, word: &str) -> Option<usize> {
     if word == wanted || crate::lists::without_clitic(word) == wanted {
         return Some(0);
     }
-    slips(wanted, word).or_else(|| {
+    edit_distance(wanted, word).or_else(|| {
         let long = |word: &str| word.chars().count() >= 3;
         let within =
             (long(wanted) && word.contains(wanted)) || (long(word) && wanted.contains(word));

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use lookback_heads::copying::{Copying, copying};
 use lookback_heads::logits::logit_parts;
-use lookback_heads::passport::passports;
 use lookback_heads::probes::{ProbeScores, Repeated};
+use lookback_heads::profile::profiles;
 use lookback_model::{Interventions, LoadOptions, Logits, Model, Prefix, TraceOptions};
 use lookback_trace::HeadId;
 use nalgebra::DMatrix;
@@ -227,14 +227,12 @@ fn heads_are_recognised_for_what_they_were_built_to_be() {
         ..TraceOptions::default()
     };
     let trace = model.trace(&encoding, &options, &()).unwrap().trace;
-    let passports = passports(&trace, &[]).unwrap();
-    assert!(passports[0].previous_share > 0.95 && (passports[0].mean_distance - 1.0).abs() < 0.1);
+    let profiles = profiles(&trace, &[]).unwrap();
+    assert!(profiles[0].previous_share > 0.95 && (profiles[0].mean_distance - 1.0).abs() < 0.1);
     assert!(
-        passports[1].sink_share > 0.99
-            && passports[1].sink_rate == 1.0
-            && passports[1].entropy < 0.05
+        profiles[1].sink_share > 0.99 && profiles[1].sink_rate == 1.0 && profiles[1].entropy < 0.05
     );
-    assert!(passports[2].sink_share < 0.3);
+    assert!(profiles[2].sink_share < 0.3);
 }
 
 #[test]

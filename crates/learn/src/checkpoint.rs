@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use lookback_model::write_aside;
+use lookback_model::write_atomic;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::optimizer::Moments;
 use crate::train::Settings;
-use crate::{Config, Error, Parameters, Spent};
+use crate::{Config, Error, Parameters, Timing};
 
 /// What a checkpoint says beside its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) struct Progress {
     /// The smallest validation loss so far, and the step it belongs to.
     pub(crate) best: Option<(f64, usize)>,
     /// What the steps have cost.
-    pub(crate) spent: Spent,
+    pub(crate) spent: Timing,
 }
 
 pub(crate) const FORMAT: &str = "lookback-training/1";
@@ -89,7 +89,7 @@ pub(crate) fn save(path: &Path, state: &State, parameters: &Parameters) -> Resul
     }
     let whole = safetensors::serialize(views, Some(metadata))
         .map_err(|error| damaged(error.to_string()))?;
-    write_aside(path, |file| file.write_all(&whole)).map_err(Error::io(path))
+    write_atomic(path, |file| file.write_all(&whole)).map_err(Error::io(path))
 }
 
 /// Reads a run back into `parameters`, which must be those of the same configuration.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use lookback_model::tokenizer::Tokenizer;
-use lookback_model::write_aside;
+use lookback_model::write_atomic;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::Serialize;
@@ -32,7 +32,7 @@ pub fn items(split: Split, set: Set, draws: usize) -> Vec<Item> {
 /// # Errors
 /// [`Error::Io`].
 pub fn save_lines(path: &Path, lines: &[impl Serialize]) -> Result<(), Error> {
-    write_aside(path, |file| {
+    write_atomic(path, |file| {
         for line in lines {
             serde_json::to_writer(&mut *file, line)?;
             file.write_all(b"\n")?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
-use lookback_model::write_aside;
+use lookback_model::write_atomic;
 
 use crate::config::NORM_EPS;
 use crate::vocabulary::{TABLE, Vocabulary};
@@ -40,7 +40,7 @@ pub fn write(
         .iter()
         .map(|(name, tensor)| (name.as_str(), tensor))
         .collect();
-    write_aside(path, |file| {
+    write_atomic(path, |file| {
         gguf_file::write(file, &metadata, &tensors).map_err(std::io::Error::other)
     })
     .map_err(Error::io(path))

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use lookback_model::write_aside;
+use lookback_model::write_atomic;
 
 use crate::Error;
 use crate::train::Record;
@@ -37,7 +37,7 @@ impl Metrics {
             .filter(known)
             .map(|line| format!("{line}\n"))
             .collect();
-        write_aside(path, |file| file.write_all(kept.as_bytes())).map_err(Error::io(path))?;
+        write_atomic(path, |file| file.write_all(kept.as_bytes())).map_err(Error::io(path))?;
         let file = OpenOptions::new()
             .append(true)
             .open(path)

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::model::{Pointer, loss};
 use crate::optimizer::{AdamW, Moments, norm, schedule};
 use crate::sentences::{ReadFrom, Set, Split, draw};
-use crate::spent::{Spent, Stopwatch};
+use crate::timing::{Stopwatch, Timing};
 use crate::{Config, Error, Parameters, memory};
 
 /// How a model is trained.
@@ -203,7 +203,7 @@ impl<'a> Trainer<'a> {
                 settings: settings.clone(),
                 step: 0,
                 best: None,
-                spent: Spent::nothing(),
+                spent: Timing::nothing(),
             },
             moments: Moments::default(),
             best: std::collections::BTreeMap::new(),
@@ -260,7 +260,7 @@ impl<'a> Trainer<'a> {
 
     /// What its steps have cost, those before an interruption included.
     #[must_use]
-    pub fn spent(&self) -> Spent {
+    pub fn spent(&self) -> Timing {
         self.state.progress.spent
     }
 
@@ -282,7 +282,7 @@ impl<'a> Trainer<'a> {
                 record.validation = Some(self.validate()?);
             }
             let progress = &mut self.state.progress;
-            progress.spent = progress.spent.and(watch.spent());
+            progress.spent = progress.spent.and(watch.elapsed());
             self.metrics.write(&record)?;
             let stop = observe(&record).is_break();
             if due || stop {

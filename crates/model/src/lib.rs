@@ -19,7 +19,7 @@ mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
-pub use lookback_trace::write_aside;
+pub use lookback_trace::write_atomic;
 pub use model::{LoadOptions, Model, WeightsKind};
 pub use run::{
     Attended, AttentionWeights, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch,

@@ -99,7 +99,7 @@ fn a_cut_edge_has_no_weight_and_the_rest_of_its_row_is_renormalised() {
             }
         }
     }
-    assert_eq!(cut.trace.meta().edits, changes.edits());
+    assert_eq!(cut.trace.meta().interventions, changes.edits());
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_ablated_head_gives_nothing_and_a_scaled_one_its_share() {
     assert!(mean.slice(s![2.., ..]).iter().all(|&x| x == 0.25));
     assert_eq!(mean.slice(s![..2, ..]), own.slice(s![..2, ..]));
     assert_eq!(head(&changed[1], 0), head(&plain[1], 0));
-    let edits = run(&model, &changes).trace.meta().edits.clone();
+    let edits = run(&model, &changes).trace.meta().interventions.clone();
     assert_eq!(
         (
             edits.ablated.len(),
@@ -256,7 +256,7 @@ fn scaling_by_one_and_patching_a_run_with_itself_changes_nothing() {
     }
     let same = run(&model, &changes);
     assert_eq!(same.logits, plain.logits);
-    assert_eq!(same.trace.meta().edits.patched.len(), 4);
+    assert_eq!(same.trace.meta().interventions.patched.len(), 4);
     // Each of them, with other values, changes the logits.
     for (site, values) in [Site::Q, Site::K, Site::V, Site::Z]
         .into_iter()

@@ -3,18 +3,18 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lookback_heads::passport::{self, Passport};
+use lookback_heads::profile::{self, HeadProfile};
 use lookback_trace::Trace;
 use lookback_view::grid::{self, HeadPicture};
 
 use crate::api::ApiError;
 
-/// Pictures and passports of the heads, layer by layer as they are asked for.
+/// Pictures and profiles of the heads, layer by layer as they are asked for.
 pub(crate) struct Layers {
     /// Which tokens are special: \[N\].
     special: Vec<bool>,
     pictures: Kept<HeadPicture>,
-    passports: Kept<Passport>,
+    profiles: Kept<HeadProfile>,
 }
 
 impl Layers {
@@ -22,7 +22,7 @@ impl Layers {
         Self {
             special,
             pictures: Kept::new(layers),
-            passports: Kept::new(layers),
+            profiles: Kept::new(layers),
         }
     }
 
@@ -38,14 +38,14 @@ impl Layers {
     }
 
     /// The statistics of a layer's heads.
-    pub(crate) fn passports(
+    pub(crate) fn profiles(
         &self,
         trace: &Trace,
         layer: usize,
         cancel: &AtomicBool,
-    ) -> Result<Arc<[Passport]>, ApiError> {
-        self.passports.get(layer, || {
-            Ok(passport::of_layer(trace, &self.special, layer, cancel)?)
+    ) -> Result<Arc<[HeadProfile]>, ApiError> {
+        self.profiles.get(layer, || {
+            Ok(profile::of_layer(trace, &self.special, layer, cancel)?)
         })
     }
 }
@@ -85,18 +85,18 @@ mod tests {
         let layers = Layers::new(trace.layer_count(), vec![false; trace.n()]);
         let [yes, no] = [true, false].map(AtomicBool::new);
         assert!(layers.pictures(&trace, 1, &yes).is_err());
-        assert!(layers.passports(&trace, 1, &yes).is_err());
+        assert!(layers.profiles(&trace, 1, &yes).is_err());
         let pictures = layers.pictures(&trace, 1, &no).unwrap();
-        let passports = layers.passports(&trace, 1, &no).unwrap();
+        let profiles = layers.profiles(&trace, 1, &no).unwrap();
         // A flag that is set stops only what is still to be computed.
         assert!(Arc::ptr_eq(
             &pictures,
             &layers.pictures(&trace, 1, &yes).unwrap()
         ));
         assert!(Arc::ptr_eq(
-            &passports,
-            &layers.passports(&trace, 1, &yes).unwrap()
+            &profiles,
+            &layers.profiles(&trace, 1, &yes).unwrap()
         ));
-        assert_eq!((pictures.len(), passports.len()), (2, 2));
+        assert_eq!((pictures.len(), profiles.len()), (2, 2));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
-use lookback_heads::changes::Changes;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_model::Prefix;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
@@ -56,7 +56,7 @@ impl Library {
         let first = match (trace, &model) {
             (Some(trace), model) => {
                 let meta = trace.meta();
-                let id = identity(&meta.model, &meta.text, &Changes::default());
+                let id = identity(&meta.model, &meta.text, &NamedInterventions::default());
                 Reading::ready(id, trace, model.as_ref())
             }
             (None, Some(model)) => {
@@ -110,7 +110,7 @@ impl Library {
     pub(crate) fn read(
         &self,
         text: String,
-        changes: Changes,
+        changes: NamedInterventions,
         app: &Arc<App>,
     ) -> Result<Arc<Reading>, ApiError> {
         check(&text)?;
@@ -213,12 +213,12 @@ fn check(text: &str) -> Result<(), ApiError> {
 }
 
 /// The name of what a model makes of a text under some changes.
-fn identity(model: &str, text: &str, changes: &Changes) -> String {
+fn identity(model: &str, text: &str, changes: &NamedInterventions) -> String {
     let mut hash = Sha256::new();
     hash.update(model);
     hash.update([0]);
     hash.update(text);
-    if let Some(told) = changes.told() {
+    if let Some(told) = changes.describe() {
         hash.update([0]);
         hash.update(told);
     }
@@ -286,7 +286,7 @@ mod tests {
         let app = app(4);
         let read = |text: &str| {
             app.library
-                .read(text.to_owned(), Changes::default(), &app)
+                .read(text.to_owned(), NamedInterventions::default(), &app)
                 .map(|reading| reading.text.clone())
         };
         // The first text waits already.

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lookback_heads::changes::Changes;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_model::{Model, Prefix};
 use lookback_trace::Trace;
 
@@ -30,7 +30,7 @@ pub struct ServeOptions {
     /// The text that the page begins with, where no trace is given.
     pub text: String,
     /// What is taken out of the model while it reads the first text; a trace that is given is what it is.
-    pub changes: Changes,
+    pub changes: NamedInterventions,
     /// What stands before each text.
     pub prefix: Prefix,
     /// What clients may take of the server.
@@ -69,7 +69,7 @@ impl Default for ServeOptions {
             model: None,
             trace: None,
             text: String::new(),
-            changes: Changes::default(),
+            changes: NamedInterventions::default(),
             prefix: Prefix::Declared,
             limits: Limits::default(),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::http::StatusCode;
-use lookback_heads::changes::Changes;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions};
 use lookback_trace::Trace;
 
@@ -20,7 +20,7 @@ pub(crate) struct Reading {
     pub(crate) id: String,
     pub(crate) text: String,
     /// What was taken out of the model while it read.
-    pub(crate) changes: Changes,
+    pub(crate) changes: NamedInterventions,
     /// Set by whoever does not want it any more.
     pub(crate) cancel: AtomicBool,
     state: Mutex<State>,
@@ -53,7 +53,7 @@ pub(crate) struct Ready {
 }
 
 impl Reading {
-    pub(crate) fn new(id: String, text: String, changes: Changes) -> Self {
+    pub(crate) fn new(id: String, text: String, changes: NamedInterventions) -> Self {
         Self {
             id,
             text,
@@ -67,7 +67,7 @@ impl Reading {
 
     /// A trace that is there already.
     pub(crate) fn ready(id: String, trace: Trace, model: Option<&NamedModel>) -> Self {
-        let mut reading = Self::new(id, trace.meta().text.clone(), Changes::default());
+        let mut reading = Self::new(id, trace.meta().text.clone(), NamedInterventions::default());
         reading.state = Mutex::new(State::Ready(Arc::new(Ready::new(trace, model, None))));
         reading
     }

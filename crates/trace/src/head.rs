@@ -8,7 +8,7 @@ use lookback_attention::weights::weights;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::layer::Stored;
-use crate::sound::{highest_weight, refuse_sum};
+use crate::row_sum::{highest_weight, validate_row_sum};
 use crate::{Cut, Error, Trace};
 
 /// How many rows of weights are held at a time where all of a head's are looked through: 64·N numbers, and enough
@@ -106,7 +106,7 @@ impl<'a> Head<'a> {
         for (i, row) in rows.zip(weights.outer_iter()) {
             self.refuse_unsound(i, cols.start, row)?;
             if whole {
-                refuse_sum(self.trace, self.place(), (i, row))?;
+                validate_row_sum(self.trace, self.place(), (i, row))?;
             }
         }
         Ok(weights)

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array3, Axis, s};
 
 use crate::observe::Rows;
-use crate::sound::refuse_sum;
+use crate::row_sum::validate_row_sum;
 use crate::{Error, Trace};
 
 /// How many weights a walk may keep, about: 16 MiB of them.
@@ -57,7 +57,7 @@ impl Trace {
             for (r, &(at, i)) in rows.iter().enumerate() {
                 let row = weights.slice(s![0, head, r, ..]);
                 if whole {
-                    refuse_sum(self, (layer, head), (i, row))?;
+                    validate_row_sum(self, (layer, head), (i, row))?;
                 }
                 let mut total = totals.slice_mut(s![head, at, ..]);
                 total.zip_mut_with(&row, |total, &w| *total += f64::from(w));

@@ -3,7 +3,7 @@
 use lookback_attention::{Mask, Scoring};
 use serde::{Deserialize, Serialize};
 
-use crate::Edits;
+use crate::InterventionRecord;
 
 /// Name of the file format that this crate reads and writes.
 pub const FORMAT: &str = "lookback-trace/1";
@@ -30,7 +30,7 @@ pub struct Meta {
     /// How each layer's scores are computed; its length is the number of layers.
     pub layers: Vec<LayerMeta>,
     /// What was changed while the model ran.
-    pub edits: Edits,
+    pub interventions: InterventionRecord,
     /// How the queries and keys are stored.
     pub qk_dtype: Dtype,
     /// The largest absolute change of any weight that came from rounding queries and keys to f16; none where

@@ -21,7 +21,7 @@ pub(crate) fn write(meta: &Meta) -> BTreeMap<&'static str, String> {
         ("spans", json(&meta.spans)),
         ("prefix_tokens", json(&meta.prefix_tokens)),
         ("layers", json(&meta.layers)),
-        ("edits", json(&meta.edits)),
+        ("edits", json(&meta.interventions)),
         ("qk_dtype", meta.qk_dtype.name().to_owned()),
     ]);
     metadata.extend(meta.model_sha256.clone().map(|hash| ("model_sha256", hash)));
@@ -51,7 +51,7 @@ pub(crate) fn parse(mut metadata: HashMap<String, String>) -> Result<Meta, Strin
         spans: take_json(&mut metadata, "spans")?,
         prefix_tokens: take_json(&mut metadata, "prefix_tokens")?,
         layers: take_json(&mut metadata, "layers")?,
-        edits: take_json(&mut metadata, "edits")?,
+        interventions: take_json(&mut metadata, "edits")?,
         qk_dtype: qk_dtype
             .ok_or_else(|| format!("`qk_dtype` is {dtype:?}, neither f32 nor f16"))?,
         qk_rounding_max_weight_change: match metadata.contains_key("qk_rounding_max_weight_change")

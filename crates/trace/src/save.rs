@@ -9,7 +9,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ndarray::Array1;
 
-use crate::aside::write_aside;
+use crate::atomic_write::write_atomic;
 use crate::container::{Entry, header};
 use crate::metadata;
 use crate::rounding::round_all;
@@ -76,7 +76,7 @@ impl Trace {
         let path = path.as_ref();
         let file = self.file(options)?;
         let mut cancelled = false;
-        let written = write_aside(path, |w| {
+        let written = write_atomic(path, |w| {
             file.write(w, &mut |done, total| match progress(done, total) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => {
@@ -123,7 +123,7 @@ impl<'a> TraceFile<'a> {
         let mut computed = Vec::new();
         if options.qk_dtype == Dtype::F16 && trace.meta().qk_dtype == Dtype::F32 {
             let rounded = round_all(trace)?;
-            // Changes of two roundings in a row add up, at most.
+            // NamedInterventions of two roundings in a row add up, at most.
             let total = rounding.unwrap_or(0.0) + rounded.max_weight_change;
             rounding = Some(total.min(1.0));
             computed = rounded.lse;

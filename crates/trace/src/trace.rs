@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use ndarray::{Array1, Array2, ArrayView1};
 
 use crate::layer::Stored;
-use crate::{Cut, Dtype, Error, Head, Layer, Meta, Words, check};
+use crate::{Cut, Dtype, Error, Head, Layer, Meta, Words, validate};
 
 /// What one run of a model leaves behind: its text and tokens, and per layer the queries, keys and log-sum-exps from
 /// which any weight is recomputed. Held in memory or mapped from a file.
@@ -33,8 +33,8 @@ impl Trace {
 
     /// A trace of tensors that may lie in a file.
     pub(crate) fn from_stored(meta: Meta, layers: Vec<Stored>) -> Result<Self, Error> {
-        check::all(&meta, &layers)?;
-        let mut cuts = meta.edits.cut.clone();
+        validate::all(&meta, &layers)?;
+        let mut cuts = meta.interventions.cut.clone();
         cuts.sort_unstable();
         Ok(Self {
             meta,

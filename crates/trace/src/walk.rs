@@ -8,7 +8,7 @@ use lookback_attention::observe::{
 };
 use ndarray::{Array2, Axis};
 
-use crate::sound::highest_weight;
+use crate::row_sum::highest_weight;
 use crate::{Cut, Error, Head, Trace};
 
 impl Trace {

@@ -68,7 +68,7 @@ pub fn pictures(
     };
     let masses = SpanMass::new([Span::Keys(0..prefix.max(1)), Span::previous(), Span::own()]);
     let observers = (tile, Entropy, DistanceMass, masses);
-    let seen = trace.observe_until(layer, &observers, cancel)?;
+    let seen = trace.observe_cancellable(layer, &observers, cancel)?;
     let (cells, entropy, distances, masses) = seen.ok_or(Error::Cancelled)?;
     let text = prefix.min(n - 1);
     let picture = |head: usize| {

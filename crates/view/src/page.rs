@@ -95,7 +95,7 @@ impl Description {
                 .collect(),
             qk_dtype: meta.qk_dtype,
             rounding: meta.qk_rounding_max_weight_change,
-            edited: meta.edits != lookback_trace::Edits::default(),
+            edited: meta.interventions != lookback_trace::InterventionRecord::default(),
             text: meta.text.clone(),
         }
     }

@@ -2,7 +2,7 @@ import { FileSource } from './file';
 import { type Place, readLink, writeLink } from './link';
 import * as server from './server';
 import { pieces } from './text';
-import { type Around, type Changes, type HeadId, type Source, allHeads, sameHead, writeHead } from './types';
+import { type TokenAttention, type Changes, type HeadId, type Source, allHeads, sameHead, writeHead } from './types';
 
 /** What is shown, and how it is got: one for the page. */
 export class App {
@@ -14,7 +14,7 @@ export class App {
   /** Whether the text is being continued: views follow without losing what they show. */
   growing = $state(false);
   place = $state<Place>(readLink(location.hash));
-  around = $state.raw<Around | null>(null);
+  attention = $state.raw<TokenAttention | null>(null);
   /** The unit under the pointer. */
   hovered = $state<number | null>(null);
   seconds = $state<number | null>(null);
@@ -29,7 +29,7 @@ export class App {
   readonly head = $derived.by((): HeadId | null => {
     const { head, heads } = this.place;
     const known = (id: HeadId | null | undefined) => (id && this.heads.some((other) => sameHead(other, id)) ? id : null);
-    return known(head) ?? known(heads[0]) ?? known(this.around?.ranked[0]) ?? this.heads[0] ?? null;
+    return known(head) ?? known(heads[0]) ?? known(this.attention?.ranked[0]) ?? this.heads[0] ?? null;
   });
 
   async start(): Promise<void> {
@@ -140,7 +140,7 @@ export class App {
 
   private show(source: Source): void {
     // Where the text is the same or goes on, what is shown stays until the new answer is here: nothing loses the focus.
-    if (!this.growing && this.source?.description.text !== source.description.text) this.around = null;
+    if (!this.growing && this.source?.description.text !== source.description.text) this.attention = null;
     const { map } = this.place;
     // Who saw the whole of the old text sees the whole of the new one.
     if (map && this.source && map[2] >= this.source.description.n) this.place.map = null;
@@ -228,9 +228,9 @@ export class App {
     this.asking = asking;
     if (!this.source || this.units() === 0) return;
     try {
-      const around = await this.source.around(this.query(), asking.signal);
+      const attention = await this.source.tokenAttention(this.query(), asking.signal);
       if (asking.signal.aborted) return;
-      this.around = around;
+      this.attention = attention;
     } catch (error) {
       if (!asking.signal.aborted) this.fail(error);
     }

@@ -1,6 +1,6 @@
 // A trace that is within the page: weights are recomputed from its queries, keys and log-sum-exps.
 
-import { type AroundQuery, type Around, type Description, type HeadAround, type HeadId, type Source, type TileKey, allHeads } from './types';
+import { type TokenAttentionQuery, type TokenAttention, type Description, type HeadAttention, type HeadId, type Source, type TileKey, allHeads } from './types';
 import { SIDE, tileArea } from './tiles';
 
 interface LayerMeta {
@@ -83,7 +83,7 @@ export class FileSource implements Source {
     return new FileSource(JSON.parse(description) as Description, bytes);
   }
 
-  async around(query: AroundQuery, signal: AbortSignal): Promise<Around> {
+  async tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention> {
     const d = this.description;
     const units = query.unit === 'word' ? d.words.map((w) => [w[2], w[3]] as const) : d.tokens.map((_, t) => [t, t + 1] as const);
     const own = units[query.index];
@@ -107,7 +107,7 @@ export class FileSource implements Source {
     const holds = (unit: number) => units[unit]![1] <= prefix || aside.includes(unit);
     const mass = (row: Float64Array) => sum(row, [0, prefix]) + aside.reduce((all, unit) => all + sum(row, units[unit]!), 0);
     const learned = (id: HeadId, row: Float64Array) => (this.layers[id.layer]?.sinks ? Math.max(0, 1 - sum(row, [0, d.n])) : 0);
-    const ranked = all.map((id, at): HeadAround => {
+    const ranked = all.map((id, at): HeadAttention => {
       const row = rows[at]!;
       const most = units
         .map((range, index) => ({ index, weight: sum(row, range) }))

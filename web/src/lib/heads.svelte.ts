@@ -1,6 +1,6 @@
 import * as server from './server';
 import type { Origin } from './statistics';
-import { type HeadId, type HeadPicture, type HeadScores, type Passport, writeHead } from './types';
+import { type HeadId, type HeadPicture, type HeadScores, type HeadProfile, writeHead } from './types';
 
 /** Milliseconds between two questions how far the model's scores are. */
 const POLL = 200;
@@ -11,7 +11,7 @@ export class Heads {
   done = $state(false);
   /** What is being computed, and how far it is. */
   progress = $state<{ done: number; of: number } | null>(null);
-  private passports = $state.raw<Map<string, Passport>>(new Map());
+  private profiles = $state.raw<Map<string, HeadProfile>>(new Map());
   private scores = $state.raw<Map<string, HeadScores>>(new Map());
   private readonly asked = new Set<Origin>();
   private readonly controller = new AbortController();
@@ -24,12 +24,12 @@ export class Heads {
 
   of(picture: HeadPicture) {
     const name = writeHead(picture);
-    return { picture, passport: this.passports.get(name), scores: this.scores.get(name) };
+    return { picture, profile: this.profiles.get(name), scores: this.scores.get(name) };
   }
 
   /** Whether what statistics of this origin need is all here. */
   knows(origin: Origin): boolean {
-    return { picture: this.done, text: this.passports.size === this.count, model: this.scores.size > 0 }[origin];
+    return { picture: this.done, text: this.profiles.size === this.count, model: this.scores.size > 0 }[origin];
   }
 
   /** Asks for what statistics of this origin need, once. */
@@ -58,10 +58,10 @@ export class Heads {
   }
 
   private async observe(): Promise<void> {
-    const got = new Map<string, Passport>();
-    for await (const passport of this.source.passports(this.controller.signal)) {
-      got.set(writeHead(passport), passport);
-      this.passports = new Map(got);
+    const got = new Map<string, HeadProfile>();
+    for await (const profile of this.source.profiles(this.controller.signal)) {
+      got.set(writeHead(profile), profile);
+      this.profiles = new Map(got);
       this.progress = { done: got.size, of: this.count };
     }
     this.progress = null;

@@ -1,13 +1,13 @@
 import {
-  type Around,
-  type AroundQuery,
+  type TokenAttention,
+  type TokenAttentionQuery,
   type Changes,
   type Description,
   type HeadId,
   type HeadPicture,
   type HeadScores,
   type ModelInfo,
-  type Passport,
+  type HeadProfile,
   type Pool,
   type Scale,
   type Source,
@@ -108,8 +108,8 @@ export class ServerSource implements Source {
     readonly changes: Changes,
   ) {}
 
-  around(query: AroundQuery, signal: AbortSignal): Promise<Around> {
-    return json(`/traces/${this.id}/around?${this.aroundQuery(query)}`, { signal });
+  tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention> {
+    return json(`/traces/${this.id}/token-attention?${this.tokenAttentionQuery(query)}`, { signal });
   }
 
   async tile(key: TileKey, signal: AbortSignal): Promise<Float32Array> {
@@ -139,8 +139,8 @@ export class ServerSource implements Source {
     return this.heads('grid', signal);
   }
 
-  passports(signal: AbortSignal): AsyncGenerator<Passport> {
-    return this.heads('passports', signal);
+  profiles(signal: AbortSignal): AsyncGenerator<HeadProfile> {
+    return this.heads('profiles', signal);
   }
 
   /** Each head as it is done. */
@@ -178,8 +178,8 @@ export class ServerSource implements Source {
   }
 
   /** Where the text view can be saved from. */
-  textPicture(query: AroundQuery, kind: 'svg' | 'png', theme: string): string {
-    const asked = this.aroundQuery(query);
+  textPicture(query: TokenAttentionQuery, kind: 'svg' | 'png', theme: string): string {
+    const asked = this.tokenAttentionQuery(query);
     asked.delete('target');
     asked.set('theme', theme);
     return `${API}/traces/${this.id}/text.${kind}?${asked}`;
@@ -207,7 +207,7 @@ export class ServerSource implements Source {
     return `${API}/traces/${this.id}/page.html`;
   }
 
-  private aroundQuery(query: AroundQuery): URLSearchParams {
+  private tokenAttentionQuery(query: TokenAttentionQuery): URLSearchParams {
     const asked = new URLSearchParams({ unit: query.unit, index: `${query.index}` });
     if (query.heads.length > 0) asked.set('heads', query.heads.map(writeHead).join(','));
     if (query.above !== null) asked.set('above', `${query.above}`);

@@ -1,6 +1,6 @@
 // What heads can be sorted by; docs/heads.md defines each.
 
-import type { HeadPicture, HeadScores, Passport } from './types';
+import type { HeadPicture, HeadScores, HeadProfile } from './types';
 
 /** Where a statistic comes from: the picture's own pass, a further pass over the text, or the model alone. */
 export type Origin = 'picture' | 'text' | 'model';
@@ -9,7 +9,7 @@ export interface Statistic {
   id: string;
   name: string;
   origin: Origin;
-  value: (of: { picture: HeadPicture; passport?: Passport | undefined; scores?: HeadScores | undefined }) => number | null;
+  value: (of: { picture: HeadPicture; profile?: HeadProfile | undefined; scores?: HeadScores | undefined }) => number | null;
   says: (value: number) => string;
   /** What it tells, in a sentence. */
   about: string;
@@ -21,8 +21,8 @@ const score = (value: number) => value.toFixed(3);
 const picture = (id: string, name: string, about: string, of: (p: HeadPicture) => number, says = share): Statistic => ({
   id, name, about, says, origin: 'picture', value: ({ picture }) => of(picture),
 });
-const passport = (id: string, name: string, about: string, of: (p: Passport) => number): Statistic => ({
-  id, name, about, says: share, origin: 'text', value: ({ passport }) => (passport ? of(passport) : null),
+const profile = (id: string, name: string, about: string, of: (p: HeadProfile) => number): Statistic => ({
+  id, name, about, says: share, origin: 'text', value: ({ profile }) => (profile ? of(profile) : null),
 });
 const scores = (id: string, name: string, about: string, of: (s: HeadScores) => number | null): Statistic => ({
   id, name, about, says: score, origin: 'model', value: ({ scores }) => (scores ? of(scores) : null),
@@ -34,12 +34,12 @@ export const STATISTICS: readonly Statistic[] = [
   picture('sink', 'sink share', 'Weight that rests on what stands before the text, where nobody else wants it.', (p) => p.sink),
   picture('previous', 'previous-token share', 'Weight on the token before, in this text.', (p) => p.previous),
   picture('itself', 'own-token share', 'Weight on the query’s own token.', (p) => p.itself),
-  passport('local', 'local share', 'Weight on the last 8 tokens, the query’s own included.', (p) => p.local_share),
-  passport('sink_rate', 'sink rate', 'Share of queries with more than 0.3 of their weight on the sink.', (p) => p.sink_rate),
-  passport('special', 'special-token share', 'Weight on special tokens, before the text or within it.', (p) => p.special_share),
-  passport('value_sink', 'sink’s part by value', 'The sink’s part of what the head moves, each weight times the norm of its value: often far less than its weight.', (p) => p.value_sink_share),
-  passport('value_self', 'own token’s part by value', 'The own token’s part of what the head moves.', (p) => p.value_self_share),
-  passport('value_previous', 'previous token’s part by value', 'The previous token’s part of what the head moves.', (p) => p.value_previous_share),
+  profile('local', 'local share', 'Weight on the last 8 tokens, the query’s own included.', (p) => p.local_share),
+  profile('sink_rate', 'sink rate', 'Share of queries with more than 0.3 of their weight on the sink.', (p) => p.sink_rate),
+  profile('special', 'special-token share', 'Weight on special tokens, before the text or within it.', (p) => p.special_share),
+  profile('value_sink', 'sink’s part by value', 'The sink’s part of what the head moves, each weight times the norm of its value: often far less than its weight.', (p) => p.value_sink_share),
+  profile('value_self', 'own token’s part by value', 'The own token’s part of what the head moves.', (p) => p.value_self_share),
+  profile('value_previous', 'previous token’s part by value', 'The previous token’s part of what the head moves.', (p) => p.value_previous_share),
   scores('induction', 'induction', 'On random tokens that come twice: weight on what followed the same token the last time.', (s) => s.induction),
   scores('duplicate', 'duplicate token', 'On random tokens that come twice: weight on the same token, one period before.', (s) => s.duplicate),
   scores('previous_random', 'previous token', 'On random tokens, where nothing but position can draw it: weight on the token before.', (s) => s.previous),

@@ -35,7 +35,7 @@ export interface Changes {
   cut: string[];
 }
 
-export interface AroundQuery {
+export interface TokenAttentionQuery {
   unit: Unit;
   index: number;
   /** None is all heads. */
@@ -45,14 +45,14 @@ export interface AroundQuery {
   target: number | null;
 }
 
-export interface HeadAround extends HeadId {
+export interface HeadAttention extends HeadId {
   hidden: number;
   on_itself: number;
   score: number;
   most: { index: number; weight: number }[];
 }
 
-export interface Around {
+export interface TokenAttention {
   index: number;
   heads_averaged: number;
   given: number[];
@@ -62,7 +62,7 @@ export interface Around {
   set_aside: number[];
   received: number[];
   received_hidden: number[];
-  ranked: HeadAround[];
+  ranked: HeadAttention[];
 }
 
 export interface TileKey {
@@ -95,7 +95,7 @@ export interface ModelInfo {
 }
 
 /** What a head does on the text: see docs/heads.md. */
-export interface Passport extends HeadId {
+export interface HeadProfile extends HeadId {
   sink_share: number;
   sink_rate: number;
   entropy: number;
@@ -122,7 +122,7 @@ export interface Source {
   /** Whether this is an exported page. */
   readonly offline: boolean;
   readonly description: Description;
-  around(query: AroundQuery, signal: AbortSignal): Promise<Around>;
+  tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention>;
   /** A tile's cells, row by row. */
   tile(key: TileKey, signal: AbortSignal): Promise<Float32Array>;
   /** One weight, as the trace gives it. */

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
             text: &encoding.text,
             word,
             against,
-            changes: args.changes.told(),
+            changes: args.changes.describe(),
             parts: &parts,
         });
     }
@@ -145,7 +145,7 @@ fn print(
     table: &Table,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let changes = args.changes.told().map(|told| format!(", {told}"));
+    let changes = args.changes.describe().map(|told| format!(", {told}"));
     let all: f64 = parts.heads.iter().map(|h| h.part).sum();
     let heading = format!(
         "logit of {:?} − logit of {:?} after the text{}: {:+.3} = heads {all:+.3}, embedding {:+.3}, feed-forward layers \

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::bail;
 use clap::Args;
-use lookback_heads::passport::passports;
+use lookback_heads::profile::profiles;
 use lookback_model::{Prefix, WeightsKind};
 use lookback_view::table::{Table, Values};
 use lookback_view::terminal::write_table;
@@ -114,8 +114,8 @@ fn of(loaded: &Loaded, text: &str, args: &CompareArgs, context: &Context) -> any
         let reading = context.reading(encoding.ids.len());
         heads::trace(loaded, &encoding, &reading)?
     };
-    let passports = passports(&trace, &heads::special(loaded, &encoding))?;
-    let table = heads::table(&passports, None);
+    let profiles = profiles(&trace, &heads::special(loaded, &encoding))?;
+    let table = heads::table(&profiles, None);
     if table
         .columns()
         .iter()
@@ -124,7 +124,7 @@ fn of(loaded: &Loaded, text: &str, args: &CompareArgs, context: &Context) -> any
         return Ok(table);
     }
     if args.other_model.is_none() {
-        let scores = heads::table(&passports, Some(&heads::model_scores(loaded)?));
+        let scores = heads::table(&profiles, Some(&heads::model_scores(loaded)?));
         if scores
             .columns()
             .iter()
@@ -137,10 +137,7 @@ fn of(loaded: &Loaded, text: &str, args: &CompareArgs, context: &Context) -> any
         }
         return Ok(scores);
     }
-    Ok(heads::table(
-        &passports,
-        Some(&heads::model_scores(loaded)?),
-    ))
+    Ok(heads::table(&profiles, Some(&heads::model_scores(loaded)?)))
 }
 
 fn compared(first: &Table, second: &Table, by: &str) -> anyhow::Result<Table> {

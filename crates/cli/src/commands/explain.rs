@@ -95,7 +95,7 @@ fn choose(
         ..LookOptions::default()
     };
     let focus = Look::new(&trace, &options)?.focus(0)?;
-    let telling = focus.most_telling();
+    let telling = focus.most_informative();
     output::note(&format!(
         "no --head given: {} is shown, which of all {} heads gives {} the most weight at “{}” ({:.1}%)",
         head::name(telling.head),

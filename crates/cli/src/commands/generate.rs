@@ -115,7 +115,7 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let changes = args
         .changes
         .on(model, &prompt, context, (&args.model, Prefix::Tokenizer))?;
-    if let Some(told) = args.changes.told() {
+    if let Some(told) = args.changes.describe() {
         output::note(&format!("the model writes {told}"));
     }
     if model.weights() == WeightsKind::Quantized {

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
             let (encoding, changes) =
                 args.changes
                     .encode(&text, &loaded.model, &args.model, context)?;
-            if let Some(told) = args.changes.told() {
+            if let Some(told) = args.changes.describe() {
                 output::note(&format!("the model reads {told}"));
             }
             let trace = trace(context, &loaded, &encoding, &changes)?;
@@ -190,7 +190,7 @@ fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
             bar.position(done, words);
         }
     };
-    output::print_json(&look.telling(progress))
+    output::print_json(&look.with_progress(progress))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lookback_heads::{head, passport};
+use lookback_heads::{head, profile};
 use lookback_model::{Prefix, WeightsKind};
 use lookback_trace::Trace;
 use lookback_trace::observe::{DistanceMass, Entropy, TopK};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
     let table = match args.rows {
         true => rows(&trace, args.top)?,
         false => heads::table(
-            &passport::passports(&trace, &heads::special(&loaded, &encoding))?,
+            &profile::profiles(&trace, &heads::special(&loaded, &encoding))?,
             None,
         ),
     };

@@ -11,13 +11,13 @@ const FORMAT: &str = "lookback-look/1";
 
 impl Serialize for Look<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.telling(|_| ()).serialize(serializer)
+        self.with_progress(|_| ()).serialize(serializer)
     }
 }
 
 impl<'t> Look<'t> {
     /// The JSON form, which tells `progress` how many words of interest are done whenever another is.
-    pub fn telling<F: Fn(usize)>(&self, progress: F) -> impl Serialize {
+    pub fn with_progress<F: Fn(usize)>(&self, progress: F) -> impl Serialize {
         Telling {
             look: self,
             progress,

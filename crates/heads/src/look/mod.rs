@@ -17,14 +17,14 @@
 
 mod foci;
 mod focus;
+mod informative;
 mod json;
 mod report;
-mod telling;
 
 pub use foci::Foci;
 pub use focus::{AllHeads, CandidateHead, CandidateHeads, Focus, HeadWeights, RankedWord};
+pub use informative::MostInformative;
 pub use report::{Look, LookOptions, Sink, TokenInfo};
-pub use telling::MostTelling;
 
 #[cfg(doc)]
 use lookback_trace::Trace;

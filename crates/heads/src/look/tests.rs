@@ -167,7 +167,8 @@ fn whoever_waits_is_told_of_each_word() {
     let trace = example("He saw her, and she saw him.", 1);
     let look = Look::new(&trace, &LookOptions::default()).unwrap();
     let told = std::cell::RefCell::new(Vec::new());
-    let json = serde_json::to_value(look.telling(|done| told.borrow_mut().push(done))).unwrap();
+    let json =
+        serde_json::to_value(look.with_progress(|done| told.borrow_mut().push(done))).unwrap();
     assert_eq!(told.into_inner(), [1, 2, 3, 4]);
     assert_eq!(json, serde_json::to_value(&look).unwrap());
 }

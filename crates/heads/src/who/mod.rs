@@ -13,8 +13,8 @@ mod baseline;
 pub mod cause;
 pub mod control;
 pub mod evaluate;
-mod habit;
 mod order;
+mod preference;
 pub mod question;
 mod read;
 pub mod set;
@@ -30,9 +30,9 @@ pub use baseline::embedding_similarity;
 use cause::{AblatedTo, Asked, Change, Effect};
 use control::Control;
 pub use evaluate::evaluate;
-use habit::{Choices, margin};
-pub use habit::{Habit, HeadChoice};
 pub use order::reordered;
+use preference::{Choices, margin};
+pub use preference::{HeadChoice, Preference};
 pub use question::{Named, Question};
 pub use read::{From, HeadReading, Reading, read};
 pub use variants::{Turn, swapped, turned};
@@ -163,8 +163,8 @@ pub fn who(
                 from: rows[row],
                 pooled: as_is[row].pooled(),
                 heads: choices.most(options.top),
-                name_head: choices.keeper(&[Habit::Name]),
-                place_head: choices.keeper(&[Habit::First, Habit::Nearer]),
+                name_head: choices.keeper(&[Preference::Name]),
+                place_head: choices.keeper(&[Preference::First, Preference::Nearer]),
                 role_head: of_role.and_then(|control| choices.of(control.best.head)),
                 controls,
             }

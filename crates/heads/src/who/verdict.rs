@@ -3,7 +3,7 @@
 use super::cause::{Change, Effect};
 use super::control::{Contrasts, Control};
 use super::variants::Turn;
-use super::{From, Habit, HeadChoice, Row, Who};
+use super::{From, HeadChoice, Preference, Row, Who};
 use crate::head;
 
 /// A sentence or two on each of: what is read, what that row could not know, what the later rows say, what cutting
@@ -80,10 +80,10 @@ fn of_row(who: &Who, row: &Row) -> String {
     {
         let (head, texts) = (head::name(choice.reading.head), texts(who, choice));
         said += &match choice.keeps_to {
-            Habit::Name => format!(" {head} keeps to a name: {texts}."),
-            Habit::First => format!(" {head} prefers the first name: {texts}."),
-            Habit::Nearer => format!(" {head} prefers the nearer name: {texts}."),
-            Habit::Role => format!(" {head} keeps to what is said of someone: {texts}."),
+            Preference::Name => format!(" {head} keeps to a name: {texts}."),
+            Preference::First => format!(" {head} prefers the first name: {texts}."),
+            Preference::Nearer => format!(" {head} prefers the nearer name: {texts}."),
+            Preference::Role => format!(" {head} keeps to what is said of someone: {texts}."),
         };
     }
     said

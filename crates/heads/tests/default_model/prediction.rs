@@ -1,6 +1,6 @@
 //! What comes next, with changes and without, against runs of the whole text.
 
-use lookback_heads::changes::Changes;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_heads::mean_output::MeanOutputs;
 use lookback_heads::prediction::{PredictionOptions, predict};
 use lookback_heads::who::cause::{AblatedTo, Asked, Change};
@@ -52,9 +52,9 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
     for (change, changes) in [
         (
             cut,
-            Changes {
+            NamedInterventions {
                 cut: vec!["he->Madd@13.8,9.4".parse().unwrap()],
-                ..Changes::default()
+                ..NamedInterventions::default()
             },
         ),
         (
@@ -62,9 +62,9 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
                 heads: heads.clone(),
                 to: AblatedTo::Zero,
             },
-            Changes {
+            NamedInterventions {
                 ablate: heads.clone(),
-                ..Changes::default()
+                ..NamedInterventions::default()
             },
         ),
     ] {
@@ -88,9 +88,9 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
         }));
     }
     // Without a probe, the next token is the one behind the text, as for the effects.
-    let cut = Changes {
+    let cut = NamedInterventions {
         cut: vec!["he->Madd".parse().unwrap()],
-        ..Changes::default()
+        ..NamedInterventions::default()
     };
     let effect = Change::Cut {
         heads: Vec::new(),
@@ -111,7 +111,7 @@ fn nothing_changed_changes_nothing() {
     let found = predict(
         model(),
         example::SENTENCE,
-        &Changes::default(),
+        &NamedInterventions::default(),
         &options(Some(PROBE)),
         &(),
     )
@@ -128,9 +128,9 @@ fn more_edges_than_are_cut_at_once_are_refused_before_they_are_made() {
         .tokenizer()
         .encode(&text, &Prefix::Declared)
         .unwrap();
-    let changes = Changes {
+    let changes = NamedInterventions {
         cut: vec!["end->go".parse().unwrap(), "end->go@0.1".parse().unwrap()],
-        ..Changes::default()
+        ..NamedInterventions::default()
     };
     assert!(changes.on(model(), &encoding).is_ok());
     let text = format!("{} end", "go ".repeat(1200));

@@ -1,8 +1,8 @@
-//! Passports, copying and logit parts against plain f64 computations from the full weights, on a short text.
+//! Profiles, copying and logit parts against plain f64 computations from the full weights, on a short text.
 
 use lookback_attention::{Mask, reference};
 use lookback_heads::logits::logit_parts;
-use lookback_heads::passport::{LOCAL, SINK_THRESHOLD, passports, sink_rate};
+use lookback_heads::profile::{LOCAL, SINK_THRESHOLD, profiles, sink_rate};
 use lookback_heads::{copying, head};
 use lookback_model::{Encoding, Logits, Prefix, TraceOptions};
 use lookback_trace::Trace;
@@ -34,10 +34,10 @@ fn close(found: f64, expected: f64, within: f64) {
 }
 
 #[test]
-fn passports_follow_their_definitions() {
+fn profiles_follow_their_definitions() {
     for prefix in [Prefix::Declared, Prefix::None] {
         let (encoding, trace) = (encoding(&prefix), trace(&prefix));
-        let all = passports(&trace, &[]).unwrap();
+        let all = profiles(&trace, &[]).unwrap();
         assert_eq!(all.len(), 270);
         for layer in [0, 9, 29] {
             let inner = model().inspect(&encoding.ids, layer).unwrap();
@@ -141,7 +141,7 @@ fn a_text_of_nothing_but_its_sink_is_refused() {
     };
     let trace = model().trace(&encoding, &options, &()).unwrap().trace;
     assert!(
-        passports(&trace, &[])
+        profiles(&trace, &[])
             .unwrap_err()
             .to_string()
             .contains("too few")

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use lookback_heads::mean_output::MeanOutputs;
 use lookback_heads::who::evaluate::{EvaluateOptions, Group, SetReport};
 use lookback_heads::who::set::Set;
-use lookback_heads::who::{self, From, Habit, Question, WhoOptions};
+use lookback_heads::who::{self, From, Preference, Question, WhoOptions};
 use lookback_heads::{example, head};
 use lookback_model::Prefix;
 use lookback_trace::Words;
@@ -172,7 +172,7 @@ fn no_head_knows_who_he_is_in_the_notes_sentence() {
     }
     assert_eq!(
         (named.keeps_to, placed.keeps_to),
-        (Habit::Name, Habit::Nearer)
+        (Preference::Name, Preference::Nearer)
     );
     for control in &row.controls {
         println!(

@@ -13,7 +13,7 @@ use crate::evaluate::{correct, masses, similarity_masses};
 use crate::evaluation::{examples, save_lines};
 use crate::sentences::{ReadFrom, Set, Split};
 use crate::train::{Files, Settings, Trainer};
-use crate::{Config, Error, Spent, Vocabulary, file};
+use crate::{Config, Error, Timing, Vocabulary, file};
 
 /// The frozen table that every run reads, with its tokenizer.
 pub struct Embeddings<'a> {
@@ -56,7 +56,7 @@ pub struct Run {
     /// Steps done.
     pub steps: usize,
     /// What training cost, judging left out.
-    pub spent: Spent,
+    pub spent: Timing,
     /// For each sentence with held-out names, in the order of [`crate::evaluation::items`]: 1 where it is answered
     /// rightly, ½ for a tie, else 0.
     pub held_out_names: Vec<f64>,
@@ -74,7 +74,7 @@ impl Run {
             judged: JUDGED,
             parameters: 0,
             steps: 0,
-            spent: Spent::nothing(),
+            spent: Timing::nothing(),
             held_out_names: Vec::new(),
             held_out_templates: Vec::new(),
         }

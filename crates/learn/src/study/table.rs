@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lookback_model::write_aside;
+use lookback_model::write_atomic;
 use serde::{Deserialize, Serialize};
 
 use super::{Run, Setting};
@@ -91,7 +91,7 @@ const FORMS: usize = 8;
 impl Table {
     /// Writes the table as JSON, aside first.
     pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
-        write_aside(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
+        write_atomic(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
             .map_err(Error::io(path))
     }
 }

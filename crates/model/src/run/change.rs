@@ -26,7 +26,7 @@ pub(super) fn patch_projections(
     }
 }
 
-/// Changes the heads' outputs `z` \[H, N, d_v\]: patches, then ablations and scalings.
+/// NamedInterventions the heads' outputs `z` \[H, N, d_v\]: patches, then ablations and scalings.
 pub(super) fn change_outputs(
     changes: &Interventions,
     layer: usize,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use lookback_trace::{Cut, Edits, HeadId, Patched, Scaled, Site};
+use lookback_trace::{Cut, HeadId, InterventionRecord, Patched, Scaled, Site};
 use ndarray::{Array1, Array2};
 
 use super::Hooks;
 use crate::Error;
 use crate::families::Shape;
 
-/// Changes to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
+/// NamedInterventions to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
 /// and outputs that come from elsewhere. A run without interventions is not touched by any of this.
 ///
 /// - A **cut edge** takes its key out of the query's softmax (score −∞): its weight is 0 and the rest of the row sums
@@ -100,11 +100,11 @@ impl Interventions {
 
     /// The record that a trace keeps of them.
     #[must_use]
-    pub fn edits(&self) -> Edits {
-        let mut edits = Edits {
+    pub fn edits(&self) -> InterventionRecord {
+        let mut edits = InterventionRecord {
             cut: self.cuts.clone(),
             patched: self.patches.iter().map(|patch| patch.at).collect(),
-            ..Edits::default()
+            ..InterventionRecord::default()
         };
         for (&HeadId { layer, head }, output) in &self.outputs {
             match *output {

@@ -141,7 +141,7 @@ impl Model {
             layers: (0..self.shape().layers)
                 .map(|layer| self.family().scoring(layer))
                 .collect(),
-            edits: hooks
+            interventions: hooks
                 .interventions()
                 .map(Interventions::edits)
                 .unwrap_or_default(),

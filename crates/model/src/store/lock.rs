@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::aside::PARTIAL;
+use super::atomic_write::PARTIAL;
 use super::{Error, Progress, Stage};
 
 /// The right to fetch into a folder, until it is dropped (or the process ends, however it ends).

@@ -18,7 +18,7 @@
 //!
 //! All of it can be deleted at any time; what is missing is fetched again.
 
-mod aside;
+mod atomic_write;
 mod digest;
 mod embedded;
 mod error;

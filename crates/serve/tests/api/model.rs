@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use lookback_heads::changes::Changes;
 use lookback_heads::example::SENTENCE;
+use lookback_heads::interventions::NamedInterventions;
 use lookback_heads::prediction::{PredictionOptions, predict};
 use lookback_heads::who::{self, Question, WhoOptions};
 use lookback_model::store::{Silent, Store};
@@ -26,7 +26,7 @@ static MODEL: LazyLock<NamedModel> = LazyLock::new(|| {
 
 const PROBE: &str = "The one who gets high scores is";
 
-fn serving(changes: Changes) -> Running {
+fn serving(changes: NamedInterventions) -> Running {
     let server = Running::serving(ServeOptions {
         model: Some(MODEL.clone()),
         text: SENTENCE.to_owned(),
@@ -66,7 +66,7 @@ fn last_line(answer: &str) -> Value {
 
 #[test]
 fn who_is_the_library_s_answer_and_tells_its_progress() {
-    let server = serving(Changes::default());
+    let server = serving(NamedInterventions::default());
     let he = 10;
     let answer = server
         .tell("/who", &json!({ "word": he, "probe": PROBE, "top": 3 }))
@@ -101,7 +101,7 @@ fn who_is_the_library_s_answer_and_tells_its_progress() {
 
 #[test]
 fn bad_questions_about_words_are_refused_with_a_sentence() {
-    let server = serving(Changes::default());
+    let server = serving(NamedInterventions::default());
     for (body, status, says) in [
         (json!({ "word": 99 }), 400, "there is no word 99"),
         (json!({ "word": 0 }), 400, "a choice needs two"),
@@ -164,7 +164,7 @@ fn bad_questions_about_words_are_refused_with_a_sentence() {
 
 #[test]
 fn a_changed_run_is_a_trace_of_its_own_and_says_what_was_changed() {
-    let server = serving(Changes::default());
+    let server = serving(NamedInterventions::default());
     let changes = json!({ "ablate": ["9.4"], "cut": ["he->Madd@13.8"] });
     let id = read(&server, &changes);
     assert_ne!(id, server.trace);
@@ -203,7 +203,7 @@ fn a_changed_run_is_a_trace_of_its_own_and_says_what_was_changed() {
         continuations: vec!["Vatsal".to_owned(), "Madd".to_owned()],
         top: 4,
     };
-    let changes = Changes {
+    let changes = NamedInterventions {
         ablate: vec![lookback_heads::head::parse("9.4").unwrap()],
         cut: vec!["he->Madd@13.8".parse().unwrap()],
     };
@@ -221,9 +221,9 @@ fn a_changed_run_is_a_trace_of_its_own_and_says_what_was_changed() {
 
 #[test]
 fn the_page_can_begin_with_a_changed_run() {
-    let server = serving(Changes {
+    let server = serving(NamedInterventions {
         ablate: vec![lookback_heads::head::parse("9.4").unwrap()],
-        ..Changes::default()
+        ..NamedInterventions::default()
     });
     let state = ready(&server, &server.trace);
     assert_eq!(state["changes"]["ablate"], json!(["9.4"]));
@@ -231,7 +231,7 @@ fn the_page_can_begin_with_a_changed_run() {
 
 #[test]
 fn scores_are_computed_once_in_the_background() {
-    let server = serving(Changes::default());
+    let server = serving(NamedInterventions::default());
     assert_eq!(server.get("/api/1/scores").json()["state"], "none");
     assert_eq!(
         server.post("/api/1/scores", b"").json()["state"],

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lookback_heads::around::{Around, AroundOptions};
+use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
 
 use crate::page::{Page, percent};
 
@@ -15,10 +15,10 @@ fn the_default_model_reads_walks_and_continues() {
     page.browser.wait_for("[data-testid=says]", "“he” keeps");
     let words = page.trace.words();
     let he = words.iter().position(|word| word.text == "he").unwrap();
-    let expected = Around::new(
+    let expected = TokenAttention::new(
         &page.trace,
         he,
-        &AroundOptions::default(),
+        &TokenAttentionOptions::default(),
         &AtomicBool::new(false),
     )
     .unwrap();

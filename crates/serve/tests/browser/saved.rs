@@ -1,7 +1,7 @@
 //! What is saved from the page is a file of the kind that it says.
 
 use lookback_heads::example::Example;
-use lookback_heads::passport::passports;
+use lookback_heads::profile::profiles;
 
 use crate::page::Page;
 
@@ -48,7 +48,7 @@ fn the_table_of_heads_is_saved_as_the_command_saves_it() {
         return;
     };
     open_menu(&mut page, "grid");
-    let table = lookback_view::table::of_heads(&passports(&page.trace, &[]).unwrap(), |_| ());
+    let table = lookback_view::table::of_heads(&profiles(&page.trace, &[]).unwrap(), |_| ());
     for kind in [
         lookback_view::table::Kind::Parquet,
         lookback_view::table::Kind::Csv,

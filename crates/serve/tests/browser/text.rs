@@ -2,16 +2,16 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lookback_heads::around::{Around, AroundOptions, share};
 use lookback_heads::example::Example;
+use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, share};
 
 use crate::page::{Page, percent};
 
 /// The word “he” of the sentence.
 const HE: usize = 10;
 
-fn around(page: &Page, options: &AroundOptions) -> Around {
-    Around::new(&page.trace, HE, options, &AtomicBool::new(false)).unwrap()
+fn around(page: &Page, options: &TokenAttentionOptions) -> TokenAttention {
+    TokenAttention::new(&page.trace, HE, options, &AtomicBool::new(false)).unwrap()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn a_click_on_a_word_shows_what_it_looks_at() {
         .wait("document.querySelector(\"[data-unit='3']\").ariaPressed === 'true'");
     page.browser.click("[data-unit='10']");
     page.browser.wait_for("[data-testid=says]", "“he” keeps");
-    let expected = around(&page, &AroundOptions::default());
+    let expected = around(&page, &TokenAttentionOptions::default());
     let hidden = page.browser.text("[data-testid=hidden]");
     assert!(hidden.starts_with(&percent(expected.hidden)), "{hidden}");
     // The ranked list: the first head, and its weight to the digits shown.
@@ -61,9 +61,9 @@ fn a_head_is_chosen_from_the_list_and_the_link_brings_it_back() {
     page.browser.click("[data-unit='10']");
     page.browser.click("[data-head=L2H1]");
     page.browser.wait("location.hash.includes('heads=2.1')");
-    let options = AroundOptions {
+    let options = TokenAttentionOptions {
         heads: vec![lookback_trace::HeadId { layer: 2, head: 1 }],
-        ..AroundOptions::default()
+        ..TokenAttentionOptions::default()
     };
     let hidden = percent(around(&page, &options).hidden);
     page.browser.wait(&format!(
@@ -147,7 +147,7 @@ fn what_is_above_a_weight_is_set_aside_and_said() {
     let Some(mut page) = Page::of(&Example::default()) else {
         return;
     };
-    let all = around(&page, &AroundOptions::default());
+    let all = around(&page, &TokenAttentionOptions::default());
     let most = (0..all.given.len())
         .filter(|&u| u != HE)
         .max_by(|&a, &b| all.given[a].total_cmp(&all.given[b]))
@@ -156,9 +156,9 @@ fn what_is_above_a_weight_is_set_aside_and_said() {
     page.open(&format!("#at={HE}&above={above}"));
     let expected = around(
         &page,
-        &AroundOptions {
+        &TokenAttentionOptions {
             above: Some(above),
-            ..AroundOptions::default()
+            ..TokenAttentionOptions::default()
         },
     );
     assert!(expected.set_aside.contains(&most));

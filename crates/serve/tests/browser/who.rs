@@ -82,7 +82,7 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
         .wait_for(".changes", "he → Vatsal cut in all heads");
     page.browser
         .wait("!!document.querySelector('[data-moved=Vatsal]')");
-    let changes = lookback_heads::changes::Changes {
+    let changes = lookback_heads::interventions::NamedInterventions {
         cut: vec!["he->Vatsal".parse().unwrap()],
         ..Default::default()
     };
@@ -185,7 +185,7 @@ fn statistics_of_the_text_need_no_model_and_who_says_that_it_does() {
         .wait("document.querySelectorAll('.grid li').length === 6");
     page.browser
         .wait("!document.querySelector('[aria-busy=true]')");
-    let mut all = lookback_heads::passport::passports(&page.trace, &[]).unwrap();
+    let mut all = lookback_heads::profile::profiles(&page.trace, &[]).unwrap();
     all.sort_by(|a, b| b.local_share.total_cmp(&a.local_share));
     assert_eq!(
         page.browser.text(".grid li:first-child b"),

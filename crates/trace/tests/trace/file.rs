@@ -1,8 +1,8 @@
 //! Files: what is written, and what comes back.
 
 use lookback_trace::{
-    Cut, Dtype, Edits, FORMAT, HeadId, LayerMeta, Meta, Patched, SaveOptions, Scaled, Site, Trace,
-    TraceMask,
+    Cut, Dtype, FORMAT, HeadId, InterventionRecord, LayerMeta, Meta, Patched, SaveOptions, Scaled,
+    Site, Trace, TraceMask,
 };
 use safetensors::SafeTensors;
 
@@ -49,7 +49,7 @@ fn rich() -> Trace {
         },
     ];
     let layers = layers(&described, &cut);
-    let edits = Edits {
+    let edits = InterventionRecord {
         cut,
         ablated: vec![HeadId { layer: 0, head: 1 }],
         scaled: vec![Scaled {
@@ -70,7 +70,7 @@ fn rich() -> Trace {
     let spans = vec![(0, 0), (0, 3), (3, 7), (7, 15), (15, 19), (15, 19)];
     Trace::new(
         Meta {
-            edits,
+            interventions: edits,
             text,
             spans,
             ..meta(described)
@@ -202,7 +202,7 @@ fn every_tensor_begins_where_its_numbers_can_be_read_in_place() {
 #[test]
 fn an_f16_file_holds_the_softmax_of_its_own_numbers() {
     let trace = rich();
-    let original = layers(&trace.meta().layers, &trace.meta().edits.cut);
+    let original = layers(&trace.meta().layers, &trace.meta().interventions.cut);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t");
     let saved = trace.save(&path, &F16).unwrap();
@@ -217,7 +217,7 @@ fn an_f16_file_holds_the_softmax_of_its_own_numbers() {
         let described = &trace.meta().layers[l];
         let cuts: Vec<Cut> = trace
             .meta()
-            .edits
+            .interventions
             .cut
             .iter()
             .copied()
@@ -276,13 +276,13 @@ fn rounding_leaves_rows_without_keys_and_cut_edges_as_they_are() {
         j: 1,
     }];
     let layers = layers(&described, &cut);
-    let edits = Edits {
+    let edits = InterventionRecord {
         cut,
-        ..Edits::default()
+        ..InterventionRecord::default()
     };
     let trace = Trace::new(
         Meta {
-            edits,
+            interventions: edits,
             ..meta(described)
         },
         layers,

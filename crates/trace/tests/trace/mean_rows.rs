@@ -48,7 +48,7 @@ fn many_rows_of_all_heads_are_those_of_each() {
     cuts.extend((0..=2).map(|j| edge(0, 1, 2, j)));
     let described = [common::causal(), sunk, windowed];
     let mut meta = meta(described.to_vec());
-    meta.edits.cut.clone_from(&cuts);
+    meta.interventions.cut.clone_from(&cuts);
     let trace = Trace::new(meta, layers(&described, &cuts)).unwrap();
     // In no order, one of them twice, and overlapping.
     check(&trace, &[3..5, 0..1, 2..3, 0..6, 3..5, 5..6]);

@@ -1,7 +1,7 @@
 //! Observers of layers and heads, against the weights that the trace gives row by row.
 
 use lookback_trace::observe::{Entropy, Pool, PooledTile, Received, Rows, TopK};
-use lookback_trace::{Cut, Edits, Error, LayerMeta, Meta, SaveOptions, Trace};
+use lookback_trace::{Cut, Error, InterventionRecord, LayerMeta, Meta, SaveOptions, Trace};
 use ndarray::{Array2, s};
 
 use crate::common::{self, Numbers, Sizes, causal, layer, meta};
@@ -20,9 +20,9 @@ fn long(described: &LayerMeta, cut: Vec<Cut>) -> Trace {
         tokens: vec![1; N],
         spans: (0..N).map(|i| (i, i + 1)).collect(),
         prefix_tokens: 0,
-        edits: Edits {
+        interventions: InterventionRecord {
             cut,
-            ..Edits::default()
+            ..InterventionRecord::default()
         },
         ..meta(vec![described.clone()])
     };
@@ -245,11 +245,14 @@ fn a_walk_that_nobody_wants_any_more_has_no_answer() {
     let [stopped, wanted] = [true, false].map(AtomicBool::new);
     assert!(
         trace
-            .observe_until(0, &Entropy, &stopped)
+            .observe_cancellable(0, &Entropy, &stopped)
             .unwrap()
             .is_none()
     );
-    let found = trace.observe_until(0, &Entropy, &wanted).unwrap().unwrap();
+    let found = trace
+        .observe_cancellable(0, &Entropy, &wanted)
+        .unwrap()
+        .unwrap();
     let expected = trace.observe(0, &Entropy).unwrap();
     let bits = |x: &f32| x.to_bits();
     assert!(found.iter().map(bits).eq(expected.iter().map(bits)));

@@ -1,6 +1,6 @@
 //! Statistics of rows and heads, against sums over all weights.
 
-use lookback_trace::{Cut, Edits, Error, Meta, Trace};
+use lookback_trace::{Cut, Error, InterventionRecord, Meta, Trace};
 use ndarray::{Array2, Axis};
 
 use crate::common::{self, SMALL, Sizes, causal, layers, meta, sound};
@@ -93,13 +93,13 @@ fn a_row_without_keys_has_no_statistics() {
         })
         .collect::<Vec<_>>();
     let layers = layers(&[causal()], &cut);
-    let edits = Edits {
+    let edits = InterventionRecord {
         cut,
-        ..Edits::default()
+        ..InterventionRecord::default()
     };
     let trace = Trace::new(
         Meta {
-            edits,
+            interventions: edits,
             ..meta(vec![causal()])
         },
         layers,

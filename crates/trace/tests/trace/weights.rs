@@ -1,7 +1,7 @@
 //! Weights that a trace gives, against weights computed the long way.
 
 use crate::common::{self, SMALL, Sizes, layer, layers, meta, sound, weights};
-use lookback_trace::{Cut, Edits, Error, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{Cut, Error, InterventionRecord, LayerMeta, Meta, Trace, TraceMask};
 use ndarray::Array2;
 use proptest::prelude::*;
 
@@ -15,12 +15,12 @@ fn largest_difference(a: &Array2<f32>, b: &Array2<f64>) -> f64 {
 
 fn check(described: &[LayerMeta], cuts: &[Cut]) {
     let layers = layers(described, cuts);
-    let edits = Edits {
+    let edits = InterventionRecord {
         cut: cuts.to_vec(),
-        ..Edits::default()
+        ..InterventionRecord::default()
     };
     let meta = Meta {
-        edits,
+        interventions: edits,
         ..meta(described.to_vec())
     };
     let trace = Trace::new(meta, layers.clone()).unwrap();

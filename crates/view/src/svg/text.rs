@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use lookback_heads::around::{Around, Unit, share};
 use lookback_heads::head;
+use lookback_heads::token_attention::{TokenAttention, Unit, share};
 use lookback_trace::{HeadId, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
@@ -47,19 +47,19 @@ struct Piece {
 /// [`Error::Nothing`] where the unit is beyond what one figure can hold.
 pub fn text(
     trace: &Trace,
-    around: &Around,
+    attention: &TokenAttention,
     prefix: &[String],
     options: &TextOptions,
 ) -> Result<String, Error> {
-    let pieces = pieces(trace, prefix, options.unit, around.index)?;
-    let shares = Shares::new(around);
+    let pieces = pieces(trace, prefix, options.unit, attention.index)?;
+    let shares = Shares::new(attention);
     let mut canvas = Canvas::new(options.theme);
     let (_, ink, lesser) = canvas.theme.colors();
-    let title = title(trace, around, options, &pieces);
+    let title = title(trace, attention, options, &pieces);
     canvas.text((MARGIN, 1.6 * FONT), Anchor::Start, ink, &title);
     let hidden = format!(
         "{:.1}% of its weight is set aside; shares are of the rest",
-        100.0 * around.hidden
+        100.0 * attention.hidden
     );
     canvas.text((MARGIN, 3.0 * FONT), Anchor::Start, lesser, &hidden);
     let mut at = (MARGIN, 5.2 * FONT);
@@ -72,7 +72,7 @@ pub fn text(
         if at.0 + advance > COLUMN - MARGIN && at.0 > MARGIN {
             at = (MARGIN, at.1 + LINE);
         }
-        draw(&mut canvas, piece, at, advance, around.index, &shares);
+        draw(&mut canvas, piece, at, advance, attention.index, &shares);
         at.0 += advance;
         if piece.breaks {
             at = (MARGIN, at.1 + LINE);
@@ -144,21 +144,21 @@ struct Shares {
 }
 
 impl Shares {
-    fn new(around: &Around) -> Self {
-        let aside = |unit: &usize| around.set_aside.binary_search(unit).is_ok();
-        let given: Vec<f32> = (0..around.given.len())
+    fn new(attention: &TokenAttention) -> Self {
+        let aside = |unit: &usize| attention.set_aside.binary_search(unit).is_ok();
+        let given: Vec<f32> = (0..attention.given.len())
             .map(|u| {
-                if u == around.index || aside(&u) {
+                if u == attention.index || aside(&u) {
                     0.0
                 } else {
-                    share(around.given[u], around.hidden)
+                    share(attention.given[u], attention.hidden)
                 }
             })
             .collect();
-        let received: Vec<f32> = around
+        let received: Vec<f32> = attention
             .received
             .iter()
-            .zip(&around.received_hidden)
+            .zip(&attention.received_hidden)
             .map(|(&w, &hidden)| share(w, hidden))
             .collect();
         let most = |shares: &[f32]| shares.iter().copied().fold(0.0, f32::max);
@@ -183,13 +183,18 @@ impl Shares {
     }
 }
 
-fn title(trace: &Trace, around: &Around, options: &TextOptions, pieces: &[Piece]) -> String {
+fn title(
+    trace: &Trace,
+    attention: &TokenAttention,
+    options: &TextOptions,
+    pieces: &[Piece],
+) -> String {
     let chosen = pieces
         .iter()
-        .find(|p| p.unit == Some(around.index))
+        .find(|p| p.unit == Some(attention.index))
         .map_or("", |p| p.text.trim());
     let heads = match options.heads.as_slice() {
-        [] => format!("all {} heads", around.heads_averaged),
+        [] => format!("all {} heads", attention.heads_averaged),
         [one] => head::name(*one),
         several => format!("the mean of {} heads", several.len()),
     };
@@ -200,7 +205,7 @@ fn title(trace: &Trace, around: &Around, options: &TextOptions, pieces: &[Piece]
     )
 }
 
-/// The text in pieces, as much of it around the unit in question as a figure can hold.
+/// The text in pieces, as much of it attention the unit in question as a figure can hold.
 fn pieces(trace: &Trace, prefix: &[String], unit: Unit, index: usize) -> Result<Vec<Piece>, Error> {
     let meta = trace.meta();
     let spans: Vec<(usize, Range<usize>)> = match unit {

@@ -1,26 +1,26 @@
 //! The table of heads.
 
 use lookback_heads::head;
-use lookback_heads::passport::Passport;
+use lookback_heads::profile::HeadProfile;
 
 use super::Table;
 
 /// One row a head, in order: what a text shows. `further` may add columns behind those that tell most.
 ///
 /// ```
-/// use lookback_heads::passport::passports;
+/// use lookback_heads::profile::profiles;
 /// let trace = lookback_heads::example::Example::default().trace();
-/// let table = lookback_view::table::of_heads(&passports(&trace, &[])?, |_| ());
+/// let table = lookback_view::table::of_heads(&profiles(&trace, &[])?, |_| ());
 /// assert_eq!((table.rows(), table.columns()[3].name()), (6, "sink"));
 /// # Ok::<(), lookback_heads::Error>(())
 /// ```
 #[must_use]
-pub fn of_heads(passports: &[Passport], further: impl FnOnce(&mut Table)) -> Table {
+pub fn of_heads(profiles: &[HeadProfile], further: impl FnOnce(&mut Table)) -> Table {
     let mut table = Table::new();
-    let each = |of: fn(&Passport) -> f64| passports.iter().map(of);
-    table.text("head", passports.iter().map(|p| head::name(p.head)));
-    table.integer("layer", passports.iter().map(|p| p.head.layer));
-    table.integer("index", passports.iter().map(|p| p.head.head));
+    let each = |of: fn(&HeadProfile) -> f64| profiles.iter().map(of);
+    table.text("head", profiles.iter().map(|p| head::name(p.head)));
+    table.integer("layer", profiles.iter().map(|p| p.head.layer));
+    table.integer("index", profiles.iter().map(|p| p.head.head));
     table.real("sink", each(|p| p.sink_share));
     table.real("entropy", each(|p| p.entropy));
     table.real("distance", each(|p| p.mean_distance));

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use lookback_trace::write_aside;
+use lookback_trace::write_atomic;
 
 use super::{Error, Table, parquet};
 
@@ -47,7 +47,7 @@ impl Table {
     /// [`Error::Kind`], [`Error::Write`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let kind = Kind::of(path)?;
-        write_aside(path, |out| self.write(kind, out)).map_err(|source| Error::Write {
+        write_atomic(path, |out| self.write(kind, out)).map_err(|source| Error::Write {
             path: path.to_owned(),
             source,
         })

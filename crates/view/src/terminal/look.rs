@@ -100,8 +100,8 @@ fn sink(look: &Look<'_>) -> String {
 fn changes(look: &Look<'_>) -> Vec<String> {
     let meta = look.trace().meta();
     let mut changes = Vec::new();
-    if !meta.edits.is_empty() {
-        let edits = &meta.edits;
+    if !meta.interventions.is_empty() {
+        let edits = &meta.interventions;
         let made = [
             (edits.cut.len(), "edge", "cut"),
             (edits.ablated.len(), "head", "ablated"),

@@ -5,7 +5,7 @@ use std::io::Write;
 use lookback_heads::head;
 use lookback_heads::who::cause::{AblatedTo, Change, Effect};
 use lookback_heads::who::control::{Contrasts, Control};
-use lookback_heads::who::{From, Habit, HeadChoice, Row, Who};
+use lookback_heads::who::{From, HeadChoice, Preference, Row, Who};
 
 use super::clean::{clean, cut};
 use super::flow::{Flow, paragraph};
@@ -98,13 +98,13 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     aligns[..2].fill(Align::Left);
     lines.extend(table(rows, &aligns, 2, 2));
     for control in &row.controls {
-        lines.extend(paragraph(width, 2, PLAIN, &told_of(control)));
+        lines.extend(paragraph(width, 2, PLAIN, &described_words(control)));
     }
     lines
 }
 
 /// What a control found, in words.
-fn told_of(control: &Control) -> String {
+fn described_words(control: &Control) -> String {
     if !control.turn.decides() {
         let most = |of: fn(&Contrasts) -> f64| {
             let size = |c: &&Contrasts| of(c).abs();
@@ -141,14 +141,14 @@ fn number(value: f64) -> Line {
 }
 
 fn choice_row(who: &Who, choice: &HeadChoice) -> Vec<Line> {
-    let habit = match choice.keeps_to {
-        Habit::Name => "a name",
-        Habit::First => "the first",
-        Habit::Nearer => "the nearer",
-        Habit::Role => "a role",
+    let preference = match choice.keeps_to {
+        Preference::Name => "a name",
+        Preference::First => "the first",
+        Preference::Nearer => "the nearer",
+        Preference::Role => "a role",
     };
     let head = head::name(choice.reading.head);
-    let mut cells = vec![Line::of(PLAIN, head), Line::of(PLAIN, habit)];
+    let mut cells = vec![Line::of(PLAIN, head), Line::of(PLAIN, preference)];
     for weights in [&choice.reading.weights, &choice.swapped] {
         cells.extend([who.pair.0, who.pair.1].map(|c| number(weights[c])));
     }

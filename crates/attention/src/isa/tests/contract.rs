@@ -60,7 +60,7 @@ impl Kernel for Call {
 }
 
 /// What is said of `call` on every instruction set and two emulated shapes; `None` where nothing is.
-fn told(call: Call) -> Vec<Option<String>> {
+fn describe(call: Call) -> Vec<Option<String>> {
     let message = |run: &dyn Fn()| {
         let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
         Some(*panic.downcast::<String>().expect("a message with values"))
@@ -72,9 +72,9 @@ fn told(call: Call) -> Vec<Option<String>> {
     told
 }
 
-/// As [`told`], where all are to say something.
+/// As [`describe`], where all are to say something.
 fn refused(call: Call) -> Vec<String> {
-    let told = told(call).into_iter();
+    let told = describe(call).into_iter();
     told.map(|message| message.unwrap_or_else(|| panic!("{call:?} passed")))
         .collect()
 }
@@ -154,7 +154,7 @@ fn ldexp_is_held_to_its_domain() {
         (1.0, 129.0),
         (nan, f32::INFINITY),
     ] {
-        let told = told(Call::Ldexp(p, n));
+        let told = describe(Call::Ldexp(p, n));
         assert!(told.iter().all(Option::is_none), "{p} {n}: {told:?}");
     }
 }

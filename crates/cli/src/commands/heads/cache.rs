@@ -21,7 +21,7 @@ const NEEDLES: (usize, usize) = (12, 40);
 /// What the needles follow from.
 const SEED: u64 = 1;
 
-/// Changes whenever the scores would be computed otherwise.
+/// NamedInterventions whenever the scores would be computed otherwise.
 const FORMAT: &str = "lookback-model-scores/2";
 
 /// The scores of every head that need no text.

@@ -1,16 +1,16 @@
 //! The columns of the table of heads.
 
 use anyhow::bail;
-use lookback_heads::passport::Passport;
 use lookback_heads::probes::ProbeScores;
+use lookback_heads::profile::HeadProfile;
 use lookback_view::svg::HeadScores;
 use lookback_view::table::{Table, Values, of_heads};
 
 use super::ModelScores;
 
 /// One row a head, in order; without `scores`, only what a text shows.
-pub(crate) fn table(passports: &[Passport], scores: Option<&ModelScores>) -> Table {
-    of_heads(passports, |table| {
+pub(crate) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> Table {
+    of_heads(profiles, |table| {
         if let Some(scores) = scores {
             let each = |of: fn(&ProbeScores) -> f64| scores.probes.iter().map(of);
             table.real("induction", each(|s| s.induction));
@@ -26,7 +26,7 @@ pub(crate) fn table(passports: &[Passport], scores: Option<&ModelScores>) -> Tab
 
 /// The columns that can be drawn, or those of them that are asked for.
 pub(crate) fn scores(
-    passports: &[Passport],
+    profiles: &[HeadProfile],
     table: &Table,
     asked: &[String],
 ) -> anyhow::Result<Vec<HeadScores>> {
@@ -49,7 +49,7 @@ pub(crate) fn scores(
         .map(|(name, values)| HeadScores {
             name: name.replace('_', " "),
             unit: unit(name).to_owned(),
-            values: passports
+            values: profiles
                 .iter()
                 .map(|p| p.head)
                 .zip(values.iter().copied())

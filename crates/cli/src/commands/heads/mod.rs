@@ -1,4 +1,4 @@
-//! `heads`: a passport for every head.
+//! `heads`: a profile for every head.
 
 mod cache;
 mod columns;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use lookback_heads::passport::{self, Passport};
+use lookback_heads::profile::{self, HeadProfile};
 use lookback_model::{Encoding, Hooks, Logits, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
 use lookback_view::svg::{self, HeadsOptions, Theme};
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         let reading = context.reading(encoding.ids.len());
         trace(&loaded, &encoding, &changes.and(&reading))?
     };
-    let passports = passport::passports(&trace, &special(&loaded, &encoding))?;
+    let profiles = profile::profiles(&trace, &special(&loaded, &encoding))?;
     let scores = match args.no_probes {
         true => None,
         false if !loaded.model.has_output_head() => {
@@ -121,17 +121,17 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         }
         false => Some(model_scores(&loaded)?),
     };
-    let table = columns::table(&passports, scores.as_ref());
+    let table = columns::table(&profiles, scores.as_ref());
     if let Some((file, picture)) = args
         .output
         .as_deref()
         .and_then(|f| Some((f, Picture::of(f)?)))
     {
-        let scores = columns::scores(&passports, &table, &args.scores)?;
+        let scores = columns::scores(&profiles, &table, &args.scores)?;
         let options = HeadsOptions {
             title: format!(
                 "{} heads of {}, {} tokens",
-                passports.len(),
+                profiles.len(),
                 loaded.resolved.name,
                 encoding.ids.len()
             ),
@@ -157,19 +157,19 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(file) = &args.output {
         return saved(file, &table, context);
     }
-    let sink_rate = passport::sink_rate(&passports);
+    let sink_rate = profile::sink_rate(&profiles);
     if context.json {
         return output::print_json(&Heads {
             format: "lookback-heads/1",
             model: &loaded.resolved.name,
             tokens: encoding.ids.len(),
             prefix_tokens: encoding.prefix_tokens,
-            changes: args.changes.told(),
+            changes: args.changes.describe(),
             sink_rate,
             heads: &table,
         });
     }
-    print(args, &loaded, &passports, &table, context)
+    print(args, &loaded, &profiles, &table, context)
 }
 
 /// A picture as JSON.
@@ -234,18 +234,18 @@ fn arranged(args: &HeadsArgs, table: Table) -> anyhow::Result<Table> {
 fn print(
     args: &HeadsArgs,
     loaded: &Loaded,
-    passports: &[Passport],
+    profiles: &[HeadProfile],
     table: &Table,
     context: &Context,
 ) -> anyhow::Result<()> {
     let mut out = output::stdout();
-    let changes = args.changes.told().map(|told| format!(", {told}"));
+    let changes = args.changes.describe().map(|told| format!(", {told}"));
     let heading = format!(
         "{} heads of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
-        passports.len(),
+        profiles.len(),
         loaded.resolved.name,
         changes.unwrap_or_default(),
-        100.0 * passport::sink_rate(passports)
+        100.0 * profile::sink_rate(profiles)
     );
     write_table(&mut out, &heading, &drawn(args, table), context.width())?;
     out.flush()?;

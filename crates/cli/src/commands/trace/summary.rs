@@ -65,7 +65,7 @@ impl Summary {
             kv_heads: trace.kv_head_count(0),
             qk_dtype: meta.qk_dtype.name(),
             qk_rounding_max_weight_change: meta.qk_rounding_max_weight_change,
-            edited: !meta.edits.is_empty(),
+            edited: !meta.interventions.is_empty(),
             seconds: None,
         })
     }

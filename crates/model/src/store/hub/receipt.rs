@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::is_commit;
-use crate::store::aside;
+use crate::store::atomic_write;
 use crate::store::spec::{HubSpec, is_file_path};
 use crate::store::{Error, Resolved};
 
@@ -159,7 +159,7 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string(value)
         .map_err(std::io::Error::from)
         .map_err(Error::write(path))?;
-    aside::write(path, &text)
+    atomic_write::write(path, &text)
 }
 
 /// Removes the broken-off files of all commits of `home` but this one: nobody will go on with them.

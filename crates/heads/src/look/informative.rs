@@ -6,7 +6,7 @@ use super::focus::{Focus, HeadWeights};
 
 /// A head, and what it was chosen for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MostTelling {
+pub struct MostInformative {
     /// Which head.
     pub head: HeadId,
     /// What it looks at: the candidates by name, or `the words before it`, or `itself` where there are none.
@@ -23,13 +23,13 @@ impl Focus {
     /// use lookback_heads::{Look, LookOptions};
     /// let trace = lookback_heads::example::Example::default().trace();
     /// let focus = Look::new(&trace, &LookOptions::default())?.focus(0)?;
-    /// let telling = focus.most_telling();
+    /// let telling = focus.most_informative();
     /// assert_eq!(telling.on, "Vatsal and Madd");
     /// # Ok::<(), lookback_heads::Error>(())
     /// ```
     #[must_use]
-    pub fn most_telling(&self) -> MostTelling {
-        let (words, on) = self.told_of();
+    pub fn most_informative(&self) -> MostInformative {
+        let (words, on) = self.described_words();
         let weight = |head: &HeadWeights| -> f32 {
             let weights = words.iter().filter_map(|&w| head.word_weights.get(w));
             weights.sum()
@@ -41,11 +41,11 @@ impl Focus {
             first,
             |best, next| if next.1 > best.1 { next } else { best },
         );
-        MostTelling { head, on, weight }
+        MostInformative { head, on, weight }
     }
 
     /// The words that a telling head looks at, and what to call them.
-    fn told_of(&self) -> (Vec<usize>, String) {
+    fn described_words(&self) -> (Vec<usize>, String) {
         let of = |c: &super::CandidateHeads| c.candidate.words.clone();
         let words: Vec<usize> = self.candidates.iter().flat_map(of).collect();
         let names: Vec<&str> = self
@@ -75,7 +75,7 @@ mod tests {
             .unwrap()
             .focus(0)
             .unwrap();
-        let telling = focus.most_telling();
+        let telling = focus.most_informative();
         let on = |w: &[f32]| -> f32 {
             focus
                 .candidates
@@ -106,7 +106,7 @@ mod tests {
                 .unwrap()
                 .focus(0)
                 .unwrap();
-            assert_eq!(focus.most_telling().on, on);
+            assert_eq!(focus.most_informative().on, on);
         }
     }
 }

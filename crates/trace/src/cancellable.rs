@@ -13,24 +13,24 @@ impl Trace {
     ///
     /// # Errors
     /// As [`observe`](Self::observe).
-    pub fn observe_until<O: Observer>(
+    pub fn observe_cancellable<O: Observer>(
         &self,
         layer: usize,
         observer: &O,
         cancel: &AtomicBool,
     ) -> Result<Option<O::Output>, Error> {
-        let output = self.observe(layer, &Until { observer, cancel })?;
+        let output = self.observe(layer, &Cancellable { observer, cancel })?;
         Ok((!cancel.load(Ordering::Relaxed)).then_some(output))
     }
 }
 
 /// An observer that wants nothing any more once `cancel` is set.
-struct Until<'a, O> {
+struct Cancellable<'a, O> {
     observer: &'a O,
     cancel: &'a AtomicBool,
 }
 
-impl<O: Observer> Observer for Until<'_, O> {
+impl<O: Observer> Observer for Cancellable<'_, O> {
     type Block = O::Block;
     type Output = O::Output;
 

@@ -1,6 +1,6 @@
 //! What is taken out of the model while it reads, as requests and answers write it.
 
-use lookback_heads::changes::Changes;
+use lookback_heads::interventions::NamedInterventions;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -11,13 +11,13 @@ const MOST: usize = 4096;
 /// Heads as `5.1`, edges as `he->Madd@14.8`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct ChangesAsWritten {
+pub(super) struct WrittenInterventions {
     ablate: Vec<String>,
     cut: Vec<String>,
 }
 
-impl ChangesAsWritten {
-    pub(super) fn of(changes: &Changes) -> Self {
+impl WrittenInterventions {
+    pub(super) fn of(changes: &NamedInterventions) -> Self {
         let heads = changes.ablate.iter();
         Self {
             ablate: heads
@@ -28,7 +28,7 @@ impl ChangesAsWritten {
     }
 
     /// What they mean; in order and each once, so that the same changes have the same trace.
-    pub(super) fn read(&self) -> Result<Changes, ApiError> {
+    pub(super) fn read(&self) -> Result<NamedInterventions, ApiError> {
         if self.ablate.len() + self.cut.len() > MOST {
             return Err(ApiError::bad(format!(
                 "{} changes are asked for; {MOST} are made at most",
@@ -46,6 +46,6 @@ impl ChangesAsWritten {
         for name in names {
             cut.push(name.parse().map_err(ApiError::from)?);
         }
-        Ok(Changes { ablate, cut })
+        Ok(NamedInterventions { ablate, cut })
     }
 }

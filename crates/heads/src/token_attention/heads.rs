@@ -11,7 +11,7 @@ const NAMED: usize = 3;
 
 /// What one head gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HeadAround {
+pub struct HeadAttention {
     /// Which head.
     #[serde(flatten)]
     pub head: HeadId,
@@ -34,7 +34,7 @@ pub struct UnitWeight {
     pub weight: f32,
 }
 
-impl HeadAround {
+impl HeadAttention {
     pub(super) fn new(
         trace: &Trace,
         units: &Units,
@@ -71,6 +71,6 @@ impl HeadAround {
 }
 
 /// Puts the head that looks most first; equals in the model's order.
-pub(super) fn rank(heads: &mut [HeadAround]) {
+pub(super) fn rank(heads: &mut [HeadAttention]) {
     heads.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.head.cmp(&b.head)));
 }

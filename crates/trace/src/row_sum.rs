@@ -6,7 +6,7 @@ use crate::statistics::sum;
 use crate::{Error, Trace};
 
 /// Refuses all weights of query `i` of a head without a sink, \[N\], where they do not sum to 1 though it sees a key.
-pub(crate) fn refuse_sum(
+pub(crate) fn validate_row_sum(
     trace: &Trace,
     (layer, head): (usize, usize),
     (i, row): (usize, ArrayView1<f32>),

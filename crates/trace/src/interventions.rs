@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// the head's output was changed after its weights were computed, so its weights are what they are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Edits {
+pub struct InterventionRecord {
     /// Edges taken out before the softmax.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<Cut>,
@@ -94,7 +94,7 @@ pub enum Site {
     Z,
 }
 
-impl Edits {
+impl InterventionRecord {
     /// Whether nothing was changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

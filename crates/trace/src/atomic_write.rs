@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Those of the file system, and whatever `write` gives.
-pub fn write_aside(
+pub fn write_atomic(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_is_not_told_by_a_temporary_name() {
         let folder = tempfile::tempdir().unwrap();
-        let lost = write_aside(&folder.path().join("no/x"), |_| Ok(())).unwrap_err();
+        let lost = write_atomic(&folder.path().join("no/x"), |_| Ok(())).unwrap_err();
         assert_eq!(lost.kind(), io::ErrorKind::NotFound);
         assert!(!lost.to_string().contains(".part"), "{lost}");
     }
@@ -103,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         std::fs::write(&path, "before").unwrap();
-        let full = write_aside(&path, |w| {
+        let full = write_atomic(&path, |w| {
             w.write_all(&[7; 3_000_000])?;
             Err(io::ErrorKind::StorageFull.into())
         });
@@ -117,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         std::fs::write(&path, "before").unwrap();
-        write_aside(&path, |w| w.write_all(b"after")).unwrap();
+        write_atomic(&path, |w| w.write_all(b"after")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"after");
         assert_eq!(names(folder.path()), ["x"]);
     }
@@ -129,7 +129,7 @@ mod tests {
         let (path, link) = (folder.path().join("x"), folder.path().join("link"));
         std::fs::write(&path, "before").unwrap();
         std::os::unix::fs::symlink("x", &link).unwrap();
-        write_aside(&link, |w| w.write_all(b"after")).unwrap();
+        write_atomic(&link, |w| w.write_all(b"after")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"after");
         assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     }
@@ -146,7 +146,7 @@ mod tests {
             let pipe = pipe.clone();
             std::thread::spawn(move || std::fs::read(pipe).unwrap())
         };
-        write_aside(&pipe, |w| w.write_all(b"through")).unwrap();
+        write_atomic(&pipe, |w| w.write_all(b"through")).unwrap();
         assert_eq!(reader.join().unwrap(), b"through");
         assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
@@ -161,7 +161,7 @@ mod tests {
             std::fs::metadata(path).unwrap().permissions().mode()
         };
         std::fs::write(folder.path().join("plain"), "").unwrap();
-        write_aside(&folder.path().join("aside"), |_| Ok(())).unwrap();
+        write_atomic(&folder.path().join("aside"), |_| Ok(())).unwrap();
         assert_eq!(mode("aside"), mode("plain"));
     }
 }

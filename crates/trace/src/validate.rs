@@ -5,7 +5,7 @@
 
 use crate::layer::Stored;
 use crate::tensor::Tensor;
-use crate::{Dtype, Edits, Error, LayerMeta, Meta, Site, TraceMask};
+use crate::{Dtype, Error, InterventionRecord, LayerMeta, Meta, Site, TraceMask};
 
 /// Refuses a trace whose parts contradict each other.
 pub(crate) fn all(meta: &Meta, layers: &[Stored]) -> Result<(), Error> {
@@ -30,7 +30,7 @@ pub(crate) fn all(meta: &Meta, layers: &[Stored]) -> Result<(), Error> {
             .all(|l| l.v.is_some() == layers[0].v.is_some()),
         || "some layers keep values (v) and some do not".into(),
     )?;
-    edits(&meta.edits, layers, meta.tokens.len())?;
+    interventions(&meta.interventions, layers, meta.tokens.len())?;
     rounding(meta)
 }
 
@@ -190,23 +190,23 @@ fn numbers(at: usize, layer: &Stored) -> Result<(), Error> {
     Ok(())
 }
 
-/// Edits name heads and tokens that exist.
-fn edits(edits: &Edits, layers: &[Stored], n: usize) -> Result<(), Error> {
+/// A record of interventions names heads and tokens that exist.
+fn interventions(record: &InterventionRecord, layers: &[Stored], n: usize) -> Result<(), Error> {
     let head = |what: &str, layer: usize, head: usize| {
         ensure(layers.get(layer).is_some_and(|l| head < l.q.heads), || {
             format!("`edits` has {what} in head {layer}.{head}, which does not exist")
         })
     };
-    for cut in &edits.cut {
+    for cut in &record.cut {
         head("a cut edge", cut.layer, cut.head)?;
         ensure(cut.i < n && cut.j < n, || {
             format!("`edits` cuts the edge {} to {} of {n} tokens", cut.i, cut.j)
         })?;
     }
-    for ablated in edits.ablated.iter().chain(&edits.mean_ablated) {
+    for ablated in record.ablated.iter().chain(&record.mean_ablated) {
         head("an ablation", ablated.layer, ablated.head)?;
     }
-    for patched in &edits.patched {
+    for patched in &record.patched {
         let exists = layers.get(patched.layer).is_some_and(|l| {
             let heads = match patched.site {
                 Site::Q | Site::Z => l.q.heads,
@@ -233,7 +233,7 @@ fn edits(edits: &Edits, layers: &[Stored], n: usize) -> Result<(), Error> {
             },
         )?;
     }
-    for scaled in &edits.scaled {
+    for scaled in &record.scaled {
         head("a scaling", scaled.layer, scaled.head)?;
         ensure(scaled.factor.is_finite(), || {
             format!(

@@ -19,13 +19,13 @@ pub struct HeadChoice {
     /// none where the text has no two such clauses.
     pub reordered: Option<Vec<f64>>,
     /// What its choice between the pair keeps to.
-    pub keeps_to: Habit,
+    pub keeps_to: Preference,
 }
 
 /// What a head's choice between two candidates keeps to: the largest of its contrasts over the changed texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Habit {
+pub enum Preference {
     /// The same name, wherever it stands.
     Name,
     /// The name that stands first, whoever it is. Without clauses that can stand in the other order this is not told
@@ -72,7 +72,7 @@ impl Choices {
                 reordered: reordered
                     .as_ref()
                     .map(|(one, _)| one.heads[at].weights.clone()),
-                keeps_to: habit(contrasts, first == pair.0),
+                keeps_to: preference(contrasts, first == pair.0),
             }
         });
         Self {
@@ -98,7 +98,7 @@ impl Choices {
     }
 
     /// The head that keeps to something most: whose smallest margin over the texts is the largest.
-    pub(super) fn keeper(&self, habits: &[Habit]) -> Option<HeadChoice> {
+    pub(super) fn keeper(&self, preferences: &[Preference]) -> Option<HeadChoice> {
         let smallest = |choice: &HeadChoice| {
             let changed = std::iter::once(&choice.swapped).chain(&choice.reordered);
             let texts = std::iter::once(&choice.reading.weights).chain(changed);
@@ -108,7 +108,7 @@ impl Choices {
         let of_habit = self
             .heads
             .iter()
-            .filter(|choice| habits.contains(&choice.keeps_to));
+            .filter(|choice| preferences.contains(&choice.keeps_to));
         of_habit
             .max_by(|a, b| smallest(a).total_cmp(&smallest(b)))
             .cloned()
@@ -121,16 +121,16 @@ pub(super) fn margin(weights: &[f64], (a, b): (usize, usize)) -> f64 {
 }
 
 /// From the contrasts of name, place and role, the place's above 0 where the first of the pair is favoured.
-fn habit((name, place, role): (f64, f64, f64), pair_in_order: bool) -> Habit {
+fn preference((name, place, role): (f64, f64, f64), pair_in_order: bool) -> Preference {
     if name.abs() >= place.abs() && name.abs() >= role.abs() {
-        return Habit::Name;
+        return Preference::Name;
     }
     if role.abs() > place.abs() {
-        return Habit::Role;
+        return Preference::Role;
     }
     match (place > 0.0) == pair_in_order {
-        true => Habit::First,
-        false => Habit::Nearer,
+        true => Preference::First,
+        false => Preference::Nearer,
     }
 }
 
@@ -156,7 +156,7 @@ mod tests {
 
     /// What a head keeps to that gives A and B so much in the four texts: as it stands, names swapped, clauses in the
     /// other order, both.
-    fn of(four: [[f64; 2]; 4]) -> Habit {
+    fn of(four: [[f64; 2]; 4]) -> Preference {
         let [plain, swapped, one, both] = four.map(|[a, b]| reading(a, b));
         let choices = Choices::new(&plain, &swapped, Some((one, both)), ((0, 1), 0));
         choices.heads[0].keeps_to
@@ -165,12 +165,12 @@ mod tests {
     #[test]
     fn a_head_is_shown_as_what_it_prefers() {
         let (a, b) = ([0.3, 0.1], [0.1, 0.3]);
-        assert_eq!(of([a, a, a, a]), Habit::Name);
+        assert_eq!(of([a, a, a, a]), Preference::Name);
         // A stands first in the first and the last text.
-        assert_eq!(of([a, b, b, a]), Habit::First);
-        assert_eq!(of([b, a, a, b]), Habit::Nearer);
+        assert_eq!(of([a, b, b, a]), Preference::First);
+        assert_eq!(of([b, a, a, b]), Preference::Nearer);
         // A is in the first clause of the first text, and stays in it in the third.
-        assert_eq!(of([a, b, a, b]), Habit::Role);
+        assert_eq!(of([a, b, a, b]), Preference::Role);
     }
 
     #[test]
@@ -179,8 +179,8 @@ mod tests {
             let (plain, swapped) = (reading(plain[0], plain[1]), reading(swapped[0], swapped[1]));
             Choices::new(&plain, &swapped, None, ((0, 1), first)).heads[0].keeps_to
         };
-        assert_eq!(keeps([0.3, 0.1], [0.2, 0.1], 0), Habit::Name);
-        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 0), Habit::First);
-        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 1), Habit::Nearer);
+        assert_eq!(keeps([0.3, 0.1], [0.2, 0.1], 0), Preference::Name);
+        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 0), Preference::First);
+        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 1), Preference::Nearer);
     }
 }

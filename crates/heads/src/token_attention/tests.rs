@@ -1,8 +1,8 @@
 use super::*;
 use crate::example::Example;
 
-fn around(trace: &Trace, index: usize, options: &AroundOptions) -> Around {
-    Around::new(trace, index, options, &AtomicBool::new(false)).unwrap()
+fn around(trace: &Trace, index: usize, options: &TokenAttentionOptions) -> TokenAttention {
+    TokenAttention::new(trace, index, options, &AtomicBool::new(false)).unwrap()
 }
 
 /// The weight of one unit on another by the definition: summed over keys, averaged over queries and heads.
@@ -31,10 +31,10 @@ fn given_and_received_are_the_rows_sums() {
     let heads = [HeadId { layer: 0, head: 1 }, HeadId { layer: 2, head: 0 }];
     for unit in [Unit::Word, Unit::Token] {
         let units = Units::new(&trace, unit);
-        let options = AroundOptions {
+        let options = TokenAttentionOptions {
             unit,
             heads: heads.to_vec(),
-            ..AroundOptions::default()
+            ..TokenAttentionOptions::default()
         };
         let index = 9;
         let got = around(&trace, index, &options);
@@ -63,7 +63,7 @@ fn given_and_received_are_the_rows_sums() {
 #[test]
 fn what_is_above_a_weight_is_set_aside_but_never_the_unit_itself() {
     let trace = Example::default().trace();
-    let all = around(&trace, 9, &AroundOptions::default());
+    let all = around(&trace, 9, &TokenAttentionOptions::default());
     let most = (0..all.given.len())
         .filter(|&u| u != 9)
         .map(|u| all.given[u])
@@ -72,9 +72,9 @@ fn what_is_above_a_weight_is_set_aside_but_never_the_unit_itself() {
     let got = around(
         &trace,
         9,
-        &AroundOptions {
+        &TokenAttentionOptions {
             above: Some(limit),
-            ..AroundOptions::default()
+            ..TokenAttentionOptions::default()
         },
     );
     let expected: Vec<usize> = (0..got.given.len())
@@ -97,9 +97,9 @@ fn heads_are_ranked_by_the_target() {
     let got = around(
         &trace,
         9,
-        &AroundOptions {
+        &TokenAttentionOptions {
             target: Some(0),
-            ..AroundOptions::default()
+            ..TokenAttentionOptions::default()
         },
     );
     assert_eq!(got.ranked.len(), 6);
@@ -120,18 +120,18 @@ fn heads_are_ranked_by_the_target() {
 #[test]
 fn what_does_not_exist_is_refused_and_a_cancelled_question_ends() {
     let trace = Example::default().trace();
-    let ask = |index, options: AroundOptions, cancel| {
-        Around::new(&trace, index, &options, &AtomicBool::new(cancel))
+    let ask = |index, options: TokenAttentionOptions, cancel| {
+        TokenAttention::new(&trace, index, &options, &AtomicBool::new(cancel))
     };
     assert!(matches!(
-        ask(999, AroundOptions::default(), false),
+        ask(999, TokenAttentionOptions::default(), false),
         Err(Error::NoSuchUnit { index: 999, .. })
     ));
     let heads = vec![HeadId { layer: 9, head: 0 }];
     assert!(matches!(
         ask(
             0,
-            AroundOptions {
+            TokenAttentionOptions {
                 heads,
                 ..Default::default()
             },
@@ -140,7 +140,7 @@ fn what_does_not_exist_is_refused_and_a_cancelled_question_ends() {
         Err(Error::NoSuchHead { .. })
     ));
     assert!(matches!(
-        ask(0, AroundOptions::default(), true),
+        ask(0, TokenAttentionOptions::default(), true),
         Err(Error::Cancelled)
     ));
 }

@@ -20,7 +20,7 @@ pub const LOCAL: isize = 8;
 
 /// What one head does on a text.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Passport {
+pub struct HeadProfile {
     /// The head.
     #[serde(flatten)]
     pub head: HeadId,
@@ -52,7 +52,7 @@ pub struct Passport {
 ///
 /// # Errors
 /// [`Error::TooShort`] where the text has no row to speak of, and [`Error::Trace`].
-pub fn passports(trace: &Trace, special: &[bool]) -> Result<Vec<Passport>, Error> {
+pub fn profiles(trace: &Trace, special: &[bool]) -> Result<Vec<HeadProfile>, Error> {
     let never = AtomicBool::new(false);
     let layers = (0..trace.layer_count()).map(|layer| of_layer(trace, special, layer, &never));
     Ok(layers.collect::<Result<Vec<_>, _>>()?.concat())
@@ -61,29 +61,29 @@ pub fn passports(trace: &Trace, special: &[bool]) -> Result<Vec<Passport>, Error
 /// The heads of one layer, in order.
 ///
 /// # Errors
-/// As [`passports`], and [`Error::Cancelled`] once `cancel` is set.
+/// As [`profiles`], and [`Error::Cancelled`] once `cancel` is set.
 pub fn of_layer(
     trace: &Trace,
     special: &[bool],
     layer: usize,
     cancel: &AtomicBool,
-) -> Result<Vec<Passport>, Error> {
+) -> Result<Vec<HeadProfile>, Error> {
     let rows = Rows::new(trace, special)?;
-    let seen = trace.observe_until(layer, &rows.observers(), cancel)?;
+    let seen = trace.observe_cancellable(layer, &rows.observers(), cancel)?;
     let seen = Seen::new(seen.ok_or(Error::Cancelled)?);
     (0..trace.head_count(layer))
-        .map(|head| rows.passport(trace, &seen, HeadId { layer, head }))
+        .map(|head| rows.profile(trace, &seen, HeadId { layer, head }))
         .collect()
 }
 
 /// The share of heads whose mean weight on the sink is above [`SINK_THRESHOLD`]: a model's sink rate as Gu et al.
 /// (2024) define it.
 #[must_use]
-pub fn sink_rate(passports: &[Passport]) -> f64 {
-    let sinks = passports
+pub fn sink_rate(profiles: &[HeadProfile]) -> f64 {
+    let sinks = profiles
         .iter()
         .filter(|p| p.sink_share > f64::from(SINK_THRESHOLD));
-    sinks.count() as f64 / passports.len().max(1) as f64
+    sinks.count() as f64 / profiles.len().max(1) as f64
 }
 
 /// What of a text is looked at.
@@ -134,7 +134,7 @@ impl Rows {
         (&self.spans, Entropy, DistanceMass, Received)
     }
 
-    fn passport(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Result<Passport, Error> {
+    fn profile(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Result<HeadProfile, Error> {
         let (h, rows) = (id.head, s![0, id.head, self.first..]);
         let mass = seen.mass.slice(s![0, h, self.first.., ..]);
         let mean_of = |column: usize| mean(mass.column(column).iter().copied());
@@ -147,7 +147,7 @@ impl Rows {
             before: self.before(trace, id)?,
         };
         let distance = seen.distances.mean.slice(rows);
-        Ok(Passport {
+        Ok(HeadProfile {
             head: id,
             sink_share: mean(on_sink.iter().copied()),
             sink_rate: above as f64 / on_sink.len() as f64,

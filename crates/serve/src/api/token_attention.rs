@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use lookback_heads::around::{Around, AroundOptions, Unit};
+use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, Unit};
 use serde::Deserialize;
 
 use super::ApiError;
@@ -43,14 +43,14 @@ impl Asked {
         }
     }
 
-    pub(super) fn options(&self) -> Result<AroundOptions, ApiError> {
+    pub(super) fn options(&self) -> Result<TokenAttentionOptions, ApiError> {
         if self
             .above
             .is_some_and(|above| !(0.0..=1.0).contains(&above))
         {
             return Err(ApiError::bad("above is a weight from 0 to 1"));
         }
-        Ok(AroundOptions {
+        Ok(TokenAttentionOptions {
             unit: self.unit,
             heads: super::heads(&self.heads)?,
             keep_prefix: self.keep_prefix,
@@ -60,17 +60,24 @@ impl Asked {
     }
 }
 
-pub(super) async fn around(
+pub(super) async fn token_attention(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     query: Result<Query<Asked>, QueryRejection>,
-) -> Result<Json<Around>, ApiError> {
+) -> Result<Json<TokenAttention>, ApiError> {
     let asked = super::asked(query)?;
     let options = asked.options()?;
     let ready = app.library.find(&id)?.get()?;
     let answer = app
         .work
-        .run(move |cancel| Ok(Around::new(&ready.trace, asked.index, &options, cancel)?))
+        .run(move |cancel| {
+            Ok(TokenAttention::new(
+                &ready.trace,
+                asked.index,
+                &options,
+                cancel,
+            )?)
+        })
         .await?;
     Ok(Json(answer))
 }

@@ -1,11 +1,11 @@
-//! What the passports of all heads cost beside the prefill that they are about.
+//! What the profiles of all heads cost beside the prefill that they are about.
 //!
-//! `cargo run --release -p lookback-heads --example passport_speed [TOKENS] [ROUNDS]`: prefill with a trace and passports
+//! `cargo run --release -p lookback-heads --example profile_speed [TOKENS] [ROUNDS]`: prefill with a trace and profiles
 //! in turn on the default model, medians and their ratio.
 
 use std::time::Instant;
 
-use lookback_heads::passport::passports;
+use lookback_heads::profile::profiles;
 use lookback_model::store::{self, Silent};
 use lookback_model::{Encoding, LoadOptions, Logits, Model, TraceOptions};
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let trace = model.trace(&encoding, &options, &())?.trace;
         read.push(start.elapsed().as_secs_f64());
         let start = Instant::now();
-        passports(&trace, &[])?;
+        profiles(&trace, &[])?;
         looked.push(start.elapsed().as_secs_f64());
     }
     // The first round warms up.
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (read, looked) = (median(&mut read), median(&mut looked));
     println!(
-        "{tokens} tokens, {} threads: prefill {read:.2} s, passports {looked:.2} s, ratio {:.2}",
+        "{tokens} tokens, {} threads: prefill {read:.2} s, profiles {looked:.2} s, ratio {:.2}",
         std::thread::available_parallelism()?,
         looked / read
     );

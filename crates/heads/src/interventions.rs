@@ -1,4 +1,4 @@
-//! Changes to a run as a person names them: heads without their outputs, and edges that are cut.
+//! NamedInterventions to a run as a person names them: heads without their outputs, and edges that are cut.
 
 use lookback_model::{Encoding, Interventions, Model};
 use lookback_trace::HeadId;
@@ -10,25 +10,25 @@ use crate::{Error, head};
 /// What is taken out of a model while it reads a text. Nothing changes nothing.
 ///
 /// ```
-/// use lookback_heads::changes::Changes;
+/// use lookback_heads::interventions::NamedInterventions;
 /// use lookback_heads::head;
-/// let changes = Changes {
+/// let changes = NamedInterventions {
 ///     ablate: vec![head::parse("5.1")?],
 ///     cut: vec!["he->Madd@14.8".parse()?],
 /// };
-/// assert_eq!(changes.told().unwrap(), "without L5H1, edges cut: he->Madd@14.8");
-/// assert_eq!(Changes::default().told(), None);
+/// assert_eq!(changes.describe().unwrap(), "without L5H1, edges cut: he->Madd@14.8");
+/// assert_eq!(NamedInterventions::default().describe(), None);
 /// # Ok::<(), lookback_heads::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct NamedInterventions {
     /// Heads whose outputs are set to zero.
     pub ablate: Vec<HeadId>,
     /// Edges that are cut before the softmax.
     pub cut: Vec<EdgeName>,
 }
 
-impl Changes {
+impl NamedInterventions {
     /// Whether nothing is changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -46,7 +46,7 @@ impl Changes {
     /// The same with heads ablated to their mean output, where `means` has one, and not to zero.
     ///
     /// # Errors
-    /// As [`Changes::on`].
+    /// As [`NamedInterventions::on`].
     pub fn on_with(
         &self,
         model: &Model,
@@ -65,13 +65,13 @@ impl Changes {
 
     /// What is taken out, in words; none where nothing is.
     #[must_use]
-    pub fn told(&self) -> Option<String> {
-        self.told_as(|heads| format!("without {heads}"))
+    pub fn describe(&self) -> Option<String> {
+        self.describe_as(|heads| format!("without {heads}"))
     }
 
-    /// As [`told`](Self::told), where `ablated` says of some heads' names what is done to them.
+    /// As [`describe`](Self::describe), where `ablated` says of some heads' names what is done to them.
     #[must_use]
-    pub fn told_as(&self, ablated: impl FnOnce(&str) -> String) -> Option<String> {
+    pub fn describe_as(&self, ablated: impl FnOnce(&str) -> String) -> Option<String> {
         let heads: Vec<String> = self.ablate.iter().map(|&id| head::name(id)).collect();
         let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
         let mut told = Vec::new();

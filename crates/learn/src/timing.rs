@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Time that was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Spent {
+pub struct Timing {
     /// Seconds on the clock.
     pub seconds: f64,
     /// Seconds of all this process's threads on processors, where the system tells (Linux): what others do on the
@@ -15,7 +15,7 @@ pub struct Spent {
     pub cpu_seconds: Option<f64>,
 }
 
-impl Spent {
+impl Timing {
     pub(crate) fn nothing() -> Self {
         Self {
             seconds: 0.0,
@@ -49,8 +49,8 @@ impl Stopwatch {
         }
     }
 
-    pub(crate) fn spent(self) -> Spent {
-        Spent {
+    pub(crate) fn elapsed(self) -> Timing {
+        Timing {
             seconds: self.began.elapsed().as_secs_f64(),
             cpu_seconds: self
                 .cpu
@@ -81,10 +81,10 @@ mod tests {
     fn work_takes_time_on_the_clock_and_on_a_processor() {
         let watch = Stopwatch::start();
         let mut sum = 0.0_f64;
-        while watch.spent().seconds < 0.02 {
+        while watch.elapsed().seconds < 0.02 {
             sum += std::hint::black_box(1.0);
         }
-        let spent = watch.spent();
+        let spent = watch.elapsed();
         assert!(sum > 0.0 && spent.seconds >= 0.02);
         assert!(spent.cpu_seconds.is_none_or(|seconds| seconds >= 0.0));
         assert_eq!(spent.and(spent).seconds, 2.0 * spent.seconds);

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use lookback_heads::passport::Passport;
+use lookback_heads::profile::HeadProfile;
 use lookback_view::table::{Kind, of_heads};
 
 use super::ApiError;
@@ -16,7 +16,7 @@ use crate::reading::Ready;
 use crate::server::App;
 
 /// One head a line, as they are found.
-pub(super) async fn passports(
+pub(super) async fn profiles(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -30,7 +30,7 @@ pub(super) async fn passports(
 
 fn send(ready: &Ready, lines: &Lines, cancel: &AtomicBool) {
     super::grid::send_layers(ready.trace.layer_count(), lines, |layer| {
-        ready.layers.passports(&ready.trace, layer, cancel)
+        ready.layers.profiles(&ready.trace, layer, cancel)
     });
 }
 
@@ -57,9 +57,9 @@ pub(super) async fn table(
     let content = app
         .work
         .run(move |cancel| {
-            let mut all: Vec<Passport> = Vec::new();
+            let mut all: Vec<HeadProfile> = Vec::new();
             for layer in 0..ready.trace.layer_count() {
-                all.extend_from_slice(&ready.layers.passports(&ready.trace, layer, cancel)?);
+                all.extend_from_slice(&ready.layers.profiles(&ready.trace, layer, cancel)?);
             }
             let mut content = Vec::new();
             of_heads(&all, |_| ())

@@ -21,14 +21,14 @@ use ndarray::{Array1, s};
 use rayon::prelude::*;
 use serde::Serialize;
 
-pub use heads::{HeadAround, UnitWeight};
+pub use heads::{HeadAttention, UnitWeight};
 pub use units::{Unit, Units};
 
 use crate::{Error, head};
 
 /// What is asked.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct AroundOptions {
+pub struct TokenAttentionOptions {
     /// Whether words or tokens are meant.
     pub unit: Unit,
     /// The heads whose mean is given; where empty, all. The ranked list always covers all.
@@ -43,7 +43,7 @@ pub struct AroundOptions {
 
 /// What one unit gives and receives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Around {
+pub struct TokenAttention {
     /// The unit in question.
     pub index: usize,
     /// How many heads the mean is over.
@@ -63,14 +63,14 @@ pub struct Around {
     /// For each unit, the weight that it gives to what is set aside: \[units\].
     pub received_hidden: Vec<f32>,
     /// All heads, the one that looks most first.
-    pub ranked: Vec<HeadAround>,
+    pub ranked: Vec<HeadAttention>,
 }
 
 /// A weight with the hidden ones set aside: weight / (1 − hidden); 0 where they took all.
 ///
 /// ```
-/// assert_eq!(lookback_heads::around::share(0.1, 0.75), 0.4);
-/// assert_eq!(lookback_heads::around::share(0.0, 1.0), 0.0);
+/// assert_eq!(lookback_heads::token_attention::share(0.1, 0.75), 0.4);
+/// assert_eq!(lookback_heads::token_attention::share(0.0, 1.0), 0.0);
 /// ```
 #[must_use]
 pub fn share(weight: f32, hidden: f32) -> f32 {
@@ -82,7 +82,7 @@ pub fn share(weight: f32, hidden: f32) -> f32 {
     }
 }
 
-impl Around {
+impl TokenAttention {
     /// Asks every head of `trace` about unit `index`. Time grows with heads × N × d_k, memory with heads × N.
     ///
     /// # Errors
@@ -90,9 +90,9 @@ impl Around {
     /// [`Error::Trace`] where the trace's numbers are damaged.
     ///
     /// ```
-    /// use lookback_heads::around::{Around, AroundOptions};
+    /// use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
     /// let trace = lookback_heads::example::Example::default().trace();
-    /// let around = Around::new(&trace, 9, &AroundOptions::default(), &Default::default())?;
+    /// let around = TokenAttention::new(&trace, 9, &TokenAttentionOptions::default(), &Default::default())?;
     /// let given: f32 = around.given.iter().sum();
     /// assert!((given + around.hidden + around.other - 1.0).abs() < 1e-5);
     /// # Ok::<(), lookback_heads::Error>(())
@@ -100,7 +100,7 @@ impl Around {
     pub fn new(
         trace: &Trace,
         index: usize,
-        options: &AroundOptions,
+        options: &TokenAttentionOptions,
         cancel: &AtomicBool,
     ) -> Result<Self, Error> {
         let units = Units::new(trace, options.unit);
@@ -138,11 +138,11 @@ impl Around {
             .filter(|(u, _)| !aside.holds(&units, *u))
             .map(|(_, w)| w)
             .sum();
-        let mut ranked: Vec<HeadAround> = all
+        let mut ranked: Vec<HeadAttention> = all
             .iter()
             .zip(&rows)
             .map(|(&id, row)| {
-                HeadAround::new(trace, &units, &aside, (index, id), row, options.target)
+                HeadAttention::new(trace, &units, &aside, (index, id), row, options.target)
             })
             .collect();
         heads::rank(&mut ranked);
@@ -177,7 +177,7 @@ impl Aside {
         units: &Units,
         mean: &Array1<f32>,
         index: usize,
-        options: &AroundOptions,
+        options: &TokenAttentionOptions,
     ) -> Self {
         let prefix = if options.keep_prefix {
             0
