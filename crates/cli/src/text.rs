@@ -137,6 +137,7 @@ mod tests {
             ids: vec![0, 1, 2, 3, 4],
             spans: vec![(0, 0), (0, 1), (1, 3), (1, 3), (3, 4)],
             prefix_tokens: 1,
+            prefix_was_in_text: false,
             text: "aéb".to_owned(),
         };
         let cut = truncate(encoding.clone(), 3);

@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         spans: vec![(0, 0); ids.len()],
         ids,
         prefix_tokens: 1,
+        prefix_was_in_text: false,
         text: String::new(),
     };
     let options = TraceOptions {

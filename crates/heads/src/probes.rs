@@ -139,6 +139,7 @@ pub(crate) fn trace_of(model: &Model, ids: &[u32], hooks: &dyn Hooks) -> Result<
         ids: ids.to_vec(),
         spans: vec![(0, 0); ids.len()],
         prefix_tokens: 0,
+        prefix_was_in_text: false,
         text: String::new(),
     };
     let options = TraceOptions {

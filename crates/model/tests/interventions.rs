@@ -26,6 +26,7 @@ fn encoding(model: &Model) -> Encoding {
         ids: (0..TOKENS as u32).map(|i| (i * 7 + 3) % vocab).collect(),
         spans: vec![(0, 0); TOKENS],
         prefix_tokens: 0,
+        prefix_was_in_text: false,
         text: String::new(),
     }
 }

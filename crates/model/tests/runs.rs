@@ -266,6 +266,7 @@ fn hooks_hear_of_each_layer_and_can_stop_the_run() {
         ids: ids(3),
         spans: vec![(0, 0); 3],
         prefix_tokens: 3,
+        prefix_was_in_text: false,
         text: String::new(),
     };
     let stopped = model.trace(&encoding, &TraceOptions::default(), &hooks);

@@ -182,6 +182,7 @@ impl Ready {
             ids: meta.tokens.clone(),
             spans: meta.spans.clone(),
             prefix_tokens: meta.prefix_tokens,
+            prefix_was_in_text: false,
             text: meta.text.clone(),
         }
     }

@@ -114,7 +114,7 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let prompt = prompt(args, &text, model, context)?;
     let changes = args
         .changes
-        .on(model, &prompt, context, (&args.model, Prefix::Tokenizer))?;
+        .on(model, &prompt, context, (&args.model, Prefix::Declared))?;
     if let Some(told) = args.changes.describe() {
         output::note(&format!("the model writes {told}"));
     }
@@ -176,7 +176,7 @@ fn prompt(
     context: &Context,
 ) -> anyhow::Result<Encoding> {
     if !args.chat {
-        return context.encode(model, text, &args.model, Prefix::Tokenizer);
+        return context.encode(model, text, &args.model, Prefix::Declared);
     }
     let template = model.checkpoint().chat_template().with_context(|| {
         format!(

@@ -12,12 +12,13 @@ pub struct Encoding {
     pub spans: Vec<(usize, usize)>,
     /// How many tokens come from the prefix.
     pub prefix_tokens: usize,
+    /// Whether the text itself began with the prefix's tokens, so that nothing was put before it.
+    pub prefix_was_in_text: bool,
     /// The text, without the prefix.
     pub text: String,
 }
 
-/// What stands before the text. It decides where the sink is: with nothing before it, the
-/// first word becomes the sink.
+/// The tokens before the text. They decide where the sink is: with none, the first word becomes the sink.
 ///
 /// Prefix and text are encoded apart, so that no token belongs to both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,8 +33,6 @@ pub enum Prefix {
     /// bos token, else nothing.
     #[default]
     Declared,
-    /// What the tokenizer itself puts before every text: its bos token, or nothing.
-    Tokenizer,
 }
 
 /// A token and the bytes of the text that it stands for.

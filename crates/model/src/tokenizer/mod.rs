@@ -62,7 +62,8 @@ impl Tokenizer {
 
     /// Token ids of `text`, with their places in it, after the tokens of `prefix`.
     ///
-    /// Special tokens spelt out in the text are recognised.
+    /// Special tokens spelt out in the text are recognised. A text that itself begins with the special tokens of the
+    /// prefix has them once: they are its prefix, and [`Encoding::prefix_was_in_text`] says so.
     ///
     /// # Errors
     /// [`Error::NoBos`] where the prefix is [`Prefix::Bos`] and the tokenizer has none;
@@ -70,16 +71,31 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, prefix: &Prefix) -> Result<Encoding, Error> {
         let mut ids = self.prefix_ids(prefix)?;
         let prefix_tokens = ids.len();
+        let mut pieces = self.pieces(text)?;
+        let found = pieces.iter().take(prefix_tokens).map(|piece| piece.id);
+        let prefix_was_in_text = prefix_tokens > 0
+            && found.eq(ids.iter().copied())
+            && ids.iter().all(|&id| self.is_special(id) == Some(true));
+        let mut skipped = 0;
+        if prefix_was_in_text {
+            let spelt_out = pieces.drain(..prefix_tokens);
+            skipped = spelt_out
+                .map(|p| p.whole_characters(text).1)
+                .max()
+                .unwrap_or(0);
+        }
         let mut spans = vec![(0, 0); prefix_tokens];
-        for piece in self.pieces(text)? {
+        for piece in pieces {
             ids.push(piece.id);
-            spans.push(piece.whole_characters(text));
+            let (start, end) = piece.whole_characters(text);
+            spans.push((start.saturating_sub(skipped), end.saturating_sub(skipped)));
         }
         Ok(Encoding {
             ids,
             spans,
             prefix_tokens,
-            text: text.to_owned(),
+            prefix_was_in_text,
+            text: text[skipped..].to_owned(),
         })
     }
 
@@ -87,10 +103,6 @@ impl Tokenizer {
         let text = match prefix {
             Prefix::None => return Ok(Vec::new()),
             Prefix::Bos => return Ok(vec![self.specials.bos.ok_or(Error::NoBos)?]),
-            Prefix::Tokenizer => {
-                let added = self.specials.bos.filter(|_| self.specials.adds_bos);
-                return Ok(added.into_iter().collect());
-            }
             Prefix::Text(text) => text,
             Prefix::Declared => match &self.declared_prefix {
                 Some(text) => text,

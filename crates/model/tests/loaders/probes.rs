@@ -221,8 +221,7 @@ fn prefixes_stand_apart_from_the_text() {
             (bos.prefix_tokens, &bos.spans[..]),
             (1, &[(0, 0), (0, 2)][..])
         );
-        // This tokenizer adds nothing by itself, and nothing is declared for the model.
-        assert_eq!(encode(Prefix::Tokenizer), plain);
+        // Nothing is declared for the model, so that its bos token is the default.
         assert_eq!(encode(Prefix::Declared), bos);
         let text = encode(Prefix::Text("<|endoftext|>the".into()));
         let end = tokenizer.token_id("<|endoftext|>").unwrap();
@@ -230,8 +229,30 @@ fn prefixes_stand_apart_from_the_text() {
         assert_eq!(text.ids.last(), plain.ids.last());
         assert_eq!(text.prefix_tokens, text.ids.len() - 1);
         assert_eq!(text.text, "he");
+        assert!(!text.prefix_was_in_text && !bos.prefix_was_in_text);
         let nothing = tokenizer.encode("", &Prefix::Bos).unwrap();
         assert_eq!(nothing.ids, [tokenizer.bos().unwrap()]);
+    }
+}
+
+#[test]
+fn a_text_that_begins_with_its_prefix_has_it_once() {
+    for checkpoint in [gguf("tied"), folder("tied")] {
+        let tokenizer = checkpoint.tokenizer();
+        let prefix = Prefix::Text("<|endoftext|>".into());
+        let put_before = tokenizer.encode("he", &prefix).unwrap();
+        let in_text = tokenizer.encode("<|endoftext|>he", &prefix).unwrap();
+        assert!(in_text.prefix_was_in_text);
+        assert_eq!(in_text.ids, put_before.ids);
+        assert_eq!((in_text.prefix_tokens, &in_text.text[..]), (1, "he"));
+        assert_eq!(in_text.spans, [(0, 0), (0, 2)]);
+        // Another special token is no prefix, and neither are words that happen to be the same.
+        let other = tokenizer.encode("<|im_end|>he", &prefix).unwrap();
+        assert_eq!((other.ids.len(), other.prefix_was_in_text), (3, false));
+        let words = tokenizer
+            .encode("hehe", &Prefix::Text("he".into()))
+            .unwrap();
+        assert!(!words.prefix_was_in_text && words.text == "hehe");
     }
 }
 
@@ -241,7 +262,7 @@ fn tokenizers_that_add_bos_say_so() {
         for checkpoint in [gguf(name), folder(name)] {
             let tokenizer = checkpoint.tokenizer();
             assert!(tokenizer.adds_bos(), "{name}");
-            let encoding = tokenizer.encode("he", &Prefix::Tokenizer).unwrap();
+            let encoding = tokenizer.encode("he", &Prefix::Declared).unwrap();
             assert_eq!(encoding.ids[0], tokenizer.bos().unwrap());
             assert_eq!(encoding.prefix_tokens, 1);
         }

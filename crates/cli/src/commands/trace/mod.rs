@@ -117,7 +117,7 @@ fn trace(
     context: &Context,
 ) -> anyhow::Result<Trace> {
     let Loaded { model, resolved } = loaded;
-    let encoding = context.encode(model, text, &args.model, Prefix::Tokenizer)?;
+    let encoding = context.encode(model, text, &args.model, Prefix::Declared)?;
     let sha256 = resolved.sha256.clone().unwrap_or_else(|| {
         let _spinner = Spinner::start(format!("taking the SHA-256 of {}", resolved.name));
         model.checkpoint().provenance().sha256()
