@@ -57,6 +57,7 @@ fn weights_off(model: &Model, ids: &[u32], expected: &ArrayD<f32>) -> f32 {
         ids: ids.to_vec(),
         spans: vec![(0, 0); ids.len()],
         prefix_tokens: ids.len(),
+        prefix_was_in_text: false,
         text: String::new(),
     };
     let traced = model.trace(&encoding, &TraceOptions::default(), &());
