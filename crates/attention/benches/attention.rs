@@ -5,11 +5,11 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lookback_attention::InstructionSet;
-use lookback_attention::measure::{Case, Operation, prepare};
+use lookback_attention::measure::{BenchmarkCase, Operation, prepare};
 
 fn attention(criterion: &mut Criterion) {
     let set = InstructionSet::best();
-    for case in Case::standard() {
+    for case in BenchmarkCase::standard() {
         let mut group = criterion.benchmark_group(case.operation.name());
         group.sample_size(10);
         group.throughput(match case.operation {

@@ -1,5 +1,7 @@
 //! What can be wrong with a call: every variant names the dimensions and the values it met.
 
+use lookback_simd::UnavailableInstructionSet;
+
 /// A call that cannot be answered. Nothing in this crate panics on bad input; it returns one of these.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -123,13 +125,8 @@ pub enum Error {
         instead: &'static str,
     },
     /// The processor lacks the instruction set that was asked for.
-    #[error(
-        "this processor cannot run the {name} kernels; choose one of those that `InstructionSet::available` lists"
-    )]
-    UnavailableInstructionSet {
-        /// The name as given.
-        name: String,
-    },
+    #[error(transparent)]
+    UnavailableInstructionSet(#[from] UnavailableInstructionSet),
     /// A gradient is asked for of an option that the scoring does not have.
     #[error("{gradient} is given to write to, but the scoring has no {option}; give None")]
     NothingToDerive {

@@ -11,15 +11,17 @@ pub mod weights;
 
 mod element;
 mod error;
-mod isa;
 mod mask;
 mod pack;
 mod score;
 mod scoring;
 mod shape;
+#[cfg(test)]
+mod testing;
+mod threads;
 
 pub use element::Element;
 pub use error::Error;
-pub use isa::InstructionSet;
+pub use lookback_simd::InstructionSet;
 pub use mask::Mask;
 pub use scoring::Scoring;

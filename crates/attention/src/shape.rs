@@ -1,5 +1,7 @@
 //! The dimensions of one call, checked once.
 
+use std::ops::Range;
+
 use crate::Error;
 
 /// The dimensions that q \[B, H, N, d_k\], k \[B, H_kv, M, d_k\] and v \[B, H_kv, M, d_v\] agree on.
@@ -50,7 +52,7 @@ impl Shape {
     }
 }
 
-/// Refuses an operand with a dimension of 0.
+/// Rejects an operand with a dimension of 0.
 pub(crate) fn non_zero(
     operand: &'static str,
     dim: Dim4,
@@ -64,7 +66,7 @@ pub(crate) fn non_zero(
     Ok(())
 }
 
-/// Refuses two operands that disagree about a dimension.
+/// Rejects two operands that disagree about a dimension.
 pub(crate) fn same(
     dimension: &'static str,
     (left_name, left): (&'static str, usize),
@@ -83,7 +85,7 @@ pub(crate) fn same(
     }
 }
 
-/// Refuses two operands that disagree about any of the dimensions `names`.
+/// Rejects two operands that disagree about any of the dimensions `names`.
 pub(crate) fn same_dims(
     names: &[&'static str],
     (left_name, left): (&'static str, &[usize]),
@@ -95,7 +97,7 @@ pub(crate) fn same_dims(
     Ok(())
 }
 
-/// Refuses f32 of so many dimensions that there is no memory for: a view that repeats a row by a stride of 0 may have
+/// Rejects f32 of so many dimensions that there is no memory for: a view that repeats a row by a stride of 0 may have
 /// more rows than anything can hold.
 pub(crate) fn room(operand: &'static str, dims: &[usize]) -> Result<(), Error> {
     // Also where one of the others is 0, an array's dimensions must not multiply to more than can be counted.
@@ -108,4 +110,27 @@ pub(crate) fn room(operand: &'static str, dims: &[usize]) -> Result<(), Error> {
     len.filter(|&len| fits(len))
         .map(drop)
         .ok_or(Error::TooLarge { operand })
+}
+
+/// Rejects a range that reaches beyond `len` or ends before it starts.
+pub(crate) fn validate_range(
+    what: &'static str,
+    range: &Range<usize>,
+    len: usize,
+) -> Result<(), Error> {
+    if range.start <= range.end && range.end <= len {
+        Ok(())
+    } else {
+        Err(Error::RangeOutOfBounds {
+            what,
+            start: range.start,
+            end: range.end,
+            len,
+        })
+    }
+}
+
+/// Rejects an index that is not below `len`.
+pub(crate) fn validate_index(what: &'static str, at: usize, len: usize) -> Result<(), Error> {
+    validate_range(what, &(at..at.saturating_add(1)), len)
 }

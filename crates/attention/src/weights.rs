@@ -3,14 +3,15 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
+use lookback_simd::math::exp2;
+use lookback_simd::pack::pack_strip;
+use lookback_simd::{InstructionSet, Isa, Kernel, Line, RegisterTile, lines_for};
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use crate::isa::math::exp2;
-use crate::isa::{InstructionSet, Isa, Kernel, Line, Tile, lines_for};
-use crate::pack::{pack_keys, pack_queries};
+use crate::pack::PackKeys;
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
-use crate::shape::{Shape, room, same};
+use crate::shape::{Shape, room, same, validate_range};
 use crate::{Error, Scoring};
 
 /// Rows of a task; a multiple of many tile heights is not needed, only that a task is worth its start.
@@ -66,8 +67,8 @@ pub fn weights_on(
     let shape = Shape::new((1, 1, n, d_k), (1, 1, m, k_columns), (1, 1, m, k_columns))?;
     scoring.validate(&shape)?;
     same("N", ("q", n), ("lse", lse.len()))?;
-    within("rows", &rows, n)?;
-    within("cols", &cols, m)?;
+    validate_range("rows", &rows, n)?;
+    validate_range("cols", &cols, m)?;
     let head = HeadScoring::new(scoring, &shape, 0, 0)?;
     room("the weights", &[rows.len(), cols.len()])?;
     room("the packed keys", &[cols.len(), d_k])?;
@@ -87,34 +88,6 @@ pub fn weights_on(
         });
     });
     Ok(out)
-}
-
-/// Refuses a range that reaches beyond `len`.
-fn within(what: &'static str, range: &Range<usize>, len: usize) -> Result<(), Error> {
-    if range.start <= range.end && range.end <= len {
-        Ok(())
-    } else {
-        Err(Error::RangeOutOfBounds {
-            what,
-            start: range.start,
-            end: range.end,
-            len,
-        })
-    }
-}
-
-/// Packs the chosen keys.
-struct PackKeys<'a>(ArrayView2<'a, f32>);
-
-impl Kernel for PackKeys<'_> {
-    type Output = Vec<Line>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
-        let mut lines = vec![Line::ZERO; lines_for(self.0.nrows()) * self.0.ncols()];
-        pack_keys(isa, self.0, &mut lines);
-        lines
-    }
 }
 
 /// The weights of consecutive queries for all chosen keys.
@@ -137,13 +110,13 @@ impl Kernel for Weights<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
-        let height = I::Narrow::ROWS;
+        let height = I::NarrowTile::ROWS;
         let (n, d_k) = self.q.dim();
         let mut strip = vec![Line::ZERO; lines_for(d_k) * height];
         for at in (0..self.out.nrows()).step_by(height) {
             let first = self.first + at;
             let rows = (self.out.nrows() - at).min(height);
-            pack_queries(
+            pack_strip(
                 &mut strip,
                 self.q,
                 first..first + rows,
@@ -157,7 +130,7 @@ impl Kernel for Weights<'_> {
                     query: first,
                     key: self.first_key + columns.start,
                 };
-                let tile: I::Narrow =
+                let tile: I::NarrowTile =
                     score_tile(isa, &strip, [keys, keys], to, (self.head, &bounds));
                 let out = self.out.slice_mut(s![at..at + rows, columns]);
                 write(isa, &tile, self.lse.slice(s![first..first + rows]), out);
@@ -168,7 +141,7 @@ impl Kernel for Weights<'_> {
 
 /// Writes `2^(score − lse₂)` of a tile's first rows and columns.
 #[inline(always)]
-fn write<I: Isa, T: Tile<I::V>>(
+fn write<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
     tile: &T,
     lse: ArrayView1<f32>,

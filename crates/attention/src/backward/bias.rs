@@ -6,17 +6,17 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
+use lookback_simd::{Isa, Kernel, Line, RegisterTile};
 use ndarray::{Array4, ArrayViewMut2, ArrayViewMut4, Axis, s};
 
 use super::columns::Columns;
+use super::head::{Head, heads_of};
 use super::keys::{Keys, block_keys};
-use super::ordered::heads_of;
 use super::partition::Extent;
-use super::plan::{Head, on_every_thread};
 use super::queries::Queries;
 use super::tiles::{BLOCK_PANELS, Pair, Tiles};
-use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::shape::Shape;
+use crate::threads::{lock, on_every_thread};
 
 /// The gradient for some queries of the heads that share it.
 struct Task<'h, 'a> {
@@ -96,7 +96,7 @@ fn cut<'h, 'a>(heads: &[&'h Head<'a>], out: ArrayViewMut2<'h, f32>, tasks: &mut 
 #[inline(always)]
 fn run<I: Isa>(isa: I, tasks: Vec<Task>) {
     let queue = Mutex::new(tasks.into_iter());
-    on_every_thread(|| isa.run(Worker { queue: &queue }));
+    on_every_thread(usize::MAX, || isa.run(Worker { queue: &queue }));
 }
 
 /// Takes tasks until there are none.
@@ -111,14 +111,9 @@ impl Kernel for Worker<'_, '_, '_> {
     fn run<I: Isa>(self, isa: I) {
         let (mut queries, mut keys) = (Queries::default(), Keys::default());
         let (mut columns, mut tiles) = (Columns::default(), Tiles::for_scores::<I>());
-        let block = block_keys(I::Tile::ROWS);
+        let block = block_keys(I::WideTile::ROWS);
         loop {
-            // A panic elsewhere leaves the queue as good as it was.
-            let task = self
-                .queue
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .next();
+            let task = lock(self.queue).next();
             let Some(mut task) = task else { break };
             for Head { inputs, scoring } in task.heads {
                 queries.load(isa, inputs, task.queries.clone(), scoring);

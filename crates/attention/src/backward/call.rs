@@ -1,9 +1,9 @@
 //! What a call takes and gives.
 
-use ndarray::{Array1, Array4, ArrayView3, ArrayView4, ArrayViewMut1, ArrayViewMut4};
+use ndarray::{Array1, Array4, ArrayView3, ArrayView4, ArrayViewMut1, ArrayViewMut4, s};
 
-use super::ordered::heads_of;
-use super::plan::HeadGradients;
+use super::head::{Head, HeadGradients, HeadInputs, heads_of};
+use crate::score::HeadScoring;
 use crate::shape::{Shape, room, same_dims};
 use crate::{Error, Scoring};
 
@@ -94,6 +94,33 @@ impl Inputs<'_> {
         }
         Ok(shape)
     }
+
+    /// The heads of a validated call, batch element after batch element.
+    pub(super) fn heads<'h>(
+        &'h self,
+        shape: &Shape,
+        options: &'h Options,
+        scoring: &'h Scoring,
+    ) -> Result<Vec<Head<'h>>, Error> {
+        let one = |at: usize| {
+            let (b, h) = (at / shape.h, at % shape.h);
+            let kv = h / shape.group();
+            let d_lse = options.d_lse.as_ref();
+            Ok(Head {
+                inputs: HeadInputs {
+                    q: self.q.slice(s![b, h, .., ..]),
+                    k: self.k.slice(s![b, kv, .., ..]),
+                    v: self.v.slice(s![b, kv, .., ..]),
+                    o: self.o.slice(s![b, h, .., ..]),
+                    lse: self.lse.slice(s![b, h, ..]),
+                    d_o: self.d_o.slice(s![b, h, .., ..]),
+                    d_lse: d_lse.map(|d_lse| d_lse.slice(s![b, h, ..])),
+                },
+                scoring: HeadScoring::new(scoring, shape, b, h)?,
+            })
+        };
+        (0..shape.b * shape.h).map(one).collect()
+    }
 }
 
 impl Gradients {
@@ -150,7 +177,7 @@ impl<'a> GradientsMut<'a> {
         (self.d_bias, by_head)
     }
 
-    /// Refuses gradients that do not fit a validated call.
+    /// Rejects gradients that do not fit a validated call.
     pub(super) fn validate(&self, shape: &Shape, scoring: &Scoring) -> Result<(), Error> {
         let Shape {
             b,

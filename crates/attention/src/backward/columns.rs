@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Isa, Line, RegisterTile};
+
 use super::keys::Keys;
 use super::queries::Queries;
-use crate::isa::{Isa, Line, Tile};
 
 /// One or two adjacent panels of queries, and the strips of keys that any of them sees.
 #[derive(Debug, Clone)]
@@ -38,8 +39,8 @@ impl Columns {
     /// Lists the tiles of `keys` and the panels `panels` of `queries`.
     #[inline(always)]
     pub(super) fn list<I: Isa>(&mut self, queries: &Queries, keys: &Keys, panels: Range<usize>) {
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
-        let height = I::Tile::ROWS;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
+        let height = I::WideTile::ROWS;
         self.panel = panels.start;
         self.columns.clear();
         self.spans.clear();

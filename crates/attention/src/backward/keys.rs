@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Isa, Line};
 use ndarray::s;
 
-use super::pack::Packed;
-use super::queries::HeadInputs;
-use crate::isa::{Isa, Line};
+use super::head::HeadInputs;
+use super::pack::PackedMatrix;
 
 /// Keys of a block: whole strips and whole lines, about 96 of them. Its weights and score gradients for six panels of
 /// queries then take 2 · 36 KB, and with d = 64 all that the five products touch for one such block, its own sums and
@@ -24,9 +24,9 @@ pub(super) const fn block_keys(rows: usize) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// \[count, d_k\]
-    pub(super) k: Packed,
+    pub(super) k: PackedMatrix,
     /// \[count, d_v\], by rows alone.
-    pub(super) v: Packed,
+    pub(super) v: PackedMatrix,
     /// The first key's place in the head.
     pub(super) first: usize,
     pub(super) count: usize,

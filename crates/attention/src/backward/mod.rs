@@ -115,11 +115,12 @@
 mod bias;
 mod call;
 mod columns;
+pub(crate) mod driver;
+pub(crate) mod head;
 mod keys;
 mod ordered;
 mod pack;
 mod partition;
-pub(crate) mod plan;
 mod products;
 mod queries;
 mod queue;
@@ -131,10 +132,9 @@ mod visible;
 mod write;
 
 pub use call::{Gradients, GradientsMut, Inputs, Options};
-pub(crate) use ordered::heads_of;
-pub(crate) use queries::HeadInputs;
 
-use crate::isa::InstructionSet;
+use lookback_simd::InstructionSet;
+
 use crate::{Error, Scoring};
 
 /// The gradients of a loss with respect to everything that [`forward`](crate::forward::forward()) took.
@@ -189,9 +189,9 @@ pub fn backward_into_on(
 ) -> Result<(), Error> {
     let shape = inputs.validate(options, scoring)?;
     gradients.validate(&shape, scoring)?;
-    let heads = plan::heads(&shape, inputs, options, scoring)?;
+    let heads = inputs.heads(&shape, options, scoring)?;
     let (d_bias, gradients) = gradients.by_head();
-    set.run(plan::Backward {
+    set.run(driver::Backward {
         h: shape.h,
         h_kv: shape.h_kv,
         heads: &heads,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, ArrayViewMut4, Axis, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
 use super::partition::Part;
 
@@ -125,23 +125,6 @@ fn by_part<'g>(out: ArrayViewMut2<'g, f32>, parts: &[Part]) -> Vec<Mutex<Ordered
     }
     rest.fill(0.0);
     pieces
-}
-
-/// The views of all heads of \[B, H, rows, d\].
-pub(crate) fn heads_of(view: ArrayViewMut4<'_, f32>) -> Vec<ArrayViewMut2<'_, f32>> {
-    let mut heads = Vec::with_capacity(view.dim().0 * view.dim().1);
-    let mut batches = view;
-    while batches.dim().0 > 0 {
-        let (first, rest) = batches.split_at(Axis(0), 1);
-        batches = rest;
-        let mut of_batch = first.index_axis_move(Axis(0), 0);
-        while of_batch.dim().0 > 0 {
-            let (first, rest) = of_batch.split_at(Axis(0), 1);
-            of_batch = rest;
-            heads.push(first.index_axis_move(Axis(0), 0));
-        }
-    }
-    heads
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! Packing a matrix both ways at once.
 
+use lookback_simd::pack::ContiguousRows;
+use lookback_simd::{Isa, Line, RegisterTile, lines_for, widen};
 use ndarray::ArrayView2;
-
-use crate::isa::{Isa, Line, Tile, lines_for};
-use crate::pack::Rows;
 
 /// A matrix \[count, d\] in the two orders in which the products read it, for strips and panels alike.
 #[derive(Debug, Default)]
-pub(super) struct Packed {
+pub(super) struct PackedMatrix {
     /// `[d/16][count][16]`: a line for a row and sixteen columns.
     rows: Vec<Line>,
     /// `[count/16][d][16]`: a line for a column and sixteen rows, 0 beyond the last row.
@@ -20,7 +19,7 @@ pub(super) struct Packed {
     pub(super) finite: Vec<bool>,
 }
 
-impl Packed {
+impl PackedMatrix {
     /// All rows of the columns `16·line` to `16·line + 15`; and what follows, which begins at the next lines' rows. Strips
     /// may reach beyond the last row: what is there is of no use and does no harm.
     #[inline(always)]
@@ -28,7 +27,7 @@ impl Packed {
         &self.rows[line * self.count..]
     }
 
-    /// All columns of the rows `16·line` to `16·line + 15`; and what follows, as with [`rows`](Packed::rows).
+    /// All columns of the rows `16·line` to `16·line + 15`; and what follows, as with [`rows`](PackedMatrix::rows).
     #[inline(always)]
     pub(super) fn columns(&self, line: usize) -> &[Line] {
         &self.columns[line * self.d..]
@@ -41,12 +40,12 @@ impl Packed {
         (self.count, self.d) = (count, d);
         // With room for a strip at the end.
         self.rows
-            .resize(lines_for(d) * count + I::Tile::ROWS, Line::ZERO);
+            .resize(lines_for(d) * count + I::WideTile::ROWS, Line::ZERO);
         if both {
             self.columns
-                .resize(lines_for(count) * d + I::Tile::ROWS, Line::ZERO);
+                .resize(lines_for(count) * d + I::WideTile::ROWS, Line::ZERO);
         }
-        let matrix = Rows::new(matrix);
+        let matrix = ContiguousRows::new(matrix);
         self.finite.clear();
         for first in (0..count).step_by(Line::LEN) {
             let some = Line::LEN.min(count - first);
@@ -56,7 +55,7 @@ impl Packed {
             for i in first..first + some {
                 for (line, values) in matrix.row(i).chunks(Line::LEN).enumerate() {
                     let packed = &mut self.rows[line * count + i];
-                    read(isa, values, packed);
+                    *packed = widen(isa, values);
                     for part in 0..Line::LEN / I::LANES {
                         let x = isa.load(packed.part(part, I::LANES));
                         zeros = isa.mul_add(x, isa.splat(0.0), zeros);
@@ -75,20 +74,6 @@ impl Packed {
                 columns.copy_from_slice(&block[..columns.len()]);
             }
         }
-    }
-}
-
-/// The first sixteen values of `src`; 0 beyond its end.
-#[inline(always)]
-pub(super) fn read<I: Isa>(isa: I, src: &[f32], line: &mut Line) {
-    if src.len() >= Line::LEN {
-        for part in 0..Line::LEN / I::LANES {
-            let x = isa.load(&src[part * I::LANES..]);
-            isa.store(x, line.part_mut(part, I::LANES));
-        }
-    } else {
-        *line = Line::ZERO;
-        line.0[..src.len()].copy_from_slice(src);
     }
 }
 

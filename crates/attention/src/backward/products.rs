@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Isa, Line, RegisterTile, multiply_onto};
+
 use super::columns::Columns;
 use super::keys::Keys;
-use super::pack::Packed;
+use super::pack::PackedMatrix;
 use super::tiles::Tiles;
-use crate::isa::{Isa, Line, Tile, multiply_onto};
 
 /// Sums for the keys of one block: `[d/16][height][16]`, a line for a key and sixteen channels.
 #[derive(Debug)]
@@ -21,16 +22,22 @@ impl KeySums {
     ///
     /// A panel of `rows` stays in the first-level cache while strip after strip of the tiles passes.
     #[inline(always)]
-    pub(super) fn add<I: Isa>(&mut self, isa: I, tiles: &[Line], columns: &Columns, rows: &Packed) {
+    pub(super) fn add<I: Isa>(
+        &mut self,
+        isa: I,
+        tiles: &[Line],
+        columns: &Columns,
+        rows: &PackedMatrix,
+    ) {
         let channels = self.lines.len() / self.height;
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         let mut channel = 0;
         while channel < channels {
             if channel + wide <= channels {
-                self.add_channels::<I, I::Tile>(isa, tiles, columns, rows, channel);
+                self.add_channels::<I, I::WideTile>(isa, tiles, columns, rows, channel);
                 channel += wide;
             } else {
-                self.add_channels::<I, I::Narrow>(isa, tiles, columns, rows, channel);
+                self.add_channels::<I, I::NarrowTile>(isa, tiles, columns, rows, channel);
                 channel += 1;
             }
         }
@@ -38,12 +45,12 @@ impl KeySums {
 
     /// One or two lines of channels of [`add`](KeySums::add).
     #[inline(always)]
-    fn add_channels<I: Isa, T: Tile<I::V>>(
+    fn add_channels<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         tiles: &[Line],
         columns: &Columns,
-        rows: &Packed,
+        rows: &PackedMatrix,
         channel: usize,
     ) {
         let last = channel + T::VECTORS * I::LANES / Line::LEN - 1;
@@ -76,7 +83,7 @@ pub(super) struct QuerySums {
 impl QuerySums {
     /// Sets the sums of some panels to 0; what the others hold is of no use.
     pub(super) fn clear<I: Isa>(&mut self, panels: Range<usize>, d_k: usize) {
-        self.height = d_k.next_multiple_of(I::Tile::ROWS);
+        self.height = d_k.next_multiple_of(I::WideTile::ROWS);
         let lines = panels.start * self.height..panels.end * self.height;
         self.lines
             .resize(lines.end.max(self.lines.len()), Line::ZERO);
@@ -86,22 +93,22 @@ impl QuerySums {
     /// Adds, for each query i of the columns, Σ_j `d_t[i, j]` · `k[j]`.
     #[inline(always)]
     pub(super) fn add<I: Isa>(&mut self, isa: I, tiles: &Tiles, columns: &Columns, keys: &Keys) {
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         for column in columns
             .columns
             .iter()
             .filter(|column| !column.strips.is_empty())
         {
-            let start = column.strips.start * I::Tile::ROWS / Line::LEN * Line::LEN;
-            let end = (column.strips.end * I::Tile::ROWS).min(keys.count);
+            let start = column.strips.start * I::WideTile::ROWS / Line::LEN * Line::LEN;
+            let end = (column.strips.end * I::WideTile::ROWS).min(keys.count);
             let panel_of =
                 |panel: usize| &tiles.d_t[(panel - columns.panel) * tiles.height..][start..end];
             let panels = [panel_of(column.panel), panel_of(column.last())];
             let sums = &mut self.lines[column.panel * self.height..][..column.panels * self.height];
             if column.panels == wide {
-                add_queries::<I, I::Tile>(isa, sums, panels, (keys, start));
+                add_queries::<I, I::WideTile>(isa, sums, panels, (keys, start));
             } else {
-                add_queries::<I, I::Narrow>(isa, sums, panels, (keys, start));
+                add_queries::<I, I::NarrowTile>(isa, sums, panels, (keys, start));
             }
         }
     }
@@ -110,7 +117,7 @@ impl QuerySums {
 /// One column of [`QuerySums::add`]: the gradients stay in the first-level cache while strip after strip of the channels
 /// passes.
 #[inline(always)]
-fn add_queries<I: Isa, T: Tile<I::V>>(
+fn add_queries<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
     sums: &mut [Line],
     panels: [&[Line]; 2],
@@ -128,7 +135,7 @@ fn add_queries<I: Isa, T: Tile<I::V>>(
 
 /// A tile of sums whose panels are `height` lines apart.
 #[inline(always)]
-fn load<I: Isa, T: Tile<I::V>>(isa: I, sums: &[Line], height: usize) -> T {
+fn load<I: Isa, T: RegisterTile<I::V>>(isa: I, sums: &[Line], height: usize) -> T {
     let per_line = Line::LEN / I::LANES;
     let mut tile = T::filled(isa.splat(0.0));
     for v in 0..T::VECTORS {
@@ -142,7 +149,7 @@ fn load<I: Isa, T: Tile<I::V>>(isa: I, sums: &[Line], height: usize) -> T {
 
 /// Writes what [`load`] read.
 #[inline(always)]
-fn store<I: Isa, T: Tile<I::V>>(isa: I, tile: &T, sums: &mut [Line], height: usize) {
+fn store<I: Isa, T: RegisterTile<I::V>>(isa: I, tile: &T, sums: &mut [Line], height: usize) {
     let per_line = Line::LEN / I::LANES;
     for v in 0..T::VECTORS {
         let lines = &mut sums[v / per_line * height..][..T::ROWS];

@@ -3,48 +3,21 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, s};
+use lookback_simd::pack::ContiguousRows;
+use lookback_simd::{Isa, Line, lines_for, widen};
+use ndarray::s;
 
-use super::pack::{Packed, read};
-use crate::isa::{Isa, Line, lines_for};
-use crate::pack::Rows;
+use super::head::HeadInputs;
+use super::pack::PackedMatrix;
 use crate::score::{Bounds, HeadScoring};
-
-/// One head's share of what the call took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadInputs<'a> {
-    /// \[N, d_k\]
-    pub(crate) q: ArrayView2<'a, f32>,
-    /// \[M, d_k\]
-    pub(crate) k: ArrayView2<'a, f32>,
-    /// \[M, d_v\]
-    pub(crate) v: ArrayView2<'a, f32>,
-    /// \[N, d_v\]
-    pub(crate) o: ArrayView2<'a, f32>,
-    /// \[N\]
-    pub(crate) lse: ArrayView1<'a, f32>,
-    /// \[N, d_v\]
-    pub(crate) d_o: ArrayView2<'a, f32>,
-    /// \[N\]
-    pub(crate) d_lse: Option<ArrayView1<'a, f32>>,
-}
-
-impl HeadInputs<'_> {
-    /// D_i = dO_i · O_i − dLSE_i.
-    pub(super) fn row_term(&self, i: usize) -> f64 {
-        let pairs = self.d_o.row(i).into_iter().zip(self.o.row(i));
-        let dot: f64 = pairs.map(|(&d_o, &o)| f64::from(d_o) * f64::from(o)).sum();
-        dot - self.d_lse.map_or(0.0, |d_lse| d_lse[i].into())
-    }
-}
 
 /// Up to all queries of a head.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
     /// \[count, d_k\]
-    pub(super) q: Packed,
+    pub(super) q: PackedMatrix,
     /// \[count, d_v\]
-    pub(super) d_o: Packed,
+    pub(super) d_o: PackedMatrix,
     /// −LSE in log₂ units, `[count/16][16]`; −∞ for a query without keys and beyond the last, which makes every weight 0.
     pub(super) minus_lse: Vec<Line>,
     /// D, `[count/16][16]`; 0 beyond the last query.
@@ -81,7 +54,7 @@ impl Queries {
         }
         self.row_terms.clear();
         self.row_terms.resize(panels, Line::ZERO);
-        let o = Rows::new(inputs.o.slice(rows));
+        let o = ContiguousRows::new(inputs.o.slice(rows));
         for at in 0..self.count {
             let d_lse = inputs.d_lse.map_or(0.0, |d_lse| d_lse[range.start + at]);
             self.row_terms[at / Line::LEN].0[at % Line::LEN] = self.dot(isa, at, o.row(at)) - d_lse;
@@ -103,7 +76,8 @@ impl Queries {
 
     /// Whether every q and dO of these panels is finite. Weights and score gradients of 0 hide them only then.
     pub(super) fn finite(&self, panels: Range<usize>) -> bool {
-        let finite = |packed: &Packed| packed.finite[panels.clone()].iter().all(|&finite| finite);
+        let finite =
+            |packed: &PackedMatrix| packed.finite[panels.clone()].iter().all(|&finite| finite);
         finite(&self.q) && finite(&self.d_o)
     }
 
@@ -113,8 +87,7 @@ impl Queries {
         let mut sum = isa.splat(0.0);
         for (line, o) in o.chunks(Line::LEN).enumerate() {
             let d_o = &self.d_o.rows(line)[at];
-            let mut o_line = Line::ZERO;
-            read(isa, o, &mut o_line);
+            let o_line = widen(isa, o);
             for part in 0..Line::LEN / I::LANES {
                 let (d_o, o) = (d_o.part(part, I::LANES), o_line.part(part, I::LANES));
                 sum = isa.mul_add(isa.load(d_o), isa.load(o), sum);

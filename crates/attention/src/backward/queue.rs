@@ -1,6 +1,8 @@
 //! Who computes what next.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
+
+use crate::threads::lock;
 
 /// The parts of all heads that have not been given out.
 ///
@@ -55,13 +57,6 @@ impl Left {
             (head, *next - 1)
         })
     }
-}
-
-/// What a mutex guards, also after a panic elsewhere: everything here is as good after one as before.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

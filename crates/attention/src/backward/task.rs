@@ -2,21 +2,22 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Isa, Kernel, Line, RegisterTile, lines_for};
 use ndarray::{ArrayViewMut2, s};
 
 use super::columns::Columns;
+use super::head::Head;
 use super::keys::{Keys, block_keys};
 use super::ordered::Outs;
 use super::partition::{Extent, Part};
-use super::plan::Head;
 use super::products::{KeySums, QuerySums};
 use super::queries::Queries;
-use super::queue::{Queue, lock};
+use super::queue::Queue;
 use super::tiles::{BLOCK_PANELS, Pair, Tiles};
 use super::visible::{Sums, add_visible};
 use super::write::{write_keys, write_queries};
-use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
 use crate::score::HeadScoring;
+use crate::threads::lock;
 
 /// Takes tasks until there are none.
 pub(super) struct Worker<'w, 'a, 'g> {
@@ -63,7 +64,7 @@ impl Kernel for Worker<'_, '_, '_> {
 
             let (kv_head, member) = (at / group, at % group);
             let keys = 0..part.keys.len();
-            let [dq, dk, dv] = space.rows.views(part, widths);
+            let [dq, dk, dv] = space.gradients.views(part, widths);
             lock(&outs.dk[kv_head][index]).add(member, keys.clone(), dk.view());
             lock(&outs.dv[kv_head][index]).add(member, keys, dv.view());
             lock(&outs.dq[at]).add(index, part.queries.clone(), dq.view());
@@ -81,14 +82,14 @@ struct Workspace {
     dq: QuerySums,
     dk: KeySums,
     dv: KeySums,
-    rows: Rows,
+    gradients: PartGradients,
     /// d_k and d_v.
     widths: (usize, usize),
 }
 
 /// The gradients of one part, row by row.
 #[derive(Default)]
-struct Rows {
+struct PartGradients {
     /// \[the part's queries, d_k\]
     dq: Vec<f32>,
     /// \[the part's keys, d_k\]
@@ -97,7 +98,7 @@ struct Rows {
     dv: Vec<f32>,
 }
 
-impl Rows {
+impl PartGradients {
     /// dQ, dK and dV of `part`, whatever they hold.
     fn views(&mut self, part: &Part, (d_k, d_v): (usize, usize)) -> [ArrayViewMut2<'_, f32>; 3] {
         let (queries, keys) = (part.queries.len(), part.keys.len());
@@ -117,7 +118,7 @@ fn rows_of(values: &mut Vec<f32>, rows: usize, d: usize) -> ArrayViewMut2<'_, f3
 
 impl Workspace {
     fn new<I: Isa>(widths: (usize, usize)) -> Workspace {
-        let height = block_keys(I::Tile::ROWS);
+        let height = block_keys(I::WideTile::ROWS);
         let sums = |d| KeySums {
             lines: vec![Line::ZERO; lines_for(d) * height],
             height,
@@ -130,7 +131,7 @@ impl Workspace {
             dq: QuerySums::default(),
             dk: sums(widths.0),
             dv: sums(widths.1),
-            rows: Rows::default(),
+            gradients: PartGradients::default(),
             widths,
         }
     }
@@ -142,7 +143,7 @@ impl Workspace {
         let Head { inputs, scoring } = head;
         self.dq
             .clear::<I>(self.queries.panels_of(&part.queries), inputs.q.ncols());
-        let block = block_keys(I::Tile::ROWS);
+        let block = block_keys(I::WideTile::ROWS);
         let extent = Extent {
             mask: &scoring.mask,
             queries: inputs.q.nrows(),
@@ -159,11 +160,11 @@ impl Workspace {
                 self.pair(isa, scoring, panel..(panel + BLOCK_PANELS).min(panels.end));
             }
             let rows = s![keys.start - part.keys.start..keys.end - part.keys.start, ..];
-            let [_, mut dk, mut dv] = self.rows.views(part, self.widths);
+            let [_, mut dk, mut dv] = self.gradients.views(part, self.widths);
             write_keys(isa, &self.dk, scale, dk.slice_mut(rows));
             write_keys(isa, &self.dv, 1.0, dv.slice_mut(rows));
         }
-        let [dq, ..] = self.rows.views(part, self.widths);
+        let [dq, ..] = self.gradients.views(part, self.widths);
         write_queries(
             isa,
             &self.dq,

@@ -1,11 +1,13 @@
 //! What needs the inside: the generic code at lane widths and tile shapes that this machine lacks.
 
-use ndarray::{Array4, ArrayView4, Dimension};
+use lookback_simd::{Emulated, Isa};
+use ndarray::{ArrayView4, Dimension};
 
-use super::{Gradients, Inputs, Options, bias, plan};
+use super::driver::Backward;
+use super::{Gradients, Inputs, Options, bias};
 use crate::forward::forward;
-use crate::isa::{Isa, Shaped};
 use crate::reference;
+use crate::testing::uniform;
 use crate::{Mask, Scoring};
 
 /// The gradients on `isa`.
@@ -13,10 +15,10 @@ fn on<I: Isa>(isa: I, inputs: &Inputs, scoring: &Scoring) -> Gradients {
     let options = Options::default();
     let shape = inputs.validate(&options, scoring).expect("valid");
     let mut gradients = Gradients::zeros(&shape, &options, scoring).expect("small");
-    let heads = plan::heads(&shape, inputs, &options, scoring).expect("valid");
+    let heads = inputs.heads(&shape, &options, scoring).expect("valid");
     let scale = scoring.scale_for(shape.d_k).expect("finite");
     let (d_bias, by_head) = gradients.view_mut().by_head();
-    isa.run(plan::Backward {
+    isa.run(Backward {
         h: shape.h,
         h_kv: shape.h_kv,
         heads: &heads,
@@ -32,15 +34,6 @@ fn on<I: Isa>(isa: I, inputs: &Inputs, scoring: &Scoring) -> Gradients {
         });
     }
     gradients
-}
-
-/// Values without a pattern in [−1, 1].
-fn array(b: usize, h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
-    let mut state = salt;
-    Array4::from_shape_simple_fn((b, h, n, d), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
 }
 
 fn close<D: Dimension>(name: &str, found: &ndarray::Array<f32, D>, exact: &ndarray::Array<f64, D>) {
@@ -65,9 +58,9 @@ fn check(name: &str, found: &Gradients, exact: &reference::ExactGradients) {
 fn narrowest_and_widest_lanes() {
     let (b, h, h_kv, n, m) = (1, 2, 1, 137, 150);
     for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
-        let (q, d_o) = (array(b, h, n, d_k, 1), array(b, h, n, d_v, 2));
-        let (k, v) = (array(b, h_kv, m, d_k, 3), array(b, h_kv, m, d_v, 4));
-        let bias = array(1, h, n, m, 5);
+        let (q, d_o) = (uniform((b, h, n, d_k), 1), uniform((b, h, n, d_v), 2));
+        let (k, v) = (uniform((b, h_kv, m, d_k), 3), uniform((b, h_kv, m, d_v), 4));
+        let bias = uniform((1, h, n, m), 5);
         let plain = Scoring::default().with_mask(Mask::None);
         for scoring in [
             plain.clone(),
@@ -102,8 +95,8 @@ fn narrowest_and_widest_lanes() {
                 d_o: d_o.view(),
             };
             let x = (&inputs, &scoring);
-            check("1 lane", &on(Shaped::<1, 3, 16, 16>, x.0, x.1), &exact);
-            check("16 lanes", &on(Shaped::<16, 14, 2, 1>, x.0, x.1), &exact);
+            check("1 lane", &on(Emulated::<1, 3, 16, 16>, x.0, x.1), &exact);
+            check("16 lanes", &on(Emulated::<16, 14, 2, 1>, x.0, x.1), &exact);
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::f32::consts::LOG2_E;
 
+use lookback_simd::math::{exp2_bounded, tanh};
+use lookback_simd::{Isa, Line, RegisterTile, multiply_onto};
+
 use super::columns::{Column, Columns};
 use super::keys::{Keys, block_keys};
-use super::pack::Packed;
+use super::pack::PackedMatrix;
 use super::queries::Queries;
-use crate::isa::math::{exp2_bounded, tanh};
-use crate::isa::{Isa, Line, Tile, multiply_onto};
 use crate::score::HeadScoring;
 
 /// Panels of queries in a block: 96 queries, whose dO and q then stay in a first-level cache of 32 KB while they are
@@ -31,7 +32,7 @@ pub(super) struct Tiles {
 
 /// Where a tile goes.
 #[derive(Clone, Copy)]
-enum Part {
+enum Destination {
     Weights,
     Gradients,
 }
@@ -57,11 +58,11 @@ impl Pair<'_, '_> {
 impl Tiles {
     /// Room for any block.
     pub(super) fn new<I: Isa>() -> Tiles {
-        let height = block_keys(I::Tile::ROWS);
+        let height = block_keys(I::WideTile::ROWS);
         Tiles {
             p: vec![Line::ZERO; BLOCK_PANELS * height],
             d_t: vec![Line::ZERO; BLOCK_PANELS * height],
-            slopes: vec![Line::ZERO; 2 * I::Tile::ROWS],
+            slopes: vec![Line::ZERO; 2 * I::WideTile::ROWS],
             of_scores: false,
             height,
         }
@@ -78,12 +79,17 @@ impl Tiles {
     /// Computes the tiles that `columns` lists.
     #[inline(always)]
     pub(super) fn fill<I: Isa>(&mut self, isa: I, pair: Pair, columns: &Columns) {
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         for column in &columns.columns {
             if column.panels == wide {
-                self.fill_column::<I, I::Tile>(isa, pair, column, column.panel - columns.panel);
+                self.fill_column::<I, I::WideTile>(isa, pair, column, column.panel - columns.panel);
             } else {
-                self.fill_column::<I, I::Narrow>(isa, pair, column, column.panel - columns.panel);
+                self.fill_column::<I, I::NarrowTile>(
+                    isa,
+                    pair,
+                    column,
+                    column.panel - columns.panel,
+                );
             }
         }
     }
@@ -91,7 +97,7 @@ impl Tiles {
     /// The tiles of one column, whose panels stay in the first-level cache while strip after strip of the keys and
     /// values passes.
     #[inline(always)]
-    fn fill_column<I: Isa, T: Tile<I::V>>(
+    fn fill_column<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         pair: Pair,
@@ -115,26 +121,26 @@ impl Tiles {
                 .all(|bounds| bounds.all_see(keys..keys + T::ROWS));
 
             let scores = tile;
-            weigh::<I, T>(isa, &mut tile, pair, column);
+            exp_weights::<I, T>(isa, &mut tile, pair, column);
             if pair.may_hold_minus_infinity() {
-                forget::<I, T>(isa, &mut tile, &scores);
+                clear_hidden::<I, T>(isa, &mut tile, &scores);
             }
             if !all_see {
                 hide::<I, T>(isa, &mut tile, pair, (column, strip));
             }
-            self.store::<I, T>(isa, &tile, Part::Weights, (panel, strip));
+            self.store::<I, T>(isa, &tile, Destination::Weights, (panel, strip));
 
             let mut tile = self.derive::<I, T>(isa, pair, (column, strip), panel);
             if !all_see {
                 hide::<I, T>(isa, &mut tile, pair, (column, strip));
             }
-            self.store::<I, T>(isa, &tile, Part::Gradients, (panel, strip));
+            self.store::<I, T>(isa, &tile, Destination::Gradients, (panel, strip));
         }
     }
 
     /// dT = P ∘ (v·dO − D), times the soft cap's derivative; P of the tile is in memory.
     #[inline(always)]
-    fn derive<I: Isa, T: Tile<I::V>>(
+    fn derive<I: Isa, T: RegisterTile<I::V>>(
         &self,
         isa: I,
         Pair {
@@ -170,18 +176,18 @@ impl Tiles {
 
     /// Stores a tile among the weights or the gradients.
     #[inline(always)]
-    fn store<I: Isa, T: Tile<I::V>>(
+    fn store<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         tile: &T,
-        part: Part,
+        to: Destination,
         (panel, strip): (usize, usize),
     ) {
         let per_line = Line::LEN / I::LANES;
         let height = self.height;
-        let lines = match part {
-            Part::Weights => &mut self.p,
-            Part::Gradients => &mut self.d_t,
+        let lines = match to {
+            Destination::Weights => &mut self.p,
+            Destination::Gradients => &mut self.d_t,
         };
         for r in 0..T::ROWS {
             let row = tile.row(r).as_ref();
@@ -195,7 +201,7 @@ impl Tiles {
     /// Products times the factor to scores: soft cap, distance penalty and bias, in the order that
     /// [`Scoring`](crate::Scoring) documents; the soft cap's derivative is kept.
     #[inline(always)]
-    fn apply_options<I: Isa, T: Tile<I::V>>(
+    fn apply_options<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         tile: &mut T,
@@ -240,7 +246,7 @@ impl Tiles {
 
 /// Scores to weights.
 #[inline(always)]
-fn weigh<I: Isa, T: Tile<I::V>>(
+fn exp_weights<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
     tile: &mut T,
     Pair {
@@ -269,10 +275,10 @@ fn weigh<I: Isa, T: Tile<I::V>>(
 
 /// A strip of rows of `a` times a column of rows of `b`, over all of d.
 #[inline(always)]
-fn product<I: Isa, T: Tile<I::V>>(
+fn product<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
-    (a, strip): (&Packed, usize),
-    (b, column): (&Packed, &Column),
+    (a, strip): (&PackedMatrix, usize),
+    (b, column): (&PackedMatrix, &Column),
 ) -> T {
     let zero = T::filled(isa.splat(0.0));
     let panels = [column.panel, column.last()].map(|panel| &b.columns(panel)[..b.d]);
@@ -281,7 +287,7 @@ fn product<I: Isa, T: Tile<I::V>>(
 
 /// Weight 0 where a score is −∞, also in a row whose log-sum-exp is NaN.
 #[inline(always)]
-fn forget<I: Isa, T: Tile<I::V>>(isa: I, weights: &mut T, scores: &T) {
+fn clear_hidden<I: Isa, T: RegisterTile<I::V>>(isa: I, weights: &mut T, scores: &T) {
     for r in 0..T::ROWS {
         let (row, scores) = (weights.row_mut(r).as_mut(), scores.row(r).as_ref());
         for v in 0..T::VECTORS {
@@ -293,7 +299,7 @@ fn forget<I: Isa, T: Tile<I::V>>(isa: I, weights: &mut T, scores: &T) {
 
 /// 0 where a query does not see a key.
 #[inline(always)]
-fn hide<I: Isa, T: Tile<I::V>>(
+fn hide<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
     tile: &mut T,
     pair: Pair,

@@ -1,9 +1,10 @@
 //! The last three products pair by pair, for operands that are not finite.
 
+use lookback_simd::{Line, lines_for};
+
 use super::columns::Columns;
 use super::products::{KeySums, QuerySums};
 use super::tiles::{Pair, Tiles};
-use crate::isa::{Line, lines_for};
 
 /// What the three products add to.
 pub(super) struct Sums<'w> {

@@ -1,10 +1,10 @@
 //! Sums out to the gradients.
 
+use lookback_simd::{Isa, Line, lines_for};
 use ndarray::ArrayViewMut2;
 
 use super::pack::write;
 use super::products::{KeySums, QuerySums};
-use crate::isa::{Isa, Line, lines_for};
 
 /// Writes the sums of a block's keys, times `factor`, to `out` \[keys, d\].
 #[inline(always)]

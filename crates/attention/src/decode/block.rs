@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::cache::Head;
-use crate::Element;
-use crate::isa::Line;
+use lookback_simd::{Line, Widen};
+
+use super::cache::HeadRows;
 
 /// Keys of a block at most: keys between two looks at the softmax, where several queries read them. Their arithmetic takes
 /// longer than reading does, and memory comes the faster the longer it is read in its own order.
@@ -22,7 +22,7 @@ pub(super) struct Block<'a, E, const B: usize> {
     pub(super) v: [&'a [E]; B],
 }
 
-impl<'a, E: Element, const B: usize> Block<'a, E, B> {
+impl<'a, E: Widen, const B: usize> Block<'a, E, B> {
     /// No rows.
     pub(super) const EMPTY: Block<'static, E, B> = Block {
         keys: 0..0,
@@ -32,7 +32,7 @@ impl<'a, E: Element, const B: usize> Block<'a, E, B> {
 
     /// Becomes the block of these keys, at most `B`, in place, because it is large.
     #[inline(always)]
-    pub(super) fn load(&mut self, keys: Range<usize>, [k, v]: [Head<'a, E>; 2]) {
+    pub(super) fn load(&mut self, keys: Range<usize>, [k, v]: [HeadRows<'a, E>; 2]) {
         let len = keys.len();
         k.rows(keys.start, &mut self.k[..len]);
         v.rows(keys.start, &mut self.v[..len]);

@@ -1,9 +1,10 @@
 //! Where keys and values are stored.
 
+use lookback_simd::Widen;
 use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis, Ix4};
 
 use crate::shape::{Shape, non_zero, same};
-use crate::{Element, Error, Scoring};
+use crate::{Error, Scoring};
 
 /// Keys and values of the tokens read so far.
 ///
@@ -32,7 +33,7 @@ pub enum Cache<'a, E> {
     },
 }
 
-impl<'a, E: Element> Cache<'a, E> {
+impl<'a, E: Widen> Cache<'a, E> {
     /// Checks the cache against q \[B, H, N, d_k\] and the options.
     pub(super) fn validate(&self, q: Ix4, scoring: &Scoring) -> Result<Shape, Error> {
         let q = (q[0], q[1], q[2], q[3]);
@@ -84,13 +85,13 @@ impl<'a, E: Element> Cache<'a, E> {
     }
 
     /// Keys and values of one head of one batch element.
-    pub(super) fn head(&self, b: usize, kv: usize) -> [Head<'a, E>; 2] {
+    pub(super) fn head(&self, b: usize, kv: usize) -> [HeadRows<'a, E>; 2] {
         match *self {
             Cache::Contiguous { k, v } => [k, v].map(|x| {
                 let of_batch = x.index_axis_move(Axis(0), b);
-                Head::Whole(of_batch.index_axis_move(Axis(0), kv))
+                HeadRows::Whole(of_batch.index_axis_move(Axis(0), kv))
             }),
-            Cache::Paged { k, v, table } => [k, v].map(|x| Head::Pages {
+            Cache::Paged { k, v, table } => [k, v].map(|x| HeadRows::Pages {
                 pages: x.index_axis_move(Axis(1), kv),
                 table: table.index_axis_move(Axis(0), b),
             }),
@@ -100,7 +101,7 @@ impl<'a, E: Element> Cache<'a, E> {
 
 /// Keys, or values, of one head.
 #[derive(Clone, Copy)]
-pub(super) enum Head<'a, E> {
+pub(super) enum HeadRows<'a, E> {
     /// \[M, d\]
     Whole(ArrayView2<'a, E>),
     /// The same without gaps between the rows of so many columns.
@@ -113,13 +114,13 @@ pub(super) enum Head<'a, E> {
     },
 }
 
-impl<'a, E: Element> Head<'a, E> {
+impl<'a, E: Widen> HeadRows<'a, E> {
     /// The same rows, in the form in which they are found fastest.
     #[inline(always)]
-    pub(super) fn flatten(self) -> Head<'a, E> {
+    pub(super) fn flatten(self) -> HeadRows<'a, E> {
         match self {
-            Head::Whole(all) => match all.to_slice() {
-                Some(flat) => Head::Flat(flat, all.ncols()),
+            HeadRows::Whole(all) => match all.to_slice() {
+                Some(flat) => HeadRows::Flat(flat, all.ncols()),
                 None => self,
             },
             _ => self,
@@ -130,8 +131,8 @@ impl<'a, E: Element> Head<'a, E> {
     #[inline(always)]
     pub(super) fn rows(&self, first: usize, rows: &mut [&'a [E]]) {
         match *self {
-            Head::Whole(all) => slices(all, first, rows),
-            Head::Flat(all, columns) => {
+            HeadRows::Whole(all) => slices(all, first, rows),
+            HeadRows::Flat(all, columns) => {
                 for (slot, row) in rows
                     .iter_mut()
                     .zip(all[first * columns..].chunks_exact(columns))
@@ -139,7 +140,7 @@ impl<'a, E: Element> Head<'a, E> {
                     *slot = row;
                 }
             }
-            Head::Pages { pages, table } => {
+            HeadRows::Pages { pages, table } => {
                 let size = pages.len_of(Axis(1));
                 let (mut key, mut rest) = (first, rows);
                 while !rest.is_empty() {
@@ -156,7 +157,7 @@ impl<'a, E: Element> Head<'a, E> {
 
 /// The rows `first`, `first + 1`, … of `matrix`.
 #[inline(always)]
-fn slices<'a, E: Element>(matrix: ArrayView2<'a, E>, first: usize, rows: &mut [&'a [E]]) {
+fn slices<'a, E: Widen>(matrix: ArrayView2<'a, E>, first: usize, rows: &mut [&'a [E]]) {
     let columns = matrix.ncols();
     let part = matrix.slice_move(ndarray::s![first..first + rows.len(), ..]);
     if let Some(all) = part.to_slice() {

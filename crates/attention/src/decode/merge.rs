@@ -1,9 +1,9 @@
 //! The chunks of a head put together.
 
+use lookback_simd::{Isa, Kernel, Line};
 use ndarray::{ArrayViewMut2, ArrayViewMut3};
 
 use super::workspace::State;
-use crate::isa::{Isa, Kernel, Line};
 use crate::score::normaliser;
 
 /// One key/value head of one batch element.
@@ -33,7 +33,7 @@ impl Kernel for Merge<'_, '_> {
         let n = self.lse.ncols();
         for row in 0..self.rows {
             let (g, i) = (row / n, row % n);
-            let (top, total) = self.weigh(isa, row);
+            let (top, total) = self.chunk_factors(isa, row);
             let sink = self.sinks.map_or(f64::NEG_INFINITY, |s| {
                 f64::from(s[g]) * std::f64::consts::LOG2_E
             });
@@ -48,7 +48,7 @@ impl Merge<'_, '_> {
     /// Puts into each chunk's reference what its sums are worth, 2^(reference − top), and into the first lane of its
     /// sums their sum. Gives the row's reference and its denominator against it.
     #[inline(always)]
-    fn weigh<I: Isa>(&mut self, isa: I, row: usize) -> (f64, f64) {
+    fn chunk_factors<I: Isa>(&mut self, isa: I, row: usize) -> (f64, f64) {
         let mut top = f64::NEG_INFINITY;
         for state in self.states.iter_mut().skip(row).step_by(self.rows) {
             state.sums.0[0] = isa.sum(isa.load(&state.sums.0));

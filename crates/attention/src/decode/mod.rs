@@ -89,24 +89,24 @@
 
 mod block;
 mod cache;
+mod call;
 mod chunk;
+pub(crate) mod driver;
+mod exp_weights;
 mod merge;
-mod plan;
 mod products;
 mod rows;
 #[cfg(test)]
 mod tests;
-mod weigh;
 mod workspace;
 
 pub use cache::Cache;
-pub(crate) use plan::Decode;
 pub use workspace::Workspace;
 
+use lookback_simd::InstructionSet;
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
 use crate::forward::{Output, same_output};
-use crate::isa::InstructionSet;
 use crate::shape::room;
 use crate::{Element, Error, Scoring};
 
@@ -158,7 +158,7 @@ pub fn decode_into_on<E: Element>(
         };
         return decode_into_on(set, q, &cache, scoring, workspace, o, lse);
     }
-    let call = plan::Decode {
+    let call = driver::Decode {
         shape,
         q,
         cache: *cache,

@@ -3,9 +3,7 @@
 //! `R` queries at a time: each vector that is read from the cache is used `R` times from a register. Rows are read one
 //! after the other, as memory is fastest. `L` is how many lines a row has, for loops over it to unroll, or 0 for any width.
 
-use crate::Element;
-use crate::element::widen;
-use crate::isa::{Isa, Line};
+use lookback_simd::{Isa, Line, Widen, widen};
 
 /// Lines of a key that are taken in one turn of a loop; divides `L`.
 const TURN: usize = 2;
@@ -15,7 +13,7 @@ const TURN: usize = 2;
 /// `q` is `[R][d_k/16]`, 0 beyond d_k; the key has d_k columns. `C` chains for each query, because a multiply-add waits for
 /// the one before it.
 #[inline(always)]
-pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize, const L: usize>(
+pub(super) fn dots<I: Isa, E: Widen, const R: usize, const C: usize, const L: usize>(
     isa: I,
     q: &[&[Line]; R],
     key: &[E],
@@ -65,7 +63,7 @@ pub(super) fn dots<I: Isa, E: Element, const R: usize, const C: usize, const L: 
 
 /// Adds weight · value of a key to the sums `o`, `[R][d_v/16]`; the value has d_v columns.
 #[inline(always)]
-pub(super) fn add_value<I: Isa, E: Element, const R: usize, const L: usize>(
+pub(super) fn add_value<I: Isa, E: Widen, const R: usize, const L: usize>(
     isa: I,
     weights: &[f32; R],
     value: &[E],

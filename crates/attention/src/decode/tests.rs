@@ -1,10 +1,12 @@
 //! What needs the inside: the generic code at lane widths that this machine lacks.
 
+use lookback_simd::{Emulated, Isa};
 use ndarray::{Array3, Array4, ArrayView4};
 
-use super::{Cache, Workspace, plan};
+use super::driver::Decode;
+use super::{Cache, Workspace};
 use crate::forward::Output;
-use crate::isa::{Isa, Shaped};
+use crate::testing::uniform;
 use crate::{Mask, Scoring, reference};
 
 /// Decoding on `isa`.
@@ -12,7 +14,7 @@ fn on<I: Isa>(isa: I, q: ArrayView4<f32>, cache: Cache<f32>, scoring: &Scoring) 
     let shape = cache.validate(q.raw_dim(), scoring).expect("valid");
     let mut o = Array4::zeros((shape.b, shape.h, shape.n, shape.d_v));
     let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
-    let call = plan::Decode {
+    let call = Decode {
         shape,
         q,
         cache,
@@ -25,25 +27,16 @@ fn on<I: Isa>(isa: I, q: ArrayView4<f32>, cache: Cache<f32>, scoring: &Scoring) 
     Output { o, lse }
 }
 
-/// Values without a pattern in [−1, 1].
-fn array(h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
-    let mut state = salt;
-    Array4::from_shape_simple_fn((1, h, n, d), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
-
 #[test]
 fn narrowest_and_widest_lanes() {
     for (group, n) in [(1, 1), (2, 1), (3, 1), (5, 2)] {
         for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
             let (q, k, v) = (
-                array(2 * group, n, d_k, 1),
-                array(2, 300, d_k, 2),
-                array(2, 300, d_v, 3),
+                uniform((1, 2 * group, n, d_k), 1),
+                uniform((1, 2, 300, d_k), 2),
+                uniform((1, 2, 300, d_v), 3),
             );
-            let bias = array(2 * group, n, 300, 4);
+            let bias = uniform((1, 2 * group, n, 300), 4);
             let plain = Scoring::default().with_mask(Mask::causal_at_end(n, 300));
             for scoring in [
                 plain.clone(),
@@ -70,8 +63,8 @@ fn narrowest_and_widest_lanes() {
                     }
                 };
                 let q = q.view();
-                check("1 lane", on(Shaped::<1, 3, 16, 16>, q, cache, &scoring));
-                check("16 lanes", on(Shaped::<16, 14, 2, 1>, q, cache, &scoring));
+                check("1 lane", on(Emulated::<1, 3, 16, 16>, q, cache, &scoring));
+                check("16 lanes", on(Emulated::<16, 14, 2, 1>, q, cache, &scoring));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What calls share.
 
-use crate::isa::Line;
+use lookback_simd::Line;
 
 /// Memory that decoding needs beside its operands, kept from call to call: about (H·d_k + H·d_v·M/256)·N·B f32.
 ///

@@ -1,9 +1,9 @@
 //! Normalising what was summed and writing it out.
 
+use lookback_simd::{Isa, Line, RegisterTile};
 use ndarray::{ArrayViewMut1, ArrayViewMut2};
 
 use super::strip::State;
-use crate::isa::{Isa, Line, Tile};
 use crate::score::normaliser;
 
 /// Writes O \[rows, d_v\] and the LSE \[rows\] of a task: each strip's sums over the softmax's denominator, and that
@@ -17,11 +17,11 @@ pub(super) fn finish<'w, I: Isa>(
 ) {
     let mut rows = o.rows_mut().into_iter().zip(&mut lse);
     for (sums, state) in strips {
-        for (r, (row, lse)) in (0..I::Tile::ROWS).zip(&mut rows) {
+        for (r, (row, lse)) in (0..I::WideTile::ROWS).zip(&mut rows) {
             let sum = isa.sum(isa.load(&state.sums[r].0));
             let (factor, row_lse) = normaliser(state.reference[r].into(), sum.into(), sink);
             *lse = row_lse;
-            let lines = sums.iter().skip(r).step_by(I::Tile::ROWS);
+            let lines = sums.iter().skip(r).step_by(I::WideTile::ROWS);
             write(row, lines, factor);
         }
     }

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use lookback_simd::Line;
 
 use super::task::Task;
-use crate::isa::Line;
 use crate::pack::KvBlock;
+use crate::threads::lock;
 
 /// One key/value head of one batch element, with the query heads of its group: operands that live for `'a`, packed blocks
 /// for `'p`.
@@ -22,7 +24,7 @@ pub(super) struct KvHead<'a, 'p> {
 pub(super) struct Work<'a, 'p> {
     tasks: std::vec::IntoIter<Task<'a>>,
     /// The packed blocks, while anyone works on the head.
-    packed: Weak<Packed<'p>>,
+    packed: Weak<PackedHead<'p>>,
 }
 
 impl<'a, 'p> Work<'a, 'p> {
@@ -40,13 +42,13 @@ impl<'a, 'p> KvHead<'a, 'p> {
     pub(super) fn take(
         &self,
         packer: &'p Packer<'p>,
-        joined: &mut Option<Arc<Packed<'p>>>,
+        joined: &mut Option<Arc<PackedHead<'p>>>,
     ) -> Option<Task<'a>> {
         let mut work = lock(&self.work);
         let task = work.tasks.next()?;
         if joined.is_none() {
             let packed = work.packed.upgrade().unwrap_or_else(|| {
-                let packed = Arc::new(Packed::new(self, packer));
+                let packed = Arc::new(PackedHead::new(self, packer));
                 work.packed = Arc::downgrade(&packed);
                 packed
             });
@@ -60,7 +62,7 @@ impl<'a, 'p> KvHead<'a, 'p> {
 
 /// The packed keys and values of a head. They live as long as somebody works on it; their memory is then used for
 /// another head, so that a few heads' worth is ever needed, and it is in the nearest cache that is large enough.
-pub(super) struct Packed<'a> {
+pub(super) struct PackedHead<'a> {
     head: usize,
     first: usize,
     blocks: Vec<OnceLock<KvBlock>>,
@@ -69,9 +71,9 @@ pub(super) struct Packed<'a> {
     packer: &'a Packer<'a>,
 }
 
-impl<'a> Packed<'a> {
-    fn new(head: &KvHead, packer: &'a Packer<'a>) -> Packed<'a> {
-        Packed {
+impl<'a> PackedHead<'a> {
+    fn new(head: &KvHead, packer: &'a Packer<'a>) -> PackedHead<'a> {
+        PackedHead {
             head: head.index,
             first: head.blocks.start,
             blocks: head.blocks.clone().map(|_| OnceLock::new()).collect(),
@@ -97,7 +99,7 @@ impl<'a> Packed<'a> {
     }
 }
 
-impl Drop for Packed<'_> {
+impl Drop for PackedHead<'_> {
     fn drop(&mut self) {
         let blocks = self.blocks.drain(..).filter_map(OnceLock::into_inner);
         lock(&self.packer.spare).extend(blocks.map(KvBlock::into_memory));
@@ -124,11 +126,4 @@ impl<'p> Packer<'p> {
         let memory = lock(&self.spare).pop().unwrap_or_default();
         (self.pack)(head, index, memory)
     }
-}
-
-/// Locks; a panic elsewhere leaves what is locked here as good as it was.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

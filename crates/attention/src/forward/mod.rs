@@ -83,23 +83,23 @@
     reason = "loops over a tile have constant bounds, so that they unroll"
 )]
 
+pub(crate) mod driver;
 mod finish;
 mod heads;
-pub(crate) mod plan;
 mod strip;
 mod task;
 #[cfg(test)]
 mod tests;
 mod values;
+mod worker;
 
 pub(crate) use finish::write;
-pub(crate) use plan::{Forward, PackBlock};
 pub(crate) use values::Values;
 
+use lookback_simd::InstructionSet;
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, ArrayViewMut4};
 
-use self::plan::BatchElement;
-use crate::isa::InstructionSet;
+use self::driver::{BatchElement, Forward};
 use crate::score::HeadScoring;
 use crate::shape::{Shape, room, same};
 use crate::{Element, Error, Scoring};
@@ -193,7 +193,7 @@ pub fn forward_into_on<E: Element>(
     Ok(())
 }
 
-/// Refuses o or lse of another shape than the call's.
+/// Rejects o or lse of another shape than the call's.
 pub(crate) fn same_output(
     shape: &Shape,
     o: (usize, usize, usize, usize),

@@ -5,9 +5,10 @@
 //! reference is raised, and what was summed rescaled, only where a score passes it by more than [`HEADROOM`]. The result
 //! is the same in exact arithmetic, and after the first keys of a row hardly any tile raises it.
 
+use lookback_simd::math::exp2_bounded;
+use lookback_simd::{Isa, Line, RegisterTile};
+
 use super::values::Values;
-use crate::isa::math::exp2_bounded;
-use crate::isa::{Isa, Line, Tile};
 use crate::pack::KvBlock;
 use crate::score::{Bounds, HEADROOM, HeadScoring, TileAt, score_tile};
 
@@ -68,7 +69,7 @@ impl Strip<'_> {
             return;
         }
         let panels = (from - start) / Line::LEN..(to - start).div_ceil(Line::LEN);
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         let mut panel = panels.start;
         while panel < panels.end {
             let at = TileAt {
@@ -76,16 +77,16 @@ impl Strip<'_> {
                 key: start + panel * Line::LEN,
             };
             if panel + wide <= panels.end {
-                self.weigh::<I, I::Tile>(isa, block, (panels.start, panel), at, head);
+                self.exp_weights::<I, I::WideTile>(isa, block, (panels.start, panel), at, head);
                 panel += wide;
             } else {
-                self.weigh::<I, I::Narrow>(isa, block, (panels.start, panel), at, head);
+                self.exp_weights::<I, I::NarrowTile>(isa, block, (panels.start, panel), at, head);
                 panel += 1;
             }
         }
         let mut values = Values::<1> {
-            weights: &self.weights.0[panels.start * I::Tile::ROWS..],
-            stride: I::Tile::ROWS,
+            weights: &self.weights.0[panels.start * I::WideTile::ROWS..],
+            stride: I::WideTile::ROWS,
             block,
             keys: panels.start * Line::LEN..to - start,
             o: self.o,
@@ -95,7 +96,7 @@ impl Strip<'_> {
 
     /// Scores, exponentials and their sums for one tile; the weights go to memory.
     #[inline(always)]
-    fn weigh<I: Isa, T: Tile<I::V>>(
+    fn exp_weights<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         block: &KvBlock,
@@ -143,7 +144,7 @@ impl Strip<'_> {
 
     /// Stores a tile in the place of its weights.
     #[inline(always)]
-    fn store<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T, panel: usize) {
+    fn store<I: Isa, T: RegisterTile<I::V>>(&mut self, isa: I, tile: &T, panel: usize) {
         let per_line = Line::LEN / I::LANES;
         for r in 0..T::ROWS {
             for v in 0..T::VECTORS {
@@ -160,7 +161,7 @@ impl Strip<'_> {
     /// the headroom, and rescales what was summed against them: `done` are the panels of this block whose weights are
     /// in memory already.
     #[inline(always)]
-    fn raise<I: Isa, T: Tile<I::V>>(
+    fn raise<I: Isa, T: RegisterTile<I::V>>(
         &mut self,
         isa: I,
         done: std::ops::Range<usize>,
@@ -186,7 +187,7 @@ impl Strip<'_> {
 
     /// Multiplies all that row `r` has summed by `factor`.
     #[inline(always)]
-    fn rescale<T: Tile<I::V>, I: Isa>(
+    fn rescale<T: RegisterTile<I::V>, I: Isa>(
         &mut self,
         r: usize,
         factor: f32,

@@ -1,12 +1,13 @@
 //! What needs the inside: the generic code at lane widths and tile shapes that this machine lacks.
 
+use lookback_simd::{Emulated, Isa};
 use ndarray::{Array3, Array4, ArrayView4};
 
-use super::plan::BatchElement;
-use super::{Output, plan};
-use crate::isa::{Isa, Shaped};
+use super::Output;
+use super::driver::{BatchElement, Forward};
 use crate::score::HeadScoring;
 use crate::shape::Shape;
+use crate::testing::uniform;
 use crate::{Mask, Scoring, reference};
 
 /// The forward pass on `isa`.
@@ -16,7 +17,7 @@ fn on<I: Isa>(isa: I, [q, k, v]: [ArrayView4<f32>; 3], scoring: &Scoring) -> Out
     let mut lse = Array3::zeros((shape.b, shape.h, shape.n));
     let scorings = HeadScoring::of_batch(scoring, &shape).expect("valid");
     let outs = (o.view_mut(), lse.view_mut());
-    isa.run(plan::Forward {
+    isa.run(Forward {
         elements: BatchElement::of_batch(q, (k, v), &scorings, outs),
         h_kv: shape.h_kv,
         d_k: shape.d_k,
@@ -25,25 +26,16 @@ fn on<I: Isa>(isa: I, [q, k, v]: [ArrayView4<f32>; 3], scoring: &Scoring) -> Out
     Output { o, lse }
 }
 
-/// Values without a pattern in [−1, 1].
-fn array(h: usize, n: usize, d: usize, salt: u32) -> Array4<f32> {
-    let mut state = salt;
-    Array4::from_shape_simple_fn((1, h, n, d), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
-
 #[test]
 fn narrowest_and_widest_lanes() {
     let (n, m) = (37, 290);
     for (d_k, d_v) in [(1, 7), (33, 16), (20, 40)] {
         let (q, k, v) = (
-            array(2, n, d_k, 1),
-            array(1, m, d_k, 2),
-            array(1, m, d_v, 3),
+            uniform((1, 2, n, d_k), 1),
+            uniform((1, 1, m, d_k), 2),
+            uniform((1, 1, m, d_v), 3),
         );
-        let bias = array(2, n, m, 4);
+        let bias = uniform((1, 2, n, m), 4);
         let plain = Scoring::default().with_mask(Mask::causal_at_end(n, m));
         for scoring in [
             plain.clone(),
@@ -69,8 +61,8 @@ fn narrowest_and_widest_lanes() {
                 }
             };
             let operands = [q.view(), k.view(), v.view()];
-            check("1 lane", on(Shaped::<1, 3, 16, 16>, operands, &scoring));
-            check("16 lanes", on(Shaped::<16, 14, 2, 1>, operands, &scoring));
+            check("1 lane", on(Emulated::<1, 3, 16, 16>, operands, &scoring));
+            check("16 lanes", on(Emulated::<16, 14, 2, 1>, operands, &scoring));
         }
     }
 }

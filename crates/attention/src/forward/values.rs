@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::isa::{Isa, Line, Tile, multiply_rows};
+use lookback_simd::{Isa, Line, RegisterTile, multiply_rows};
+
 use crate::pack::KvBlock;
 use crate::score::Bounds;
 
@@ -35,15 +36,15 @@ impl<const ROW: usize> Values<'_, ROW> {
     /// with the number of keys.
     #[inline(always)]
     fn add_all<I: Isa>(&mut self, isa: I) {
-        let columns = self.o.len() / I::Tile::ROWS;
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let columns = self.o.len() / I::WideTile::ROWS;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         let mut panel = 0;
         while panel < columns {
             if panel + wide <= columns {
-                self.add_panels::<I, I::Tile>(isa, panel);
+                self.add_panels::<I, I::WideTile>(isa, panel);
                 panel += wide;
             } else {
-                self.add_panels::<I, I::Narrow>(isa, panel);
+                self.add_panels::<I, I::NarrowTile>(isa, panel);
                 panel += 1;
             }
         }
@@ -51,7 +52,7 @@ impl<const ROW: usize> Values<'_, ROW> {
 
     /// One tile of [`add_all`](Values::add_all).
     #[inline(always)]
-    fn add_panels<I: Isa, T: Tile<I::V>>(&mut self, isa: I, panel: usize) {
+    fn add_panels<I: Isa, T: RegisterTile<I::V>>(&mut self, isa: I, panel: usize) {
         let per_line = Line::LEN / I::LANES;
         let last = panel + T::VECTORS / per_line - 1;
         let panels = [
@@ -74,7 +75,7 @@ impl<const ROW: usize> Values<'_, ROW> {
     /// Each row over its visible keys alone: where a value is not finite, a weight of 0 does not hide it.
     #[inline(never)]
     fn add_visible<I: Isa>(&mut self, start: usize, bounds: &Bounds) {
-        let height = I::Tile::ROWS;
+        let height = I::WideTile::ROWS;
         for r in 0..height {
             let visible = bounds.row(r);
             let keys = self.keys.clone();

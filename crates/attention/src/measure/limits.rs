@@ -3,9 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use lookback_simd::{InstructionSet, Isa, Kernel, Line, RegisterTile};
 use rayon::prelude::*;
-
-use crate::isa::{InstructionSet, Isa, Kernel, Line, Tile};
 
 /// Floating-point operations a second, in units of 10⁹, of independent multiply-adds in registers on this thread: what no
 /// kernel on `set` can pass. Takes about `millis` milliseconds.
@@ -32,24 +31,24 @@ impl Kernel for Peak {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> f64 {
-        let mut tile = I::Tile::filled(isa.splat(black_box(1.0)));
+        let mut tile = I::WideTile::filled(isa.splat(black_box(1.0)));
         let (a, b) = (isa.splat(black_box(0.999_999)), isa.splat(black_box(1e-6)));
         for _ in 0..self.rounds {
-            for r in 0..I::Tile::ROWS {
+            for r in 0..I::WideTile::ROWS {
                 for sum in tile.row_mut(r).as_mut() {
                     *sum = isa.mul_add(*sum, a, b);
                 }
             }
         }
         let mut line = Line::ZERO;
-        for r in 0..I::Tile::ROWS {
+        for r in 0..I::WideTile::ROWS {
             for &sum in tile.row(r).as_ref() {
                 let total = isa.add(isa.load(&line.0), sum);
                 isa.store(total, &mut line.0);
             }
         }
         black_box(line);
-        (2 * I::LANES * I::Tile::ROWS * I::Tile::VECTORS * self.rounds) as f64
+        (2 * I::LANES * I::WideTile::ROWS * I::WideTile::VECTORS * self.rounds) as f64
     }
 }
 

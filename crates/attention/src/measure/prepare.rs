@@ -3,7 +3,7 @@
 use half::f16;
 use ndarray::{Array, Array3, Array4, Axis, Dimension, ShapeBuilder};
 
-use super::{Case, Operation, Storage};
+use super::benchmark_case::{BenchmarkCase, Operation, Storage};
 use crate::backward::{Gradients, GradientsMut, Inputs, Options, backward_into_on};
 use crate::decode::{Cache, Workspace, decode_into_on};
 use crate::forward::forward_into_on;
@@ -17,7 +17,10 @@ use crate::{Element, Error, InstructionSet, Scoring};
 const RING: usize = 256 << 20;
 
 /// Makes the operands of a case, of unit variance; what is given runs it once, into arrays that are kept.
-pub fn prepare(set: InstructionSet, case: &Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+pub fn prepare(
+    set: InstructionSet,
+    case: &BenchmarkCase,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     match (case.operation, case.storage) {
         (Operation::Forward, _) => forward(set, *case),
         (Operation::ForwardBackward, _) => forward_backward(set, *case),
@@ -52,7 +55,7 @@ fn numbers_as<E, D: Dimension>(
 }
 
 /// q, k and v.
-fn operands(case: &Case) -> [Array4<f32>; 3] {
+fn operands(case: &BenchmarkCase) -> [Array4<f32>; 3] {
     let keys = |d, salt| numbers((case.b, case.h_kv, case.m, d), salt);
     [
         numbers((case.b, case.h, case.n, case.d_k), 1),
@@ -62,14 +65,17 @@ fn operands(case: &Case) -> [Array4<f32>; 3] {
 }
 
 /// O and LSE.
-fn results(case: &Case) -> (Array4<f32>, Array3<f32>) {
+fn results(case: &BenchmarkCase) -> (Array4<f32>, Array3<f32>) {
     (
         Array4::zeros((case.b, case.h, case.n, case.d_v)),
         Array3::zeros((case.b, case.h, case.n)),
     )
 }
 
-fn forward(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+fn forward(
+    set: InstructionSet,
+    case: BenchmarkCase,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
     Box::new(move || {
@@ -81,7 +87,7 @@ fn forward(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Err
 
 fn forward_backward(
     set: InstructionSet,
-    case: Case,
+    case: BenchmarkCase,
 ) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
@@ -112,7 +118,7 @@ fn forward_backward(
 
 fn decode<E: Element>(
     set: InstructionSet,
-    case: Case,
+    case: BenchmarkCase,
     of: fn(f32) -> E,
 ) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let q = numbers((case.b, case.h, case.n, case.d_k), 1);
@@ -147,7 +153,7 @@ struct Questions {
 }
 
 impl Questions {
-    fn new(case: &Case, v: &Array4<f32>) -> Questions {
+    fn new(case: &BenchmarkCase, v: &Array4<f32>) -> Questions {
         // A group's heads have the values in common.
         let norms = v.map_axis(Axis(3), |v| v.dot(&v).sqrt());
         let heads: Vec<usize> = (0..case.h).map(|h| h * case.h_kv / case.h).collect();
@@ -182,7 +188,10 @@ impl Questions {
     }
 }
 
-fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
+fn observe(
+    set: InstructionSet,
+    case: BenchmarkCase,
+) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let (mut o, mut lse) = results(&case);
     let questions = Questions::new(&case, &v);
@@ -202,7 +211,7 @@ fn observe(set: InstructionSet, case: Case) -> Box<dyn FnMut() -> Result<(), Err
 
 fn forward_observe(
     set: InstructionSet,
-    case: Case,
+    case: BenchmarkCase,
 ) -> Box<dyn FnMut() -> Result<(), Error> + Send> {
     let [q, k, v] = operands(&case);
     let questions = Questions::new(&case, &v);

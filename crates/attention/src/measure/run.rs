@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Case, Operation, peak_gflops, prepare, read_gbs};
+use super::benchmark_case::{BenchmarkCase, Operation};
+use super::limits::{peak_gflops, read_gbs};
+use super::prepare::prepare;
 use crate::{Error, InstructionSet};
 
 /// f32 that are read to measure the bandwidth: 256 MiB.
@@ -45,7 +47,7 @@ pub struct Measured {
 /// Those of the operation: shapes that do not fit.
 pub fn measure(
     set: InstructionSet,
-    case: &Case,
+    case: &BenchmarkCase,
     budget: Duration,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Measured>, Error> {
@@ -115,12 +117,12 @@ mod tests {
 
     #[test]
     fn every_operation_is_measured_and_can_be_stopped() {
-        let small = Case {
+        let small = BenchmarkCase {
             h: 2,
             h_kv: 1,
             n: 20,
             m: 20,
-            ..Case::FORWARD
+            ..BenchmarkCase::FORWARD
         };
         let set = InstructionSet::best();
         let operations = [
@@ -130,7 +132,7 @@ mod tests {
             Operation::ForwardObserve,
         ];
         for operation in operations {
-            let case = Case { operation, ..small };
+            let case = BenchmarkCase { operation, ..small };
             let found = measure(set, &case, Duration::ZERO, &mut || true).expect("valid");
             let found = found.expect("not stopped");
             assert!(found.runs == RUNS && found.pct_peak > 0.0 && found.pct_read.is_none());

@@ -50,7 +50,7 @@ impl Walk {
         self.mask.visible(row, keys)
     }
 
-    /// Refuses an output of so many f32 a batch element and head that there is no memory for.
+    /// Rejects an output of so many f32 a batch element and head that there is no memory for.
     pub(super) fn room(&self, output: &'static str, dims: &[usize]) -> Result<(), Error> {
         let dims = [&[self.b(), self.h()], dims].concat();
         room(output, &dims)
@@ -80,6 +80,19 @@ impl Area {
     pub fn none(&self) -> Range<usize> {
         self.keys.start..self.keys.start
     }
+}
+
+/// The edge from one query to one key of one head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// Which batch element.
+    pub batch: usize,
+    /// Which query head.
+    pub head: usize,
+    /// Which query.
+    pub query: usize,
+    /// Which key.
+    pub key: usize,
 }
 
 /// Some consecutive queries of one head: what one thread observes from the first key to the last.

@@ -1,14 +1,17 @@
 //! Lists of the k largest values of many rows, for values that come a few at a time.
 //!
 //! A row's values are appended as they come, to about twice as many as are wanted; then the k largest stay, in the order in
-//! which they came, and the least of them is the bar for all that follow. Of n values in no order, about k·log₂(n/k) pass it,
+//! which they came, and the least of them is the threshold for all that follow. Of n values in no order, about k·log₂(n/k) pass it,
 //! each appended in a few cycles, and the lists are cut log₂(n/k) times. Cutting counts for each value how many are larger, in
 //! vectors: that takes no branch. Before the end only the values' upper halves are compared, two of which fit where one value does;
 //! the counts of the last cut are the values' places.
 
-use super::tile::MAX_ROWS;
-use super::top_k::Heaviest;
-use crate::isa::{Isa, Line};
+use lookback_simd::{Isa, Line};
+
+use super::layout::MAX_ROWS;
+
+/// Stands where a list has no key.
+pub(super) const NO_KEY: u32 = u32::MAX;
 
 /// The largest k for which values are counted; longer lists are selected from.
 pub(super) const MOST: usize = 32;
@@ -17,7 +20,7 @@ pub(super) const MOST: usize = 32;
 const MOST_LINES: usize = 2 * MOST / Line::LEN;
 
 /// As many values are appended at once: that takes no branch where there are fewer, and hardly any word has more once a list's
-/// bar has risen.
+/// threshold has risen.
 const FEW: usize = 4;
 
 /// The lists of a block's rows.
@@ -33,11 +36,11 @@ pub(super) struct Candidates {
     /// \[rows\]: how many there are.
     lens: Vec<u32>,
     /// \[rows\], and as many more as a tile may reach beyond them: values below this do not enter the list.
-    bars: Vec<f32>,
+    thresholds: Vec<f32>,
 }
 
 /// The least value that enters a list whose last value is `last`.
-fn bar(last: f32) -> f32 {
+fn above(last: f32) -> f32 {
     if last.is_nan() {
         f32::INFINITY
     } else {
@@ -53,9 +56,9 @@ impl Candidates {
             k,
             lines,
             values: vec![Line::ZERO; rows * lines],
-            keys: vec![Heaviest::NONE; rows * lines * Line::LEN],
+            keys: vec![NO_KEY; rows * lines * Line::LEN],
             lens: vec![0; rows],
-            bars: vec![bar(0.0); rows + MAX_ROWS],
+            thresholds: vec![above(0.0); rows + MAX_ROWS],
         }
     }
 
@@ -72,16 +75,16 @@ impl Candidates {
 
     /// Values below this do not enter the list of a row.
     #[inline(always)]
-    pub(super) fn bar(&self, row: usize) -> f32 {
-        self.bars[row]
+    pub(super) fn threshold(&self, row: usize) -> f32 {
+        self.thresholds[row]
     }
 
-    /// The bars of all rows of a tile whose first row is `row`.
+    /// The thresholds of all rows of a tile whose first row is `row`.
     #[inline(always)]
-    pub(super) fn bars(&self, row: usize) -> &[f32; MAX_ROWS] {
-        self.bars[row..]
+    pub(super) fn thresholds(&self, row: usize) -> &[f32; MAX_ROWS] {
+        self.thresholds[row..]
             .first_chunk()
-            .expect("bars beyond the last")
+            .expect("thresholds beyond the last")
     }
 
     /// Whether nothing was appended to the list of a row.
@@ -90,15 +93,15 @@ impl Candidates {
         self.lens[row] == 0
     }
 
-    /// Raises the bar of a row to `least` ≥ 0, since k of the values that are to be appended are not below it.
+    /// Raises the threshold of a row to `least` ≥ 0, since k of the values that are to be appended are not below it.
     #[inline(always)]
-    pub(super) fn expect(&mut self, row: usize, least: f32) {
-        self.bars[row] = self.bars[row].max(least);
+    pub(super) fn raise_threshold(&mut self, row: usize, least: f32) {
+        self.thresholds[row] = self.thresholds[row].max(least);
     }
 
     /// Appends to the list of a row the values of a word whose bits are set. Its keys, from `first` on, come after all before.
     #[inline(always)]
-    pub(super) fn append<I: Isa>(
+    pub(super) fn insert<I: Isa>(
         &mut self,
         isa: I,
         row: usize,
@@ -128,7 +131,7 @@ impl Candidates {
         }
     }
 
-    /// Of a list that is full, or nearly: leaves the k largest, or a few more, and raises the bar.
+    /// Of a list that is full, or nearly: leaves the k largest, or a few more, and raises the threshold.
     #[inline(always)]
     fn cut<I: Isa>(&mut self, isa: I, row: usize) {
         let (k, len) = (self.k, self.lens[row] as usize);
@@ -139,7 +142,7 @@ impl Candidates {
         }
         .unwrap_or_else(|| (k, select(k, len, values, keys)));
         self.lens[row] = len as u32;
-        self.bars[row] = self.bars[row].max(bar(least));
+        self.thresholds[row] = self.thresholds[row].max(above(least));
     }
 
     /// All places of a row's list.
@@ -153,13 +156,13 @@ impl Candidates {
     }
 
     /// Brings the list of a row into order: the largest value first, and among equals the first key. Shorter than k, it
-    /// is filled up with 0 and [`Heaviest::NONE`].
+    /// is filled up with 0 and [`NO_KEY`].
     #[inline(always)]
     pub(super) fn sort<I: Isa>(&mut self, isa: I, row: usize) {
         let (k, len) = (self.k, self.lens[row] as usize);
         let (values, keys) = self.list(row);
         for at in len..keys.len() {
-            (values[at / Line::LEN].0[at % Line::LEN], keys[at]) = (0.0, Heaviest::NONE);
+            (values[at / Line::LEN].0[at % Line::LEN], keys[at]) = (0.0, NO_KEY);
         }
         let counted = values.len() <= MOST_LINES && place(isa, k.min(len), len, values, keys);
         if !counted {
@@ -269,7 +272,7 @@ fn least_of(values: &[f32], bits: u64) -> f32 {
 fn place<I: Isa>(isa: I, k: usize, len: usize, values: &mut [Line], keys: &mut [u32]) -> bool {
     let counts = larger(isa, values, len);
     let (places, found) = (Line::flat(&counts), Line::flat(values));
-    let mut sorted = ([Line::ZERO; MOST_LINES], [Heaviest::NONE; 2 * MOST]);
+    let mut sorted = ([Line::ZERO; MOST_LINES], [NO_KEY; 2 * MOST]);
     let (mut taken, mut first) = (0_u64, 0);
     for at in 0..len {
         let place = places[at] as usize;

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use super::plan::cover;
-use super::{Area, Observer, QueryBlock, Tile, Walk};
+use super::area::{Area, QueryBlock, Walk};
+use super::observer::Observer;
+use super::ranges::cover;
+use super::tile::Tile;
 use crate::Error;
 
 impl<O: Observer + ?Sized> Observer for &O {

@@ -2,14 +2,16 @@
 
 use std::ops::Range;
 
+use lookback_simd::Line;
 use ndarray::{Array2, Array3, Array4, s};
 
+use super::area::{QueryBlock, Walk};
 use super::lanes::{DistanceSums, RangeSums};
-use super::plan::meet;
-use super::tile::MAX_ROWS;
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::layout::MAX_ROWS;
+use super::observer::Observer;
+use super::ranges::intersect;
+use super::tile::Tile;
 use crate::Error;
-use crate::isa::Line;
 
 /// Each query's weight by the distance of the key, |position − j|, where the position is the query's index plus the
 /// mask's offset.
@@ -155,7 +157,7 @@ fn add_parts(tile: &Tile, mut add: impl FnMut(usize, usize, f32)) {
     // The keys of each row that are left: a bucket's are taken from their front.
     let (mut left, mut ranges, mut buckets) = (none.clone(), none, [0; MAX_ROWS]);
     for (left, row) in left.iter_mut().zip(rows.clone()) {
-        *left = meet(&keys, &walk.visible(batch, row));
+        *left = intersect(&keys, &walk.visible(batch, row));
     }
     loop {
         let mut any = false;
@@ -193,7 +195,7 @@ fn whole_bucket(
     rows: Range<usize>,
     keys: &Range<usize>,
 ) -> Option<usize> {
-    let sees = |row| meet(keys, &walk.visible(batch, row)) == *keys;
+    let sees = |row| intersect(keys, &walk.visible(batch, row)) == *keys;
     let (first, last) = (rows.start, rows.end - 1);
     let far = walk.position(last).checked_sub(keys.start as isize)?;
     let near = walk.position(first).checked_sub(keys.end as isize - 1)?;

@@ -4,7 +4,9 @@ use std::f64::consts::LN_2;
 
 use ndarray::{Array3, s};
 
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::area::{QueryBlock, Walk};
+use super::observer::Observer;
+use super::tile::Tile;
 use crate::Error;
 
 /// The entropy of each query's weights in nats, −Σ_j w_ij·ln w_ij over the keys: \[B, H, N\].

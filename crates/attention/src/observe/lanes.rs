@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::Tile;
-use super::tile::MAX_ROWS;
-use crate::isa::{Isa, Kernel, Line};
+use lookback_simd::{Isa, Kernel, Line};
+
+use super::layout::MAX_ROWS;
+use super::tile::Tile;
 
 /// What becomes of the weights of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,8 +59,8 @@
 //! * **Whole tiles count as their rows' sums** for spans and for buckets of distance; only what an end cuts through is summed, for
 //!   all rows of the tile at once.
 //! * **Lists append and are cut now and then** (the k largest of about 2k stay): of n values in no order some k·log₂(n/k) pass
-//!   the bar. Of each 64 weights the largest is known from (1), so that only words are looked into which may hold one for the
-//!   list: fewer than one in three once the bar has risen. All words of a tile are looked into before the first value is
+//!   the threshold. Of each 64 weights the largest is known from (1), so that only words are looked into which may hold one for the
+//!   list: fewer than one in three once the threshold has risen. All words of a tile are looked into before the first value is
 //!   appended, since a branch on bits that have just been computed waits for them; values are appended four at a time, without
 //!   a branch where there are fewer. A cut counts in vectors how many are larger than each, by their upper halves.
 //! * **Only what is wanted is computed** ([`Observer::wanted`]): a tile of a picture that is zoomed in costs its own area.
@@ -78,9 +78,9 @@
 //! | version | all observers of the example together, AVX2 | AVX-512 |
 //! | --- | --- | --- |
 //! | every candidate of a top-k list put in at once | 2.5 | 3.7 |
-//! | the first tile's bar from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
+//! | the first tile's threshold from the maxima of sixteen lanes; products not stored; no copies | 1.4 to 2.4 | 1.8 to 1.9 |
 //! | rows' statistics in registers, lists cut by counting, pictures pooled once a row of cells | 1.4 | 1.6 (N 4,096) |
-//! | the bar of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
+//! | the threshold of a first tile kept for the next; minima without NaN in the chain; POPCNT | 1.03 (1.01 to 1.05) | 1.18 (1.16 to 1.19) |
 //! | 12 to 16 rows a tile; scores first, then weights row by row | 0.93 (0.93 to 0.93) | 1.24 (1.23 to 1.24) |
 //!
 //! On Zen 4, the two in turn three times (medians of the runs, from the least to the greatest):
@@ -101,8 +101,8 @@
 //! not: each top-16 is 0.20 to 0.23. Of the last but one on Zen 4 with AVX2, by samples (`perf record -e cpu-clock`), the scores
 //! are 0.41, weights and statistics 0.14, both lists 0.17, distances 0.03, sums over keys 0.02, spans 0.01, all else 0.1.
 //!
-//! Turned down by reckoning, not tried: a bar guessed from the first tile and checked at the end (to be wrong in fewer than one
-//! row of a hundred, it must let through more than the running bar does); putting candidates one by one into a sorted list (a
+//! Turned down by reckoning, not tried: a threshold guessed from the first tile and checked at the end (to be wrong in fewer than one
+//! row of a hundred, it must let through more than the running threshold does); putting candidates one by one into a sorted list (a
 //! store that the next load straddles, and a branch that cannot be foreseen, for each); lists of 48 places instead of 32 (half as
 //! many cuts, each of twice the work, and a sixth more values).
 //!
@@ -140,32 +140,37 @@
 )]
 
 mod area;
+mod block;
+mod blocks;
+mod call;
 mod candidates;
 mod compose;
 mod distance;
+mod driver;
 mod entropy;
+mod exp_weights;
 mod fused;
+mod insert;
 mod lanes;
+mod layout;
 mod merge;
 mod observer;
-mod offer;
-mod plan;
 mod pooled;
+mod ranges;
 mod received;
 mod row_max;
 mod rows;
 mod scores;
 mod span;
 mod statistics;
-mod strip;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod top_k;
-mod weigh;
 mod within;
 
-pub use area::{Area, QueryBlock, Walk};
+pub use area::{Area, Edge, QueryBlock, Walk};
+pub use call::{observe, observe_head, observe_on};
 pub use distance::{DistanceMass, Distances};
 pub use entropy::Entropy;
 pub use fused::{forward_and_observe, forward_and_observe_on};
@@ -174,133 +179,7 @@ pub use pooled::{Pool, PooledTile};
 pub use received::Received;
 pub use row_max::RowMax;
 pub use rows::Rows;
-pub(crate) use scores::PackKeys;
 pub use span::{Span, SpanMass};
 pub use tile::{Tile, TileRow};
 pub use top_k::{Heaviest, TopK};
 pub use within::Within;
-
-use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, Axis};
-
-use crate::isa::{Line, lines_for};
-use crate::shape::{Shape, room, same};
-use crate::{Element, Error, InstructionSet, Scoring};
-
-/// The edge from one query to one key of one head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Edge {
-    /// Which batch element.
-    pub batch: usize,
-    /// Which query head.
-    pub head: usize,
-    /// Which query.
-    pub query: usize,
-    /// Which key.
-    pub key: usize,
-}
-
-/// Shows every weight of q \[B, H, N, d_k\] on k \[B, H_kv, M, d_k\] to `observer`.
-///
-/// `lse` \[B, H, N\] is what the forward pass gave for the same scoring. All of any strides.
-///
-/// # Errors
-/// Shapes that do not fit, zero sizes and meaningless options, each as its own [`Error`] variant; and what the
-/// observer refuses.
-pub fn observe<E: Element, O: Observer>(
-    q: ArrayView4<f32>,
-    k: ArrayView4<E>,
-    lse: ArrayView3<f32>,
-    scoring: &Scoring,
-    observer: &O,
-) -> Result<O::Output, Error> {
-    observe_on(InstructionSet::best(), (q, k, lse), scoring, &[], observer)
-}
-
-/// [`observe`] of one head: q \[N, d_k\], k \[M, d_k\], lse \[N\].
-///
-/// Options of `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]); in the output, B and H
-/// are 1.
-///
-/// # Errors
-/// As [`observe`].
-pub fn observe_head<E: Element, O: Observer>(
-    q: ArrayView2<f32>,
-    k: ArrayView2<E>,
-    lse: ArrayView1<f32>,
-    scoring: &Scoring,
-    observer: &O,
-) -> Result<O::Output, Error> {
-    let q = q.insert_axis(Axis(0)).insert_axis(Axis(0));
-    let k = k.insert_axis(Axis(0)).insert_axis(Axis(0));
-    let lse = lse.insert_axis(Axis(0)).insert_axis(Axis(0));
-    observe(q, k, lse, scoring, observer)
-}
-
-/// [`observe`] of (q, k, lse) on a chosen instruction set and with edges cut.
-///
-/// A cut edge has weight 0, whatever its score; the LSE that is given was computed without it. Edges may come in any
-/// order and more than once.
-///
-/// # Errors
-/// As [`observe`]; also [`Error::RangeOutOfBounds`] for an edge that does not exist.
-pub fn observe_on<E: Element, O: Observer>(
-    set: InstructionSet,
-    (q, k, lse): (ArrayView4<f32>, ArrayView4<E>, ArrayView3<f32>),
-    scoring: &Scoring,
-    cut: &[Edge],
-    observer: &O,
-) -> Result<O::Output, Error> {
-    let shape = Shape::new(q.dim(), k.dim(), k.dim())?;
-    scoring.validate(&shape)?;
-    let (b, h, n) = lse.dim();
-    for (dimension, found, expected) in [("B", b, shape.b), ("H", h, shape.h), ("N", n, shape.n)] {
-        same(dimension, ("lse", found), ("q", expected))?;
-    }
-    let Shape { h_kv, m, d_k, .. } = shape;
-    room("lse", &[b, h, n])?;
-    room(
-        "the packed keys",
-        &[shape.b, h_kv, lines_for(m), d_k, Line::LEN],
-    )?;
-    // A block and a head's scoring take less than 256 bytes each.
-    room("the list of blocks", &[b, h, n.div_ceil(Line::LEN), 2 * 64])?;
-    let lse: Vec<f32> = lse.iter().copied().collect();
-    let mut cut = cut.to_vec();
-    cut.sort_unstable();
-    for edge in &cut {
-        one_of("batch elements", edge.batch, shape.b)?;
-        one_of("heads", edge.head, shape.h)?;
-        one_of("queries", edge.query, shape.n)?;
-        one_of("keys", edge.key, shape.m)?;
-    }
-    let call = plan::Observe {
-        set,
-        walk: &Walk::new(shape, scoring),
-        q,
-        k,
-        lse: &lse,
-        scoring,
-        cut: &cut,
-        observer,
-    };
-    call.run()
-}
-
-/// Refuses an index that is not below `len`.
-fn one_of(what: &'static str, at: usize, len: usize) -> Result<(), Error> {
-    within(what, &(at..at.saturating_add(1)), len)
-}
-
-/// Refuses a range that reaches beyond `len` or ends before it starts.
-fn within(what: &'static str, range: &std::ops::Range<usize>, len: usize) -> Result<(), Error> {
-    if range.start <= range.end && range.end <= len {
-        Ok(())
-    } else {
-        Err(Error::RangeOutOfBounds {
-            what,
-            start: range.start,
-            end: range.end,
-            len,
-        })
-    }
-}

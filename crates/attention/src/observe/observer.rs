@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Area, QueryBlock, Tile, Walk};
+use super::area::{Area, QueryBlock, Walk};
+use super::tile::Tile;
 use crate::Error;
 
 /// A statistic of the weights, taken while they pass by.

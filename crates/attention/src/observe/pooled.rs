@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
+use lookback_simd::Line;
 use ndarray::{Array2, Array4, ArrayViewMut2, Axis, s};
 
+use super::area::{Area, QueryBlock, Walk};
 use super::lanes::{Fold, FoldColumns, FoldRange};
-use super::plan::{cover, meet};
-use super::tile::LINES;
-use super::{Area, Observer, QueryBlock, Tile, Walk, within};
-use crate::isa::Line;
+use super::layout::LINES;
+use super::observer::Observer;
+use super::ranges::{cover, intersect};
+use super::tile::Tile;
+use crate::shape::validate_range;
 use crate::{Error, InstructionSet};
 
 /// The most cells that a pooled tile may have: a gigabyte a head, far beyond any screen.
@@ -104,7 +107,7 @@ impl PooledTile {
 
     /// The cell rows that a block has a share in.
     fn cells_of(&self, rows: &Range<usize>) -> Range<usize> {
-        let rows = meet(rows, &self.rows);
+        let rows = intersect(rows, &self.rows);
         match rows.is_empty() {
             true => 0..0,
             false => self.cell_rows().of(rows.start)..self.cell_rows().of(rows.end - 1) + 1,
@@ -128,7 +131,7 @@ impl PooledTile {
 
     /// Moves what the columns hold to the cells, and empties them.
     fn empty(&self, pooled: &mut Pooled, set: InstructionSet) {
-        let (keys, cell_cols) = (meet(&pooled.keys, &self.cols), self.cell_cols());
+        let (keys, cell_cols) = (intersect(&pooled.keys, &self.cols), self.cell_cols());
         let first = pooled.keys.start;
         for row in pooled.gathered.clone() {
             let columns = &mut pooled.columns[row * LINES..][..LINES];
@@ -193,8 +196,8 @@ impl Observer for PooledTile {
     type Output = Array4<f32>;
 
     fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
-        within("rows", &self.rows, walk.n())?;
-        within("cols", &self.cols, walk.m())?;
+        validate_range("rows", &self.rows, walk.n())?;
+        validate_range("cols", &self.cols, walk.m())?;
         for (dimension, len) in [
             ("the number of rows", self.rows.len()),
             ("the number of cols", self.cols.len()),
@@ -232,7 +235,7 @@ impl Observer for PooledTile {
 
     fn tile(&self, pooled: &mut Pooled, tile: &Tile) {
         let keys = tile.keys();
-        if meet(&keys, &self.cols).is_empty() {
+        if intersect(&keys, &self.cols).is_empty() {
             return;
         }
         if keys.start != pooled.keys.start {
@@ -242,7 +245,7 @@ impl Observer for PooledTile {
         let rows = tile.rows();
         let from = pooled.cell_rows.partition_point(|of| of.end <= rows.start);
         for row in from..pooled.cell_rows.len() {
-            let part = meet(&rows, &pooled.cell_rows[row]);
+            let part = intersect(&rows, &pooled.cell_rows[row]);
             if part.is_empty() {
                 break;
             }
@@ -285,9 +288,9 @@ impl Observer for PooledTile {
     }
 
     fn wanted(&self, area: &Area) -> Range<usize> {
-        match meet(&area.rows, &self.rows).is_empty() {
+        match intersect(&area.rows, &self.rows).is_empty() {
             true => area.none(),
-            false => meet(&area.keys, &self.cols),
+            false => intersect(&area.keys, &self.cols),
         }
     }
 

@@ -1,11 +1,13 @@
 //! What each key receives.
 
+use lookback_simd::{Line, lines_for};
 use ndarray::{Array3, ArrayViewMut1, s};
 
+use super::area::{QueryBlock, Walk};
 use super::lanes::{Fold, FoldColumns};
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::observer::Observer;
+use super::tile::Tile;
 use crate::Error;
-use crate::isa::{Line, lines_for};
 
 /// The weight that each key receives from all queries, Σ_i w_ij: \[B, H, M\].
 ///

@@ -2,7 +2,9 @@
 
 use ndarray::{Array3, s};
 
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::area::{QueryBlock, Walk};
+use super::observer::Observer;
+use super::tile::Tile;
 use crate::Error;
 
 /// Each query's largest weight, max_j w_ij: \[B, H, N\].

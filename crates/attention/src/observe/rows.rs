@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, s};
 
-use super::{Area, Observer, QueryBlock, Tile, Walk, one_of};
+use super::area::{Area, QueryBlock, Walk};
+use super::observer::Observer;
+use super::tile::Tile;
 use crate::Error;
+use crate::shape::validate_index;
 
 /// All weights of chosen queries: \[B, H, R, M\] for R queries, in the order in which they are given.
 ///
@@ -51,7 +54,7 @@ impl Observer for Rows {
 
     fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
         for &row in &self.rows {
-            one_of("queries", row, walk.n())?;
+            validate_index("queries", row, walk.n())?;
         }
         let (rows, m) = (self.rows.len(), walk.m());
         walk.room("the chosen rows", &[rows, m])?;

@@ -3,13 +3,13 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
+use lookback_simd::pack::pack_strip;
+use lookback_simd::{Isa, Kernel, Line, RegisterTile, lines_for};
 use ndarray::ArrayView2;
 
-use super::plan::{cover, meet};
-use crate::isa::{Isa, Kernel, Line, Tile, lines_for};
-use crate::pack::{pack_keys, pack_queries};
+use super::ranges::{cover, intersect};
+use crate::InstructionSet;
 use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
-use crate::{Element, InstructionSet};
 
 /// Rows of a strip.
 pub(super) fn height(set: InstructionSet) -> usize {
@@ -24,22 +24,7 @@ impl Kernel for Height {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) -> usize {
-        I::Tile::ROWS
-    }
-}
-
-/// Packs the keys of one head, `[keys/16][d_k][16]`.
-pub(crate) struct PackKeys<'a, E>(pub(crate) ArrayView2<'a, E>);
-
-impl<E: Element> Kernel for PackKeys<'_, E> {
-    type Output = Vec<Line>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Vec<Line> {
-        let (keys, d_k) = self.0.dim();
-        let mut lines = vec![Line::ZERO; lines_for(keys) * d_k];
-        pack_keys(isa, self.0, &mut lines);
-        lines
+        I::WideTile::ROWS
     }
 }
 
@@ -76,7 +61,7 @@ impl Strip {
 
 /// The keys among `keys` that some of the strips see.
 pub(super) fn seen(strips: &[Strip], keys: &Range<usize>) -> Range<usize> {
-    let of_strip = |strip: &Strip| meet(keys, &strip.bounds.seen());
+    let of_strip = |strip: &Strip| intersect(keys, &strip.bounds.seen());
     strips
         .iter()
         .map(of_strip)
@@ -145,8 +130,8 @@ impl Kernel for PackStrip<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, _: I) -> Strip {
-        let (rows, head, height) = (self.rows, self.scoring, I::Tile::ROWS);
-        pack_queries(self.to, self.q, rows.clone(), height, head.factor);
+        let (rows, head, height) = (self.rows, self.scoring, I::WideTile::ROWS);
+        pack_strip(self.to, self.q, rows.clone(), height, head.factor);
         let bounds = Bounds::new(&head.mask, rows.start, height, self.q.nrows(), head.keys);
         Strip {
             rows,
@@ -158,7 +143,7 @@ impl Kernel for PackStrip<'_, '_> {
 
 /// Computes the scores of some strips for some keys, in log₂ units, −∞ where a key is not seen.
 pub(super) struct Scores<'w, 'a> {
-    /// Together at most [`MAX_ROWS`](super::tile::MAX_ROWS) rows.
+    /// Together at most [`MAX_ROWS`](super::layout::MAX_ROWS) rows.
     pub(super) strips: &'w [Strip],
     /// The strips packed, each `[d_k/16][ROWS][16]`.
     pub(super) q: &'w [Line],
@@ -179,15 +164,15 @@ impl Scores<'_, '_> {
     /// A microkernel's tile at a time: strip after strip against the panels that the nearest cache now holds.
     #[inline(always)]
     pub(super) fn compute<I: Isa>(&mut self, isa: I) {
-        let wide = I::Tile::VECTORS * I::LANES / Line::LEN;
+        let wide = I::WideTile::VECTORS * I::LANES / Line::LEN;
         let mut panel = 0;
         while panel < self.panels {
             let whole = panel + wide <= self.panels;
             for strip in 0..self.strips.len() {
                 if whole {
-                    self.tile::<I, I::Tile>(isa, strip, panel);
+                    self.tile::<I, I::WideTile>(isa, strip, panel);
                 } else {
-                    self.tile::<I, I::Narrow>(isa, strip, panel);
+                    self.tile::<I, I::NarrowTile>(isa, strip, panel);
                 }
             }
             panel += if whole { wide } else { 1 };
@@ -196,7 +181,7 @@ impl Scores<'_, '_> {
 
     /// One microkernel's tile, from `panel` on.
     #[inline(always)]
-    fn tile<I: Isa, T: Tile<I::V>>(&mut self, isa: I, at: usize, panel: usize) {
+    fn tile<I: Isa, T: RegisterTile<I::V>>(&mut self, isa: I, at: usize, panel: usize) {
         let per_line = Line::LEN / I::LANES;
         let key = self.first + panel * Line::LEN;
         let keys = |panel: usize| &self.keys[panel * self.d_k..][..self.d_k];

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array4, s};
 
+use super::area::{QueryBlock, Walk};
 use super::lanes::RangeSums;
-use super::plan::meet;
-use super::tile::MAX_ROWS;
-use super::{Observer, QueryBlock, Tile, Walk, within};
+use super::layout::MAX_ROWS;
+use super::observer::Observer;
+use super::ranges::intersect;
+use super::tile::Tile;
 use crate::Error;
+use crate::shape::validate_range;
 
 /// Some consecutive keys, the same for all queries or counted from each query's own position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl Observer for SpanMass {
     fn start(&self, walk: &Walk) -> Result<Array4<f32>, Error> {
         for span in &self.spans {
             match span {
-                Span::Keys(keys) => within("keys", keys, walk.m())?,
+                Span::Keys(keys) => validate_range("keys", keys, walk.m())?,
                 Span::Distances(range) if range.start > range.end => {
                     return Err(Error::InvalidOption {
                         option: "the end of a span of distances",
@@ -121,13 +124,13 @@ impl Observer for SpanMass {
         let (walk, keys, rows) = (tile.block().walk(), tile.keys(), tile.rows());
         for (at, span) in self.spans.iter().enumerate() {
             let reach = span.reach(walk, &rows);
-            if meet(&keys, &reach).is_empty() {
+            if intersect(&keys, &reach).is_empty() {
                 continue;
             }
             let of_row = |r: usize| match span {
-                Span::Keys(_) => meet(&keys, &reach),
+                Span::Keys(_) => intersect(&keys, &reach),
                 Span::Distances(_) => {
-                    meet(&keys, &span.keys(walk.position(rows.start + r), walk.m()))
+                    intersect(&keys, &span.keys(walk.position(rows.start + r), walk.m()))
                 }
             };
             let sums = sums(tile, of_row);

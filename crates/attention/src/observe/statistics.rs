@@ -1,14 +1,8 @@
 //! What most observers ask of a tile's rows: gathered with the weights, while those are in registers.
 
-use super::Tile;
-use super::tile::{LINES, MAX_ROWS};
-use crate::isa::{Isa, Kernel, Line};
+use lookback_simd::{Isa, Kernel, Line};
 
-/// Lines of a word: the 64 weights of a row whose places fit the bits of a number.
-pub(super) const WORD: usize = 4;
-
-/// Words of a tile's row.
-pub(super) const WORDS: usize = LINES / WORD;
+use super::layout::{LINES, MAX_ROWS, WORD, WORDS};
 
 /// Of each row of a tile, \[rows\].
 #[derive(Debug, Clone, Copy)]
@@ -160,18 +154,23 @@ fn vectors<I: Isa>(isa: I, lines: &[Line; MAX_ROWS]) -> [I::V; MAX_ROWS] {
     vectors
 }
 
-/// The statistics of a tile whose weights nobody took them of in passing.
-pub(super) struct OfTile<'t, 'a>(pub(super) &'t Tile<'a>);
+/// Takes the statistics of a tile's weights, where they were not gathered with these.
+pub(super) struct StatisticsOf<'t> {
+    /// `[rows][LINES]`, of which the first `width` lines of a row count.
+    pub(super) weights: &'t [Line],
+    pub(super) rows: usize,
+    pub(super) width: usize,
+}
 
-impl Kernel for OfTile<'_, '_> {
+impl Kernel for StatisticsOf<'_> {
     type Output = Statistics;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Statistics {
         let mut partial = Partial::NONE;
-        for r in 0..self.0.rows().len() {
+        for r in 0..self.rows {
             let mut row = RowPartial::new(isa);
-            let lines = self.0.lines(r);
+            let lines = &self.weights[r * LINES..][..self.width];
             for (w, word) in lines.chunks(WORD).enumerate() {
                 for line in word {
                     // The logarithm of a weight of 0 counts as 0.

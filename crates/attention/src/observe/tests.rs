@@ -1,30 +1,23 @@
 //! What needs the inside: the kernels at lane widths and tile shapes that this machine lacks.
 
+use lookback_simd::{Emulated, Isa, Line, lines_for};
 use ndarray::{Array2, s};
 
-use super::scores::{Height, PackKeys, PackStrip, Scores};
+use super::exp_weights::ExpWeights;
+use super::layout::{LINES, MAX_ROWS};
+use super::scores::{Height, PackStrip, Scores};
 use super::statistics::Partial;
-use super::tile::{LINES, MAX_ROWS};
-use super::weigh::Weigh;
-use crate::isa::{Isa, Line, Shaped, lines_for};
+use crate::pack::PackKeys;
 use crate::reference;
 use crate::score::HeadScoring;
 use crate::shape::Shape;
+use crate::testing::uniform;
 use crate::{Mask, Scoring};
-
-/// Values without a pattern in [−1, 1].
-fn array(n: usize, d: usize, salt: u32) -> Array2<f32> {
-    let mut state = salt;
-    Array2::from_shape_simple_fn((n, d), || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    })
-}
 
 /// The weights of all strips for the first 256 keys on `isa`, against the reference.
 fn check<I: Isa>(isa: I, mask: Mask) {
     let (n, m, d) = (37, 200, 9);
-    let (q, k) = (array(n, d, 1), array(m, d, 2));
+    let (q, k) = (uniform((n, d), 1), uniform((m, d), 2));
     let scoring = Scoring::default().with_mask(mask);
     let dim = |n| (1, 1, n, d);
     let shape = Shape::new(dim(n), dim(m), dim(m)).expect("valid");
@@ -63,7 +56,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
             to: &mut weights,
             stride: LINES,
         };
-        let statistics = isa.run(Weigh {
+        let statistics = isa.run(ExpWeights {
             scores,
             statistics: true,
             partial: &mut partial,
@@ -124,8 +117,8 @@ fn narrowest_and_widest_lanes() {
             offset: 3,
         },
     ] {
-        check(Shaped::<1, 3, 16, 16>, mask);
-        check(Shaped::<16, 14, 2, 1>, mask);
-        check(Shaped::<16, 16, 2, 1>, mask);
+        check(Emulated::<1, 3, 16, 16>, mask);
+        check(Emulated::<16, 14, 2, 1>, mask);
+        check(Emulated::<16, 16, 2, 1>, mask);
     }
 }

@@ -3,17 +3,12 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::QueryBlock;
-use super::statistics::{OfTile, Statistics, WORDS};
+use lookback_simd::{Line, lines_for};
+
+use super::area::QueryBlock;
+use super::layout::{LINES, WORDS};
+use super::statistics::{Statistics, StatisticsOf};
 use crate::InstructionSet;
-use crate::isa::{Line, lines_for};
-use crate::pack::BLOCK;
-
-/// Lines of a tile's row: a block of keys.
-pub(super) const LINES: usize = BLOCK / Line::LEN;
-
-/// The most rows that a tile has: the height of the highest microkernel, rounded up.
-pub(super) const MAX_ROWS: usize = 16;
 
 /// The weights of a few consecutive queries for some consecutive keys: at most 16 × 256 of them, small enough to
 /// stay in the first-level cache while all observers look at them.
@@ -123,7 +118,12 @@ impl<'a> Tile<'a> {
     }
 
     fn statistics(&self) -> &Statistics {
-        self.statistics.get_or_init(|| self.set.run(OfTile(self)))
+        let of = || StatisticsOf {
+            weights: self.weights,
+            rows: self.rows.len(),
+            width: self.width(),
+        };
+        self.statistics.get_or_init(|| self.set.run(of()))
     }
 
     /// The maxima of the rows' words (see [`Statistics`]), if they are known already.

@@ -1,12 +1,14 @@
 //! Each query's heaviest keys, exactly.
 
+use lookback_simd::{Isa, Kernel, Line};
 use ndarray::{Array4, ArrayView3, s};
 
-use super::candidates::Candidates;
-use super::offer::{Factors, Offer};
-use super::{Observer, QueryBlock, Tile, Walk};
+use super::area::{QueryBlock, Walk};
+use super::candidates::{Candidates, NO_KEY};
+use super::insert::{Factors, Insert};
+use super::observer::Observer;
+use super::tile::Tile;
 use crate::Error;
-use crate::isa::{Isa, Kernel, Line};
 use crate::shape::same;
 
 /// The k keys on which each query has the most weight, or the most weight times a factor of the key.
@@ -60,7 +62,7 @@ pub struct Heaviest {
 
 impl Heaviest {
     /// Stands in [`keys`](Heaviest::keys) where there is no key.
-    pub const NONE: u32 = u32::MAX;
+    pub const NONE: u32 = NO_KEY;
 
     /// The list of query `i` of head `h` of batch element `b`, as (key, value).
     ///
@@ -133,7 +135,7 @@ impl Observer for TopK<'_> {
 
     fn tile(&self, gathered: &mut Gathered, tile: &Tile) {
         if gathered.lists.k() > 0 {
-            tile.set().run(Offer {
+            tile.set().run(Insert {
                 tile,
                 factors: gathered.factors.as_ref().map(|all| all.of_tile(tile)),
                 lists: &mut gathered.lists,

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use super::plan::meet;
-use super::{Area, Observer, QueryBlock, Tile, Walk, within};
+use super::area::{Area, QueryBlock, Walk};
+use super::observer::Observer;
+use super::ranges::intersect;
+use super::tile::Tile;
 use crate::Error;
+use crate::shape::validate_range;
 
 /// What an observer finds when it sees some queries alone; the output has its full size, and all other queries are as
 /// ones that see no key.
@@ -21,7 +24,7 @@ impl<O: Observer> Observer for Within<O> {
     type Output = O::Output;
 
     fn start(&self, walk: &Walk) -> Result<O::Output, Error> {
-        within("queries", &self.rows, walk.n())?;
+        validate_range("queries", &self.rows, walk.n())?;
         self.observer.start(walk)
     }
 
@@ -30,7 +33,7 @@ impl<O: Observer> Observer for Within<O> {
     }
 
     fn tile(&self, state: &mut O::Block, tile: &Tile) {
-        let rows = meet(&tile.rows(), &self.rows);
+        let rows = intersect(&tile.rows(), &self.rows);
         if rows == tile.rows() {
             self.observer.tile(state, tile);
         } else if !rows.is_empty() {
@@ -51,7 +54,7 @@ impl<O: Observer> Observer for Within<O> {
     }
 
     fn wanted(&self, area: &Area) -> Range<usize> {
-        let rows = meet(&area.rows, &self.rows);
+        let rows = intersect(&area.rows, &self.rows);
         match rows.is_empty() {
             true => area.none(),
             false => self.observer.wanted(&Area {

@@ -2,9 +2,9 @@
 
 use std::f32::consts::LOG2_E;
 
+use lookback_simd::Line;
 use ndarray::ArrayView2;
 
-use crate::isa::Line;
 use crate::shape::Shape;
 use crate::{Error, Mask, Scoring};
 

@@ -3,9 +3,11 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-use super::{Bounds, HeadScoring};
-use crate::isa::math::tanh;
-use crate::isa::{Isa, Line, Tile, multiply};
+use lookback_simd::math::tanh;
+use lookback_simd::{Isa, Line, RegisterTile, multiply};
+
+use super::bounds::Bounds;
+use super::head::HeadScoring;
 
 /// Where a tile stands: its first query and first key.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +20,7 @@ pub(crate) struct TileAt {
 ///
 /// `strip` is `[d_k/16][ROWS][16]`, each panel `[d_k][16]` (see [`multiply`]).
 #[inline(always)]
-pub(crate) fn score_tile<I: Isa, T: Tile<I::V>>(
+pub(crate) fn score_tile<I: Isa, T: RegisterTile<I::V>>(
     isa: I,
     strip: &[Line],
     panels: [&[Line]; 2],
@@ -60,7 +62,7 @@ struct Rows([[Line; 2]; 16]);
 
 impl Rows {
     #[inline(always)]
-    fn store<I: Isa, T: Tile<I::V>>(&mut self, isa: I, tile: &T) {
+    fn store<I: Isa, T: RegisterTile<I::V>>(&mut self, isa: I, tile: &T) {
         for r in 0..T::ROWS {
             self.store_row(isa, r, tile.row(r).as_ref());
         }
@@ -76,7 +78,7 @@ impl Rows {
     }
 
     #[inline(always)]
-    fn load<I: Isa, T: Tile<I::V>>(&self, isa: I, r: usize) -> T::Row {
+    fn load<I: Isa, T: RegisterTile<I::V>>(&self, isa: I, r: usize) -> T::Row {
         let per_line = Line::LEN / I::LANES;
         let mut row = T::row_of(isa.splat(0.0));
         for v in 0..T::VECTORS {

@@ -3,8 +3,9 @@
 use ndarray::{Array1, Array3, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, s};
 
 use super::call::{cut, scorings, validate, with_queries};
-use super::{Sequence, Sequences};
-use crate::backward::{HeadInputs, heads_of, plan};
+use super::sequences::{Sequence, Sequences};
+use crate::backward::driver::Backward;
+use crate::backward::head::{Head, HeadGradients, HeadInputs, heads_of};
 use crate::score::HeadScoring;
 use crate::shape::{Shape, room, same_dims};
 use crate::{Error, InstructionSet, Scoring};
@@ -133,7 +134,7 @@ pub fn backward_into_on(
         .zip(scorings.chunks_exact(shape.h))
         .flat_map(|(sequence, scorings)| inputs.heads(&shape, sequence, scorings))
         .collect();
-    set.run(plan::Backward {
+    set.run(Backward {
         h: shape.h,
         h_kv: shape.h_kv,
         heads: &heads,
@@ -169,12 +170,12 @@ impl Inputs<'_> {
         shape: &Shape,
         Sequence { queries, keys, .. }: Sequence,
         scorings: &'h [HeadScoring<'h>],
-    ) -> impl Iterator<Item = plan::Head<'h>> {
+    ) -> impl Iterator<Item = Head<'h>> {
         let group = shape.group();
         scorings.iter().enumerate().map(move |(h, scoring)| {
             let of_queries = |x: &ArrayView3<'h, f32>| x.slice_move(s![h, queries.clone(), ..]);
             let of_keys = |x: &ArrayView3<'h, f32>| x.slice_move(s![h / group, keys.clone(), ..]);
-            plan::Head {
+            Head {
                 inputs: HeadInputs {
                     q: of_queries(&self.q),
                     k: of_keys(&self.k),
@@ -203,7 +204,7 @@ impl Gradients {
 }
 
 impl<'a> GradientsMut<'a> {
-    /// Refuses gradients that do not fit a validated call.
+    /// Rejects gradients that do not fit a validated call.
     fn validate(&self, inputs: &Inputs, scoring: &Scoring) -> Result<(), Error> {
         let [q, k, v] = [inputs.q.shape(), inputs.k.shape(), inputs.v.shape()];
         same_dims(&["H", "N", "d_k"], ("dq", self.dq.shape()), ("q", q))?;
@@ -234,7 +235,7 @@ impl<'a> GradientsMut<'a> {
 
     /// The gradients of each sequence's heads; those of a sequence without queries, which nothing is added to, are set to 0
     /// and left out.
-    fn by_head(self, sequences: &Sequences) -> plan::HeadGradients<'a> {
+    fn by_head(self, sequences: &Sequences) -> HeadGradients<'a> {
         let heads = |gradient, len: fn(&Sequence) -> usize| {
             let pieces = cut(gradient, sequences.iter().map(|sequence| len(&sequence)));
             let mut heads = Vec::new();
@@ -247,7 +248,7 @@ impl<'a> GradientsMut<'a> {
             }
             heads
         };
-        plan::HeadGradients {
+        HeadGradients {
             dq: heads(self.dq, |sequence| sequence.queries.len()),
             dk: heads(self.dk, |sequence| sequence.keys.len()),
             dv: heads(self.dv, |sequence| sequence.keys.len()),

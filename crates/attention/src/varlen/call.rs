@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayViewMut, Axis, Dimension};
 
-use super::{Sequence, Sequences};
+use super::sequences::{Sequence, Sequences};
 use crate::score::HeadScoring;
 use crate::shape::{Shape, same};
 use crate::{Error, Scoring};

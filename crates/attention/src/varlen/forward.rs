@@ -3,8 +3,8 @@
 use ndarray::{Array2, Array3, ArrayView3, ArrayViewMut2, ArrayViewMut3, s};
 
 use super::call::{cut, scorings, validate, with_queries};
-use super::{Sequence, Sequences};
-use crate::forward::plan;
+use super::sequences::{Sequence, Sequences};
+use crate::forward::driver::{BatchElement, Forward};
 use crate::shape::{room, same_dims};
 use crate::{Element, Error, InstructionSet, Scoring};
 
@@ -100,7 +100,7 @@ pub fn forward_into_on<E: Element>(
     let elements = with_queries(sequences)
         .zip(outs.zip(heads))
         .map(
-            |(Sequence { queries, keys, .. }, ((o, lse), scorings))| plan::BatchElement {
+            |(Sequence { queries, keys, .. }, ((o, lse), scorings))| BatchElement {
                 q: q.slice_move(s![.., queries, ..]),
                 k: k.slice_move(s![.., keys.clone(), ..]),
                 v: v.slice_move(s![.., keys, ..]),
@@ -110,7 +110,7 @@ pub fn forward_into_on<E: Element>(
             },
         )
         .collect();
-    let call = plan::Forward {
+    let call = Forward {
         elements,
         h_kv: shape.h_kv,
         d_k: shape.d_k,

@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayView3, Axis, s};
 
 use super::call::validate;
-use super::{Sequence, Sequences};
+use super::sequences::{Sequence, Sequences};
 use crate::observe::{self, Observer};
 use crate::shape::same_dims;
 use crate::{Element, Error, InstructionSet, Scoring};

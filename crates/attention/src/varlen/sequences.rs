@@ -162,7 +162,7 @@ impl<'a> Sequences<'a> {
         })
     }
 
-    /// Refuses sequences that do not end where `n` queries and `m` keys do.
+    /// Rejects sequences that do not end where `n` queries and `m` keys do.
     pub(super) fn end_at(&self, n: usize, m: usize) -> Result<(), Error> {
         for (list, lengths, tokens) in [(QUERIES, self.queries, n), (KEYS, self.keys, m)] {
             let last = lengths[lengths.len() - 1];
@@ -187,7 +187,7 @@ impl Sequence {
     }
 }
 
-/// Refuses cumulative lengths that do not begin with 0, or that fall.
+/// Rejects cumulative lengths that do not begin with 0, or that fall.
 fn never_falls(list: &'static str, lengths: &[usize]) -> Result<(), Error> {
     let Some(&first) = lengths.first() else {
         return Err(Error::ZeroSize {

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Isa, Kernel, Line, RegisterTile};
+
 use crate::InstructionSet;
 use crate::forward::Values;
-use crate::isa::{Isa, Kernel, Line, Tile};
+use crate::observe::exp_weights::exp_weights_of_row;
+use crate::observe::layout::LINES;
 use crate::observe::scores::Strip;
 use crate::observe::statistics::{Partial, Statistics};
-use crate::observe::tile::LINES;
-use crate::observe::weigh::weigh_row;
 use crate::pack::KvBlock;
 
 /// Turns a band's scores for some keys into weights, and adds these times the values to the band's sums.
@@ -41,11 +42,11 @@ impl Attend<'_> {
         let panels = self.keys.len().div_ceil(Line::LEN);
         for (at, strip) in self.strips.iter().enumerate() {
             for r in 0..strip.rows.len() {
-                let in_band = at * I::Tile::ROWS + r;
+                let in_band = at * I::WideTile::ROWS + r;
                 let scores = &self.scores[in_band * self.stride..][..panels];
                 let row = &mut self.weights[in_band * LINES..][..panels];
                 let partial = (&mut *self.partial, in_band);
-                weigh_row::<I, STATISTICS>(isa, Some(scores), row, strip.lse(r), partial);
+                exp_weights_of_row::<I, STATISTICS>(isa, Some(scores), row, strip.lse(r), partial);
             }
         }
     }
@@ -65,7 +66,7 @@ impl Kernel for Attend<'_> {
         let sums = self.o.chunks_exact_mut(of_strip);
         for (at, (strip, o)) in self.strips.iter().zip(sums).enumerate() {
             let mut values = Values::<LINES> {
-                weights: &self.weights[at * I::Tile::ROWS * LINES..],
+                weights: &self.weights[at * I::WideTile::ROWS * LINES..],
                 stride: 1,
                 block,
                 keys: self.keys.clone(),

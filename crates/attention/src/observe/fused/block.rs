@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
+use lookback_simd::{Line, lines_for};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::attend::Attend;
 use super::softmax::{Running, Sum};
 use crate::InstructionSet;
 use crate::forward::write;
-use crate::isa::{Line, lines_for};
-use crate::observe::plan::meet;
+use crate::observe::area::{Area, QueryBlock};
+use crate::observe::exp_weights::TileSpace;
+use crate::observe::layout::MAX_ROWS;
+use crate::observe::observer::Observer;
+use crate::observe::ranges::intersect;
 use crate::observe::scores::{Queries, Scores, Strip, seen};
-use crate::observe::tile::MAX_ROWS;
-use crate::observe::weigh::TileSpace;
-use crate::observe::{Area, Observer, QueryBlock, Tile};
+use crate::observe::tile::Tile;
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::{HeadScoring, normaliser};
 
@@ -230,7 +232,7 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             rows: rows.clone(),
             keys: band.keys.clone(),
         });
-        if !meet(&band.keys, &wanted).is_empty() {
+        if !intersect(&band.keys, &wanted).is_empty() {
             let place = (rows, band.keys.clone());
             let tile = Tile::new(self.set, block, place, weights, statistics);
             self.observer.tile(state, &tile);

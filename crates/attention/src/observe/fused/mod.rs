@@ -6,18 +6,20 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 
+use lookback_simd::{Line, lines_for};
 use ndarray::{Array3, Array4, ArrayView4, s};
 use rayon::prelude::*;
 
 use self::block::{Found, Job, Workspace};
+use super::blocks::{BLOCK_ROWS, query_blocks};
 use super::merge::Merger;
-use super::plan::{BLOCK_ROWS, query_blocks, share_out};
-use super::{Observer, Walk};
 use crate::forward::Output;
-use crate::isa::{Line, lines_for};
+use crate::observe::area::Walk;
+use crate::observe::observer::Observer;
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::HeadScoring;
 use crate::shape::{Shape, room};
+use crate::threads::share_out;
 use crate::{Element, Error, InstructionSet, Scoring};
 
 /// Scores that a thread keeps, before queries are rounded up to whole strips: 2 MB, a part of the third-level cache.

@@ -1,8 +1,9 @@
 //! The first half of a block: all scores, kept, and each row's denominator.
 
+use lookback_simd::math::exp2_bounded;
+use lookback_simd::{Isa, Kernel, Line, RegisterTile};
+
 use crate::InstructionSet;
-use crate::isa::math::exp2_bounded;
-use crate::isa::{Isa, Kernel, Line, Tile};
 use crate::observe::scores::Scores;
 use crate::score::HEADROOM;
 
@@ -59,7 +60,7 @@ impl Kernel for Sum<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
         self.scores.compute(isa);
-        let height = self.scores.strips.len() * I::Tile::ROWS;
+        let height = self.scores.strips.len() * I::WideTile::ROWS;
         let row = |r: usize| &self.scores.to[r * self.scores.stride..][..self.scores.panels];
         // All maxima first: that puts the lanes of all rows together at once.
         let mut tops = [isa.splat(f32::MIN); 16];

@@ -1,14 +1,14 @@
 //! What needs the inside: the kernels at lane widths and tile shapes that this machine lacks.
 
+use lookback_simd::{Emulated, Isa, Line, lines_for};
 use ndarray::{Array2, s};
 
 use super::attend::Attend;
 use super::softmax::{Running, Sum};
-use crate::isa::{Isa, Line, Shaped, lines_for};
 use crate::measure::numbers;
+use crate::observe::layout::LINES;
 use crate::observe::scores::{Height, PackStrip, Scores};
 use crate::observe::statistics::Partial;
-use crate::observe::tile::LINES;
 use crate::pack::KvBlock;
 use crate::reference;
 use crate::score::{HeadScoring, normaliser};
@@ -103,8 +103,8 @@ fn narrowest_and_widest_lanes() {
         offset: 3,
     };
     for mask in [Mask::None, Mask::causal_at_end(37, 200), window] {
-        check(Shaped::<1, 3, 16, 16>, mask);
-        check(Shaped::<16, 14, 2, 1>, mask);
-        check(Shaped::<16, 16, 2, 1>, mask);
+        check(Emulated::<1, 3, 16, 16>, mask);
+        check(Emulated::<16, 14, 2, 1>, mask);
+        check(Emulated::<16, 16, 2, 1>, mask);
     }
 }

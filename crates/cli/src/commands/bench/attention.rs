@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use lookback_attention::InstructionSet;
-use lookback_attention::measure::{Case, Measured, measure};
+use lookback_attention::measure::{BenchmarkCase, Measured, measure};
 use serde::Serialize;
 
 use super::machine;
@@ -65,8 +65,8 @@ pub(super) fn run(args: &BenchAttentionArgs, context: &Context) -> anyhow::Resul
         .build()
         .context("no threads could be started")?;
     let cases = match args.quick {
-        true => Case::quick(),
-        false => Case::standard(),
+        true => BenchmarkCase::quick(),
+        false => BenchmarkCase::standard(),
     };
     let mut measured = Vec::new();
     for (at, case) in cases.iter().enumerate() {
@@ -117,7 +117,7 @@ struct Row {
 }
 
 impl Report {
-    fn new(threads: usize, measured: &[(Case, Measured)]) -> Self {
+    fn new(threads: usize, measured: &[(BenchmarkCase, Measured)]) -> Self {
         let peaks = measured.iter().map(|(_, found)| found.peak_gflops);
         let reads = measured.iter().filter_map(|(_, found)| found.read_gbs);
         Self {
@@ -131,7 +131,7 @@ impl Report {
 }
 
 impl Row {
-    fn new((case, found): &(Case, Measured)) -> Self {
+    fn new((case, found): &(BenchmarkCase, Measured)) -> Self {
         Self {
             name: case.operation.name(),
             b: case.b,
@@ -159,7 +159,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A case in a few words.
-fn describe(case: &Case) -> String {
+fn describe(case: &BenchmarkCase) -> String {
     format!(
         "{} B {} H {}/{} N {} M {} d {} {}",
         case.operation.name(),
@@ -177,7 +177,7 @@ fn describe(case: &Case) -> String {
 fn print(
     report: &Report,
     set: InstructionSet,
-    measured: &[(Case, Measured)],
+    measured: &[(BenchmarkCase, Measured)],
 ) -> anyhow::Result<()> {
     let mut out = output::stdout();
     writeln!(
