@@ -1,4 +1,4 @@
-//! Exact fused attention that can be asked what it attended to.
+#![doc = include_str!("../README.md")]
 
 pub mod backward;
 pub mod decode;

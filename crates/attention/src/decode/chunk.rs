@@ -6,7 +6,7 @@ use super::block::{Block, FEW, MOST};
 use super::cache::HeadRows;
 use super::call::{CHUNK, Call, HeadAt};
 use super::rows::{attend_all, attend_rows};
-use super::workspace::State;
+use super::workspace::ChunkSoftmax;
 use crate::Error;
 use crate::shape::Shape;
 
@@ -18,14 +18,14 @@ pub(super) fn attend<I: Isa, E: Widen>(
     isa: I,
     call: &Call<E>,
     task: usize,
-    states: &mut [State],
+    states: &mut [ChunkSoftmax],
     o: &mut [Line],
 ) -> Result<(), Error> {
     let Shape { h_kv, n, m, .. } = call.shape;
     let (head, chunk) = (task / call.chunks(), task % call.chunks());
     let (b, kv) = (head / h_kv, head % h_kv);
     let keys = call.scoring.key_length(b, m);
-    states.fill(State::EMPTY);
+    states.fill(ChunkSoftmax::EMPTY);
     let mask = &call.scoring.mask;
     let first = mask.visible(0, keys).start.max(chunk * CHUNK);
     let end = mask.visible(n - 1, keys).end.min((chunk + 1) * CHUNK);

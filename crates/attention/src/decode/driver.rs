@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::call::{CHUNK, Call};
 use super::chunk::attend;
 use super::merge::Merge;
-use super::workspace::{State, Workspace};
+use super::workspace::{ChunkSoftmax, Workspace};
 use crate::score::HeadScoring;
 use crate::shape::Shape;
 use crate::{Error, Scoring};
@@ -45,7 +45,7 @@ impl<E: Widen> Kernel for Decode<'_, '_, '_, '_, E> {
         let rows = self.shape.group() * self.shape.n;
         let chunks = m.div_ceil(CHUNK);
         grow(q, &[b, h_kv, rows, q_lines], Line::ZERO)?;
-        grow(states, &[b, h_kv, chunks, rows], State::EMPTY)?;
+        grow(states, &[b, h_kv, chunks, rows], ChunkSoftmax::EMPTY)?;
         grow(o, &[b, h_kv, chunks, rows, o_lines], Line::ZERO)?;
         pack_all(self.q, &self.shape, self.scoring, q)?;
         let call = Call {
@@ -117,7 +117,7 @@ struct Parts<'w> {
     /// The first task.
     first: usize,
     /// `[tasks][rows]`
-    states: &'w mut [State],
+    states: &'w mut [ChunkSoftmax],
     /// `[tasks][rows][d_v/16]`
     o: &'w mut [Line],
 }

@@ -7,7 +7,7 @@ use lookback_simd::{Isa, Line, Widen};
 
 use super::block::{Block, MOST};
 use super::call::{Call, HeadAt};
-use super::workspace::State;
+use super::workspace::ChunkSoftmax;
 use crate::Error;
 use crate::score::{HEADROOM, HeadScoring, TileAt, apply_options_to_row, hide_in_row};
 
@@ -22,7 +22,7 @@ pub(super) fn exp_weights<I: Isa, E: Widen, const B: usize>(
     call: &Call<E>,
     (head, row): (&HeadAt, usize),
     block: &Block<E, B>,
-    (scores, (state, o)): (&mut Scores, (&mut State, &mut [Line])),
+    (scores, (state, o)): (&mut Scores, (&mut ChunkSoftmax, &mut [Line])),
 ) -> Result<Range<usize>, Error> {
     let &HeadAt { b, kv, keys, .. } = head;
     let n = call.shape.n;
@@ -49,7 +49,7 @@ pub(super) fn exp_weights<I: Isa, E: Widen, const B: usize>(
 fn exp_weights_of_row<I: Isa>(
     isa: I,
     scores: &mut [Line],
-    state: &mut State,
+    state: &mut ChunkSoftmax,
     o: &mut [Line],
     (at, head, visible): (TileAt, Option<&HeadScoring>, Range<usize>),
 ) {

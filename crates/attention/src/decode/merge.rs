@@ -3,7 +3,7 @@
 use lookback_simd::{Isa, Kernel, Line};
 use ndarray::{ArrayViewMut2, ArrayViewMut3};
 
-use super::workspace::State;
+use super::workspace::ChunkSoftmax;
 use crate::score::normaliser;
 
 /// One key/value head of one batch element.
@@ -13,7 +13,7 @@ pub(super) struct Merge<'w, 'a> {
     /// `[group]`: the sinks' logits in log₂ units, −∞ without.
     pub(super) sinks: Sinks<'w>,
     /// `[chunks][rows]`
-    pub(super) states: &'w mut [State],
+    pub(super) states: &'w mut [ChunkSoftmax],
     /// `[chunks][rows][d_v/16]`
     pub(super) o: &'w mut [Line],
     /// \[group, N, d_v\]

@@ -6,7 +6,7 @@ use super::block::{Block, MOST};
 use super::call::{Call, HeadAt};
 use super::exp_weights::{Scores, exp_weights};
 use super::products::{add_value, dots};
-use super::workspace::State;
+use super::workspace::ChunkSoftmax;
 use crate::Error;
 
 /// Every row of a group against one block, as many rows at a time as registers hold.
@@ -16,7 +16,7 @@ pub(super) fn attend_all<I: Isa, E: Widen>(
     call: &Call<E>,
     head: &HeadAt,
     block: &Block<E, MOST>,
-    (states, o): (&mut [State], &mut [Line]),
+    (states, o): (&mut [ChunkSoftmax], &mut [Line]),
 ) -> Result<(), Error> {
     let wide = match (call.shape.d_k, call.shape.d_v) {
         (64, 64) => 4,
@@ -54,7 +54,7 @@ pub(super) fn attend_rows<
     call: &Call<E>,
     (head, row): (&HeadAt, usize),
     block: &Block<E, B>,
-    (states, o): (&mut [State], &mut [Line]),
+    (states, o): (&mut [ChunkSoftmax], &mut [Line]),
 ) -> Result<usize, Error> {
     let (q_lines, o_lines) = (lines_for(call.shape.d_k), lines_for(call.shape.d_v));
     let q = &head.q[row * q_lines..];

@@ -3,7 +3,7 @@
 use lookback_simd::{Isa, Line, RegisterTile};
 use ndarray::{ArrayViewMut1, ArrayViewMut2};
 
-use super::strip::State;
+use super::strip::StripSoftmax;
 use crate::score::normaliser;
 
 /// Writes O \[rows, d_v\] and the LSE \[rows\] of a task: each strip's sums over the softmax's denominator, and that
@@ -11,7 +11,7 @@ use crate::score::normaliser;
 #[inline(always)]
 pub(super) fn finish<'w, I: Isa>(
     isa: I,
-    strips: impl Iterator<Item = (&'w [Line], &'w State)>,
+    strips: impl Iterator<Item = (&'w [Line], &'w StripSoftmax)>,
     sink: f64,
     (mut o, mut lse): (ArrayViewMut2<f32>, ArrayViewMut1<f32>),
 ) {

@@ -13,7 +13,7 @@ use crate::pack::KvBlock;
 use crate::score::{Bounds, HEADROOM, HeadScoring, TileAt, score_tile};
 
 /// The running softmax of a strip's rows.
-pub(super) struct State {
+pub(super) struct StripSoftmax {
     /// What the exponents are taken against; `f32::MIN` before the first finite score.
     pub(super) reference: [f32; 16],
     /// Sums of the weights, one vector a row, its lanes not yet added.
@@ -21,10 +21,10 @@ pub(super) struct State {
     pub(super) bounds: Bounds,
 }
 
-impl State {
+impl StripSoftmax {
     /// No key seen yet.
-    pub(super) fn new(bounds: Bounds) -> State {
-        State {
+    pub(super) fn new(bounds: Bounds) -> StripSoftmax {
+        StripSoftmax {
             reference: [f32::MIN; 16],
             sums: [Line::ZERO; 16],
             bounds,
@@ -49,7 +49,7 @@ pub(super) struct Strip<'w> {
     pub(super) q: &'w [Line],
     /// `[d_v/16][ROWS][16]`
     pub(super) o: &'w mut [Line],
-    pub(super) state: &'w mut State,
+    pub(super) state: &'w mut StripSoftmax,
     pub(super) weights: &'w mut Weights,
 }
 

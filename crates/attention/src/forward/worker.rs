@@ -7,7 +7,7 @@ use lookback_simd::{Isa, Kernel, Line, RegisterTile, lines_for};
 
 use super::finish::finish;
 use super::heads::{KvHead, PackedHead, Packer};
-use super::strip::{State, Strip, Weights};
+use super::strip::{Strip, StripSoftmax, Weights};
 use super::task::Task;
 use crate::pack::BLOCK;
 use crate::score::Bounds;
@@ -50,7 +50,7 @@ struct Workspace {
     /// `[strips][d_v/16][ROWS]`: sums of weight times value.
     o: Vec<Line>,
     /// `[strips]`
-    states: Vec<State>,
+    states: Vec<StripSoftmax>,
     /// `[BLOCK/16][ROWS]`: a strip's weights for the keys of one block.
     weights: Weights,
     q_lines: usize,
@@ -106,7 +106,7 @@ fn attend<I: Isa>(isa: I, task: Task, packed: &PackedHead, workspace: &mut Works
             head.factor,
         );
         let bounds = Bounds::new(&head.mask, task.first + first, height, queries, head.keys);
-        workspace.states.push(State::new(bounds));
+        workspace.states.push(StripSoftmax::new(bounds));
     }
     let bounds = [0, strips - 1].map(|at| workspace.states[at].bounds.seen());
     for index in bounds[0].start / BLOCK..bounds[1].end.div_ceil(BLOCK) {

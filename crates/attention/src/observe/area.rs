@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::shape::{Shape, room};
 use crate::{Error, InstructionSet, Mask, Scoring};
 
-/// The dimensions of a walk, and who sees whom.
+/// The dimensions of a walk, and which keys each query sees.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walk {
     pub(super) shape: Shape,

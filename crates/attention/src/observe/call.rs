@@ -15,7 +15,7 @@ use crate::{Element, Error, Scoring};
 ///
 /// # Errors
 /// Shapes that do not fit, zero sizes and meaningless options, each as its own [`Error`] variant; and what the
-/// observer refuses.
+/// observer rejects.
 pub fn observe<E: Element, O: Observer>(
     q: ArrayView4<f32>,
     k: ArrayView4<E>,

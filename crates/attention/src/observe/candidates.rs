@@ -225,9 +225,9 @@ fn larger_of<I: Isa, const N: usize>(isa: I, lines: [&Line; N], all: &[f32]) -> 
     out
 }
 
-/// Keeps the k largest of the first `len` ≥ k values of a list in their order, with those that are too near to the k-th to be told
-/// from it by their upper halves, and tells how many these are and the least of them; or, where they are hardly fewer than all,
-/// does nothing.
+/// Keeps the k largest of the first `len` ≥ k values of a list in their order, with those that are too near to the k-th to be
+/// distinguished from it by their upper halves, and gives how many these are and the least of them; or, where they are hardly fewer
+/// than all, does nothing.
 #[inline(always)]
 fn keep<I: Isa>(
     isa: I,

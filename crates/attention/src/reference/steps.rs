@@ -189,7 +189,7 @@ pub fn concat(heads: &[ArrayView2<f64>]) -> Result<Array2<f64>, Error> {
     Ok(joined.expect("all heads have N rows, checked above"))
 }
 
-/// Refuses a matrix with a dimension of 0.
+/// Rejects a matrix with a dimension of 0.
 pub(crate) fn non_empty(
     operand: &'static str,
     matrix: &ArrayView2<f64>,

@@ -43,7 +43,7 @@
 //!
 //! [`Scoring`](crate::Scoring) means what it means for each sequence alone: mask, window and ALiBi's distance count positions
 //! within the sequence ([`Sequences`] says from where), and scale, soft cap, slopes and sinks are the same for all. A bias, whose
-//! N×M differ from one sequence to the next, and key lengths, which padding needs, are refused ([`Error::NotForSequences`]).
+//! N×M differ from one sequence to the next, and key lengths, which padding needs, are rejected ([`Error::NotForSequences`]).
 //!
 //! Sequences may be empty. One without keys leaves its queries with O = 0 and LSE = −∞ (or the sink's logit); one without
 //! queries gives its keys and values gradients of 0.

@@ -18,7 +18,7 @@ use crate::{Element, Error, InstructionSet, Scoring};
 /// Sequences are walked one after the other, each on all threads: short ones do not fill them.
 ///
 /// # Errors
-/// As [`forward`](super::forward()); and what an observer refuses.
+/// As [`forward`](super::forward()); and what an observer rejects.
 pub fn observe<E: Element, O: Observer>(
     q: ArrayView3<f32>,
     k: ArrayView3<E>,

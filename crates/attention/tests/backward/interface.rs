@@ -204,7 +204,7 @@ fn what_does_not_fit_is_refused_by_name() {
         lse: lse.view(),
         d_o: o.view(),
     };
-    let refused = |inputs: &Inputs, options: &Options, scoring: &Scoring| {
+    let rejected = |inputs: &Inputs, options: &Options, scoring: &Scoring| {
         backward(inputs, options, scoring)
             .expect_err("does not fit")
             .to_string()
@@ -218,29 +218,31 @@ fn what_does_not_fit_is_refused_by_name() {
         ..inputs.clone()
     };
     assert_eq!(
-        refused(&with, &options, &scoring),
+        rejected(&with, &options, &scoring),
         "d_v is 5 in d_o but 6 in the output of q, k and v; they must be equal"
     );
     let with = Inputs {
         o: wrong.view(),
         ..inputs.clone()
     };
-    assert!(refused(&with, &options, &scoring).contains("d_v is 5 in o "));
+    assert!(rejected(&with, &options, &scoring).contains("d_v is 5 in o "));
     let short = Array3::<f32>::zeros((1, 2, 2));
     let with = Inputs {
         lse: short.view(),
         ..inputs.clone()
     };
-    assert!(refused(&with, &options, &scoring).contains("N is 2 in lse "));
+    assert!(rejected(&with, &options, &scoring).contains("N is 2 in lse "));
     let with_d_lse = Options::default().with_d_lse(short.view());
-    assert!(refused(&inputs, &with_d_lse, &scoring).contains("N is 2 in d_lse "));
+    assert!(rejected(&inputs, &with_d_lse, &scoring).contains("N is 2 in d_lse "));
     let with = Inputs {
         k: v.view(),
         ..inputs.clone()
     };
-    assert!(refused(&with, &options, &scoring).contains("d_k is 4 in q but 6 in k"));
-    assert!(refused(&inputs, &options, &Scoring::default().with_scale(f32::NAN)).contains("scale"));
-    assert!(refused(&inputs, &options, &Scoring::default().with_sinks(&[0.0])).contains("sinks"));
+    assert!(rejected(&with, &options, &scoring).contains("d_k is 4 in q but 6 in k"));
+    assert!(
+        rejected(&inputs, &options, &Scoring::default().with_scale(f32::NAN)).contains("scale")
+    );
+    assert!(rejected(&inputs, &options, &Scoring::default().with_sinks(&[0.0])).contains("sinks"));
 
     let mut gradients = Gradients {
         dq: array(3, 4),

@@ -116,7 +116,7 @@ pub(crate) fn output_agrees(
     Ok(())
 }
 
-/// Refuses results that are not the reference's to `tolerance`, by the place of the first.
+/// Rejects results that are not the reference's to `tolerance`, by the place of the first.
 pub(crate) fn assert_agree<D: Dimension>(
     what: &str,
     found: &Array<f32, D>,

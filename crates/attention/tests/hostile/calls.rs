@@ -113,7 +113,7 @@ proptest! {
     }
 }
 
-/// That the cases above are not all refused.
+/// That the cases above are not all rejected.
 #[test]
 fn some_calls_are_answered() {
     let call = Call {

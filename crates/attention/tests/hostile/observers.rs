@@ -198,7 +198,7 @@ fn no_question_panics() {
         Ok(())
     });
     run.expect("answers or errors");
-    // That the cases are not all refused.
+    // That the cases are not all rejected.
     let answered = answered.into_inner();
     assert!(
         answered > cases as usize / 10,

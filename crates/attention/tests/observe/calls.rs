@@ -1,4 +1,4 @@
-//! How observers are called: threads, storage, numbers that are not finite, cut edges, and what is refused.
+//! How observers are called: threads, storage, numbers that are not finite, cut edges, and what is rejected.
 
 use half::{bf16, f16};
 use lookback_attention::forward::forward;
@@ -214,19 +214,19 @@ fn only_what_is_wanted_is_shown() {
 #[test]
 fn what_cannot_be_answered_is_refused() {
     let (q, k, lse) = call(20);
-    let on = |observer: &dyn Fn() -> Option<Error>| observer().expect("refused").to_string();
+    let on = |observer: &dyn Fn() -> Option<Error>| observer().expect("rejected").to_string();
     let scoring = Scoring::default();
-    macro_rules! refused {
+    macro_rules! rejected {
         ($observer:expr) => {
             on(&|| observe(q.view(), k.view(), lse.view(), &scoring, &$observer).err())
         };
     }
     assert_eq!(
-        refused!(Rows::new([3, 20])),
+        rejected!(Rows::new([3, 20])),
         "queries 20..21 is not within 0..20"
     );
     assert_eq!(
-        refused!(SpanMass::new([Span::Keys(3..21)])),
+        rejected!(SpanMass::new([Span::Keys(3..21)])),
         "keys 3..21 is not within 0..20"
     );
     let tile = |rows, height| PooledTile {
@@ -234,18 +234,18 @@ fn what_cannot_be_answered_is_refused() {
         height,
         ..whole(20, Pool::Max)
     };
-    assert_eq!(refused!(tile(0..21, 2)), "rows 0..21 is not within 0..20");
+    assert_eq!(rejected!(tile(0..21, 2)), "rows 0..21 is not within 0..20");
     let empty = "the number of rows of the pooled tile is 0; it must be at least 1";
-    assert_eq!(refused!(tile(4..4, 2)), empty);
+    assert_eq!(rejected!(tile(4..4, 2)), empty);
     let flat = "the height of the pooled tile is 0; it must be at least 1";
-    assert_eq!(refused!(tile(0..4, 0)), flat);
-    assert!(refused!(tile(0..4, usize::MAX)).contains("it must be at most 2^28"));
+    assert_eq!(rejected!(tile(0..4, 0)), flat);
+    assert!(rejected!(tile(0..4, usize::MAX)).contains("it must be at most 2^28"));
     let factors = Array3::from_elem((1, 2, 20), -1.0);
     let negative = "factors is -1; each must be finite and not negative";
-    assert_eq!(refused!(TopK::by_product(2, factors.view())), negative);
+    assert_eq!(rejected!(TopK::by_product(2, factors.view())), negative);
     let factors = Array3::zeros((1, 2, 19));
     let short = "M is 19 in the factors but 20 in k; they must be equal";
-    assert_eq!(refused!(TopK::by_product(2, factors.view())), short);
+    assert_eq!(rejected!(TopK::by_product(2, factors.view())), short);
     let lse = Array3::zeros((1, 2, 19));
     let call = observe(q.view(), k.view(), lse.view(), &scoring, &Entropy);
     let message = "N is 19 in lse but 20 in q; they must be equal";

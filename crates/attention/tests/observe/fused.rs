@@ -244,7 +244,7 @@ fn many_keys_make_low_blocks() {
         let (out, found) =
             forward_and_observe_on(set, q.view(), kv, &scoring, &top).expect("valid");
         assert_agree("o", &out.o, &expected.o, 1e-6);
-        // An LSE of 12 is told to 1e-6.
+        // f32 holds an LSE of 12 to 1e-6.
         assert_agree("lse", &out.lse, &expected.lse, 2e-6);
         let call = (q.view(), k.view(), out.lse.view());
         let apart = observe_on(set, call, &scoring, &[], &top).expect("valid");
@@ -275,11 +275,11 @@ fn what_does_not_fit_is_refused() {
     let [q, k, v] = operands(20);
     let scoring = Scoring::default();
     let short = v.slice(ndarray::s![.., .., ..19, ..]);
-    let refused = forward_and_observe(q.view(), k.view(), short, &scoring, &Entropy);
-    let refused = refused.expect_err("19 values for 20 keys");
+    let rejected = forward_and_observe(q.view(), k.view(), short, &scoring, &Entropy);
+    let rejected = rejected.expect_err("19 values for 20 keys");
     assert!(
-        matches!(refused, Error::ShapeMismatch { dimension: "M", .. }),
-        "{refused}"
+        matches!(rejected, Error::ShapeMismatch { dimension: "M", .. }),
+        "{rejected}"
     );
     let beyond = PooledTile {
         rows: 0..21,
@@ -288,14 +288,17 @@ fn what_does_not_fit_is_refused() {
         width: 5,
         pool: Pool::Mean,
     };
-    let refused = forward_and_observe(q.view(), k.view(), v.view(), &scoring, &beyond);
-    let refused = refused.expect_err("21 rows of 20");
+    let rejected = forward_and_observe(q.view(), k.view(), v.view(), &scoring, &beyond);
+    let rejected = rejected.expect_err("21 rows of 20");
     assert!(
-        matches!(refused, Error::RangeOutOfBounds { end: 21, .. }),
-        "{refused}"
+        matches!(rejected, Error::RangeOutOfBounds { end: 21, .. }),
+        "{rejected}"
     );
     let cold = Scoring::default().with_scale(f32::NAN);
-    let refused = forward_and_observe(q.view(), k.view(), v.view(), &cold, &Entropy);
-    let refused = refused.expect_err("a scale of NaN");
-    assert!(matches!(refused, Error::NonFiniteScale { .. }), "{refused}");
+    let rejected = forward_and_observe(q.view(), k.view(), v.view(), &cold, &Entropy);
+    let rejected = rejected.expect_err("a scale of NaN");
+    assert!(
+        matches!(rejected, Error::NonFiniteScale { .. }),
+        "{rejected}"
+    );
 }

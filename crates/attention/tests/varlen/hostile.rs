@@ -54,7 +54,7 @@ prop_compose! {
     }
 }
 
-/// Every operation; what they answer does not matter. Nothing where the call is refused.
+/// Every operation; what they answer does not matter. Nothing where the call is rejected.
 fn attempt(call: &Call) -> Option<()> {
     let ones = call.values.map(|x| Array3::from_elem((1, 1, 1), x));
     let [q, k, v]: [ArrayView3<f32>; 3] = [
@@ -103,7 +103,7 @@ proptest! {
     }
 }
 
-/// That the cases above are not all refused.
+/// That the cases above are not all rejected.
 #[test]
 fn some_calls_are_answered() {
     let call = Call {

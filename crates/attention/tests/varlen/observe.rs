@@ -73,9 +73,9 @@ fn what_an_observer_refuses_is_an_error() {
         |_, _| rows.clone(),
     );
     // The second sequence has no query 3.
-    let refused = found.expect_err("misuse");
+    let rejected = found.expect_err("misuse");
     assert!(
-        matches!(refused, Error::RangeOutOfBounds { len: 2, .. }),
-        "{refused}"
+        matches!(rejected, Error::RangeOutOfBounds { len: 2, .. }),
+        "{rejected}"
     );
 }

@@ -61,7 +61,7 @@ fn the_leading_values() {
         let ranked = ranked(lines);
         let values = Line::flat(&ranked);
         for k in [1, 2, 7, 16, lines * Line::LEN] {
-            // Whole numbers below 64 are told apart by their upper halves.
+            // Whole numbers below 64 differ in their upper halves.
             let is_larger = |a: f32, b: f32| a > b || (a.is_nan() && !b.is_nan());
             let larger = |x: f32| values.iter().filter(|&&y| is_larger(y, x)).count();
             let leads = values.iter().map(|&x| larger(x) < k);

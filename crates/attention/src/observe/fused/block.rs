@@ -6,7 +6,7 @@ use lookback_simd::{Line, lines_for};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::attend::Attend;
-use super::softmax::{Running, Sum};
+use super::softmax::{RowSoftmax, Sum};
 use crate::InstructionSet;
 use crate::forward::write;
 use crate::observe::area::{Area, QueryBlock};
@@ -26,7 +26,7 @@ pub(super) struct Workspace {
     scores: Vec<Line>,
     stride: usize,
     /// \[rows\]
-    rows: Vec<Running>,
+    rows: Vec<RowSoftmax>,
     /// `[strips][d_v/16][ROWS][16]`
     o: Vec<Line>,
     tile: TileSpace,
@@ -49,7 +49,7 @@ impl Workspace {
         self.stride = stride;
         self.scores.resize(rows * stride, Line::ZERO);
         self.rows.clear();
-        self.rows.resize(rows, Running::NONE);
+        self.rows.resize(rows, RowSoftmax::NONE);
         self.o.clear();
         self.o.resize(sums, Line::ZERO);
     }
@@ -176,7 +176,7 @@ impl<O: Observer> Job<'_, '_, '_, O> {
     }
 
     /// What each row's weighted sum is to be multiplied by, since weights are taken against an LSE that is rounded; and the LSE.
-    fn normalise(&self, strips: &mut [Strip], rows: &[Running]) -> (Vec<f32>, Vec<f32>) {
+    fn normalise(&self, strips: &mut [Strip], rows: &[RowSoftmax]) -> (Vec<f32>, Vec<f32>) {
         let height = rows.len() / strips.len();
         let (mut factors, mut all) = (Vec::new(), Vec::new());
         for (strip, rows) in strips.iter_mut().zip(rows.chunks(height)) {

@@ -51,7 +51,7 @@ const SCORES: usize = 1 << 19;
 ///
 /// # Errors
 /// Shapes that do not fit, zero sizes, meaningless options, and results that there is no memory for, each as its own [`Error`]
-/// variant; and what the observer refuses.
+/// variant; and what the observer rejects.
 pub fn forward_and_observe<E: Element, O: Observer>(
     q: ArrayView4<f32>,
     k: ArrayView4<E>,

@@ -9,16 +9,16 @@ use crate::score::HEADROOM;
 
 /// A row's sum so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Running {
+pub(super) struct RowSoftmax {
     /// What the exponents are taken against; `f32::MIN` before the first finite score.
     pub(super) reference: f32,
     /// Σ 2^(score − reference), a part in each lane.
     lanes: Line,
 }
 
-impl Running {
+impl RowSoftmax {
     /// Of no key.
-    pub(super) const NONE: Running = Running {
+    pub(super) const NONE: RowSoftmax = RowSoftmax {
         reference: f32::MIN,
         lanes: Line::ZERO,
     };
@@ -44,7 +44,7 @@ impl Running {
 pub(super) struct Sum<'w, 'a> {
     pub(super) scores: Scores<'w, 'a>,
     /// Of all rows of the band.
-    pub(super) rows: &'w mut [Running],
+    pub(super) rows: &'w mut [RowSoftmax],
 }
 
 impl Sum<'_, '_> {

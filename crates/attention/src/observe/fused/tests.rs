@@ -4,7 +4,7 @@ use lookback_simd::{Emulated, Isa, Line, lines_for};
 use ndarray::{Array2, s};
 
 use super::attend::Attend;
-use super::softmax::{Running, Sum};
+use super::softmax::{RowSoftmax, Sum};
 use crate::measure::numbers;
 use crate::observe::layout::LINES;
 use crate::observe::scores::{Height, PackStrip, Scores};
@@ -44,7 +44,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
         });
         let (panels, stride) = (lines_for(m), lines_for(m) + 2);
         let mut scores = vec![Line::ZERO; height * stride];
-        let mut running = vec![Running::NONE; height];
+        let mut running = vec![RowSoftmax::NONE; height];
         isa.run(Sum {
             scores: Scores {
                 strips: std::slice::from_ref(&strip),
@@ -60,7 +60,7 @@ fn check<I: Isa>(isa: I, mask: Mask) {
             },
             rows: &mut running,
         });
-        let of_row = |row: &Running| normaliser(row.reference.into(), row.sum(), head.sink).1;
+        let of_row = |row: &RowSoftmax| normaliser(row.reference.into(), row.sum(), head.sink).1;
         let lse: Vec<f32> = running[..rows.len()].iter().map(of_row).collect();
         strip.set_lse(&lse);
         let mut weights = vec![Line::ZERO; height * LINES];
