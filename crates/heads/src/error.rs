@@ -85,15 +85,15 @@ pub enum Error {
         /// How many words it is.
         count: usize,
     },
-    /// A candidate was named that stands before none of the words of interest.
-    #[error("the candidate {candidate:?} stands before none of {}: a head sees only what was read before", .interest.join(", "))]
+    /// A candidate was named that none of the words of interest sees.
+    #[error("the candidate {candidate:?} comes before none of {}: a head sees only what was read before", .interest.join(", "))]
     CandidateNotBefore {
         /// The candidate.
         candidate: String,
         /// The words of interest.
         interest: Vec<String>,
     },
-    /// Fewer than two candidates stand before the word.
+    /// Fewer than two candidates come before the word.
     #[error(
         "{word:?} has {} before it; a choice needs two: name them with their words in the text",
         few(.found)
@@ -101,7 +101,7 @@ pub enum Error {
     FewCandidates {
         /// The word asked about.
         word: String,
-        /// Whom it may stand for, as far as anyone was found; at most one.
+        /// The candidates that were found; at most one.
         found: Vec<String>,
     },
     /// A cut edge is not written as one.
@@ -139,7 +139,18 @@ pub enum Error {
         /// What is wrong with its first line, where it has one.
         first: Option<String>,
     },
-    /// A word stands for no token.
+    /// Two words begin with one token, whose logit is compared with itself.
+    #[error(
+        "{:?} and {:?} begin with the same token, {token:?}, so that every part of the difference would be 0: choose \
+         words that begin with different tokens", .words.0, .words.1
+    )]
+    SameToken {
+        /// The words.
+        words: (String, String),
+        /// The token.
+        token: String,
+    },
+    /// A word has no token.
     #[error("an empty word has no token whose logit could be taken apart; name a word")]
     NoToken,
     /// There is nothing to average over.

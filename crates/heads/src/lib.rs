@@ -34,6 +34,7 @@
 
 pub mod candidates;
 pub mod copying;
+mod default_head;
 pub mod edges;
 pub mod edit_distance;
 mod error;
@@ -47,6 +48,7 @@ pub mod lists;
 pub mod logits;
 pub mod look;
 pub mod mean_output;
+pub mod model_scores;
 pub mod prediction;
 pub mod probes;
 pub mod profile;
@@ -54,20 +56,15 @@ mod random;
 pub mod retrieval;
 pub mod rollout;
 mod select;
+mod similarity;
 pub mod token_attention;
+mod visible;
 pub mod who;
 
 pub use candidates::{Candidate, candidates};
+pub use default_head::{DefaultHead, default_head};
 pub use error::Error;
 pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
 pub use select::{Occurrence, WordName, label};
-
-/// The text of the tokens that a prefix stands for.
-pub(crate) fn prefix_text(
-    model: &lookback_model::Model,
-    prefix: &lookback_model::Prefix,
-) -> Result<String, Error> {
-    let encoding = model.tokenizer().encode("", prefix)?;
-    Ok(model.tokenizer().decode(&encoding.ids, false))
-}
+pub use similarity::Similarity;

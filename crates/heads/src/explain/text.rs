@@ -20,3 +20,8 @@ pub(super) fn first_of(listed: &[String], things: &str) -> Option<String> {
     }
     Some(first)
 }
+
+/// `1 token`, `21 tokens`.
+pub(super) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -5,7 +5,6 @@
 //! from one that follows what is said of whoever stands in a clause.
 
 use super::question::{Question, Span};
-use super::variants::capitalised;
 use crate::lists::is_determiner;
 
 /// Words that may stand between the two clauses, behind the comma.
@@ -138,6 +137,14 @@ fn end_of_clause(text: &str) -> Option<usize> {
         }
     }
     before.strip_suffix([',', ';']).map(str::len)
+}
+
+pub(super) fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 fn uncapitalised(words: &str) -> String {
