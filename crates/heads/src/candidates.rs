@@ -22,7 +22,7 @@ pub struct Candidate {
 /// several times is one candidate.
 ///
 /// A word is capitalised where its first letter is upper case. So *Yet* at the head of a sentence is none, while a
-/// noun there (*Students …*) is taken: only a person can tell that it is no name.
+/// noun there (*Students …*) is taken: only a person can see that it is no name.
 ///
 /// ```
 /// use lookback_trace::Words;

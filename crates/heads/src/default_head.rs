@@ -51,7 +51,11 @@ pub fn default_head(trace: &Trace, word: &Range<usize>) -> Result<DefaultHead, E
             rows.push((HeadId { layer, head }, row));
         }
     }
-    Ok(of_rows(trace, word, rows.iter().map(|(head, row)| (*head, row))))
+    Ok(of_rows(
+        trace,
+        word,
+        rows.iter().map(|(head, row)| (*head, row)),
+    ))
 }
 
 /// The same from every head's weights at the word: \[N\] each, the mean over its tokens.

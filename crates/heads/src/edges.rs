@@ -90,10 +90,7 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
         let rows = select::tokens_of(&words, &from);
         let mut heads = name.heads.clone();
         if heads.is_empty() {
-            let layers = 0..config.layers;
-            heads.extend(
-                layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head })),
-            );
+            heads.extend(head::all(config.layers, config.heads));
         }
         let keys: usize = to.iter().map(|&word| tokens(word).len()).sum();
         let more = keys.saturating_mul(rows.len() * heads.len());

@@ -158,7 +158,8 @@ pub enum Error {
     NoReference,
     /// The text has no row that says anything.
     #[error(
-        "{tokens} tokens are too few: what stands before the text is the sink, and at least one token must follow it"
+        "{} too few: the first token, or the prefix, is the sink, and at least one token must follow it",
+        are(*.tokens)
     )]
     TooShort {
         /// How many tokens there are, the prefix's included.
@@ -167,9 +168,9 @@ pub enum Error {
     /// A number could not be computed.
     #[error("{0}")]
     Numeric(String),
-    /// The text is too long to be walked through.
+    /// The text is too long to be explained.
     #[error(
-        "the text has {tokens} tokens, and the walk takes at most {limit}: it builds the N×N matrices that the fused \
+        "the text has {tokens} tokens, and explain takes at most {limit}: it builds the N×N matrices that the fused \
          kernel avoids; shorten the text"
     )]
     TooLong {
@@ -178,8 +179,8 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
-    /// The model does something to its scores that the walk has no step for.
-    #[error("layer {layer} of this model has {what}, which the walk does not show yet")]
+    /// The model does something to its scores that no step explains.
+    #[error("layer {layer} of this model has {what}, which no step explains yet")]
     NoStepFor {
         /// The layer.
         layer: usize,
@@ -189,13 +190,13 @@ pub enum Error {
     /// The text could not be encoded.
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),
-    /// The trace refused.
+    /// The trace's own error.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),
-    /// The model refused.
+    /// The model's own error.
     #[error(transparent)]
     Model(#[from] lookback_model::Error),
-    /// A step of the reference, or the fused kernel, refused.
+    /// A step of the reference, or the fused kernel, failed.
     #[error(transparent)]
     Attention(#[from] lookback_attention::Error),
 }
@@ -208,6 +209,14 @@ fn times(count: usize) -> String {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
         _ => format!("{count} times"),
+    }
+}
+
+/// `1 token is`, `2 tokens are`.
+fn are(tokens: usize) -> String {
+    match tokens {
+        1 => "1 token is".to_owned(),
+        _ => format!("{tokens} tokens are"),
     }
 }
 

@@ -29,11 +29,7 @@ use crate::{Error, WordName, lists};
 /// assert_eq!(interest("Ann left.", &words, &[])?, [1..2]);
 /// # Ok::<(), lookback_heads::Error>(())
 /// ```
-pub fn interest(
-    text: &str,
-    words: &Words,
-    named: &[WordName],
-) -> Result<Vec<Range<usize>>, Error> {
+pub fn interest(text: &str, words: &Words, named: &[WordName]) -> Result<Vec<Range<usize>>, Error> {
     if words.is_empty() {
         return Err(Error::NoWords);
     }

@@ -12,7 +12,7 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::{Array3, Array4, ArrayView1, Axis, s};
 use serde::Serialize;
 
-use crate::{Error, visible};
+use crate::{Error, sink, visible};
 
 /// A row puts its weight on the sink where more than this share of it lies there (Gu et al. 2024).
 pub const SINK_THRESHOLD: f32 = 0.3;
@@ -182,7 +182,7 @@ impl Selection {
             .slice(s![0, id.head, self.rows.clone(), ..]);
         let on_keys = by_distance.sum_axis(Axis(1));
         let each = mass.iter().zip(&on_keys);
-        each.map(|(mass, keys)| mass + (1.0 - keys).max(0.0))
+        each.map(|(mass, &keys)| mass + sink::learned(trace, id.layer, keys.into()) as f32)
             .collect()
     }
 
@@ -190,7 +190,9 @@ impl Selection {
     /// left off the end. (Rows behind the last that counts see no key.)
     fn uncounted(&self, trace: &Trace, id: HeadId) -> Result<Vec<f64>, Error> {
         let rows = 0..self.rows.start;
-        let ends = rows.clone().map(|row| visible::keys(trace, id.layer, row).end);
+        let ends = rows
+            .clone()
+            .map(|row| visible::keys(trace, id.layer, row).end);
         let keys = 0..ends.max().unwrap_or(0);
         let weights = trace.weights(id.layer, id.head, rows, keys)?;
         let columns = weights.columns().into_iter();
@@ -267,10 +269,14 @@ impl Moved<'_> {
 
     /// `weights` \[rows\] lie on the key `back` tokens before each row; 0 where there is none.
     fn by_distance(&self, weights: ArrayView1<f32>, back: isize) -> f64 {
-        let norm = |key: isize| usize::try_from(key).ok().and_then(|key| self.vnorm.get(key));
-        let each = (self.first - back..).zip(weights).map(|(key, &weight)| {
-            f64::from(weight) * norm(key).copied().map_or(0.0, f64::from)
-        });
+        let norm = |key: isize| {
+            usize::try_from(key)
+                .ok()
+                .and_then(|key| self.vnorm.get(key))
+        };
+        let each = (self.first - back..)
+            .zip(weights)
+            .map(|(key, &weight)| f64::from(weight) * norm(key).copied().map_or(0.0, f64::from));
         ratio(each.sum(), self.total())
     }
 }

@@ -163,7 +163,8 @@ pub fn label(words: &Words, word: usize) -> String {
 }
 
 /// The same of a word that [`WordName::find_one`] found, which may be several of the trace's words in a row.
-pub(crate) fn label_of(text: &str, words: &Words, at: &Range<usize>) -> String {
+#[must_use]
+pub fn label_of(text: &str, words: &Words, at: &Range<usize>) -> String {
     if at.len() == 1 {
         return label(words, at.start);
     }

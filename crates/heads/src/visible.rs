@@ -27,9 +27,8 @@ pub(crate) fn words(trace: &Trace, of: &Range<usize>) -> usize {
         .clone()
         .filter_map(|word| words.get(word))
         .flat_map(|word| word.tokens.clone());
-    let ends = tokens.flat_map(|row| {
-        (0..trace.layer_count()).map(move |layer| keys(trace, layer, row).end)
-    });
+    let ends = tokens
+        .flat_map(|row| (0..trace.layer_count()).map(move |layer| keys(trace, layer, row).end));
     let end = ends.max().unwrap_or(0);
     let seen = words.iter().take_while(|word| word.tokens.start < end);
     seen.count().max(of.end)

@@ -59,7 +59,9 @@ export interface TokenAttention {
   hidden: number;
   learned_sink: number;
   other: number;
-  set_aside: number[];
+  excluded: number[];
+  /** The head that is shown where none is chosen; none for tokens, and where no server says it. */
+  default_head?: HeadId | null;
   received: number[];
   received_hidden: number[];
   ranked: HeadAttention[];

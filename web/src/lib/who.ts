@@ -32,23 +32,27 @@ export interface Who {
   probe: string | null;
   rows: WhoRow[];
   cause: { log_prob: number[]; effects: Effect[] };
-  /** Similarity of raw embeddings with each candidate. */
-  baseline: number[];
+  /** Similarity of raw embeddings with each candidate: softmax(x·x), and of x·x/√d. */
+  baseline: { similarity: number[]; scaled: number[] };
+  /** A verdict, its reason, a caveat. */
   verdict: string[];
+  /** What they rest on. */
+  evidence: string[];
 }
 
 export interface WhoRow {
   from: Row;
-  pooled: HeadReading;
-  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: Habit })[];
+  all_heads: HeadReading;
+  answering_heads: HeadReading;
+  heads: (HeadReading & HeadId & { swapped: number[]; prefers: Habit })[];
   controls: {
     /** A connective or the word itself, turned into another; or the clauses' order. */
-    turn: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
+    flip: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
     best: HeadId & { meaning: number };
     chance: number;
     consistent: number;
     heads: number;
-    tells_apart: boolean;
+    distinguishes: boolean;
   }[];
 }
 
@@ -59,7 +63,7 @@ export interface HeadReading {
 }
 
 export interface Effect {
-  change: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
+  intervention: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
   kl: number;
   log_prob_change: number[];
 }

@@ -4,12 +4,12 @@ use lookback_attention::{Mask, Scoring, reference};
 use ndarray::{Array1, Array2, ArrayView1};
 
 use super::build::{check_matrix, column, product, shapes, step};
+use super::explanation::Step;
 use super::fused::Fused;
 use super::inputs::Inputs;
-use super::text::{count, first_of, percent};
-use super::explanation::Step;
 use crate::Error;
 use crate::similarity::SimilarityWeights;
+use crate::text::{count, first_of, percent};
 
 /// The steps, and what they come to.
 pub(super) struct FirstIdea {
@@ -140,11 +140,7 @@ fn nearest(inputs: &Inputs<'_>, weights: &Array2<f64>) -> String {
 }
 
 /// What the candidates get.
-fn candidates(
-    inputs: &Inputs<'_>,
-    weights: &Array2<f64>,
-    scaled: &Array1<f64>,
-) -> Option<String> {
+fn candidates(inputs: &Inputs<'_>, weights: &Array2<f64>, scaled: &Array1<f64>) -> Option<String> {
     let listed = |row: ArrayView1<f64>| {
         let given = inputs.candidates.iter().map(|c| {
             let sum: f64 = inputs.candidate_tokens(c).iter().map(|&t| row[t]).sum();
@@ -154,7 +150,7 @@ fn candidates(
     };
     Some(format!(
         "Of the candidates: {}. With the scores divided by √d, as attention divides them by √k: {}. The table holds one row \
-         a word, whatever the sentence says of it, so this cannot tell which name “{}” refers to.",
+         a word, whatever the sentence says of it, so this cannot show which name “{}” refers to.",
         listed(weights.row(inputs.token()))?,
         listed(scaled.view())?,
         inputs.token_names[inputs.token()]

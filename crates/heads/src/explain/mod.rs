@@ -10,13 +10,12 @@
 
 mod build;
 mod compute;
+mod explanation;
 mod first_idea;
 mod fused;
 mod inputs;
 mod projections;
-mod text;
 mod together;
-mod explanation;
 mod weighing;
 
 use lookback_attention::Mask;
@@ -25,11 +24,12 @@ use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView1};
 
 use compute::Exact;
+pub use explanation::{
+    CandidateWeight, Check, Column, Dimensions, Excerpt, Explanation, FollowedWord, Outcome,
+    Shapes, Step,
+};
 use first_idea::FirstIdea;
 use inputs::Inputs;
-pub use explanation::{
-    CandidateWeight, Check, Column, Dimensions, Excerpt, Explanation, FollowedWord, Outcome, Shapes, Step,
-};
 
 use crate::select::{label_of, tokens_of};
 use crate::{Error, WordName, candidates, head, interest};

@@ -4,8 +4,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::build::{check, check_matrix, product, shapes, step};
 use super::compute::Exact;
-use super::inputs::Inputs;
 use super::explanation::{Dimensions, Step};
+use super::inputs::Inputs;
 
 /// The steps `input`, `norm`, `query`, `key`, `value`, `rope`.
 pub(super) fn projections(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {

@@ -4,9 +4,9 @@ use ndarray::{Array2, s};
 
 use super::build::{check_matrix, product, shapes, step};
 use super::compute::{Exact, side_by_side};
-use super::inputs::Inputs;
-use super::text::percent;
 use super::explanation::{Dimensions, Step};
+use super::inputs::Inputs;
+use crate::text::percent;
 
 /// The steps `concat`, `output`, `residual`.
 pub(super) fn together(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {

@@ -5,11 +5,11 @@ use ndarray::{ArrayView2, Axis};
 
 use super::build::{check, check_matrix, column, product, shapes, step};
 use super::compute::{Exact, value_lengths};
+use super::explanation::{Check, Dimensions, Outcome, Step};
 use super::fused::Fused;
 use super::inputs::Inputs;
-use super::text::{first_of, percent};
-use super::explanation::{Check, Dimensions, Outcome, Step};
 use crate::Error;
+use crate::text::{first_of, percent};
 
 /// The steps `scores`, `scale`, `mask`, `softmax`, `weighted_sum`.
 pub(super) fn weighing(
@@ -33,7 +33,7 @@ fn model_q_k<'a>(inputs: &'a Inputs<'_>) -> (ArrayView2<'a, f32>, ArrayView2<'a,
     (q, inside.k.index_axis(Axis(0), inputs.kv_head()))
 }
 
-/// Compares the kernel's scores at `scale`, divided by `per`, with the exact ones, where its weights can tell.
+/// Compares the kernel's scores at `scale`, divided by `per`, with the exact ones, where its weights are large enough to show them.
 fn check_scores(
     inputs: &Inputs<'_>,
     exact: ArrayView2<f64>,
@@ -239,7 +239,8 @@ fn seen_of_text(inputs: &Inputs<'_>) -> usize {
 fn sink(inputs: &Inputs<'_>, outcome: &Outcome) -> Option<String> {
     if inputs.prefix_tokens == 0 {
         return Some(
-            "There is no prefix, so the first token acts as the sink: weight on it says little.".to_owned(),
+            "There is no prefix, so the first token acts as the sink: weight on it says little."
+                .to_owned(),
         );
     }
     Some(format!(

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::report::Look;
 use crate::select::{label_of, tokens_of};
-use crate::{Candidate, Error};
+use crate::{Candidate, Error, sink};
 
 /// What one word of interest looks back at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -135,7 +135,10 @@ fn mean(
     if at.len() == 1 {
         return of_words.next().unwrap_or_else(empty);
     }
-    let all: usize = at.clone().map(|w| tokens_of(trace.words(), &(w..w + 1)).len()).sum();
+    let all: usize = at
+        .clone()
+        .map(|w| tokens_of(trace.words(), &(w..w + 1)).len())
+        .sum();
     let mut mean = empty();
     for (word, weights) in at.clone().zip(of_words) {
         let part = tokens_of(trace.words(), &(word..word + 1)).len() as f32 / all.max(1) as f32;
@@ -206,9 +209,11 @@ impl<'l> Gathering<'l> {
 impl HeadWeights {
     fn new(trace: &Trace, head: HeadId, mut weights: WordWeights, sees: usize) -> Self {
         weights.words.truncate(sees);
+        let on_keys = weights.prefix + weights.other + weights.words.iter().sum::<f32>();
+        let learned = sink::learned(trace, head.layer, on_keys.into());
         Self {
             head,
-            sink_share: weights.prefix + learned_sink(trace, head, &weights),
+            sink_share: weights.prefix + learned as f32,
             other_share: weights.other,
             word_weights: weights.words,
         }
@@ -221,17 +226,9 @@ impl HeadWeights {
             + self.word_weights.iter().map(|&w| f64::from(w)).sum::<f64>();
         self.word_weights
             .iter()
-            .map(|&w| share(f64::from(w), kept))
+            .map(|&w| sink::share(w.into(), kept) as f32)
             .collect()
     }
-}
-
-/// The weight that a learned sink took: what a row lacks to 1. Without one nothing is lacking but rounding.
-fn learned_sink(trace: &Trace, head: HeadId, weights: &WordWeights) -> f32 {
-    if trace.meta().layers[head.layer].sinks.is_none() {
-        return 0.0;
-    }
-    (1.0 - weights.prefix - weights.other - weights.words.iter().sum::<f32>()).max(0.0)
 }
 
 impl CandidateHead {
@@ -320,7 +317,7 @@ impl Sum {
             .map(|(word, &sum)| RankedWord {
                 word,
                 weight: mean(sum),
-                share: share(sum, kept),
+                share: sink::share(sum, kept) as f32,
             })
             .collect();
         ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -330,13 +327,5 @@ impl Sum {
             other_share: mean(self.other),
             ranked,
         }
-    }
-}
-
-fn share(weight: f64, kept: f64) -> f32 {
-    if kept > 0.0 {
-        (weight / kept) as f32
-    } else {
-        0.0
     }
 }

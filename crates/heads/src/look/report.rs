@@ -215,7 +215,10 @@ fn candidates_of(
             let sees = visible::words(trace, word);
             let seen = |at: usize| at < sees && !word.contains(&at);
             match names {
-                [] => Ok(candidates::candidates(words, (0..sees).filter(|&at| seen(at)))),
+                [] => Ok(candidates::candidates(
+                    words,
+                    (0..sees).filter(|&at| seen(at)),
+                )),
                 names => candidates::named(&trace.meta().text, words, seen, names),
             }
         })
@@ -224,11 +227,8 @@ fn candidates_of(
 
 /// The heads asked for, or all.
 fn heads_of(trace: &Trace, asked: &[HeadId]) -> Result<Vec<HeadId>, Error> {
-    let layers = trace.layer_count();
     if asked.is_empty() {
-        let all = (0..layers)
-            .flat_map(|layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head }));
-        return Ok(all.collect());
+        return Ok(crate::head::all_in(trace));
     }
     let mut heads = asked.to_vec();
     for &head in &heads {

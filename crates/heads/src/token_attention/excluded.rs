@@ -6,6 +6,7 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::{Array1, s};
 
 use super::units::Units;
+use crate::sink;
 
 /// What decides which keys are excluded.
 pub(super) struct Rule {
@@ -65,8 +66,7 @@ impl Excluded {
 
     /// What a row that sums to `sum` leaves to its head's learned sink.
     pub(super) fn learned(&self, trace: &Trace, id: HeadId, sum: f32) -> f32 {
-        let has_sink = trace.meta().layers[id.layer].sinks.is_some();
-        if has_sink { (1.0 - sum).max(0.0) } else { 0.0 }
+        sink::learned(trace, id.layer, sum.into()) as f32
     }
 
     /// Whether this unit is excluded.

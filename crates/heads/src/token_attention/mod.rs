@@ -26,7 +26,7 @@ use excluded::{Excluded, Rule};
 pub use heads::{HeadAttention, UnitWeight};
 pub use units::{Unit, Units};
 
-use crate::{Error, default_head, head};
+use crate::{Error, default_head, head, sink};
 
 /// What is asked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,12 +78,7 @@ pub struct TokenAttention {
 /// ```
 #[must_use]
 pub fn share(weight: f32, hidden: f32) -> f32 {
-    let left = 1.0 - hidden;
-    if left > f32::EPSILON {
-        weight / left
-    } else {
-        0.0
-    }
+    sink::share(weight.into(), (1.0 - hidden).into()) as f32
 }
 
 impl TokenAttention {
@@ -112,7 +107,7 @@ impl TokenAttention {
         if let Some(target) = options.target {
             units.get(target)?;
         }
-        let all = all_heads(trace);
+        let all = head::all_in(trace);
         let chosen = chosen(trace, &options.heads, &all)?;
         let rows: Vec<Array1<f32>> = all
             .par_iter()
@@ -155,7 +150,9 @@ impl TokenAttention {
             .collect();
         heads::rank(&mut ranked);
         let default_head = (options.unit == Unit::Word)
-            .then(|| default_head::of_rows(trace, &(index..index + 1), all.iter().copied().zip(&rows)))
+            .then(|| {
+                default_head::of_rows(trace, &(index..index + 1), all.iter().copied().zip(&rows))
+            })
             .map(|found| found.head);
         Ok(Self {
             default_head,
@@ -224,13 +221,6 @@ fn go_on(cancel: &AtomicBool) -> Result<(), Error> {
         return Err(Error::Cancelled);
     }
     Ok(())
-}
-
-/// Every head, in order.
-fn all_heads(trace: &Trace) -> Vec<HeadId> {
-    (0..trace.layer_count())
-        .flat_map(|layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head }))
-        .collect()
 }
 
 /// The heads asked for, ascending, each once; all where none was.

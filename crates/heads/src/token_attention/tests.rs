@@ -118,7 +118,7 @@ fn heads_are_ranked_by_the_target() {
 }
 
 #[test]
-fn what_does_not_exist_is_refused_and_a_cancelled_question_ends() {
+fn what_does_not_exist_is_an_error_and_a_cancelled_question_ends() {
     let trace = Example::default().trace();
     let ask = |index, options: TokenAttentionOptions, cancel| {
         TokenAttention::new(&trace, index, &options, &AtomicBool::new(cancel))

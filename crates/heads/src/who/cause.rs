@@ -144,7 +144,10 @@ impl<'a> Asked<'a> {
         unchanged: &Answer,
         hooks: &dyn Hooks,
     ) -> Result<Effect, Error> {
-        let answer = self.answer(&|encoding| self.interventions(&intervention, encoding), hooks)?;
+        let answer = self.answer(
+            &|encoding| self.interventions(&intervention, encoding),
+            hooks,
+        )?;
         let pairs = unchanged.next.iter().zip(&answer.next);
         let kl: f64 = pairs.map(|(&p, &q)| p.exp() * (p - q)).sum();
         let changes = answer.log_prob.iter().zip(&unchanged.log_prob);
@@ -200,13 +203,8 @@ impl<'a> Asked<'a> {
             }
             Intervention::Cut { heads, candidate } => {
                 let config = self.model.config();
-                let all = || {
-                    let of_layer =
-                        |layer| (0..config.heads).map(move |head| HeadId { layer, head });
-                    (0..config.layers).flat_map(of_layer).collect()
-                };
                 let heads: Vec<HeadId> = match heads.as_slice() {
-                    [] => all(),
+                    [] => crate::head::all(config.layers, config.heads).collect(),
                     some => some.to_vec(),
                 };
                 let rows = rows_of(encoding, self.question, self.from);

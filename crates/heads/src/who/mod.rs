@@ -33,9 +33,7 @@ pub use order::reordered;
 use preference::{Choices, margin};
 pub use preference::{HeadChoice, Preference};
 pub use question::{Named, Question};
-pub use read::{
-    CandidateWeights, From, MeanWeights, RowWeights, embedding_similarity, lead, read,
-};
+pub use read::{CandidateWeights, From, MeanWeights, RowWeights, embedding_similarity, lead, read};
 pub use runs::RunHooks;
 pub use variants::{Flip, flipped, swapped};
 
@@ -93,11 +91,7 @@ pub fn who(
             both,
         });
     }
-    let variants = Variants {
-        as_is,
-        swap,
-        flips,
-    };
+    let variants = Variants { as_is, swap, flips };
     let pair_and_first = (pair, first_of(question, pair));
     let rows: Vec<Row> = (0..rows.len())
         .map(|row| variants.row(row, pair_and_first, options.top))

@@ -1,7 +1,7 @@
 //! The same question with two clauses in the other order: `A …, B …. Yet he …` becomes `B …, A …. Yet he …`.
 //!
 //! Swapping the names moves each name to the other place *and* to the other clause. Swapping the clauses moves each
-//! name with its clause, so that the two together tell a head that prefers a place (the first name, the nearer one)
+//! name with its clause, so that the two together distinguish a head that prefers a place (the first name, the nearer one)
 //! from one that follows what is said of whoever stands in a clause.
 
 use super::question::{Question, Span};

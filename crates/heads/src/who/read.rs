@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::question::{Named, Question, tokens_of};
 use crate::similarity::{Similarity, SimilarityWeights};
-use crate::{Error, visible};
+use crate::{Error, sink, visible};
 
 /// Which row of weights is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -94,8 +94,7 @@ pub fn lead(weights: &[f64], of: usize) -> f64 {
 
 /// Weights with the sink excluded.
 fn shares(weights: &[f64], sink_share: f64) -> Vec<f64> {
-    let kept = 1.0 - sink_share;
-    let share = |w: &f64| if kept > 0.0 { w / kept } else { 0.0 };
+    let share = |&weight: &f64| sink::share(weight, 1.0 - sink_share);
     weights.iter().map(share).collect()
 }
 
@@ -206,7 +205,6 @@ fn of_trace(
     let sum = |row: ArrayView1<f32>| row.iter().map(|&w| f64::from(w)).sum::<f64>();
     let mut heads = Vec::new();
     for layer in 0..trace.layer_count() {
-        let learned_sink = trace.meta().layers[layer].sinks.is_some();
         for head in 0..trace.head_count(layer) {
             let row = trace.head(layer, head)?.mean_row(rows.clone())?;
             let weights = keys
@@ -216,11 +214,13 @@ fn of_trace(
                     on.sum()
                 })
                 .collect();
-            let mut sink = sum(row.slice(s![..encoding.prefix_tokens]));
-            if learned_sink {
-                sink += (1.0 - sum(row.view())).max(0.0);
-            }
-            heads.push(CandidateWeights::new(HeadId { layer, head }, weights, sink));
+            let on_prefix = sum(row.slice(s![..encoding.prefix_tokens]));
+            let on_sink = on_prefix + sink::learned(trace, layer, sum(row.view()));
+            heads.push(CandidateWeights::new(
+                HeadId { layer, head },
+                weights,
+                on_sink,
+            ));
         }
     }
     Ok(heads)
@@ -240,11 +240,18 @@ pub fn embedding_similarity(
     let weights = SimilarityWeights::new(x.view(), rows_of(&encoding, question, From::Word))?;
     let on = |weights: &Array2<f64>| -> Vec<f64> {
         let on = |named: &Named| -> f64 {
-            let keys = named.places.iter().map(|&place| tokens_of(&encoding, place));
+            let keys = named
+                .places
+                .iter()
+                .map(|&place| tokens_of(&encoding, place));
             keys.map(|keys| weights.slice(s![.., keys]).sum()).sum()
         };
         let rows = weights.nrows().max(1) as f64;
-        question.candidates.iter().map(|named| on(named) / rows).collect()
+        question
+            .candidates
+            .iter()
+            .map(|named| on(named) / rows)
+            .collect()
     };
     Ok(Similarity {
         similarity: on(&weights.similarity),

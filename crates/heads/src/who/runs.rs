@@ -43,7 +43,8 @@ impl Hooks for Counted<'_> {
     fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
         if done == 0 {
             let run = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-            self.hooks.before_run(run, self.runs.load(Ordering::Relaxed).max(run));
+            self.hooks
+                .before_run(run, self.runs.load(Ordering::Relaxed).max(run));
         }
         self.hooks.before_layer(done, layers)
     }

@@ -61,7 +61,7 @@ const CONNECTIVES: &[(&str, &str)] = &[
     ("hence", "nevertheless"),
 ];
 
-/// Pronouns of one gender and the same form of the other. (`her` is turned into `him`, not `his`: it is read as an
+/// Pronouns of one gender and the same form of the other. (`her` is swapped for `him`, not `his`: it is read as an
 /// object.)
 const PRONOUNS: &[(&str, &str)] = &[
     ("he", "she"),
@@ -266,7 +266,10 @@ mod tests {
         assert_eq!(flipped[1].1.text, "Ann runs, Eve does not. Yet he wins it.");
         assert_eq!(flipped[1].1.word_text(), "he");
         assert_eq!(flipped[0].0.label(), "Yet → So");
-        assert_eq!(flipped[2].1.text, "Eve does not, Ann runs. Yet she wins it.");
+        assert_eq!(
+            flipped[2].1.text,
+            "Eve does not, Ann runs. Yet she wins it."
+        );
         assert_eq!(flipped.len(), 3);
         flipped.iter().for_each(|(_, q)| check(q));
         let plain = question("Ann saw Eve. Now it is late.", "it", &["Ann", "Eve"]);

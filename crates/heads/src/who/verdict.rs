@@ -7,6 +7,7 @@ use super::preference::{HeadChoice, Preference};
 use super::read::From;
 use super::variants::Flip;
 use crate::head;
+use crate::text::percent;
 
 /// The verdict, its reason, and a caveat.
 pub(super) fn verdict(who: &Who) -> [String; 3] {
@@ -214,10 +215,6 @@ fn listed(who: &Who, weights: &[f64]) -> String {
 
 fn name(who: &Who, candidate: usize) -> &str {
     &who.question.candidates[candidate].name
-}
-
-fn percent(weight: f64) -> String {
-    format!("{:.1}%", 100.0 * weight)
 }
 
 fn of_cause(who: &Who) -> Option<String> {

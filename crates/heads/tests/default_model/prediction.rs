@@ -122,7 +122,7 @@ fn nothing_changed_changes_nothing() {
 }
 
 #[test]
-fn more_edges_than_are_cut_at_once_are_refused_before_they_are_made() {
+fn more_edges_than_are_cut_at_once_fail_before_they_are_made() {
     let text = format!("{} end", "go ".repeat(900));
     let encoding = model()
         .tokenizer()

@@ -36,11 +36,19 @@ impl Default for ExplanationPicture {
 ///
 /// # Errors
 /// [`Error::Write`].
-pub fn write_explanation(out: &mut impl Write, explanation: &Explanation, picture: &ExplanationPicture) -> Result<(), Error> {
+pub fn write_explanation(
+    out: &mut impl Write,
+    explanation: &Explanation,
+    picture: &ExplanationPicture,
+) -> Result<(), Error> {
     let width = columns(picture.width);
     write_lines(out, header(explanation, width), width)?;
     for (index, _) in explanation.steps.iter().enumerate() {
-        write_lines(out, step::lines(explanation, index, picture.listed, width), width)?;
+        write_lines(
+            out,
+            step::lines(explanation, index, picture.listed, width),
+            width,
+        )?;
     }
     write_lines(out, verdict(explanation, width), width)?;
     Ok(())
@@ -91,13 +99,20 @@ fn header(explanation: &Explanation, width: usize) -> Vec<Line> {
 
 /// What the checks come to.
 fn verdict(explanation: &Explanation, width: usize) -> Vec<Line> {
-    let checks: Vec<&Check> = explanation.steps.iter().flat_map(|step| &step.checks).collect();
+    let checks: Vec<&Check> = explanation
+        .steps
+        .iter()
+        .flat_map(|step| &step.checks)
+        .collect();
     let failed = checks.iter().filter(|check| !check.agrees).count();
     let Some(worst) = &explanation.worst_check else {
         return Vec::new();
     };
     let (style, says) = match failed {
-        0 => (PLAIN, format!("All {} agree.", count(checks.len(), "check"))),
+        0 => (
+            PLAIN,
+            format!("All {} agree.", count(checks.len(), "check")),
+        ),
         _ => (
             WRONG,
             format!("{failed} of {} do NOT agree.", count(checks.len(), "check")),

@@ -7,8 +7,8 @@ use lookback_heads::look::Sink;
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
-use super::line::{Line, write_lines};
 use super::focus::{self, LookPicture};
+use super::line::{Line, write_lines};
 use super::number::{self, plural};
 use super::palette::{HEADING, PLAIN, QUIET};
 use super::{Error, columns, tokens};
@@ -81,7 +81,11 @@ fn interventions(look: &Look<'_>) -> Vec<String> {
         let made = [
             (record.cut.len(), "edge", "cut"),
             (record.ablated.len(), "head", "ablated"),
-            (record.mean_ablated.len(), "head", "ablated to a mean output"),
+            (
+                record.mean_ablated.len(),
+                "head",
+                "ablated to a mean output",
+            ),
             (record.scaled.len(), "head", "scaled"),
             (record.patched.len(), "part", "taken from another run"),
         ];

@@ -1,6 +1,6 @@
 //! The followed token's row in one step, one line a token.
 
-use lookback_heads::explain::{Column, Step, Explanation};
+use lookback_heads::explain::{Column, Explanation, Step};
 
 use super::bar::bar;
 use super::clean::{cut, name, width as width_of};
@@ -24,7 +24,12 @@ const GAP: usize = 2;
 const BAR_COLUMNS: usize = 20;
 
 /// What the row is of, and its columns.
-pub(super) fn lines(explanation: &Explanation, step: &Step, listed: usize, width: usize) -> Vec<Line> {
+pub(super) fn lines(
+    explanation: &Explanation,
+    step: &Step,
+    listed: usize,
+    width: usize,
+) -> Vec<Line> {
     let Some(last) = step.row.last() else {
         return Vec::new();
     };
@@ -108,7 +113,8 @@ impl Room {
 }
 
 fn is_candidate(explanation: &Explanation, token: usize) -> bool {
-    explanation.outcome
+    explanation
+        .outcome
         .candidates
         .iter()
         .any(|c| c.tokens.contains(&token))

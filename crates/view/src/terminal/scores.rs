@@ -31,12 +31,25 @@ pub const PARTS: &[&str] = &[
     "mean_weight",
 ];
 
-/// Draws a heading and the rows of a table; columns that do not fit are left out and named. The columns `parts` are drawn as
-/// percent ([`PARTS`] holds the usual ones).
+/// Draws a heading and the rows of a table; columns that do not fit are left out and named. Those of [`PARTS`] are drawn as
+/// percent.
 ///
 /// # Errors
 /// [`Error::Write`].
 pub fn write_table(
+    out: &mut impl Write,
+    heading: &str,
+    of: &Table,
+    width: usize,
+) -> Result<(), Error> {
+    write_table_of_parts(out, heading, of, PARTS, width)
+}
+
+/// As [`write_table`], with other columns that are drawn as percent.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_table_of_parts(
     out: &mut impl Write,
     heading: &str,
     of: &Table,

@@ -75,13 +75,12 @@ fn best_rows(group: &Group) -> Vec<Vec<Line>> {
     rows.extend(heads.iter().take(LISTED).map(|h| {
         let mut cells = row(head::name(h.head), h.accuracy, h.mean_diff);
         cells.push(Line::of(PLAIN, percent(h.nearer)));
-        let same = h
-            .same_name
-            .map_or_else(|| "–".to_owned(), percent);
+        let same = h.same_name.map_or_else(|| "–".to_owned(), percent);
         cells.push(Line::of(PLAIN, same));
         cells
     }));
-    let mut mean = |name: &str, of: &Accuracy| rows.push(row(name.to_owned(), of.accuracy, of.mean_diff));
+    let mut mean =
+        |name: &str, of: &Accuracy| rows.push(row(name.to_owned(), of.accuracy, of.mean_diff));
     if group.answering_heads != group.all_heads {
         mean("mean, answering", &group.answering_heads);
     }
@@ -116,7 +115,8 @@ fn prefer_a_place(group: &Group) -> Option<String> {
             }
         )
     };
-    let nearer = strongest(&|share| share >= 1.0 - EXCEPTIONS).map(|found| describe(found, "nearer"));
+    let nearer =
+        strongest(&|share| share >= 1.0 - EXCEPTIONS).map(|found| describe(found, "nearer"));
     let first = strongest(&|share| share <= EXCEPTIONS).map(|found| describe(found, "farther"));
     let places: Vec<String> = nearer.into_iter().chain(first).collect();
     (group.n >= FEWEST && !places.is_empty()).then(|| {

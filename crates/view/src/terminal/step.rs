@@ -1,6 +1,6 @@
 //! One step of an explanation.
 
-use lookback_heads::explain::{Check, Excerpt, Step, Explanation};
+use lookback_heads::explain::{Check, Excerpt, Explanation, Step};
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
@@ -10,7 +10,12 @@ use super::palette::{HEADING, PLAIN, QUIET, WRONG};
 use super::{matrix, row};
 
 /// The step with its number, formula, shapes, words, matrices, row and checks.
-pub(super) fn lines(explanation: &Explanation, index: usize, listed: usize, width: usize) -> Vec<Line> {
+pub(super) fn lines(
+    explanation: &Explanation,
+    index: usize,
+    listed: usize,
+    width: usize,
+) -> Vec<Line> {
     let step = &explanation.steps[index];
     let mut lines = vec![Line::new()];
     lines.extend(heading(step, index + 1, width));

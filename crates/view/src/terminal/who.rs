@@ -37,7 +37,11 @@ pub fn write_who(out: &mut impl Write, who: &Who, width: usize) -> Result<(), Er
     lines.push(Line::new());
     lines.extend(paragraph(width, 0, HEADING, "Evidence"));
     for sentence in &who.evidence {
-        lines.extend(Flow::new(width, 4, Line::of(QUIET, "  ·")).prose(PLAIN, sentence).lines());
+        lines.extend(
+            Flow::new(width, 4, Line::of(QUIET, "  ·"))
+                .prose(PLAIN, sentence)
+                .lines(),
+        );
     }
     write_lines(out, lines, width)?;
     Ok(())
@@ -83,7 +87,10 @@ fn of_row(who: &Who, row: &Row, width: usize) -> Vec<Line> {
     let room = (width.saturating_sub(34) / 4).clamp(6, NAME);
     let names = |swapped: bool| {
         [who.pair.0, who.pair.1].map(|c| {
-            let name = cut(&short(&who.question.candidates[c].name), room - usize::from(swapped));
+            let name = cut(
+                &short(&who.question.candidates[c].name),
+                room - usize::from(swapped),
+            );
             quiet(if swapped { format!("{name}′") } else { name })
         })
     };
