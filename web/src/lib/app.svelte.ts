@@ -29,7 +29,7 @@ export class App {
   readonly head = $derived.by((): HeadId | null => {
     const { head, heads } = this.place;
     const known = (id: HeadId | null | undefined) => (id && this.heads.some((other) => sameHead(other, id)) ? id : null);
-    return known(head) ?? known(heads[0]) ?? known(this.attention?.default_head) ?? known(this.attention?.ranked[0]) ?? this.heads[0] ?? null;
+    return known(head) ?? known(heads[0]) ?? known(this.attention?.ranked[0]) ?? this.heads[0] ?? null;
   });
 
   async start(): Promise<void> {

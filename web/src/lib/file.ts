@@ -134,7 +134,7 @@ export class FileSource implements Source {
       hidden,
       learned_sink,
       other: Math.max(0, sum(mean, [0, d.n]) - mass(mean) - kept),
-      excluded: aside,
+      set_aside: aside,
       received: means(columns.on),
       received_hidden: means(columns.hidden),
       ranked,

@@ -59,9 +59,7 @@ export interface TokenAttention {
   hidden: number;
   learned_sink: number;
   other: number;
-  excluded: number[];
-  /** The head that is shown where none is chosen; none for tokens, and where no server says it. */
-  default_head?: HeadId | null;
+  set_aside: number[];
   received: number[];
   received_hidden: number[];
   ranked: HeadAttention[];

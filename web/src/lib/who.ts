@@ -32,27 +32,23 @@ export interface Who {
   probe: string | null;
   rows: WhoRow[];
   cause: { log_prob: number[]; effects: Effect[] };
-  /** Similarity of raw embeddings with each candidate: softmax(x·x), and of x·x/√d. */
-  baseline: { similarity: number[]; scaled: number[] };
-  /** A verdict, its reason, a caveat. */
+  /** Similarity of raw embeddings with each candidate. */
+  baseline: number[];
   verdict: string[];
-  /** What they rest on. */
-  evidence: string[];
 }
 
 export interface WhoRow {
   from: Row;
-  all_heads: HeadReading;
-  answering_heads: HeadReading;
-  heads: (HeadReading & HeadId & { swapped: number[]; prefers: Habit })[];
+  pooled: HeadReading;
+  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: Habit })[];
   controls: {
     /** A connective or the word itself, turned into another; or the clauses' order. */
-    flip: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
+    turn: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
     best: HeadId & { meaning: number };
     chance: number;
     consistent: number;
     heads: number;
-    distinguishes: boolean;
+    tells_apart: boolean;
   }[];
 }
 
@@ -63,7 +59,7 @@ export interface HeadReading {
 }
 
 export interface Effect {
-  intervention: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
+  change: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
   kl: number;
   log_prob_change: number[];
 }
