@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lookback_trace::{HeadId, Trace};
-use ndarray::{Array1, s};
+use ndarray::Array1;
 use rayon::prelude::*;
 use serde::Serialize;
 

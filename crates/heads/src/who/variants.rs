@@ -254,6 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn names_change_places_where_no_spaces_are_written() {
+        let text = "张伟很用功，李娜不用功。可是她考得好。";
+        let start = text.find('她').unwrap();
+        let named = |name: &str| Named {
+            name: name.to_owned(),
+            places: places(&text[..start], name),
+        };
+        let asked = Question {
+            text: text.to_owned(),
+            word: (start, start + '她'.len_utf8()),
+            candidates: vec![named("张伟"), named("李娜")],
+            probe: None,
+        };
+        let swapped = swapped(&asked, (0, 1));
+        assert_eq!(swapped.text, "李娜很用功，张伟不用功。可是她考得好。");
+        assert_eq!(swapped.word_text(), "她");
+        check(&swapped);
+    }
+
+    #[test]
     fn what_decides_is_flipped() {
         let asked = question(
             "Ann runs, Eve does not. Yet she wins it.",
