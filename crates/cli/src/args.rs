@@ -14,6 +14,7 @@ use lookback_model::Prefix;
 use lookback_model::store::DEFAULT_MODEL;
 
 use crate::commands;
+use crate::json_version::JsonVersion;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,8 +76,10 @@ fn with_default_command(mut line: Vec<OsString>) -> Vec<OsString> {
     while let Some(argument) = line.get(at).and_then(|argument| argument.to_str()) {
         match argument {
             "--json" => at += 1,
-            "--color" => at += 2,
-            color if color.starts_with("--color=") => at += 1,
+            "--color" | "--json-version" => at += 2,
+            option if option.starts_with("--color=") || option.starts_with("--json-version=") => {
+                at += 1;
+            }
             "help" | "-h" | "--help" | "-V" | "--version" => return line,
             name if command.find_subcommand(name).is_some() => return line,
             _ => break,
@@ -150,6 +153,15 @@ pub(crate) struct GlobalArgs {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print JSON with the keys of this version: 1 has the old names of those that were renamed
+    #[arg(
+        long,
+        global = true,
+        value_name = "VERSION",
+        value_enum,
+        default_value_t
+    )]
+    pub(crate) json_version: JsonVersion,
 }
 
 impl GlobalArgs {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::bail;
+use lookback_heads::who::RunHooks;
 use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
 use lookback_model::{Encoding, Hooks, LoadOptions, Model, Prefix, WeightsKind};
 
@@ -139,6 +140,12 @@ impl Reading {
     /// Takes the line off before something else is printed.
     pub(crate) fn finish(&self) {
         self.spinner.clear();
+    }
+}
+
+impl RunHooks for Reading {
+    fn before_run(&self, run: usize, runs: usize) {
+        self.spinner.message(format!("run {run} of {runs}"));
     }
 }
 

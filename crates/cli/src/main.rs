@@ -6,6 +6,7 @@ mod context;
 mod failure;
 mod interrupt;
 mod interventions;
+mod json_version;
 mod output;
 mod picture;
 mod progress;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = args::Cli::from_env();
     cli.global.apply_color();
+    cli.global.json_version.apply();
     if let Some(command) = &cli.misspelt {
         output::note(&format!(
             "this is read as a text; the command is lookback {command}"

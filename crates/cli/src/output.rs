@@ -9,14 +9,25 @@ use lookback_trace::write_atomic;
 use serde::Serialize;
 
 use crate::interrupt;
+use crate::json_version::{self, JsonVersion};
 
 /// Standard output, buffered, with colours left out where they are not wanted.
 pub(crate) fn stdout() -> BufWriter<anstream::AutoStream<io::StdoutLock<'static>>> {
     BufWriter::new(anstream::stdout().lock())
 }
 
-/// Prints one JSON object, in one line.
+/// Prints one JSON object, in one line, in the version that was asked for.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    match JsonVersion::asked() {
+        JsonVersion::Current => print_json_as_it_is(value),
+        JsonVersion::One => {
+            print_json_as_it_is(&json_version::to_one(serde_json::to_value(value)?))
+        }
+    }
+}
+
+/// Prints one JSON object, in one line: the current version, whatever was asked for.
+pub(crate) fn print_json_as_it_is(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;

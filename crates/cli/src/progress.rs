@@ -42,6 +42,11 @@ impl Spinner {
         self.bar.set_position(done as u64);
     }
 
+    /// Shows another message.
+    pub(crate) fn message(&self, message: String) {
+        self.bar.set_message(message);
+    }
+
     pub(crate) fn finish(self) {
         drop(self);
     }

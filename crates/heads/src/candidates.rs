@@ -1,4 +1,4 @@
-//! Whom a word may stand for.
+//! Which names a word may refer to.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,21 +8,21 @@ use serde::Serialize;
 
 use crate::{Error, WordName, lists};
 
-/// Someone or something named before a word of interest.
+/// Someone or something that a word of interest may refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// The name, as the text writes it (without a possessive `'s`).
     pub text: String,
-    /// Every word that names it before the word of interest, as indices into the trace's words. What a head gives a
-    /// candidate is the sum over these.
+    /// Every word that names it and that the word of interest can see, as indices into the trace's words. What a head
+    /// gives a candidate is the sum over these.
     pub words: Vec<usize>,
 }
 
-/// The capitalised words before word `before`, without function words and pronouns ([`lists`]), in the order of
-/// their first occurrence; a name that occurs several times is one candidate.
+/// The capitalised ones of the words `seen` (where the mask is causal, all before the word of interest), without function words and pronouns ([`lists`]), in the order of their first occurrence; a name that occurs
+/// several times is one candidate.
 ///
 /// A word is capitalised where its first letter is upper case. So *Yet* at the head of a sentence is none, while a
-/// noun there (*Students …*) is taken: only a person can tell that it is no name.
+/// noun there (*Students …*) is taken: only a person can see that it is no name.
 ///
 /// ```
 /// use lookback_trace::Words;
@@ -30,17 +30,18 @@ pub struct Candidate {
 /// let spans = [(0, 4), (4, 6), (6, 10), (10, 14), (14, 18), (18, 19), (19, 23), (23, 28), (28, 32), (32, 35), (35, 36)];
 /// let words = Words::new(text, &spans);
 /// let it = words.iter().position(|w| w.text == "it").unwrap();
-/// let found = lookback_heads::candidates(&words, it);
+/// let found = lookback_heads::candidates(&words, 0..it);
 /// assert_eq!(found[0].text, "Jack");
 /// assert_eq!(found[0].words, [0, 6]);
 /// assert_eq!(found[1].text, "Ann");
 /// assert_eq!(found.len(), 2);
 /// ```
 #[must_use]
-pub fn candidates(words: &Words, before: usize) -> Vec<Candidate> {
+pub fn candidates(words: &Words, seen: impl IntoIterator<Item = usize>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let mut by_name: HashMap<&str, usize> = HashMap::new();
-    for (index, word) in words.iter().enumerate().take(before) {
+    let seen = seen.into_iter().filter_map(|at| Some((at, words.get(at)?)));
+    for (index, word) in seen {
         if !is_capitalised(&word.text) || lists::is_function_word(&word.text) {
             continue;
         }
@@ -84,24 +85,24 @@ pub fn after_determiners(words: &Words, before: usize) -> Vec<Candidate> {
     found
 }
 
-/// The candidates that a person named, each with its occurrences before word `before`; one that does not occur
-/// before it is left out.
+/// The candidates that a person named, each with those of its occurrences that lie within the words that are `seen`; one
+/// that has none is left out.
 ///
 /// # Errors
 /// Those of [`WordName::find`].
 pub fn named(
     text: &str,
     words: &Words,
-    before: usize,
+    seen: impl Fn(usize) -> bool,
     names: &[WordName],
 ) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
     for name in names {
         let places = name.find(text, words)?;
-        let earlier = places.into_iter().filter(|place| place.end <= before);
+        let of_seen = places.into_iter().filter(|place| place.clone().all(&seen));
         let candidate = Candidate {
             text: name.to_string(),
-            words: distinct(earlier),
+            words: distinct(of_seen),
         };
         if !candidate.words.is_empty() && !found.contains(&candidate) {
             found.push(candidate);

@@ -6,14 +6,14 @@ use std::str::FromStr;
 use lookback_model::{Encoding, Model};
 use lookback_trace::{Cut, HeadId, Words};
 
-use crate::{Error, WordName, head};
+use crate::{Error, WordName, head, select};
 
 /// Edges that the names of one run may stand for together.
 pub const MOST_EDGES: usize = 1 << 18;
 
 /// Edges from one word to another as a person names them: `WORD->WORD@HEADS`, heads as `14.8,L15H2`, or `all`, or left
-/// out for all. The edges run from every token of the first word to every token of the second, wherever before the
-/// first it stands.
+/// out for all. The edges run from every token of the first word to every token of the second, wherever it comes before
+/// the first.
 ///
 /// ```
 /// use lookback_heads::edges::EdgeName;
@@ -67,7 +67,7 @@ impl fmt::Display for EdgeName {
 /// The edges of a text that these names stand for.
 ///
 /// # Errors
-/// Those of [`WordName::find_one`]; [`Error::CandidateNotBefore`] where the second word does not stand before the
+/// Those of [`WordName::find_one`]; [`Error::CandidateNotBefore`] where the second word does not come before the
 /// first, so that there is no edge; [`Error::NoSuchHead`]; [`Error::TooManyEdges`].
 pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Vec<Cut>, Error> {
     let words = Words::new(&encoding.text, &encoding.spans);
@@ -77,25 +77,23 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
         let from = name.from.find_one(&encoding.text, &words)?;
         let places = name.to.find(&encoding.text, &words)?.into_iter();
         let to: Vec<usize> = places
-            .filter(|place| place.end <= from + 1)
+            .filter(|place| place.end <= from.end)
             .flatten()
             .collect();
         if to.is_empty() {
             return Err(Error::CandidateNotBefore {
                 candidate: name.to.to_string(),
-                interest: vec![crate::label(&words, from)],
+                interest: vec![select::label_of(&encoding.text, &words, &from)],
             });
         }
         let tokens = |word: usize| words.get(word).map_or(0..0, |w| w.tokens.clone());
+        let rows = select::tokens_of(&words, &from);
         let mut heads = name.heads.clone();
         if heads.is_empty() {
-            let layers = 0..config.layers;
-            heads.extend(
-                layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head })),
-            );
+            heads.extend(head::all(config.layers, config.heads));
         }
         let keys: usize = to.iter().map(|&word| tokens(word).len()).sum();
-        let more = keys.saturating_mul(tokens(from).len() * heads.len());
+        let more = keys.saturating_mul(rows.len() * heads.len());
         if cuts.len() + more > MOST_EDGES {
             return Err(Error::TooManyEdges {
                 name: name.to_string(),
@@ -104,7 +102,7 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
         }
         for &HeadId { layer, head } in &heads {
             crate::head::check(HeadId { layer, head }, config.layers, config.heads)?;
-            for i in tokens(from) {
+            for i in rows.clone() {
                 let keys = to.iter().flat_map(|&word| tokens(word));
                 cuts.extend(keys.map(|j| Cut { layer, head, i, j }));
             }

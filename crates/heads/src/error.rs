@@ -85,15 +85,15 @@ pub enum Error {
         /// How many words it is.
         count: usize,
     },
-    /// A candidate was named that stands before none of the words of interest.
-    #[error("the candidate {candidate:?} stands before none of {}: a head sees only what was read before", .interest.join(", "))]
+    /// A candidate was named that none of the words of interest sees.
+    #[error("the candidate {candidate:?} comes before none of {}: a head sees only what was read before", .interest.join(", "))]
     CandidateNotBefore {
         /// The candidate.
         candidate: String,
         /// The words of interest.
         interest: Vec<String>,
     },
-    /// Fewer than two candidates stand before the word.
+    /// Fewer than two candidates come before the word.
     #[error(
         "{word:?} has {} before it; a choice needs two: name them with their words in the text",
         few(.found)
@@ -101,7 +101,7 @@ pub enum Error {
     FewCandidates {
         /// The word asked about.
         word: String,
-        /// Whom it may stand for, as far as anyone was found; at most one.
+        /// The candidates that were found; at most one.
         found: Vec<String>,
     },
     /// A cut edge is not written as one.
@@ -139,7 +139,18 @@ pub enum Error {
         /// What is wrong with its first line, where it has one.
         first: Option<String>,
     },
-    /// A word stands for no token.
+    /// Two words begin with one token, whose logit is compared with itself.
+    #[error(
+        "{:?} and {:?} begin with the same token, {token:?}, so that every part of the difference would be 0: choose \
+         words that begin with different tokens", .words.0, .words.1
+    )]
+    SameToken {
+        /// The words.
+        words: (String, String),
+        /// The token.
+        token: String,
+    },
+    /// A word has no token.
     #[error("an empty word has no token whose logit could be taken apart; name a word")]
     NoToken,
     /// There is nothing to average over.
@@ -147,7 +158,8 @@ pub enum Error {
     NoReference,
     /// The text has no row that says anything.
     #[error(
-        "{tokens} tokens are too few: what stands before the text is the sink, and at least one token must follow it"
+        "{} too few: the first token, or the prefix, is the sink, and at least one token must follow it",
+        are(*.tokens)
     )]
     TooShort {
         /// How many tokens there are, the prefix's included.
@@ -156,9 +168,9 @@ pub enum Error {
     /// A number could not be computed.
     #[error("{0}")]
     Numeric(String),
-    /// The text is too long to be walked through.
+    /// The text is too long to be explained.
     #[error(
-        "the text has {tokens} tokens, and the walk takes at most {limit}: it builds the N×N matrices that the fused \
+        "the text has {tokens} tokens, and explain takes at most {limit}: it builds the N×N matrices that the fused \
          kernel avoids; shorten the text"
     )]
     TooLong {
@@ -167,8 +179,8 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
-    /// The model does something to its scores that the walk has no step for.
-    #[error("layer {layer} of this model has {what}, which the walk does not show yet")]
+    /// The model does something to its scores that no step explains.
+    #[error("layer {layer} of this model has {what}, which no step explains yet")]
     NoStepFor {
         /// The layer.
         layer: usize,
@@ -178,13 +190,13 @@ pub enum Error {
     /// The text could not be encoded.
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),
-    /// The trace refused.
+    /// The trace's own error.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),
-    /// The model refused.
+    /// The model's own error.
     #[error(transparent)]
     Model(#[from] lookback_model::Error),
-    /// A step of the reference, or the fused kernel, refused.
+    /// A step of the reference, or the fused kernel, failed.
     #[error(transparent)]
     Attention(#[from] lookback_attention::Error),
 }
@@ -197,6 +209,14 @@ fn times(count: usize) -> String {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
         _ => format!("{count} times"),
+    }
+}
+
+/// `1 token is`, `2 tokens are`.
+fn are(tokens: usize) -> String {
+    match tokens {
+        1 => "1 token is".to_owned(),
+        _ => format!("{tokens} tokens are"),
     }
 }
 

@@ -14,12 +14,14 @@ pub const SENTENCE: &str = "Vatsal studies a lot, Madd does not. Yet he gets hig
 pub struct Example {
     /// The text.
     pub text: String,
-    /// How many tokens stand before it.
+    /// How many prefix tokens come before it.
     pub prefix_tokens: usize,
     /// How many layers there are.
     pub layers: usize,
     /// H, the query heads of a layer; two of them share a key head where H is even.
     pub heads: usize,
+    /// Which keys a query sees, in every layer.
+    pub mask: TraceMask,
     /// Queries and keys follow from this number.
     pub seed: u64,
 }
@@ -31,6 +33,7 @@ impl Default for Example {
             prefix_tokens: 1,
             layers: 3,
             heads: 2,
+            mask: TraceMask::Causal { offset: 0 },
             seed: 1,
         }
     }
@@ -69,10 +72,10 @@ impl Example {
             tokens: (0..n as u32).collect(),
             spans,
             prefix_tokens: self.prefix_tokens,
-            layers: vec![LayerMeta::new(scale(), TraceMask::Causal { offset: 0 }); self.layers],
+            layers: vec![LayerMeta::new(scale(), self.mask); self.layers],
             ..Meta::default()
         };
-        Trace::new(meta, layers).expect("the example holds together")
+        Trace::new(meta, layers).expect("the example is consistent")
     }
 
     /// The spans of the prefix and of the text's tokens.
@@ -109,7 +112,7 @@ impl Example {
                 q.index_axis(Axis(0), head),
                 k.index_axis(Axis(0), head * kv_heads / self.heads),
             );
-            row.assign(&log_sum_exp(&q.mapv(f64::from), &k.mapv(f64::from)));
+            row.assign(&self.log_sum_exp(&q.mapv(f64::from), &k.mapv(f64::from)));
         }
         Layer {
             q,
@@ -119,19 +122,19 @@ impl Example {
             v: None,
         }
     }
+
+    fn log_sum_exp(&self, q: &Array2<f64>, k: &Array2<f64>) -> ndarray::Array1<f32> {
+        let lse = reference::scores(q.view(), k.view())
+            .and_then(|s| reference::scale(s.view(), scale().into()))
+            .and_then(|s| reference::mask(s.view(), &Mask::from(self.mask)))
+            .and_then(|s| reference::log_sum_exp(s.view()))
+            .expect("the shapes fit");
+        lse.mapv(|l| l as f32)
+    }
 }
 
 fn scale() -> f32 {
     1.0 / (D_K as f32).sqrt()
-}
-
-fn log_sum_exp(q: &Array2<f64>, k: &Array2<f64>) -> ndarray::Array1<f32> {
-    let lse = reference::scores(q.view(), k.view())
-        .and_then(|s| reference::scale(s.view(), scale().into()))
-        .and_then(|s| reference::mask(s.view(), &Mask::default()))
-        .and_then(|s| reference::log_sum_exp(s.view()))
-        .expect("the shapes fit");
-    lse.mapv(|l| l as f32)
 }
 
 /// Numbers from −3 to 3 that follow from a seed.

@@ -41,7 +41,7 @@ pub fn name(head: HeadId) -> String {
     format!("L{}H{}", head.layer, head.head)
 }
 
-/// Refuses a head that a model of `layers` layers with `heads` query heads each does not have.
+/// Checks that a model of `layers` layers with `heads` query heads each has a head.
 ///
 /// # Errors
 /// [`Error::NoSuchHead`], which says which heads there are.
@@ -56,7 +56,7 @@ pub fn check(head: HeadId, layers: usize, heads: usize) -> Result<(), Error> {
     })
 }
 
-/// Refuses a head that a trace does not have.
+/// Checks that a trace has a head.
 ///
 /// # Errors
 /// As [`check`].
@@ -65,6 +65,18 @@ pub fn check_in(head: HeadId, trace: &Trace) -> Result<(), Error> {
     // Of a layer that is not there, the first says how many heads each has.
     let layer = if head.layer < layers { head.layer } else { 0 };
     check(head, layers, trace.head_count(layer))
+}
+
+/// All heads of `layers` layers with `heads` query heads each, in order.
+pub(crate) fn all(layers: usize, heads: usize) -> impl Iterator<Item = HeadId> {
+    let of = move |layer| (0..heads).map(move |head| HeadId { layer, head });
+    (0..layers).flat_map(of)
+}
+
+/// All heads of a trace, in order.
+pub(crate) fn all_in(trace: &Trace) -> Vec<HeadId> {
+    let of = |layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head });
+    (0..trace.layer_count()).flat_map(of).collect()
 }
 
 /// Digits only: `usize::from_str` alone would also take a plus sign.
@@ -81,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_is_no_head() {
+    fn what_is_no_head_is_an_error() {
         for name in [
             "",
             "5",

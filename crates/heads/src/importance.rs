@@ -24,7 +24,7 @@ pub struct Importance {
 }
 
 /// The mean negative log-likelihood, in nats, of each token of the text given those before it. The first is not
-/// counted where nothing stands before it.
+/// counted where nothing comes before it.
 ///
 /// # Errors
 /// The model's, and [`Error::TooShort`] where no token is left to predict.
@@ -39,8 +39,10 @@ pub fn mean_loss(model: &Model, encoding: &Encoding, hooks: &dyn Hooks) -> Resul
         ..PrefillOptions::default()
     };
     let logits = model.prefill_with(&encoding.ids, &options, hooks)?.logits;
-    let told = logits.outer_iter().zip(&encoding.ids[first..]);
-    let loss: f64 = told.map(|(row, &id)| -log_softmax(row)[id as usize]).sum();
+    let predicted = logits.outer_iter().zip(&encoding.ids[first..]);
+    let loss: f64 = predicted
+        .map(|(row, &id)| -log_softmax(row)[id as usize])
+        .sum();
     Ok(loss / (tokens - first) as f64)
 }
 

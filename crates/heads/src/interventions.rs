@@ -7,7 +7,7 @@ use crate::edges::{self, EdgeName};
 use crate::mean_output::MeanOutputs;
 use crate::{Error, head};
 
-/// What is taken out of a model while it reads a text. Nothing changes nothing.
+/// What is done to a model while it reads a text: heads ablated, edges cut.
 ///
 /// ```
 /// use lookback_heads::interventions::NamedInterventions;
@@ -63,7 +63,7 @@ impl NamedInterventions {
         Ok(interventions)
     }
 
-    /// What is taken out, in words; none where nothing is.
+    /// What is done, in words; none where nothing is.
     #[must_use]
     pub fn describe(&self) -> Option<String> {
         self.describe_as(|heads| format!("without {heads}"))
@@ -74,13 +74,13 @@ impl NamedInterventions {
     pub fn describe_as(&self, ablated: impl FnOnce(&str) -> String) -> Option<String> {
         let heads: Vec<String> = self.ablate.iter().map(|&id| head::name(id)).collect();
         let edges: Vec<String> = self.cut.iter().map(EdgeName::to_string).collect();
-        let mut told = Vec::new();
+        let mut said = Vec::new();
         if !heads.is_empty() {
-            told.push(ablated(&heads.join(", ")));
+            said.push(ablated(&heads.join(", ")));
         }
         if !edges.is_empty() {
-            told.push(format!("edges cut: {}", edges.join("; ")));
+            said.push(format!("edges cut: {}", edges.join("; ")));
         }
-        (!told.is_empty()).then(|| told.join(", "))
+        (!said.is_empty()).then(|| said.join(", "))
     }
 }

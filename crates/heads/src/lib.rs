@@ -1,19 +1,20 @@
-//! What each head does: words, candidates, and the walk through the notes on self-attention.
+//! What each head does: words, candidates, scores, and self-attention explained step by step.
 //!
-//! [`Look`] answers, from a [`Trace`](lookback_trace::Trace) alone, what a word looks back at over all heads and
-//! head by head, and which heads look most at each candidate for what it stands for. [`explain`] takes a model and
-//! one of its heads, and walks through self-attention step by step on a real text.
+//! [`Look`] answers, from a [`Trace`](lookback_trace::Trace) alone, what a word looks at over all heads and head by head,
+//! and which heads look most at each candidate for what it refers to. [`explain`] takes a model and one of its heads, and
+//! explains self-attention step by step on a real text, in the order of `docs/notes.md`.
 //!
 //! - [`token_attention`]: what any word or token gives and receives, over any choice of heads;
-//! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]);
-//! - [`candidates`](mod@candidates): whom they may stand for;
+//! - [`interest`]: which words are asked about (the pronouns, unless named: [`WordName`]); [`default_head`]: which head is
+//!   shown where none is chosen;
+//! - [`candidates`](mod@candidates): the names a word may refer to;
 //! - [`head`]: heads by name;
 //! - [`lists`]: the English word lists behind both;
-//! - [`who`]: whom a word stands for, with controls and causes, for one text or a set;
+//! - [`who`]: which name a word refers to, with controls and causes, for one text or a set;
 //! - [`profile`], [`probes`], [`mod@retrieval`], [`mod@copying`]: scores of every head, on a text, on random repeated
-//!   tokens, on needles in other texts, and from its weights alone;
-//! - [`mod@rollout`]: what is left of each token after all layers;
-//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`interventions`]: what is taken out of a
+//!   tokens, on needles in other texts, and from its weights alone; [`model_scores`]: the last three together;
+//! - [`mod@rollout`]: how much of each token is left after all layers;
+//! - [`mod@importance`]: what the model loses without a head; [`edges`]: edges by name; [`interventions`]: what is done to a
 //!   run; [`mean_output`]: what heads write on average, to ablate them to that; [`prediction`]: what the model then
 //!   expects to come next;
 //! - [`logits`]: what each head adds to the difference of two tokens' logits.
@@ -24,7 +25,7 @@
 //! let look = Look::new(&trace, &LookOptions::default())?;
 //! let focus = look.focus(0)?;
 //! println!(
-//!     "{}: {:.0}% of the weight of {} heads rests on what stands before the text",
+//!     "{}: {:.0}% of the weight of {} heads rests on the prefix",
 //!     focus.label,
 //!     100.0 * focus.all_heads.sink_share,
 //!     focus.all_heads.heads,
@@ -34,6 +35,7 @@
 
 pub mod candidates;
 pub mod copying;
+mod default_head;
 pub mod edges;
 pub mod edit_distance;
 mod error;
@@ -47,6 +49,7 @@ pub mod lists;
 pub mod logits;
 pub mod look;
 pub mod mean_output;
+pub mod model_scores;
 pub mod prediction;
 pub mod probes;
 pub mod profile;
@@ -54,20 +57,22 @@ mod random;
 pub mod retrieval;
 pub mod rollout;
 mod select;
+mod similarity;
+mod sink;
+mod text;
 pub mod token_attention;
+mod visible;
 pub mod who;
 
 pub use candidates::{Candidate, candidates};
+pub use default_head::{DefaultHead, default_head};
 pub use error::Error;
 pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
-pub use select::{Occurrence, WordName, label};
+pub use select::{Occurrence, WordName, label, label_of};
+pub use similarity::Similarity;
 
-/// The text of the tokens that a prefix stands for.
-pub(crate) fn prefix_text(
-    model: &lookback_model::Model,
-    prefix: &lookback_model::Prefix,
-) -> Result<String, Error> {
-    let encoding = model.tokenizer().encode("", prefix)?;
-    Ok(model.tokenizer().decode(&encoding.ids, false))
-}
+/// The example of the crate's README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -42,7 +42,7 @@ pub const PRONOUNS: &[&str] = &[
     "themselves",
 ];
 
-/// Words that are written with a capital only because they begin a sentence, or that stand before a name; with
+/// Words that are written with a capital only because they begin a sentence, or that come before a name; with
 /// [`PRONOUNS`] they are never taken for candidates. One line a kind.
 #[rustfmt::skip]
 pub const FUNCTION_WORDS: &[&str] = &[

@@ -79,13 +79,20 @@ impl Hooks for Last<'_> {
 /// Takes logit(a) − logit(b) after the last token of a text apart.
 ///
 /// # Errors
-/// The model's; one that has no output head is refused.
+/// [`Error::SameToken`], and the model's: one without an output head has no logits.
 pub fn logit_parts(
     model: &Model,
     encoding: &Encoding,
     tokens: (u32, u32),
     hooks: &dyn Hooks,
 ) -> Result<LogitParts, Error> {
+    if tokens.0 == tokens.1 {
+        let token = model.tokenizer().decode(&[tokens.0], false);
+        return Err(Error::SameToken {
+            words: (token.clone(), token.clone()),
+            token,
+        });
+    }
     let last = Last {
         hooks,
         z: Mutex::default(),
@@ -136,7 +143,23 @@ pub fn logit_parts(
     })
 }
 
-/// The token that a word begins with where it goes on from `text`: behind a space, unless the text ends with white
+/// The tokens that two words begin with where they continue `text`: see [`next_token`].
+///
+/// # Errors
+/// [`Error::SameToken`] where they begin with one token, and those of [`next_token`].
+pub fn next_tokens(model: &Model, text: &str, words: (&str, &str)) -> Result<(u32, u32), Error> {
+    let first = next_token(model, text, words.0)?;
+    let second = next_token(model, text, words.1)?;
+    if first == second {
+        return Err(Error::SameToken {
+            words: (words.0.trim().to_owned(), words.1.trim().to_owned()),
+            token: model.tokenizer().decode(&[first], false).trim().to_owned(),
+        });
+    }
+    Ok((first, second))
+}
+
+/// The token that a word begins with where it continues `text`: behind a space, unless the text ends with white
 /// space, or is empty.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::who::cause::log_softmax;
 /// What is predicted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictionOptions {
-    /// What stands before the text.
+    /// The tokens before the text.
     pub prefix: Prefix,
     /// How the text is continued before the model is asked (`The one who gets high scores is`).
     pub probe: Option<String>,
@@ -122,11 +122,11 @@ fn in_prompt(
     let places: Vec<Vec<usize>> = (0..named.ids.len())
         .map(|token| match named.spans[token] {
             (start, end) if start < end => {
-                let meets = |&at: &usize| {
+                let overlaps = |&at: &usize| {
                     let (s, e) = prompt.spans[at];
                     s < end && e > start
                 };
-                (0..prompt.ids.len()).filter(meets).collect()
+                (0..prompt.ids.len()).filter(overlaps).collect()
             }
             _ => vec![token],
         })

@@ -1,8 +1,10 @@
 //! What each head does on a given text, in one walk over its weights: O(N) memory, no N×N matrix.
 //!
-//! All figures are means over the text's own rows: those behind the prefix, or, without a prefix, all but the first,
-//! which sees nothing but itself. Definitions, sources, and how each misleads: `docs/heads.md`.
+//! All figures are means over the text's own rows: those behind the prefix, without the rows that see no key and, where
+//! there is no prefix, without a first row that sees nothing but itself. Any mask will do: causal, a window, or none.
+//! Definitions, sources, and how each misleads: `docs/heads.md`.
 
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use lookback_trace::observe::{DistanceMass, Distances, Entropy, Received, Span, SpanMass};
@@ -10,12 +12,12 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::{Array3, Array4, ArrayView1, Axis, s};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, sink, visible};
 
 /// A row puts its weight on the sink where more than this share of it lies there (Gu et al. 2024).
 pub const SINK_THRESHOLD: f32 = 0.3;
 
-/// Local weight lies on this many tokens: the query's own and those right before it.
+/// Local weight lies on the query's own token and on those less than this many away from it, before or after.
 pub const LOCAL: isize = 8;
 
 /// What one head does on a text.
@@ -36,7 +38,7 @@ pub struct HeadProfile {
     pub self_share: f64,
     /// Mean weight on the token before.
     pub previous_share: f64,
-    /// Mean weight on the [`LOCAL`] tokens up to the query's own.
+    /// Mean weight on tokens less than [`LOCAL`] away: where the mask is causal, the [`LOCAL`] up to the query's own.
     pub local_share: f64,
     /// Mean weight on special tokens, in the prefix or in the text.
     pub special_share: f64,
@@ -51,7 +53,7 @@ pub struct HeadProfile {
 /// Every head of a trace, in order. `special` says which tokens are special: \[N\], or empty for none but the prefix.
 ///
 /// # Errors
-/// [`Error::TooShort`] where the text has no row to speak of, and [`Error::Trace`].
+/// [`Error::TooShort`] where the text has no row that counts, and [`Error::Trace`].
 pub fn profiles(trace: &Trace, special: &[bool]) -> Result<Vec<HeadProfile>, Error> {
     let never = AtomicBool::new(false);
     let layers = (0..trace.layer_count()).map(|layer| of_layer(trace, special, layer, &never));
@@ -68,11 +70,11 @@ pub fn of_layer(
     layer: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<HeadProfile>, Error> {
-    let rows = Rows::new(trace, special)?;
-    let seen = trace.observe_cancellable(layer, &rows.observers(), cancel)?;
-    let seen = Seen::new(seen.ok_or(Error::Cancelled)?);
+    let selection = Selection::new(trace, special, layer)?;
+    let seen = trace.observe_cancellable(layer, &selection.observers(), cancel)?;
+    let seen = Observed::new(seen.ok_or(Error::Cancelled)?);
     (0..trace.head_count(layer))
-        .map(|head| rows.profile(trace, &seen, HeadId { layer, head }))
+        .map(|head| selection.profile(trace, &seen, HeadId { layer, head }))
         .collect()
 }
 
@@ -86,22 +88,25 @@ pub fn sink_rate(profiles: &[HeadProfile]) -> f64 {
     sinks.count() as f64 / profiles.len().max(1) as f64
 }
 
-/// What of a text is looked at.
-struct Rows {
-    /// The first row that counts.
-    first: usize,
+/// The rows and keys of a layer that the figures are about.
+struct Selection {
+    /// The rows that count.
+    rows: Range<usize>,
     /// Keys 0..sink are the sink.
     sink: usize,
+    /// Where query 0 stands among the keys.
+    offset: isize,
     /// Sink, own, previous, local, then each run of special tokens.
     spans: SpanMass,
     special_runs: usize,
 }
 
-impl Rows {
-    fn new(trace: &Trace, special: &[bool]) -> Result<Self, Error> {
+impl Selection {
+    fn new(trace: &Trace, special: &[bool], layer: usize) -> Result<Self, Error> {
         let prefix = trace.meta().prefix_tokens;
         let sink = prefix.max(1);
-        if trace.n() <= sink {
+        let rows = counted(trace, layer);
+        if trace.n() <= sink || rows.is_empty() {
             return Err(Error::TooShort { tokens: trace.n() });
         }
         let is_special = |j: usize| j < prefix || special.get(j).copied().unwrap_or(false);
@@ -109,7 +114,7 @@ impl Rows {
             Span::Keys(0..sink),
             Span::own(),
             Span::previous(),
-            Span::Distances(0..LOCAL),
+            Span::Distances(1 - LOCAL..LOCAL),
         ];
         let mut start = None;
         for j in 0..=trace.n() {
@@ -123,8 +128,9 @@ impl Rows {
             }
         }
         Ok(Self {
-            first: sink,
+            rows,
             sink,
+            offset: visible::offset(trace, layer),
             special_runs: spans.len() - 4,
             spans: SpanMass::new(spans),
         })
@@ -134,17 +140,18 @@ impl Rows {
         (&self.spans, Entropy, DistanceMass, Received)
     }
 
-    fn profile(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Result<HeadProfile, Error> {
-        let (h, rows) = (id.head, s![0, id.head, self.first..]);
-        let mass = seen.mass.slice(s![0, h, self.first.., ..]);
+    fn profile(&self, trace: &Trace, seen: &Observed, id: HeadId) -> Result<HeadProfile, Error> {
+        let (h, counted) = (id.head, self.rows.clone());
+        let rows = s![0, h, counted.clone()];
+        let mass = seen.mass.slice(s![0, h, counted, ..]);
         let mean_of = |column: usize| mean(mass.column(column).iter().copied());
         let on_sink = self.on_sink(trace, seen, id);
         let above = on_sink.iter().filter(|&&w| w > SINK_THRESHOLD).count();
         let moved = Moved {
-            first: self.first,
+            first: self.rows.start as isize + self.offset,
             vnorm: trace.vnorm(id.layer, h)?,
             received: seen.received.slice(s![0, h, ..]),
-            before: self.before(trace, id)?,
+            uncounted: self.uncounted(trace, id)?,
         };
         let distance = seen.distances.mean.slice(rows);
         Ok(HeadProfile {
@@ -164,21 +171,30 @@ impl Rows {
     }
 
     /// Each row's weight on the sink; a learned sink takes what the keys' weights lack to 1.
-    fn on_sink(&self, trace: &Trace, seen: &Seen, id: HeadId) -> Vec<f32> {
-        let mass = seen.mass.slice(s![0, id.head, self.first.., 0]);
+    fn on_sink(&self, trace: &Trace, seen: &Observed, id: HeadId) -> Vec<f32> {
+        let mass = seen.mass.slice(s![0, id.head, self.rows.clone(), 0]);
         if trace.meta().layers[id.layer].sinks.is_none() {
             return mass.to_vec();
         }
-        let by_distance = seen.distances.mass.slice(s![0, id.head, self.first.., ..]);
+        let by_distance = seen
+            .distances
+            .mass
+            .slice(s![0, id.head, self.rows.clone(), ..]);
         let on_keys = by_distance.sum_axis(Axis(1));
         let each = mass.iter().zip(&on_keys);
-        each.map(|(mass, keys)| mass + (1.0 - keys).max(0.0))
+        each.map(|(mass, &keys)| mass + sink::learned(trace, id.layer, keys.into()) as f32)
             .collect()
     }
 
-    /// The weight that each key receives from the rows that do not count: \[first\]; later keys receive none.
-    fn before(&self, trace: &Trace, id: HeadId) -> Result<Vec<f64>, Error> {
-        let weights = trace.weights(id.layer, id.head, 0..self.first, 0..self.first)?;
+    /// The weight that each key receives from the rows before the first that counts; keys that none of them sees are
+    /// left off the end. (Rows behind the last that counts see no key.)
+    fn uncounted(&self, trace: &Trace, id: HeadId) -> Result<Vec<f64>, Error> {
+        let rows = 0..self.rows.start;
+        let ends = rows
+            .clone()
+            .map(|row| visible::keys(trace, id.layer, row).end);
+        let keys = 0..ends.max().unwrap_or(0);
+        let weights = trace.weights(id.layer, id.head, rows, keys)?;
         let columns = weights.columns().into_iter();
         Ok(columns
             .map(|column| column.iter().map(|&w| f64::from(w)).sum())
@@ -186,8 +202,23 @@ impl Rows {
     }
 }
 
+/// The rows of a layer that count: the text's own that see a key, and without a prefix not a first one that sees itself
+/// alone. Masks hide keys from rows at one end of the text only, so that these are consecutive.
+fn counted(trace: &Trace, layer: usize) -> Range<usize> {
+    let prefix = trace.meta().prefix_tokens;
+    let keys = |row: &usize| visible::keys(trace, layer, *row).len();
+    let first = match prefix {
+        0 if trace.n() > 0 && keys(&0) <= 1 => 1,
+        _ => prefix,
+    };
+    let mut rows = (first..trace.n()).skip_while(|row| keys(row) == 0);
+    let start = rows.next().unwrap_or(trace.n());
+    let end = rows.take_while(|row| keys(row) > 0).last();
+    start..end.map_or(trace.n().min(start + 1), |last| last + 1)
+}
+
 /// What one walk over a layer's weights finds.
-struct Seen {
+struct Observed {
     /// \[1, H, N, spans\]
     mass: Array4<f32>,
     /// \[1, H, N\]
@@ -197,7 +228,7 @@ struct Seen {
     received: Array3<f64>,
 }
 
-impl Seen {
+impl Observed {
     fn new(
         (mass, entropy, distances, received): (Array4<f32>, Array3<f32>, Distances, Array3<f64>),
     ) -> Self {
@@ -212,19 +243,20 @@ impl Seen {
 
 /// Σ_i w_ij·‖f(x_j)‖, over the rows that count.
 struct Moved<'a> {
-    first: usize,
+    /// The position among the keys of the first row that counts.
+    first: isize,
     /// ‖f(x_j)‖: \[N\].
     vnorm: ArrayView1<'a, f32>,
     /// Weight received from all rows: \[N\].
     received: ArrayView1<'a, f64>,
-    /// Weight received from the rows before the first that counts.
-    before: Vec<f64>,
+    /// Weight received from the rows that do not count; as long as there is any.
+    uncounted: Vec<f64>,
 }
 
 impl Moved<'_> {
     fn of_key(&self, j: usize) -> f64 {
-        let before = self.before.get(j).copied().unwrap_or(0.0);
-        (self.received[j] - before).max(0.0) * f64::from(self.vnorm[j])
+        let uncounted = self.uncounted.get(j).copied().unwrap_or(0.0);
+        (self.received[j] - uncounted).max(0.0) * f64::from(self.vnorm[j])
     }
 
     fn total(&self) -> f64 {
@@ -235,11 +267,16 @@ impl Moved<'_> {
         ratio((0..sink).map(|j| self.of_key(j)).sum(), self.total())
     }
 
-    /// `weights` \[rows\] lie on the key `back` tokens before each row.
-    fn by_distance(&self, weights: ArrayView1<f32>, back: usize) -> f64 {
-        let each = weights.iter().enumerate().map(|(row, &weight)| {
-            f64::from(weight) * f64::from(self.vnorm[self.first + row - back])
-        });
+    /// `weights` \[rows\] lie on the key `back` tokens before each row; 0 where there is none.
+    fn by_distance(&self, weights: ArrayView1<f32>, back: isize) -> f64 {
+        let norm = |key: isize| {
+            usize::try_from(key)
+                .ok()
+                .and_then(|key| self.vnorm.get(key))
+        };
+        let each = (self.first - back..)
+            .zip(weights)
+            .map(|(key, &weight)| f64::from(weight) * norm(key).copied().map_or(0.0, f64::from));
         ratio(each.sum(), self.total())
     }
 }

@@ -172,8 +172,7 @@ pub fn retrieval(
     done: &mut dyn FnMut(),
 ) -> Result<Option<Vec<Retrieval>>, Error> {
     let config = model.config();
-    let heads = (0..config.layers)
-        .flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head }));
+    let heads = crate::head::all(config.layers, config.heads);
     let mut found: Vec<Retrieval> = heads
         .map(|head| Retrieval {
             head,

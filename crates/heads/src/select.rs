@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use lookback_trace::Words;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use crate::Error;
 use crate::edit_distance::edit_distance;
@@ -13,10 +14,13 @@ use crate::edit_distance::edit_distance;
 /// How many bytes of text an occurrence shows on either side, at most.
 const CONTEXT: usize = 12;
 
-/// How many similar words an error offers.
+/// How many similar words an error suggests.
 const SIMILAR: usize = 5;
 
 /// A word as a person names it: `WORD`, or `WORD#n` for its nth occurrence in the text, from 1.
+///
+/// It is found in whatever Unicode normal form the text writes it. In scripts that write no spaces, where a text is cut
+/// into single characters, a word is several of those in a row.
 ///
 /// ```
 /// use lookback_heads::WordName;
@@ -54,12 +58,13 @@ impl WordName {
         self.occurrence.map(NonZeroUsize::get)
     }
 
-    /// The one word of the text that this names.
+    /// The one word of the text that this names: one of the trace's words, or several in a row with no space between
+    /// them (東京).
     ///
     /// # Errors
     /// [`Error::NoSuchWord`], [`Error::NoSuchOccurrence`], [`Error::AmbiguousWord`] where it occurs more than
-    /// once and no occurrence was named, [`Error::SeveralWords`].
-    pub fn find_one(&self, text: &str, words: &Words) -> Result<usize, Error> {
+    /// once and no occurrence was named, [`Error::SeveralWords`] where it holds spaces.
+    pub fn find_one(&self, text: &str, words: &Words) -> Result<Range<usize>, Error> {
         let mut found = self.find(text, words)?;
         if found.len() > 1 {
             return Err(Error::AmbiguousWord {
@@ -71,13 +76,14 @@ impl WordName {
             });
         }
         // `find` gives at least one.
-        match found.swap_remove(0) {
-            at if at.len() == 1 => Ok(at.start),
-            at => Err(Error::SeveralWords {
+        let at = found.swap_remove(0);
+        if at.len() > 1 && self.text.contains(char::is_whitespace) {
+            return Err(Error::SeveralWords {
                 word: self.text.clone(),
                 count: at.len(),
-            }),
+            });
         }
+        Ok(at)
     }
 
     /// Every place that this names, in the text's order: all occurrences, or the one whose number was given.
@@ -156,37 +162,72 @@ pub fn label(words: &Words, word: usize) -> String {
     )
 }
 
-/// The runs of whole words that the text writes as `wanted`.
-fn occurrences(wanted: &str, text: &str, words: &Words) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for first in 0..words.len() {
-        let start = words.get(first).map_or(0, |w| w.span.start);
-        if !text
-            .get(start..)
-            .is_some_and(|rest| rest.starts_with(wanted))
-        {
-            continue;
-        }
-        let end = start + wanted.len();
-        let run = words
-            .iter()
-            .skip(first)
-            .take_while(|w| w.span.end <= end)
-            .count();
-        let ends_on_a_word = run > 0
-            && words
-                .get(first + run - 1)
-                .is_some_and(|w| w.span.end == end);
-        if ends_on_a_word {
-            found.push(first..first + run);
-        }
+/// The same of a word that [`WordName::find_one`] found, which may be several of the trace's words in a row.
+#[must_use]
+pub fn label_of(text: &str, words: &Words, at: &Range<usize>) -> String {
+    if at.len() == 1 {
+        return label(words, at.start);
     }
-    found
+    let span = span_of(words, at);
+    let written = text.get(span).unwrap_or_default();
+    let places = occurrences(written, text, words);
+    match places.iter().position(|place| place == at) {
+        Some(nth) if places.len() > 1 => format!("{written}#{}", nth + 1),
+        _ => written.to_owned(),
+    }
+}
+
+/// Where some words in a row stand, in bytes.
+pub(crate) fn span_of(words: &Words, at: &Range<usize>) -> Range<usize> {
+    let start = words.get(at.start).map_or(0, |word| word.span.start);
+    let last = at.end.checked_sub(1).and_then(|last| words.get(last));
+    start..last.map_or(start, |word| word.span.end)
+}
+
+/// The tokens of some words in a row, those between them included.
+pub(crate) fn tokens_of(words: &Words, at: &Range<usize>) -> Range<usize> {
+    let start = words.get(at.start).map_or(0, |word| word.tokens.start);
+    let last = at.end.checked_sub(1).and_then(|last| words.get(last));
+    start..last.map_or(start, |word| word.tokens.end)
+}
+
+/// The runs of whole words that the text writes as `wanted`, in any Unicode normal form.
+fn occurrences(wanted: &str, text: &str, words: &Words) -> Vec<Range<usize>> {
+    let plain = is_nfc(text);
+    let wanted: String = wanted.nfc().collect();
+    // A run is looked at as long as it may still become the wanted one.
+    let run = |first: usize| {
+        (first..words.len()).find_map(|last| {
+            let written = text.get(span_of(words, &(first..last + 1)))?;
+            let begins = match plain {
+                true => wanted.starts_with(written),
+                false => begins_with(&wanted, written),
+            };
+            match begins {
+                false => Some(None),
+                true => equal(written, &wanted).then_some(Some(first..last + 1)),
+            }
+        })
+    };
+    (0..words.len()).filter_map(run).flatten().collect()
+}
+
+/// Whether `wanted`, in NFC, begins with what a text writes in any form.
+fn begins_with(wanted: &str, written: &str) -> bool {
+    let mut letters = wanted.chars();
+    written.nfc().all(|c| letters.next() == Some(c))
+}
+
+/// Whether two texts are the same but for their normal form; the second is in NFC.
+fn equal(written: &str, wanted: &str) -> bool {
+    written == wanted || written.nfc().eq(wanted.chars())
 }
 
 fn occurrence(text: &str, words: &Words, at: Range<usize>) -> Occurrence {
-    let span_start = words.get(at.start).map_or(0, |w| w.span.start);
-    let span_end = words.get(at.end - 1).map_or(span_start, |w| w.span.end);
+    let Range {
+        start: span_start,
+        end: span_end,
+    } = span_of(words, &at);
     let start = (span_start.saturating_sub(CONTEXT)..=span_start)
         .find(|&b| text.is_char_boundary(b))
         .unwrap_or(span_start);
@@ -261,6 +302,55 @@ mod tests {
         for (wanted, expected) in cases {
             assert_eq!(similar(wanted, &words), expected, "{wanted}");
         }
+    }
+
+    /// The words of a text whose tokens are its characters.
+    fn words_of(text: &str) -> Words {
+        let spans: Vec<_> = text
+            .char_indices()
+            .map(|(at, c)| (at, at + c.len_utf8()))
+            .collect();
+        Words::new(text, &spans)
+    }
+
+    fn found(name: &str, text: &str) -> Vec<String> {
+        let words = words_of(text);
+        let name: WordName = name.parse().unwrap();
+        let places = name.find(text, &words).unwrap_or_default();
+        let labels = places.iter().map(|at| label_of(text, &words, at));
+        labels.collect()
+    }
+
+    #[test]
+    fn words_of_several_characters_are_found_where_no_spaces_are_written() {
+        let chinese = "北京很大。他住在北京。";
+        assert_eq!(found("北京", chinese), ["北京#1", "北京#2"]);
+        assert_eq!(found("北京#2", chinese), ["北京#2"]);
+        assert_eq!(found("很大", chinese), ["很大"]);
+        assert_eq!(found("แมว", "แมวเห็นหมา"), ["แมว"]);
+        let words = words_of(chinese);
+        let name: WordName = "北京#2".parse().unwrap();
+        let at = name.find_one(chinese, &words).unwrap();
+        assert_eq!(&chinese[span_of(&words, &at)], "北京");
+        let york: WordName = "New York".parse().unwrap();
+        let text = "He left New York.";
+        assert!(matches!(
+            york.find_one(text, &words_of(text)),
+            Err(Error::SeveralWords { count: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn a_word_is_found_in_either_normal_form() {
+        let (composed, decomposed) = ("Jos\u{e9}", "Jose\u{301}");
+        for text in [composed, decomposed] {
+            for name in [composed, decomposed] {
+                let text = format!("He saw {text}. She left.");
+                assert_eq!(found(name, &text).len(), 1, "{name} in {text}");
+                assert_eq!(found("Jos", &text).len(), 0);
+            }
+        }
+        assert_eq!(found("각하", "그 \u{1100}\u{1161}\u{11a8}하 는").len(), 1);
     }
 
     #[test]

@@ -26,12 +26,12 @@ const FILL: usize = 66;
 const VOCAB: usize = 338;
 const HEADS: usize = 3;
 const LAYERS: usize = 2;
-/// Each head's dimension. Pairs (f, f + 32) are turned by θ^(−f/32) a token: the first few quickly, those from 16 on not
+/// Each head's dimension. Pairs (f, f + 32) are rotated by θ^(−f/32) a token: the first few quickly, those from 16 on not
 /// at all with this θ.
 const D_K: usize = 64;
 const THETA: f64 = 1e12;
 
-/// The numbers of a head that positions do not turn.
+/// The numbers of a head that positions do not rotate.
 fn still() -> Vec<usize> {
     (16..32).chain(48..64).collect()
 }

@@ -1,9 +1,9 @@
-//! The walk through one head: with the default model against published weights, and with tiny models of every kind.
+//! One head explained: with the default model against published weights, and with tiny models of every kind.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
-use lookback_heads::explain::{ExplainOptions, Walk, explain};
+use lookback_heads::explain::{ExplainOptions, Explanation, explain};
 use lookback_heads::{Error, example, head};
 use lookback_model::store::{self, Silent};
 use lookback_model::{LoadOptions, Model, Prefix};
@@ -52,12 +52,12 @@ fn options(head: &str, word: Option<&str>, entries: usize) -> ExplainOptions {
     }
 }
 
-fn walk(
+fn explained(
     model: &Model,
     text: &str,
     prefix: &Prefix,
     options: &ExplainOptions,
-) -> Result<Walk, Error> {
+) -> Result<Explanation, Error> {
     explain(
         model,
         &model.tokenizer().encode(text, prefix).unwrap(),
@@ -65,13 +65,13 @@ fn walk(
     )
 }
 
-/// What holds of every walk.
+/// What holds of every explanation.
 #[track_caller]
-fn assert_holds_together(walk: &Walk) {
-    let ids: Vec<_> = walk.steps.iter().map(|step| step.id).collect();
+fn assert_consistent(explanation: &Explanation) {
+    let ids: Vec<_> = explanation.steps.iter().map(|step| step.id).collect();
     assert_eq!(ids, STEPS);
-    let n = walk.tokens.len();
-    for step in &walk.steps {
+    let n = explanation.tokens.len();
+    for step in &explanation.steps {
         for check in &step.checks {
             assert!(check.agrees && check.compared > 0, "{}: {check:?}", step.id);
         }
@@ -94,16 +94,16 @@ fn assert_holds_together(walk: &Walk) {
         }
         assert!(step.row.iter().all(|column| column.values.len() == n));
     }
-    let weights = walk.step("softmax").unwrap().row.last().unwrap();
+    let weights = explanation.step("softmax").unwrap().row.last().unwrap();
     let sum: f64 = weights.values.iter().flatten().sum();
     assert!((sum - 1.0).abs() < 1e-9);
     assert_eq!(
-        weights.values[walk.word.token],
-        Some(walk.outcome.self_weight)
+        weights.values[explanation.word.token],
+        Some(explanation.outcome.self_weight)
     );
     // What was not read yet has no weight, and no score once the mask has been laid on.
-    for column in [weights, &walk.step("mask").unwrap().row[0]] {
-        let after = &column.values[walk.word.token + 1..];
+    for column in [weights, &explanation.step("mask").unwrap().row[0]] {
+        let after = &column.values[explanation.word.token + 1..];
         assert!(after.iter().all(|value| value.is_none_or(|v| v == 0.0)));
     }
 }
@@ -111,17 +111,17 @@ fn assert_holds_together(walk: &Walk) {
 #[test]
 fn the_sentence_of_the_notes_gives_the_published_weights() {
     for (name, vatsal, madd) in [("9.4", 0.181, 0.078), ("13.8", 0.085, 0.317)] {
-        let walk = walk(
+        let explanation = explained(
             default_model(),
             example::SENTENCE,
             &Prefix::Declared,
             &options(name, Some("he"), 6),
         )
         .unwrap();
-        assert_holds_together(&walk);
-        assert_eq!(walk.tokens[0], "<|endoftext|>");
-        assert_eq!(walk.tokens[walk.word.token], "he");
-        let outcome = &walk.outcome;
+        assert_consistent(&explanation);
+        assert_eq!(explanation.tokens[0], "<|endoftext|>");
+        assert_eq!(explanation.tokens[explanation.word.token], "he");
+        let outcome = &explanation.outcome;
         let given: Vec<_> = outcome
             .candidates
             .iter()
@@ -139,7 +139,7 @@ fn the_sentence_of_the_notes_gives_the_published_weights() {
 #[test]
 fn the_first_idea_is_the_softmax_of_the_embeddings_products() {
     let model = default_model();
-    let walk = walk(
+    let explanation = explained(
         model,
         example::SENTENCE,
         &Prefix::Declared,
@@ -151,10 +151,10 @@ fn the_first_idea_is_the_softmax_of_the_embeddings_products() {
         .encode(example::SENTENCE, &Prefix::Declared)
         .unwrap();
     let x = model.embeddings(&encoding.ids).unwrap().mapv(f64::from);
-    let i = walk.word.token;
+    let i = explanation.word.token;
     let exp: Vec<f64> = (0..i).map(|j| x.row(i).dot(&x.row(j)).exp()).collect();
     let sum: f64 = exp.iter().sum();
-    let shown = &walk.step("similarity").unwrap().row;
+    let shown = &explanation.step("similarity").unwrap().row;
     for (j, exp) in exp.iter().enumerate() {
         let dot = shown[0].values[j].unwrap();
         assert!((dot - x.row(i).dot(&x.row(j))).abs() < 1e-9);
@@ -162,27 +162,32 @@ fn the_first_idea_is_the_softmax_of_the_embeddings_products() {
     }
     // The word itself is not among the tokens before it.
     assert_eq!(shown[1].values[i], Some(0.0));
-    let vatsal = &walk.outcome.candidates[0];
+    let vatsal = &explanation.outcome.candidates[0];
     let by_hand: f64 = vatsal.tokens.iter().map(|&t| exp[t] / sum).sum();
     assert!((vatsal.similarity_weight - by_hand).abs() < 1e-12);
 }
 
 #[test]
 fn scores_are_scaled_and_the_head_has_its_columns_of_concat() {
-    let walk = walk(
+    let explanation = explained(
         default_model(),
         example::SENTENCE,
         &Prefix::Declared,
         &options("9.4", None, 6),
     )
     .unwrap();
-    let row = &walk.step("scale").unwrap().row;
+    let row = &explanation.step("scale").unwrap().row;
     for (dot, scaled) in row[0].values.iter().zip(&row[1].values) {
         assert!((dot.unwrap() / 8.0 - scaled.unwrap()).abs() < 1e-9);
     }
     // Head 4 of d_v = 64 begins at column 256; there concat holds the head's own output.
-    let concat = &walk.step("concat").unwrap().matrices[0];
-    let output = walk.step("weighted_sum").unwrap().matrices.last().unwrap();
+    let concat = &explanation.step("concat").unwrap().matrices[0];
+    let output = explanation
+        .step("weighted_sum")
+        .unwrap()
+        .matrices
+        .last()
+        .unwrap();
     let at = concat
         .columns
         .iter()
@@ -209,19 +214,19 @@ fn tiny_models_of_every_kind_agree_with_their_steps() {
         let last = format!("{}.{}", config.layers - 1, config.heads - 1);
         for head in ["0.0", last.as_str()] {
             for entries in [1, 3, 200] {
-                let walk = walk(
+                let explanation = explained(
                     &model,
                     "Ann met Bob. Then he left.",
                     &Prefix::None,
                     &options(head, None, entries),
                 )
                 .unwrap();
-                assert_holds_together(&walk);
-                assert_eq!(walk.word.label, "he", "{name}");
+                assert_consistent(&explanation);
+                assert_eq!(explanation.word.label, "he", "{name}");
                 assert!(
-                    serde_json::to_string(&walk)
+                    serde_json::to_string(&explanation)
                         .unwrap()
-                        .starts_with("{\"format\":\"lookback-walk/1\"")
+                        .starts_with("{\"format\":\"lookback-explain/2\"")
                 );
             }
         }
@@ -230,25 +235,28 @@ fn tiny_models_of_every_kind_agree_with_their_steps() {
 
 #[test]
 fn the_first_token_of_all_has_only_itself() {
-    let walk = walk(
+    let explanation = explained(
         &tiny("tied"),
         "He left.",
         &Prefix::None,
         &options("0.0", None, 4),
     )
     .unwrap();
-    assert_holds_together(&walk);
-    assert_eq!((walk.prefix_tokens, walk.outcome.sink_share), (0, 0.0));
-    if walk.word.token == 0 {
-        assert_eq!(walk.outcome.self_weight, 1.0);
+    assert_consistent(&explanation);
+    assert_eq!(
+        (explanation.prefix_tokens, explanation.outcome.sink_share),
+        (0, 0.0)
+    );
+    if explanation.word.token == 0 {
+        assert_eq!(explanation.outcome.self_weight, 1.0);
     }
 }
 
 #[test]
-fn what_is_not_there_is_refused() {
+fn what_is_not_there_is_an_error() {
     let model = tiny("tied");
     let ask = |head: &str, word: Option<&str>| {
-        walk(
+        explained(
             &model,
             "Ann saw him.",
             &Prefix::None,

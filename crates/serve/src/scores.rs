@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lookback_heads::copying::copying;
-use lookback_heads::probes::Repeated;
+use lookback_heads::model_scores::ModelScores;
 use lookback_model::Model;
 use lookback_trace::HeadId;
 use serde::Serialize;
@@ -23,6 +22,8 @@ pub(crate) struct HeadScores {
     previous: f64,
     /// None for a model that predicts no tokens.
     copying: Option<f64>,
+    /// None for a model that cannot read the needles' texts.
+    retrieval: Option<f64>,
 }
 
 /// What is known of them.
@@ -99,36 +100,21 @@ impl Scores {
         model: &Model,
         cancel: &AtomicBool,
     ) -> Result<Vec<HeadScores>, lookback_heads::Error> {
-        let repeated = Repeated::standard(model)?;
-        let layers = match model.has_output_head() {
-            true => model.config().layers,
-            false => 0,
-        };
-        self.done.store(0, Ordering::Relaxed);
-        self.of
-            .store(repeated.sequences.len() + layers, Ordering::Relaxed);
-        let step = || {
-            self.done.fetch_add(1, Ordering::Relaxed);
-        };
-        let probes = repeated.scores(model, &Cancel(cancel), &mut || step())?;
-        let copied = match layers {
-            0 => Some(Vec::new()),
-            _ => copying(model, &mut |at, _| {
-                if at > 0 {
-                    step();
-                }
-                !cancel.load(Ordering::Relaxed)
-            })?,
-        };
-        let copied = copied.ok_or(lookback_heads::Error::Cancelled)?;
-        let each = probes.iter().enumerate();
+        let scores = ModelScores::compute(model, &Cancel(cancel), &mut |at| {
+            self.done.store(at.of_all.0, Ordering::Relaxed);
+            self.of.store(at.of_all.1, Ordering::Relaxed);
+        })?;
+        let copying = scores.copying.unwrap_or_default();
+        let retrieval = scores.retrieval.unwrap_or_default();
+        let each = scores.probes.iter().enumerate();
         Ok(each
             .map(|(at, scores)| HeadScores {
                 head: scores.head,
                 induction: scores.induction,
                 duplicate: scores.duplicate,
                 previous: scores.previous,
-                copying: copied.get(at).map(|score| score.copying),
+                copying: copying.get(at).map(|score| score.copying),
+                retrieval: retrieval.get(at).map(|score| score.retrieval),
             })
             .collect())
     }

@@ -1,6 +1,6 @@
 //! Pictures of what heads look back at, without a server.
 //!
-//! - [`terminal`] draws a [`Look`](lookback_heads::Look) and a [`Walk`](lookback_heads::explain::Walk) as lines of text
+//! - [`terminal`] draws a [`Look`](lookback_heads::Look) and an [`Explanation`](lookback_heads::explain::Explanation) as lines of text
 //!   for a terminal of any width, with colours that a pipe can do without;
 //! - [`table`] holds tables of numbers, and writes them as JSON, CSV, Parquet and npy;
 //! - [`svg`] draws one head's map, and the text with what a word gives and receives, for a paper;
@@ -31,3 +31,8 @@ pub mod table;
 pub mod terminal;
 
 pub use error::Error;
+
+/// The example of the crate's README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

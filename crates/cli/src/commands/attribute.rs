@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_heads::head;
-use lookback_heads::logits::{LogitParts, logit_parts, next_token};
+use lookback_heads::logits::{LogitParts, logit_parts, next_tokens};
 use lookback_model::{Model, WeightsKind};
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
@@ -61,7 +61,7 @@ struct Report<'a> {
     word: TokenName,
     against: TokenName,
     #[serde(skip_serializing_if = "Option::is_none")]
-    changes: Option<String>,
+    interventions: Option<String>,
     #[serde(flatten)]
     parts: &'a LogitParts,
 }
@@ -83,9 +83,10 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let model = &loaded.model;
     let (encoding, changes) = args.changes.encode(&text, model, &args.model, context)?;
+    let tokens = next_tokens(model, &encoding.text, (&args.word, &args.against))?;
     let (word, against) = (
-        token(model, &encoding.text, &args.word)?,
-        token(model, &encoding.text, &args.against)?,
+        token(model, tokens.0, &args.word),
+        token(model, tokens.1, &args.against),
     );
     let parts = {
         let reading = context.reading(encoding.ids.len());
@@ -102,28 +103,27 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
     }
     if context.json {
         return output::print_json(&Report {
-            format: "lookback-attribute/1",
+            format: "lookback-attribute/2",
             model: &loaded.resolved.name,
             text: &encoding.text,
             word,
             against,
-            changes: args.changes.describe(),
+            interventions: args.changes.describe(),
             parts: &parts,
         });
     }
     print(args, (&word, &against), &parts, &table, context)
 }
 
-/// The token that a word begins with behind the text; says so where there are more.
-fn token(model: &Model, text: &str, word: &str) -> anyhow::Result<TokenName> {
-    let id = next_token(model, text, word)?;
+/// The token that a word begins with; says so where there are more.
+fn token(model: &Model, id: u32, word: &str) -> TokenName {
     let name = model.tokenizer().decode(&[id], false);
     if name.trim() != word.trim() {
         output::note(&format!(
-            "{word:?} is several tokens; counted is the first, {name:?}"
+            "{word:?} is several tokens; only the first, {name:?}, counts"
         ));
     }
-    Ok(TokenName { id, text: name })
+    TokenName { id, text: name }
 }
 
 /// One row a head, in order.

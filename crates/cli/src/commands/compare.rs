@@ -8,7 +8,7 @@ use clap::Args;
 use lookback_heads::profile::profiles;
 use lookback_model::{Prefix, WeightsKind};
 use lookback_view::table::{Table, Values};
-use lookback_view::terminal::write_table;
+use lookback_view::terminal::{PARTS, write_table_of_parts};
 use serde::Serialize;
 
 use crate::args::{ModelArgs, TextArgs};
@@ -102,7 +102,11 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
     let shown = sorted.of_columns(&["head", "first", "second", "difference"]);
     let mut out = output::stdout();
     let heading = format!("{} of each head, the greatest differences first", args.by);
-    write_table(&mut out, &heading, &shown, context.width())?;
+    let parts: &[&str] = match PARTS.contains(&args.by.as_str()) {
+        true => &["first", "second", "difference"],
+        false => &[],
+    };
+    write_table_of_parts(&mut out, &heading, &shown, parts, context.width())?;
     out.flush()?;
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::io::Write as _;
 
 use clap::Args;
 use lookback_heads::explain::{ExplainOptions, explain};
-use lookback_heads::{Look, LookOptions, WordName, head};
+use lookback_heads::{WordName, default_head, head, interest, label_of};
 use lookback_model::{Encoding, Interventions, Prefix, WeightsKind};
 use lookback_trace::HeadId;
-use lookback_view::terminal::{WalkPicture, write_walk};
+use lookback_view::terminal::{ExplanationPicture, write_explanation};
 
 use super::look;
 use crate::args::{ModelArgs, TextArgs};
@@ -65,18 +65,18 @@ pub(crate) fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
         entries: args.entries.into(),
     };
     let tokens = encoding.ids.len();
-    let spinner = Spinner::start(format!("walking through {tokens} tokens"));
-    let walk = explain(&loaded.model, &encoding, &options)?;
+    let spinner = Spinner::start(format!("explaining {tokens} tokens"));
+    let explanation = explain(&loaded.model, &encoding, &options)?;
     spinner.finish();
     if context.json {
-        return output::print_json(&walk);
+        return output::print_json(&explanation);
     }
-    let picture = WalkPicture {
+    let picture = ExplanationPicture {
         width: args.width.unwrap_or_else(|| context.width()),
-        ..WalkPicture::default()
+        ..ExplanationPicture::default()
     };
     let mut out = output::stdout();
-    write_walk(&mut out, &walk, &picture)?;
+    write_explanation(&mut out, &explanation, &picture)?;
     out.flush()?;
     Ok(())
 }
@@ -90,19 +90,20 @@ fn choose(
 ) -> anyhow::Result<HeadId> {
     lookback_heads::explain::check_length(encoding)?;
     let trace = look::trace(context, loaded, encoding, &Interventions::default())?;
-    let options = LookOptions {
-        words: args.token.iter().cloned().collect(),
-        ..LookOptions::default()
-    };
-    let focus = Look::new(&trace, &options)?.focus(0)?;
-    let telling = focus.most_informative();
+    let named: Vec<WordName> = args.token.iter().cloned().collect();
+    let text = &trace.meta().text;
+    let word = interest(text, trace.words(), &named)?.swap_remove(0);
+    let label = label_of(text, trace.words(), &word);
+    let chosen = default_head(&trace, &word)?;
     output::note(&format!(
         "no --head given: {} is shown, which of all {} heads gives {} the most weight at “{}” ({:.1}%)",
-        head::name(telling.head),
-        focus.all_heads.heads,
-        telling.on,
-        focus.label,
-        100.0 * telling.weight,
+        head::name(chosen.head),
+        (0..trace.layer_count())
+            .map(|layer| trace.head_count(layer))
+            .sum::<usize>(),
+        chosen.on,
+        label,
+        100.0 * chosen.weight,
     ));
-    Ok(telling.head)
+    Ok(chosen.head)
 }

@@ -145,7 +145,8 @@ fn print(
             0 => look.head_count(),
             named => named,
         };
-        if let Some(told) = told_of_size(look.interest(), heads) {
+        let asked: Vec<usize> = look.interest().iter().map(|word| word.end - 1).collect();
+        if let Some(told) = told_of_size(&asked, heads) {
             output::note(&told);
         }
         return print_json(&look);
@@ -190,7 +191,8 @@ fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
             bar.position(done, words);
         }
     };
-    output::print_json(&look.with_progress(progress))
+    // Its keys are the same in every version, and it may be too large to be held as a whole.
+    output::print_json_as_it_is(&look.with_progress(progress))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::Args;
 use lookback_heads::rollout::rollout;
-use lookback_heads::{WordName, interest, label};
+use lookback_heads::{WordName, interest, label, label_of};
 use lookback_model::WeightsKind;
 use lookback_trace::{Trace, Words};
 use lookback_view::table::Table;
@@ -49,7 +49,7 @@ struct Report<'a> {
     model: &'a str,
     text: &'a str,
     word: String,
-    /// Rollout on the tokens before the text.
+    /// Rollout on the prefix.
     prefix: f64,
     words: &'a [WordShare],
 }
@@ -75,8 +75,9 @@ pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
         .encode(&text, &loaded.model, &args.model, context)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let asked: Vec<WordName> = args.word.iter().cloned().collect();
-    let asked = interest(&encoding.text, &words, &asked)?[0];
-    let rows = words.get(asked).map_or(0..0, |word| word.tokens.clone());
+    let asked = interest(&encoding.text, &words, &asked)?.swap_remove(0);
+    let tokens = |word: usize| words.get(word).map_or(0..0, |word| word.tokens.clone());
+    let rows = tokens(asked.start).start..tokens(asked.end - 1).end;
     let trace = {
         let reading = context.reading(encoding.ids.len());
         heads::trace(&loaded, &encoding, &changes.and(&reading))?
@@ -86,7 +87,11 @@ pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
     let of = |values: &Array1<f64>, tokens: std::ops::Range<usize>| values.slice(s![tokens]).sum();
     let prefix = of(&rolled, 0..encoding.prefix_tokens);
     let behind = rolled.slice(s![encoding.prefix_tokens..]).sum();
-    let seen = words.iter().enumerate().take(asked + 1);
+    // Words that no row sees in any layer have nothing of it.
+    let seen = words.iter().enumerate();
+    let seen = seen.take_while(|(index, word)| {
+        *index < asked.end || rolled.slice(s![word.tokens.start..]).sum() > 0.0
+    });
     let shares: Vec<WordShare> = seen
         .map(|(index, word)| WordShare {
             word: label(&words, index),
@@ -100,7 +105,7 @@ pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
         format: "lookback-rollout/1",
         model: &loaded.resolved.name,
         text: &encoding.text,
-        word: label(&words, asked),
+        word: label_of(&encoding.text, &words, &asked),
         prefix,
         words: &shares,
     };
@@ -129,20 +134,24 @@ fn mean_weights(trace: &Trace, rows: std::ops::Range<usize>) -> anyhow::Result<A
 fn print(args: &RolloutArgs, report: &Report, context: &Context) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.text("word", report.words.iter().map(|w| w.word.clone()));
-    table.real("rollout", report.words.iter().map(|w| w.rollout));
     table.real("share", report.words.iter().map(|w| w.share));
     table.real("mean_weight", report.words.iter().map(|w| w.mean_weight));
-    let sorted = table
-        .sorted_by("rollout")
-        .unwrap_or_default()
-        .head(args.top);
-    let heading = format!(
-        "What reaches “{}” through all layers of {}: {:.4}% from what stands before the text, the sink, and from each \
-         word; share: of what does not come from the sink",
-        report.word,
-        report.model,
-        100.0 * report.prefix
-    );
+    let sorted = table.sorted_by("share").unwrap_or_default().head(args.top);
+    let heading = match report.prefix > 0.0 {
+        true => format!(
+            "Rollout of “{}” through all layers of {}: {:.3}% ends at the prefix. That is its nature, whatever the text: heads \
+             put most of their weight on the sink, and rollout multiplies it layer by layer. Share: of what does not end \
+             there. Mean weight: of all heads on the word, without rollout.",
+            report.word,
+            report.model,
+            100.0 * report.prefix
+        ),
+        false => format!(
+            "Rollout of “{}” through all layers of {}, with no prefix: most of it ends at the first word, which acts as the \
+             sink, whatever the text. Share: of all of it. Mean weight: of all heads on the word, without rollout.",
+            report.word, report.model
+        ),
+    };
     let mut out = output::stdout();
     write_table(&mut out, &heading, &sorted, context.width())?;
     out.flush()?;

@@ -1,4 +1,4 @@
-//! `who`: whom a word stands for, with controls and causes.
+//! `who`: which name a word refers to, with controls and causes.
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -32,10 +32,10 @@ A set holds one question a line: {\"text\", \"word\", \"candidates\", \"answer\"
 characters), \"group\", \"template\" and \"probe\". \
 docs/heads.md says what is computed and how it misleads.";
 
-/// Ask whom a word stands for, with controls and causes
+/// Ask which name a word refers to, with controls and causes
 ///
-/// For each head: the weight from the word to each candidate, the same with the names swapped and with what decides
-/// between them turned, and what cutting the edge does to the model's answer. With a set of questions: each head's
+/// A verdict, its reason and a caveat; then for each head the weight from the word to each candidate, the same with the names
+/// swapped and with the word flipped that decides between them, and what cutting the edge does to the model's answer. With a set of questions: each head's
 /// accuracy, and whether the best of them beats chance.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,7 +48,7 @@ pub(crate) struct WhoArgs {
     /// The word, or WORD#n for its nth occurrence [default: the first pronoun]
     #[arg(long, value_name = "WORD")]
     word: Option<WordName>,
-    /// Whom it may stand for [default: the capitalised words before it, else words after a determiner]
+    /// The names it may refer to [default: the capitalised words before it, else words after a determiner]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     candidates: Vec<WordName>,
     /// How the text is continued to ask the model: "The one who gets high scores is"
@@ -60,7 +60,7 @@ pub(crate) struct WhoArgs {
     /// Cut the edges in this head, as 14.8 or L14H8; may be repeated [default: those that favour one candidate most]
     #[arg(long = "head", value_name = "L.H", value_parser = head::parse)]
     heads: Vec<HeadId>,
-    /// Take these heads out together, as 9.4,15.7
+    /// Ablate these heads together, as 9.4,15.7
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
     ablate: Vec<HeadId>,
     #[command(flatten)]

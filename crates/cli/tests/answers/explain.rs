@@ -1,7 +1,7 @@
 use crate::program::{SENTENCE, json, lookback, ok, refused};
 
 #[test]
-fn the_walk_is_printed_in_the_order_of_the_notes() {
+fn the_steps_are_printed_in_the_order_of_the_notes() {
     let printed = ok(&["explain", SENTENCE, "--head", "9.4", "--token", "he"]);
     let mut rest = printed.as_str();
     for part in [
@@ -36,28 +36,28 @@ fn the_walk_is_printed_in_the_order_of_the_notes() {
 }
 
 #[test]
-fn json_is_the_walk() {
-    let walk = json(&["explain", SENTENCE, "--head", "L13H8"]);
-    assert_eq!(walk["format"], "lookback-walk/1");
-    assert_eq!((&walk["layer"], &walk["head"]), (&13.into(), &8.into()));
-    assert_eq!(walk["word"]["label"], "he");
-    let weights = &walk["outcome"]["candidates"];
+fn json_is_the_explanation() {
+    let answer = json(&["explain", SENTENCE, "--head", "L13H8"]);
+    assert_eq!(answer["format"], "lookback-explain/2");
+    assert_eq!((&answer["layer"], &answer["head"]), (&13.into(), &8.into()));
+    assert_eq!(answer["word"]["label"], "he");
+    let weights = &answer["outcome"]["candidates"];
     assert!((weights[0]["weight"].as_f64().unwrap() - 0.085).abs() < 5e-4);
     assert!((weights[1]["weight"].as_f64().unwrap() - 0.317).abs() < 5e-4);
-    assert_eq!(walk["worst_check"]["agrees"], true);
+    assert_eq!(answer["worst_check"]["agrees"], true);
 }
 
 #[test]
 fn without_a_head_the_one_with_most_to_show_is_taken_and_named() {
     let output = lookback(&["explain", SENTENCE, "--json"]).output().unwrap();
     assert!(output.status.success());
-    let walk: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    let name = format!("L{}H{} is shown", walk["layer"], walk["head"]);
+    let name = format!("L{}H{} is shown", answer["layer"], answer["head"]);
     assert!(said.contains(&name), "{said}");
     // No head gives the candidates more.
     let sum = |weights: &[f64]| weights.iter().sum::<f64>();
-    let candidates = walk["outcome"]["candidates"].as_array().unwrap();
+    let candidates = answer["outcome"]["candidates"].as_array().unwrap();
     let shown: Vec<f64> = candidates
         .iter()
         .map(|c| c["weight"].as_f64().unwrap())
@@ -70,7 +70,7 @@ fn without_a_head_the_one_with_most_to_show_is_taken_and_named() {
 }
 
 #[test]
-fn any_text_and_width_can_be_walked_through() {
+fn any_text_and_width_can_be_explained() {
     for arguments in [
         &["explain", "left", "--prefix", "none", "--width", "20"][..],
         &[
@@ -92,7 +92,7 @@ fn any_text_and_width_can_be_walked_through() {
 }
 
 #[test]
-fn what_cannot_be_walked_through_is_refused_in_one_line() {
+fn what_cannot_be_explained_fails_in_one_line() {
     let long = "word ".repeat(2100);
     let cases: [(&[&str], &str); 4] = [
         (
@@ -104,7 +104,7 @@ fn what_cannot_be_walked_through_is_refused_in_one_line() {
             "\"she\" is not a word of the text",
         ),
         (&["explain", ""], "the text is empty"),
-        (&["explain", &long], "the walk takes at most 2048"),
+        (&["explain", &long], "explain takes at most 2048"),
     ];
     for (arguments, message) in cases {
         let (code, said) = refused(arguments);

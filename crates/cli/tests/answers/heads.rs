@@ -40,11 +40,14 @@ fn an_ablated_head_changes_what_comes_after_it_and_nothing_before() {
         assert_eq!(row(&plain, at), row(&without, at));
     }
     assert_ne!(row(&plain, 6 * 9), row(&without, 6 * 9));
-    assert_eq!(without["changes"], "without L5H1, edges cut: he->Madd@9.4");
+    assert_eq!(
+        without["interventions"],
+        "without L5H1, edges cut: he->Madd@9.4"
+    );
     let (_, said) = refused(&["heads", SENTENCE, "--ablate", "30.0"]);
     assert!(said.contains("there is no head L30H0"), "{said}");
     let (_, said) = refused(&["heads", SENTENCE, "--cut", "Madd->he"]);
-    assert!(said.contains("stands before none of"), "{said}");
+    assert!(said.contains("comes before none of"), "{said}");
 }
 
 #[test]
@@ -228,6 +231,13 @@ fn parts_of_a_logit_difference_sum_to_it() {
     assert!(ok(&asked).starts_with("logit of \"Mary\" − logit of \"John\""));
     let (_, said) = refused(&["attribute", text, "--for", "", "--against", "John"]);
     assert!(said.contains("an empty word"), "{said}");
+    for against in ["Mary", " Mary", "Maryxq"] {
+        let (code, said) = refused(&["attribute", text, "--for", "Mary", "--against", against]);
+        assert!(
+            code == Some(1) && said.contains("begin with the same token, \"Mary\""),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -241,7 +251,17 @@ fn rollout_is_shared_out_among_words_and_prefix() {
         words.last().unwrap()["word"] == "he" && (all - 1.0).abs() < 1e-4,
         "{all}"
     );
-    assert!(ok(&["rollout", SENTENCE]).contains("What reaches “he”"));
+    let printed = ok(&["rollout", SENTENCE]);
+    let flowing = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flowing.contains("Rollout of “he”") && flowing.contains("That is its nature"));
+    // The words' shares are of what does not end at the sink, and are not all too small to be seen.
+    assert!(
+        printed
+            .lines()
+            .filter(|line| line.contains('%') && !line.contains("<0.1%"))
+            .count()
+            > 5
+    );
     let (_, said) = refused(&["rollout", SENTENCE, "--word", "she"]);
     assert!(said.contains("is not a word of the text"), "{said}");
 }
@@ -270,7 +290,7 @@ fn heads_are_ablated_to_their_mean_over_texts() {
     };
     let mean = json(&over(&texts));
     let zero = json(&["heads", SENTENCE, "--no-probes", "--ablate", "9.4"]);
-    assert_eq!(mean["changes"], "with only the mean output of L9H4");
+    assert_eq!(mean["interventions"], "with only the mean output of L9H4");
     assert_eq!(mean["heads"][9 * 9], zero["heads"][9 * 9]);
     assert_ne!(mean["heads"][10 * 9], zero["heads"][10 * 9]);
     let (_, said) = refused(&over(&empty));
@@ -279,7 +299,7 @@ fn heads_are_ablated_to_their_mean_over_texts() {
     let effects = who["cause"]["effects"].as_array().unwrap();
     let to: Vec<_> = effects
         .iter()
-        .filter_map(|e| e["change"]["to"].as_str())
+        .filter_map(|e| e["intervention"]["to"].as_str())
         .collect();
     assert_eq!(to, ["zero", "mean"]);
 }

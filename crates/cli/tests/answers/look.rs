@@ -14,9 +14,9 @@ fn the_sentence_of_the_notes_is_answered() {
     assert!(printed.lines().all(|line| line.chars().count() <= 80));
     for part in [
         "smollm2-135m",
-        "Before the text stands <|endoftext|>",
+        "Prefix: <|endoftext|>. It acts as the sink",
         "V·ats·al studies a lot·, M·add does not·. Yet ▸he gets",
-        "he looks back at · all 270 heads, the sink’s 51.1% set aside",
+        "he looks back at · mean of all 270 heads, the sink’s 51.1% excluded",
         // Published weights of the sentence: L13H8 gives Vatsal .085 and Madd .317.
         "Madd   L13H8      8.5%",
         "31.7%",
@@ -170,7 +170,7 @@ fn what_cannot_be_answered_is_refused_in_one_line() {
         (
             &[SENTENCE, "--candidates", "test"],
             1,
-            "stands before none of he",
+            "comes before none of he",
         ),
         (&[""], 1, "the text is empty"),
         (&["  \t"], 1, "the text has no words"),

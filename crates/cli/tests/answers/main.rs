@@ -2,6 +2,7 @@
 
 mod explain;
 mod heads;
+mod json_version;
 mod look;
 mod program;
 mod who;

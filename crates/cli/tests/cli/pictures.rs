@@ -117,7 +117,7 @@ fn the_server_begins_with_a_changed_model_and_refuses_what_the_text_does_not_hav
         run(home.path(), &arguments)
     };
     serve(&["--cut", "c->nobody"]).refused(&["\"nobody\" is not a word of the text"]);
-    serve(&["--cut", "a->c@0.0"]).refused(&["stands before none"]);
+    serve(&["--cut", "a->c@0.0"]).refused(&["comes before none"]);
     serve(&["--ablate", "99.0"]).refused(&["there is no head L99H0"]);
 }
 

@@ -1,8 +1,8 @@
-//! Small makers of a walk's parts.
+//! Small makers of an explanation's parts.
 
 use ndarray::ArrayView2;
 
-use super::walk::{Check, Column, Excerpt, Shapes, Step};
+use super::explanation::{Check, Column, Excerpt, Shapes, Step};
 
 /// How much of the largest value a computation in f32 may be off, and absolutely where values are below 1.
 const ALLOWED: f64 = 2e-4;

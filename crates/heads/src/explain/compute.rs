@@ -123,12 +123,12 @@ pub(super) fn rms_norm(x: ArrayView2<f64>, gain: &Array1<f64>, eps: f64) -> Arra
     &x / &rms.insert_axis(Axis(1)) * gain
 }
 
-/// Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>), half-split: entry c of row i turns
+/// Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>), half-split: entry c of row i rotates
 /// together with entry c + d_k/2 by the angle i · frequency c.
 pub(super) fn rotate(rows: ArrayView2<f64>, frequencies: &[f64]) -> Array2<f64> {
     let half = frequencies.len();
-    let mut turned = rows.to_owned();
-    for (i, mut row) in turned.rows_mut().into_iter().enumerate() {
+    let mut rotated = rows.to_owned();
+    for (i, mut row) in rotated.rows_mut().into_iter().enumerate() {
         for (c, &frequency) in frequencies.iter().enumerate() {
             let (sin, cos) = (i as f64 * frequency).sin_cos();
             let (a, b) = (row[c], row[c + half]);
@@ -136,7 +136,7 @@ pub(super) fn rotate(rows: ArrayView2<f64>, frequencies: &[f64]) -> Array2<f64> 
             row[c + half] = b * cos + a * sin;
         }
     }
-    turned
+    rotated
 }
 
 /// Heads side by side: \[H, N, size\] as \[N, H·size\].

@@ -1,19 +1,23 @@
 //! The first two steps: the frozen embeddings, and attention by their similarity alone.
 
 use lookback_attention::{Mask, Scoring, reference};
-use ndarray::{Array2, s};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::build::{check_matrix, column, product, shapes, step};
+use super::explanation::Step;
 use super::fused::Fused;
 use super::inputs::Inputs;
-use super::text::{first_of, percent};
-use super::walk::Step;
 use crate::Error;
+use crate::similarity::SimilarityWeights;
+use crate::text::{count, first_of, percent};
 
-/// The steps, and the weights \[N, N\] by similarity.
+/// The steps, and what they come to.
 pub(super) struct FirstIdea {
     pub(super) steps: [Step; 2],
+    /// The weights by similarity: \[N, N\].
     pub(super) weights: Array2<f64>,
+    /// The followed token's row with the scores divided by √d: \[N\].
+    pub(super) scaled: Array1<f64>,
 }
 
 pub(super) fn first_idea(inputs: &Inputs<'_>) -> Result<FirstIdea, Error> {
@@ -23,7 +27,10 @@ pub(super) fn first_idea(inputs: &Inputs<'_>) -> Result<FirstIdea, Error> {
     let attended = reference::similarity_only(x.view(), &before)?;
     let weights = attended.weights;
 
-    let mut similarity = similarity_step(inputs, &scores, &weights)?;
+    let i = inputs.token();
+    let row = SimilarityWeights::new(x.view(), i..i + 1)?;
+    let scaled = row.scaled.row(0).to_owned();
+    let mut similarity = similarity_step(inputs, &scores, &weights, &scaled)?;
     let e = inputs.embeddings.view();
     let scoring = Scoring::default().with_scale(1.0).with_mask(before);
     let fused = Fused::run(e, e, e, &scoring)?;
@@ -48,6 +55,7 @@ pub(super) fn first_idea(inputs: &Inputs<'_>) -> Result<FirstIdea, Error> {
     Ok(FirstIdea {
         steps: [embeddings_step(inputs, &x), similarity],
         weights,
+        scaled,
     })
 }
 
@@ -60,7 +68,8 @@ fn embeddings_step(inputs: &Inputs<'_>, x: &Array2<f64>) -> Step {
     );
     step.shapes = vec![shapes("N×d", format!("{n}×{d}"))];
     step.says.push(format!(
-        "{n} tokens, {} of them before the text; each is a row of {d} numbers. The table itself stays frozen.",
+        "{}, {} in the prefix; each is a row of {d} numbers. The table itself stays frozen.",
+        count(n, "token"),
         inputs.prefix_tokens
     ));
     step.matrices = vec![inputs.by_token("X", "token × embedding dimension", x.view())];
@@ -75,6 +84,7 @@ fn similarity_step(
     inputs: &Inputs<'_>,
     scores: &Array2<f64>,
     weights: &Array2<f64>,
+    scaled: &Array1<f64>,
 ) -> Result<Step, Error> {
     let (n, d) = inputs.embeddings.dim();
     let (i, name) = (inputs.token(), &inputs.token_names[inputs.token()]);
@@ -92,11 +102,11 @@ fn similarity_step(
         column("weight", "weight", weights.row(i).iter().copied()),
     ];
     step.says = vec![nearest(inputs, weights)];
-    step.says.extend(candidates(inputs, weights));
+    step.says.extend(candidates(inputs, weights, scaled));
     let with_self =
         reference::similarity_only(inputs.embeddings.mapv(f64::from).view(), &Mask::default())?;
     step.says.push(format!(
-        "Were a token to see itself as well, “{name}” would give itself {}.",
+        "If a token could see itself as well, “{name}” would give itself {}.",
         percent(with_self.weights[[i, i]])
     ));
     step.departs = Some(
@@ -107,13 +117,13 @@ fn similarity_step(
     Ok(step)
 }
 
-/// Who is nearest to the followed token.
+/// Which tokens are nearest to the followed one.
 fn nearest(inputs: &Inputs<'_>, weights: &Array2<f64>) -> String {
     let i = inputs.token();
     let name = &inputs.token_names[i];
     if i == 0 {
         return format!(
-            "“{name}” is the first token: nothing stands before it, and its row is empty."
+            "“{name}” is the first token: nothing comes before it, and its row is empty."
         );
     }
     let mut order: Vec<usize> = (0..i).collect();
@@ -130,20 +140,19 @@ fn nearest(inputs: &Inputs<'_>, weights: &Array2<f64>) -> String {
 }
 
 /// What the candidates get.
-fn candidates(inputs: &Inputs<'_>, weights: &Array2<f64>) -> Option<String> {
-    let row = weights.slice(s![inputs.token(), ..]);
-    let given: Vec<String> = inputs
-        .candidates
-        .iter()
-        .map(|c| {
+fn candidates(inputs: &Inputs<'_>, weights: &Array2<f64>, scaled: &Array1<f64>) -> Option<String> {
+    let listed = |row: ArrayView1<f64>| {
+        let given = inputs.candidates.iter().map(|c| {
             let sum: f64 = inputs.candidate_tokens(c).iter().map(|&t| row[t]).sum();
             format!("{} {}", c.text, percent(sum))
-        })
-        .collect();
-    let first = first_of(&given, "candidates")?;
+        });
+        first_of(&given.collect::<Vec<_>>(), "candidates")
+    };
     Some(format!(
-        "Of the candidates: {first}. The table holds one row a word, whatever the sentence says of it, so this cannot \
-         tell whom “{}” stands for.",
+        "Of the candidates: {}. With the scores divided by √d, as attention divides them by √k: {}. The table holds one row \
+         a word, whatever the sentence says of it, so this cannot show which name “{}” refers to.",
+        listed(weights.row(inputs.token()))?,
+        listed(scaled.view())?,
         inputs.token_names[inputs.token()]
     ))
 }

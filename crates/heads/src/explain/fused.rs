@@ -44,7 +44,7 @@ impl Fused {
     }
 
     /// The kernel's scores at this scale, without a mask: score = lse + ln weight. None where the weight is too small
-    /// to tell. \[N, N\]
+    /// to show it. \[N, N\]
     pub(super) fn scores(
         q: ArrayView2<f32>,
         k: ArrayView2<f32>,

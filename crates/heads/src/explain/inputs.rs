@@ -1,26 +1,30 @@
-//! What a walk is computed from, and which of it is shown.
+//! What an explanation is computed from, and which of it is shown.
 
+use std::ops::Range;
+
+use lookback_attention::Mask;
 use lookback_model::LayerInternals;
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView2, s};
 
 use super::build::{Cut, excerpt};
-use super::walk::{Dimensions, Excerpt};
+use super::explanation::{Dimensions, Excerpt};
 use crate::Candidate;
+use crate::select::tokens_of;
 
-/// Everything that a walk is computed from.
+/// Everything that an explanation is computed from.
 pub(super) struct Inputs<'a> {
     pub(super) text: &'a str,
     pub(super) words: &'a Words,
-    /// What each token stands for: N names.
+    /// What each token is: N names.
     pub(super) token_names: Vec<String>,
     pub(super) prefix_tokens: usize,
     pub(super) head: HeadId,
     /// How many layers the model has.
     pub(super) layers: usize,
-    /// The word that is followed.
-    pub(super) word: usize,
-    /// Whom it may stand for.
+    /// The word that is followed: one of the words, or several in a row.
+    pub(super) word: Range<usize>,
+    /// The names it may refer to.
     pub(super) candidates: Vec<Candidate>,
     /// Rows of the embedding table: \[N, d\].
     pub(super) embeddings: Array2<f32>,
@@ -50,7 +54,7 @@ impl Inputs<'_> {
         }
     }
 
-    /// The key/value head that the walk's query head reads.
+    /// The key/value head that the query head reads.
     pub(super) fn kv_head(&self) -> usize {
         let Dimensions {
             heads, kv_heads, ..
@@ -60,15 +64,21 @@ impl Inputs<'_> {
 
     /// The token that is followed: the word's last.
     pub(super) fn token(&self) -> usize {
-        self.words.get(self.word).map_or(0, |w| w.tokens.end - 1)
+        tokens_of(self.words, &self.word).end.max(1) - 1
     }
 
-    /// The tokens of a candidate that stand before the followed one.
+    /// The keys that the followed token sees.
+    pub(super) fn seen(&self) -> Range<usize> {
+        let n = self.token_names.len();
+        Mask::from(self.internals.scoring.mask).visible(self.token(), n)
+    }
+
+    /// The tokens of a candidate that the followed one sees.
     pub(super) fn candidate_tokens(&self, candidate: &Candidate) -> Vec<usize> {
         let words = candidate.words.iter().filter_map(|&w| self.words.get(w));
         let mut tokens: Vec<usize> = words
             .flat_map(|w| w.tokens.clone())
-            .filter(|&t| t < self.token())
+            .filter(|&t| self.seen().contains(&t))
             .collect();
         tokens.dedup();
         tokens

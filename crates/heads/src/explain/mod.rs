@@ -1,5 +1,5 @@
-//! A walk through self-attention with one head's real numbers, in the order of the notes that the project implements:
-//! similarity of the frozen embeddings first, then query, key and value, the scaled scores, the mask, the softmax, the
+//! Self-attention explained with one head's real numbers, in the order of the notes that the project implements
+//! (`docs/notes.md`): similarity of the frozen embeddings first, then query, key and value, the scaled scores, the mask, the softmax, the
 //! weighted sum, the heads side by side, and W_o.
 //!
 //! Everything is computed twice: step by step in f64 from the layer's input on
@@ -10,35 +10,38 @@
 
 mod build;
 mod compute;
+mod explanation;
 mod first_idea;
 mod fused;
 mod inputs;
 mod projections;
-mod text;
 mod together;
-mod walk;
 mod weighing;
 
+use lookback_attention::Mask;
 use lookback_model::{Encoding, Model};
 use lookback_trace::{HeadId, Words};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use compute::Exact;
-use inputs::Inputs;
-pub use walk::{
-    CandidateWeight, Check, Column, Dimensions, Excerpt, FollowedWord, Outcome, Shapes, Step, Walk,
+pub use explanation::{
+    CandidateWeight, Check, Column, Dimensions, Excerpt, Explanation, FollowedWord, Outcome,
+    Shapes, Step,
 };
+use first_idea::FirstIdea;
+use inputs::Inputs;
 
-use crate::{Error, WordName, candidates, head, interest, label};
+use crate::select::{label_of, tokens_of};
+use crate::{Error, WordName, candidates, head, interest};
 
 /// Name of the serialised form.
-const FORMAT: &str = "lookback-walk/1";
+const FORMAT: &str = "lookback-explain/2";
 
-/// The longest text that is walked through. Each N×N matrix, which the fused kernel never builds, is built here in
+/// The longest text that is explained. Each N×N matrix, which the fused kernel never builds, is built here in
 /// f64: 32 MB at this length, about ten at a time.
 pub const MAX_TOKENS: usize = 2048;
 
-/// What is walked through.
+/// What is explained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExplainOptions {
     /// The head.
@@ -51,7 +54,7 @@ pub struct ExplainOptions {
     pub entries: usize,
 }
 
-/// Walks through one head of `model` on a text.
+/// Explains one head of `model` on a text, step by step.
 ///
 /// # Errors
 /// [`Error::NoSuchHead`], [`Error::TooLong`], those of [`interest`](crate::interest()), and the model's.
@@ -69,8 +72,8 @@ pub struct ExplainOptions {
 ///     model_name: "my model".to_owned(),
 ///     entries: 6,
 /// };
-/// let walk = explain(&model, &encoding, &options)?;
-/// for step in &walk.steps {
+/// let explanation = explain(&model, &encoding, &options)?;
+/// for step in &explanation.steps {
 ///     println!("{}: {}", step.name, step.formula);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -79,14 +82,21 @@ pub fn explain(
     model: &Model,
     encoding: &Encoding,
     options: &ExplainOptions,
-) -> Result<Walk, Error> {
+) -> Result<Explanation, Error> {
     let config = model.config();
     head::check(options.head, config.layers, config.heads)?;
     check_length(encoding)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let named: Vec<WordName> = options.word.iter().cloned().collect();
     // `interest` gives at least one word.
-    let word = interest(&encoding.text, &words, &named)?[0];
+    let word = interest(&encoding.text, &words, &named)?.swap_remove(0);
+    let internals = model.inspect(&encoding.ids, options.head.layer)?;
+    let token = tokens_of(&words, &word).end.max(1) - 1;
+    let seen = Mask::from(internals.scoring.mask).visible(token, encoding.ids.len());
+    let sees = |w: &usize| {
+        let tokens = tokens_of(&words, &(*w..*w + 1));
+        !word.contains(w) && seen.contains(&tokens.start)
+    };
     let rope = &config.rope;
     let inputs = Inputs {
         text: &encoding.text,
@@ -95,10 +105,10 @@ pub fn explain(
         prefix_tokens: encoding.prefix_tokens,
         head: options.head,
         layers: config.layers,
+        candidates: candidates(&words, (0..words.len()).filter(sees)),
         word,
-        candidates: candidates(&words, word),
         embeddings: model.embeddings(&encoding.ids)?,
-        internals: model.inspect(&encoding.ids, options.head.layer)?,
+        internals,
         norm_eps: f64::from(config.norm_eps),
         frequencies: rope
             .frequencies(config.head_dim)
@@ -107,10 +117,10 @@ pub fn explain(
             .collect(),
         entries: options.entries.max(1),
     };
-    walk(&inputs, &options.model_name)
+    all_steps(&inputs, &options.model_name)
 }
 
-/// Refuses a text that is too long to be walked through.
+/// Checks that a text is not too long to be explained.
 ///
 /// # Errors
 /// [`Error::TooLong`].
@@ -126,11 +136,11 @@ pub fn check_length(encoding: &Encoding) -> Result<(), Error> {
 }
 
 /// All steps in order.
-fn walk(inputs: &Inputs<'_>, model: &str) -> Result<Walk, Error> {
-    refuse_other_scores(inputs)?;
+fn all_steps(inputs: &Inputs<'_>, model: &str) -> Result<Explanation, Error> {
+    validate_scoring(inputs)?;
     let first = first_idea::first_idea(inputs)?;
     let exact = Exact::new(inputs)?;
-    let outcome = outcome(inputs, &exact.weighing.weights, &first.weights);
+    let outcome = outcome(inputs, &exact.weighing.weights, &first);
     let mut steps = Vec::from(first.steps);
     steps.extend(projections::projections(inputs, &exact));
     steps.extend(weighing::weighing(inputs, &exact, &outcome)?);
@@ -141,7 +151,7 @@ fn walk(inputs: &Inputs<'_>, model: &str) -> Result<Walk, Error> {
         .flat_map(|step| &step.checks)
         .max_by(|a, b| excess(a).total_cmp(&excess(b)))
         .cloned();
-    Ok(Walk {
+    Ok(Explanation {
         format: FORMAT,
         model: model.to_owned(),
         text: inputs.text.to_owned(),
@@ -152,11 +162,8 @@ fn walk(inputs: &Inputs<'_>, model: &str) -> Result<Walk, Error> {
         kv_head: inputs.kv_head(),
         dimensions: inputs.dimensions(),
         word: FollowedWord {
-            label: label(inputs.words, inputs.word),
-            tokens: inputs
-                .words
-                .get(inputs.word)
-                .map_or_else(Vec::new, |w| w.tokens.clone().collect()),
+            label: label_of(inputs.text, inputs.words, &inputs.word),
+            tokens: tokens_of(inputs.words, &inputs.word).collect(),
             token: inputs.token(),
         },
         steps,
@@ -165,8 +172,8 @@ fn walk(inputs: &Inputs<'_>, model: &str) -> Result<Walk, Error> {
     })
 }
 
-/// Scores are walked through as the notes make them; what else some models do to them has no step here.
-fn refuse_other_scores(inputs: &Inputs<'_>) -> Result<(), Error> {
+/// Checks that scores are made as in the notes; what else some models do to them has no step here.
+fn validate_scoring(inputs: &Inputs<'_>) -> Result<(), Error> {
     let scoring = &inputs.internals.scoring;
     let what = if scoring.soft_cap.is_some() {
         "a soft cap on its scores"
@@ -183,19 +190,19 @@ fn refuse_other_scores(inputs: &Inputs<'_>) -> Result<(), Error> {
     })
 }
 
-fn outcome(inputs: &Inputs<'_>, weights: &Array2<f64>, similarity: &Array2<f64>) -> Outcome {
+fn outcome(inputs: &Inputs<'_>, weights: &Array2<f64>, first: &FirstIdea) -> Outcome {
     let i = inputs.token();
     let row = weights.row(i);
     let of_text = inputs.prefix_tokens..row.len();
     let above = of_text.clone().filter(|&j| row[j] > row[i]).count();
-    let sum =
-        |weights: &Array2<f64>, tokens: &[usize]| tokens.iter().map(|&t| weights[[i, t]]).sum();
+    let sum = |row: ArrayView1<f64>, tokens: &[usize]| tokens.iter().map(|&t| row[t]).sum();
     let candidate = |candidate: &crate::Candidate| {
         let tokens = inputs.candidate_tokens(candidate);
         CandidateWeight {
             text: candidate.text.clone(),
-            weight: sum(weights, &tokens),
-            similarity_weight: sum(similarity, &tokens),
+            weight: sum(row, &tokens),
+            similarity_weight: sum(first.weights.row(i), &tokens),
+            similarity_scaled_weight: sum(first.scaled.view(), &tokens),
             tokens,
         }
     };
@@ -209,7 +216,7 @@ fn outcome(inputs: &Inputs<'_>, weights: &Array2<f64>, similarity: &Array2<f64>)
     }
 }
 
-/// What each token stands for: its part of the text without the space before it, or the prefix token's own text.
+/// What each token is: its part of the text without the space before it, or the prefix token's own text.
 fn token_names(model: &Model, encoding: &Encoding) -> Vec<String> {
     let name = |index: usize, id: u32, (start, end): (usize, usize)| {
         if index < encoding.prefix_tokens {

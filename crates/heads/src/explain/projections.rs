@@ -4,8 +4,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::build::{check, check_matrix, product, shapes, step};
 use super::compute::Exact;
+use super::explanation::{Dimensions, Step};
 use super::inputs::Inputs;
-use super::walk::{Dimensions, Step};
 
 /// The steps `input`, `norm`, `query`, `key`, `value`, `rope`.
 pub(super) fn projections(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {
@@ -42,7 +42,7 @@ fn input_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     });
     step.says.push(match layer {
         0 => "Layer 0 reads the embeddings themselves.".to_owned(),
-        _ => format!("One row of {d} numbers for each of the {n} tokens, as in the notes."),
+        _ => format!("One row of {d} numbers for each token, {n} in all, as in the notes."),
     });
     step
 }
@@ -195,20 +195,20 @@ fn rope_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let Dimensions { n, d_k, .. } = inputs.dimensions();
     let half = d_k / 2;
     let formula = format!(
-        "(q_c, q_c+{half}) at position i turns by i·θ_c: (q_c cos − q_c+{half} sin, q_c+{half} cos + q_c sin)"
+        "(q_c, q_c+{half}) at position i rotates by i·θ_c: (q_c cos − q_c+{half} sin, q_c+{half} cos + q_c sin)"
     );
     let mut step = step("rope", "Position: Q and K are rotated", &formula);
     step.shapes = vec![shapes("N×k → N×k", format!("{n}×{d_k} → {n}×{d_k}"))];
     step.departs = Some(
-        "The notes say nothing of word order. This model turns each pair of entries of Q and K by an angle that grows \
+        "The notes say nothing of word order. This model rotates each pair of entries of Q and K by an angle that grows \
          with the position (RoPE), so that q_i·k_j depends on how far apart i and j are. V is left as it is."
             .to_owned(),
     );
     step.says.push(match (inputs.frequencies.first(), inputs.frequencies.last()) {
         (Some(fast), Some(slow)) => format!(
-            "The first pair turns by {fast:.3} radians a token, the last by {slow:.2e}; lengths do not change."
+            "The first pair rotates by {fast:.3} radians a token, the last by {slow:.2e}; lengths do not change."
         ),
-        _ => "There is nothing to turn.".to_owned(),
+        _ => "There is nothing to rotate.".to_owned(),
     });
     step.matrices = vec![
         inputs.by_token("Q", "queries after rotation", exact.q.view()),

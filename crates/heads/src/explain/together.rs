@@ -4,9 +4,9 @@ use ndarray::{Array2, s};
 
 use super::build::{check_matrix, product, shapes, step};
 use super::compute::{Exact, side_by_side};
+use super::explanation::{Dimensions, Step};
 use super::inputs::Inputs;
-use super::text::percent;
-use super::walk::{Dimensions, Step};
+use crate::text::percent;
 
 /// The steps `concat`, `output`, `residual`.
 pub(super) fn together(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {
@@ -31,7 +31,7 @@ fn concat_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         format!("{heads} times {n}×{d_v} → {n}×{all}"),
     )];
     step.says.push(format!(
-        "Head {head} fills columns {} to {}; the other heads have looked elsewhere and fill the rest.",
+        "Head {head} fills columns {} to {}; the other heads fill the rest.",
         head * d_v,
         (head + 1) * d_v - 1
     ));
@@ -64,7 +64,7 @@ fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         percent(share_of_output(inputs, exact, &w_o))
     ));
     step.departs = Some(
-        "The notes write W_o before the heads' output; with one row a token it stands after it. The result is the same."
+        "The notes write W_o before the heads' output; with one row a token it comes after it. The result is the same."
             .to_owned(),
     );
     step.matrices = vec![

@@ -5,11 +5,11 @@ use ndarray::{ArrayView2, Axis};
 
 use super::build::{check, check_matrix, column, product, shapes, step};
 use super::compute::{Exact, value_lengths};
+use super::explanation::{Check, Dimensions, Outcome, Step};
 use super::fused::Fused;
 use super::inputs::Inputs;
-use super::text::{first_of, percent};
-use super::walk::{Check, Dimensions, Outcome, Step};
 use crate::Error;
+use crate::text::{first_of, percent};
 
 /// The steps `scores`, `scale`, `mask`, `softmax`, `weighted_sum`.
 pub(super) fn weighing(
@@ -33,7 +33,7 @@ fn model_q_k<'a>(inputs: &'a Inputs<'_>) -> (ArrayView2<'a, f32>, ArrayView2<'a,
     (q, inside.k.index_axis(Axis(0), inputs.kv_head()))
 }
 
-/// Compares the kernel's scores at `scale`, divided by `per`, with the exact ones, where its weights can tell.
+/// Compares the kernel's scores at `scale`, divided by `per`, with the exact ones, where its weights are large enough to show them.
 fn check_scores(
     inputs: &Inputs<'_>,
     exact: ArrayView2<f64>,
@@ -87,12 +87,12 @@ fn scale_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
         column("scaled", "÷√k", weighing.scaled.row(i).iter().copied()),
     ];
     let (before, after) = (
-        spread(weighing.raw.view(), i),
-        spread(weighing.scaled.view(), i),
+        spread(inputs, weighing.raw.view()),
+        spread(inputs, weighing.scaled.view()),
     );
     step.says.push(format!(
-        "In the row of “{}” the scores spread over {before:.1} before and {after:.1} after; the softmax turns a \
-         difference of 1 into a factor of 2.7.",
+        "In the row of “{}” the scores spread over {before:.1} before and {after:.1} after; the softmax makes a \
+         difference of 1 a factor of 2.7.",
         inputs.token_names[i]
     ));
     let usual = 1.0 / (d_k as f32).sqrt();
@@ -102,9 +102,10 @@ fn scale_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
     Ok(step)
 }
 
-/// Largest less smallest of the scores of the tokens up to and with the followed one.
-fn spread(scores: ArrayView2<f64>, i: usize) -> f64 {
-    let seen = || scores.row(i).into_iter().take(i + 1).copied();
+/// Largest less smallest of the scores of the tokens that the followed one sees.
+fn spread(inputs: &Inputs<'_>, scores: ArrayView2<f64>) -> f64 {
+    let row = scores.row(inputs.token());
+    let seen = || inputs.seen().map(|j| row[j]);
     seen().fold(f64::MIN, f64::max) - seen().fold(f64::MAX, f64::min)
 }
 
@@ -112,12 +113,18 @@ fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let n = inputs.dimensions().n;
     let mask = Mask::from(inputs.internals.scoring.mask);
-    let formula = match mask {
-        Mask::None => "every j is seen",
-        Mask::Window { .. } => "Score(Q_i·K_j) = −∞ unless i − window < j ≤ i",
-        _ => "Score(Q_i·K_j) = −∞ where j > i",
+    let (name, formula) = match mask {
+        Mask::None => ("The mask: none", "every j is seen"),
+        Mask::Window { .. } => (
+            "The mask: only what was read, and near",
+            "Score(Q_i·K_j) = −∞ unless i − window < j ≤ i",
+        ),
+        _ => (
+            "The mask: only what was read",
+            "Score(Q_i·K_j) = −∞ where j > i",
+        ),
     };
-    let mut step = step("mask", "The mask: only what was read", formula);
+    let mut step = step("mask", name, formula);
     step.shapes = vec![shapes("N×N", format!("{n}×{n}"))];
     step.matrices =
         vec![inputs.by_token_pair("Score", "query token × key token", weighing.masked.view())];
@@ -126,17 +133,19 @@ fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "masked",
         weighing.masked.row(i).iter().copied(),
     )];
-    let seen = mask.visible(i, n);
     step.says.push(format!(
-        "“{}” is token {i} of {n} and sees {} of them, itself included.",
+        "“{}” is token {i} of {n} (the first is 0) and sees {} of them, itself included.",
         inputs.token_names[i],
-        seen.len()
+        inputs.seen().len()
     ));
-    step.departs = Some(
-        "The notes first sum over j < i, and in the head over J = 1 to i. This model does the latter: a token sees \
-         itself."
+    step.departs = Some(match mask {
+        Mask::None => {
+            "The notes sum over what comes before. This model's tokens see the whole text.".to_owned()
+        }
+        _ => "The notes first sum over j < i, and in the head over J = 1 to i. This model does the latter: a token sees \
+              itself."
             .to_owned(),
-    );
+    });
     let lse = inputs.internals.lse.row(inputs.head.head);
     let lse = lse
         .iter()
@@ -209,9 +218,9 @@ fn self_weight(inputs: &Inputs<'_>, outcome: &Outcome) -> String {
         ),
     };
     let verdict = match (outcome.self_rank, outcome.self_weight < 1.0) {
-        (1, true) => "so it is",
-        (_, true) => "here it is below 1, and not high",
-        (_, false) => "here it is all there is",
+        (1, true) => "it is",
+        (_, true) => "it is below 1 here, and not high",
+        (_, false) => "here it is 1",
     };
     format!(
         "“{}” gives itself {}, {place}; the notes expect the weight to itself to be high but below 1: {verdict}. Over \
@@ -223,19 +232,19 @@ fn self_weight(inputs: &Inputs<'_>, outcome: &Outcome) -> String {
 }
 
 fn seen_of_text(inputs: &Inputs<'_>) -> usize {
-    let seen =
-        Mask::from(inputs.internals.scoring.mask).visible(inputs.token(), inputs.dimensions().n);
+    let seen = inputs.seen();
     seen.filter(|&j| j >= inputs.prefix_tokens).count()
 }
 
 fn sink(inputs: &Inputs<'_>, outcome: &Outcome) -> Option<String> {
     if inputs.prefix_tokens == 0 {
         return Some(
-            "Nothing stands before the text, so the first token acts as the sink: weight on it says little.".to_owned(),
+            "There is no prefix, so the first token acts as the sink: weight on it says little."
+                .to_owned(),
         );
     }
     Some(format!(
-        "{} goes to what stands before the text: the sink, where heads put weight that no word wants.",
+        "{} goes to the prefix, which acts as the sink: heads put weight there that no word gets.",
         percent(outcome.sink_share)
     ))
 }
@@ -260,6 +269,9 @@ fn weighted_sum_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "The weighted sum",
         "Attention_i = Σ_{j=1}^{i} W_ij · V_j",
     );
+    if Mask::from(inputs.internals.scoring.mask) == Mask::None {
+        step.formula = "Attention_i = Σ_j W_ij · V_j".to_owned();
+    }
     step.shapes = vec![product("N×N · N×v = N×v", [n, n, d_v])];
     step.matrices = vec![
         inputs.by_token_pair("W", "query token × key token", weighing.weights.view()),
@@ -279,8 +291,8 @@ fn weighted_sum_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         column("contribution", "product", contributions),
     ];
     step.says.push(
-        "What a token adds is its weight times what it has to pass on: a sink can take most of the weight and add \
-         little, because its value is short."
+        "What a token adds is its weight times the length of what it passes on: a sink can take most of the weight and \
+         add little, because its value is short."
             .to_owned(),
     );
     let z = inputs.internals.z.index_axis(Axis(0), head);

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Focus, Look};
+use super::focus::Focus;
+use super::report::Look;
 use crate::Error;
 
 /// How many weights on words the answers that are computed together hold, about: 64 MiB of them.
@@ -18,8 +19,38 @@ pub struct Foci<'l, 't> {
     computed: std::vec::IntoIter<Focus>,
 }
 
+impl<'t> Look<'t> {
+    /// The answer for one word of interest, by its place in [`Look::interest`].
+    ///
+    /// Time grows with heads × N × d_k; memory with heads × words.
+    ///
+    /// # Errors
+    /// [`Error::Trace`] where the trace's numbers turn out to be damaged.
+    ///
+    /// # Panics
+    /// Where there is no such word of interest.
+    pub fn focus(&self, index: usize) -> Result<Focus, Error> {
+        let mut foci = Focus::of_words(self, &[index])?;
+        Ok(foci.remove(0))
+    }
+
+    /// The answers for some words of interest, by their places, in order: each the same as [`focus`](Self::focus) gives.
+    ///
+    /// They are computed some at a time, so that a layer's keys are packed once for many words, and the answers of all
+    /// words need not be in memory together.
+    ///
+    /// # Errors
+    /// As [`focus`](Self::focus).
+    ///
+    /// # Panics
+    /// Where there are no such words of interest.
+    pub fn foci(&self, places: Range<usize>) -> Foci<'_, 't> {
+        Foci::new(self, places)
+    }
+}
+
 impl<'l, 't> Foci<'l, 't> {
-    pub(super) fn new(look: &'l Look<'t>, places: Range<usize>) -> Self {
+    fn new(look: &'l Look<'t>, places: Range<usize>) -> Self {
         let weights = look.head_count() * look.trace().words().len();
         Self {
             look,

@@ -1,16 +1,22 @@
 //! What one word looks back at.
 
+use std::ops::Range;
+
 use lookback_trace::{HeadId, Trace, WordWeights};
 use serde::{Serialize, Serializer};
 
-use super::Look;
-use crate::{Candidate, Error, label};
+use super::report::Look;
+use crate::select::{label_of, tokens_of};
+use crate::{Candidate, Error, sink};
 
 /// What one word of interest looks back at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Focus {
-    /// The word, as an index into the trace's words.
+    /// The word, as an index into the trace's words; its first where it is several in a row.
     pub word: usize,
+    /// All of its words, `[start, end)`; left out of the JSON where it is one.
+    #[serde(serialize_with = "as_pair", skip_serializing_if = "is_one")]
+    pub words: Range<usize>,
     /// Its name: `he`, or `he#2` where the word occurs more than once.
     pub label: String,
     /// All heads together.
@@ -31,8 +37,8 @@ pub struct HeadWeights {
     pub sink_share: f32,
     /// Weight on tokens that belong to no word, such as white space.
     pub other_share: f32,
-    /// Weight on each word that the word of interest can see, from the first; the last is the word itself.
-    /// (Without a causal mask: on every word.)
+    /// Weight on each word that the word of interest can see, from the first; where the mask is causal, the last is the
+    /// word itself.
     #[serde(serialize_with = "as_pairs")]
     pub word_weights: Vec<f32>,
 }
@@ -55,9 +61,9 @@ pub struct AllHeads {
 pub struct RankedWord {
     /// The word, as an index into the trace's words.
     pub word: usize,
-    /// The mean of the heads' weights on it, the sink's part not set aside.
+    /// The mean of the heads' weights on it, the sink included.
     pub weight: f32,
-    /// The same with the sink set aside: weight / (1 − sink share); 0 where the sink took all.
+    /// The same with the sink excluded: weight / (1 − sink share); 0 where the sink took all.
     pub share: f32,
 }
 
@@ -69,9 +75,9 @@ pub struct CandidateHeads {
     pub candidate: Candidate,
     /// The mean of all heads' weights on it.
     pub weight: f32,
-    /// The same with the sink set aside.
+    /// The same with the sink excluded.
     pub share: f32,
-    /// The heads that give it most weight (before anything is set aside), the greatest first.
+    /// The heads that give it most weight (the sink included), the greatest first.
     pub heads: Vec<CandidateHead>,
 }
 
@@ -97,12 +103,15 @@ impl Focus {
         let trace = look.trace();
         let mut foci: Vec<Gathering<'_>> =
             places.iter().map(|&at| Gathering::new(look, at)).collect();
-        let words: Vec<usize> = foci.iter().map(|f| f.word).collect();
+        let words: Vec<usize> = foci.iter().flat_map(|f| f.words.clone()).collect();
         for layer in 0..trace.layer_count() {
             let heads = trace.word_weights_of_heads(layer, &words)?;
             for (head, of_words) in heads.into_iter().enumerate() {
                 let id = HeadId { layer, head };
-                for (focus, weights) in foci.iter_mut().zip(of_words) {
+                let mut of_words = of_words.into_iter();
+                for focus in &mut foci {
+                    let own = of_words.by_ref().take(focus.words.len());
+                    let weights = mean(trace, &focus.words, own);
                     let weights = HeadWeights::new(trace, id, weights, focus.sees);
                     focus.add(look, weights);
                 }
@@ -112,9 +121,39 @@ impl Focus {
     }
 }
 
+/// What several words in a row give together: the mean over their tokens.
+fn mean(
+    trace: &Trace,
+    at: &Range<usize>,
+    mut of_words: impl Iterator<Item = WordWeights>,
+) -> WordWeights {
+    let empty = || WordWeights {
+        words: vec![0.0; trace.words().len()],
+        prefix: 0.0,
+        other: 0.0,
+    };
+    if at.len() == 1 {
+        return of_words.next().unwrap_or_else(empty);
+    }
+    let all: usize = at
+        .clone()
+        .map(|w| tokens_of(trace.words(), &(w..w + 1)).len())
+        .sum();
+    let mut mean = empty();
+    for (word, weights) in at.clone().zip(of_words) {
+        let part = tokens_of(trace.words(), &(word..word + 1)).len() as f32 / all.max(1) as f32;
+        mean.prefix += part * weights.prefix;
+        mean.other += part * weights.other;
+        for (sum, weight) in mean.words.iter_mut().zip(weights.words) {
+            *sum += part * weight;
+        }
+    }
+    mean
+}
+
 /// What is known of one word of interest while heads are still being asked.
 struct Gathering<'l> {
-    word: usize,
+    words: Range<usize>,
     candidates: &'l [Candidate],
     /// How many words it sees.
     sees: usize,
@@ -127,10 +166,9 @@ struct Gathering<'l> {
 
 impl<'l> Gathering<'l> {
     fn new(look: &'l Look<'_>, at: usize) -> Self {
-        let word = look.interest()[at];
-        let sees = look.sees(word);
+        let sees = look.sees(at);
         Self {
-            word,
+            words: look.interest()[at].clone(),
             candidates: look.candidates(at),
             sees,
             sum: Sum::new(sees),
@@ -158,8 +196,9 @@ impl<'l> Gathering<'l> {
             })
             .collect();
         Focus {
-            word: self.word,
-            label: label(look.trace().words(), self.word),
+            word: self.words.start,
+            label: label_of(&look.trace().meta().text, look.trace().words(), &self.words),
+            words: self.words,
             all_heads,
             candidates,
             heads: self.heads,
@@ -170,32 +209,26 @@ impl<'l> Gathering<'l> {
 impl HeadWeights {
     fn new(trace: &Trace, head: HeadId, mut weights: WordWeights, sees: usize) -> Self {
         weights.words.truncate(sees);
+        let on_keys = weights.prefix + weights.other + weights.words.iter().sum::<f32>();
+        let learned = sink::learned(trace, head.layer, on_keys.into());
         Self {
             head,
-            sink_share: weights.prefix + learned_sink(trace, head, &weights),
+            sink_share: weights.prefix + learned as f32,
             other_share: weights.other,
             word_weights: weights.words,
         }
     }
 
-    /// The head's share of each word with the sink set aside: weight / (1 − sink share); 0 where the sink took all.
+    /// The head's share of each word with the sink excluded: weight / (1 − sink share); 0 where the sink took all.
     #[must_use]
     pub fn shares(&self) -> Vec<f32> {
         let kept = f64::from(self.other_share)
             + self.word_weights.iter().map(|&w| f64::from(w)).sum::<f64>();
         self.word_weights
             .iter()
-            .map(|&w| share(f64::from(w), kept))
+            .map(|&w| sink::share(w.into(), kept) as f32)
             .collect()
     }
-}
-
-/// The weight that a learned sink took: what a row lacks to 1. Without one nothing is lacking but rounding.
-fn learned_sink(trace: &Trace, head: HeadId, weights: &WordWeights) -> f32 {
-    if trace.meta().layers[head.layer].sinks.is_none() {
-        return 0.0;
-    }
-    (1.0 - weights.prefix - weights.other - weights.words.iter().sum::<f32>()).max(0.0)
 }
 
 impl CandidateHead {
@@ -231,6 +264,15 @@ impl CandidateHeads {
             heads,
         }
     }
+}
+
+fn is_one(words: &Range<usize>) -> bool {
+    words.len() == 1
+}
+
+/// `[start, end]`.
+fn as_pair<S: Serializer>(range: &Range<usize>, serializer: S) -> Result<S::Ok, S::Error> {
+    (range.start, range.end).serialize(serializer)
 }
 
 /// `[[word, weight], …]`.
@@ -275,7 +317,7 @@ impl Sum {
             .map(|(word, &sum)| RankedWord {
                 word,
                 weight: mean(sum),
-                share: share(sum, kept),
+                share: sink::share(sum, kept) as f32,
             })
             .collect();
         ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -285,13 +327,5 @@ impl Sum {
             other_share: mean(self.other),
             ranked,
         }
-    }
-}
-
-fn share(weight: f64, kept: f64) -> f32 {
-    if kept > 0.0 {
-        (weight / kept) as f32
-    } else {
-        0.0
     }
 }

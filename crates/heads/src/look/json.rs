@@ -4,7 +4,7 @@ use lookback_trace::Word;
 use serde::ser::{Error as _, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::Look;
+use super::report::Look;
 
 /// Name of the form; a change that a reader could stumble over gives it another number.
 const FORMAT: &str = "lookback-look/1";
@@ -16,22 +16,22 @@ impl Serialize for Look<'_> {
 }
 
 impl<'t> Look<'t> {
-    /// The JSON form, which tells `progress` how many words of interest are done whenever another is.
+    /// The JSON form, which calls `progress` with the number of words of interest that are done.
     pub fn with_progress<F: Fn(usize)>(&self, progress: F) -> impl Serialize {
-        Telling {
+        Written {
             look: self,
             progress,
         }
     }
 }
 
-/// A look that is written, and who is told how far that is.
-struct Telling<'l, 't, F> {
+/// A look as it is written, and what hears how far that is.
+struct Written<'l, 't, F> {
     look: &'l Look<'t>,
     progress: F,
 }
 
-impl<F: Fn(usize)> Serialize for Telling<'_, '_, F> {
+impl<F: Fn(usize)> Serialize for Written<'_, '_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let look = self.look;
         let meta = look.trace().meta();
@@ -69,11 +69,11 @@ impl<'a> WordJson<'a> {
 }
 
 /// The words of interest, some of them computed at a time.
-struct OfWords<'a, 'l, 't, F>(&'a Telling<'l, 't, F>);
+struct OfWords<'a, 'l, 't, F>(&'a Written<'l, 't, F>);
 
 impl<F: Fn(usize)> Serialize for OfWords<'_, '_, '_, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Telling { look, progress } = self.0;
+        let Written { look, progress } = self.0;
         let count = look.interest().len();
         let mut list = serializer.serialize_seq(Some(count))?;
         for (done, focus) in (1..).zip(look.foci(0..count)) {

@@ -2,19 +2,19 @@
 
 use std::ops::Range;
 
-use lookback_trace::{HeadId, Trace, TraceMask};
+use lookback_trace::{HeadId, Trace};
 use serde::Serialize;
 
-use super::{Foci, Focus};
 use crate::candidates::{self, Candidate};
-use crate::{Error, WordName, interest, label};
+use crate::select::label_of;
+use crate::{Error, WordName, interest, visible};
 
 /// What a [`Look`] asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookOptions {
-    /// The words of interest; where empty, the pronouns, else the last word.
+    /// The words of interest; where empty, the pronouns, else the last word with a letter or digit.
     pub words: Vec<WordName>,
-    /// The candidates; where empty, the capitalised words before each word of interest.
+    /// The candidates; where empty, the capitalised words that each word of interest sees.
     pub candidates: Vec<WordName>,
     /// The heads that are reported one by one; where empty, all. What all heads do together always covers all.
     pub heads: Vec<HeadId>,
@@ -46,21 +46,21 @@ pub struct TokenInfo {
     pub text: String,
     /// `[start, end)` in UTF-8 bytes of the text; empty in the prefix.
     pub span: (usize, usize),
-    /// Whether it stands before the text.
+    /// Whether it is part of the prefix, and not of the text.
     pub prefix: bool,
 }
 
-/// What takes the weight that no word wants.
+/// What takes the weight that no word gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Sink {
-    /// The tokens before the text. Their weight is set aside and reported as the sink share.
+    /// The tokens before the text. Shares exclude their weight, which is reported as the sink share.
     Prefix {
         /// Their texts, joined.
         text: String,
     },
-    /// Nothing stands before the text, so its first word acts as the sink, and nothing is set aside: weight on that
-    /// word says little.
+    /// There is no prefix, so the text's first word acts as the sink, and nothing is excluded: weight on that word says
+    /// little.
     FirstWord {
         /// That word, as an index into the words.
         word: usize,
@@ -87,14 +87,14 @@ pub enum Sink {
 pub struct Look<'t> {
     trace: &'t Trace,
     tokens: Vec<TokenInfo>,
-    interest: Vec<usize>,
+    interest: Vec<Range<usize>>,
     candidates: Vec<Vec<Candidate>>,
     heads: Vec<HeadId>,
     heads_per_candidate: usize,
 }
 
 impl<'t> Look<'t> {
-    /// Settles which words, candidates and heads are meant.
+    /// Finds the words, candidates and heads that are named.
     ///
     /// # Errors
     /// [`Error::NoWords`], those of [`WordName::find_one`], [`Error::CandidateNotBefore`], [`Error::NoSuchHead`].
@@ -109,7 +109,7 @@ impl<'t> Look<'t> {
             heads: heads_of(trace, &options.heads)?,
             heads_per_candidate: options.heads_per_candidate,
         };
-        look.refuse_unseen_candidates(&options.candidates)?;
+        look.validate_candidates(&options.candidates)?;
         Ok(look)
     }
 
@@ -125,19 +125,18 @@ impl<'t> Look<'t> {
         &self.tokens
     }
 
-    /// The words of interest, as indices into the trace's words.
+    /// The words of interest, as ranges of the trace's words: see [`interest`](crate::interest()).
     #[must_use]
-    pub fn interest(&self) -> &[usize] {
+    pub fn interest(&self) -> &[Range<usize>] {
         &self.interest
     }
 
     /// The words of interest by name: `he`, or `he#2` where the word occurs more than once.
     #[must_use]
     pub fn labels(&self) -> Vec<String> {
-        self.interest
-            .iter()
-            .map(|&w| label(self.trace.words(), w))
-            .collect()
+        let (text, words) = (&self.trace.meta().text, self.trace.words());
+        let each = self.interest.iter();
+        each.map(|at| label_of(text, words, at)).collect()
     }
 
     /// The words that name a candidate of any word of interest, as indices into the trace's words, in order.
@@ -150,7 +149,7 @@ impl<'t> Look<'t> {
         words
     }
 
-    /// Where the weight goes that no word wants.
+    /// Where the weight goes that no word gets.
     #[must_use]
     pub fn sink(&self) -> Sink {
         let prefix = &self.tokens[..self.trace.meta().prefix_tokens];
@@ -170,34 +169,6 @@ impl<'t> Look<'t> {
             .sum()
     }
 
-    /// The answer for one word of interest, by its place in [`Look::interest`].
-    ///
-    /// Time grows with heads × N × d_k; memory with heads × words.
-    ///
-    /// # Errors
-    /// [`Error::Trace`] where the trace's numbers turn out to be damaged.
-    ///
-    /// # Panics
-    /// Where there is no such word of interest.
-    pub fn focus(&self, index: usize) -> Result<Focus, Error> {
-        let mut foci = Focus::of_words(self, &[index])?;
-        Ok(foci.remove(0))
-    }
-
-    /// The answers for some words of interest, by their places, in order: each the same as [`focus`](Self::focus) gives.
-    ///
-    /// They are computed some at a time, so that a layer's keys are packed once for many words, and the answers of all
-    /// words need not be in memory together.
-    ///
-    /// # Errors
-    /// As [`focus`](Self::focus).
-    ///
-    /// # Panics
-    /// Where there are no such words of interest.
-    pub fn foci(&self, places: Range<usize>) -> Foci<'_, 't> {
-        Foci::new(self, places)
-    }
-
     /// The heads that are reported one by one, in order.
     pub(super) fn heads(&self) -> &[HeadId] {
         &self.heads
@@ -212,18 +183,12 @@ impl<'t> Look<'t> {
         self.heads_per_candidate
     }
 
-    /// How many words, from the first, word `word` can see: those after it are hidden where every layer's mask is
-    /// causal.
-    pub(super) fn sees(&self, word: usize) -> usize {
-        let open = |layer: &lookback_trace::LayerMeta| layer.mask == TraceMask::None;
-        if self.trace.meta().layers.iter().any(open) {
-            self.trace.words().len()
-        } else {
-            word + 1
-        }
+    /// How many words, from the first, a word of interest sees.
+    pub(super) fn sees(&self, index: usize) -> usize {
+        visible::words(self.trace, &self.interest[index])
     }
 
-    fn refuse_unseen_candidates(&self, names: &[WordName]) -> Result<(), Error> {
+    fn validate_candidates(&self, names: &[WordName]) -> Result<(), Error> {
         for name in names {
             let seen = |c: &Candidate| c.text == name.to_string();
             if !self.candidates.iter().flatten().any(seen) {
@@ -240,26 +205,30 @@ impl<'t> Look<'t> {
 /// The candidates of each word of interest.
 fn candidates_of(
     trace: &Trace,
-    interest: &[usize],
+    interest: &[Range<usize>],
     names: &[WordName],
 ) -> Result<Vec<Vec<Candidate>>, Error> {
     let words = trace.words();
     interest
         .iter()
-        .map(|&word| match names {
-            [] => Ok(candidates::candidates(words, word)),
-            names => candidates::named(&trace.meta().text, words, word, names),
+        .map(|word| {
+            let sees = visible::words(trace, word);
+            let seen = |at: usize| at < sees && !word.contains(&at);
+            match names {
+                [] => Ok(candidates::candidates(
+                    words,
+                    (0..sees).filter(|&at| seen(at)),
+                )),
+                names => candidates::named(&trace.meta().text, words, seen, names),
+            }
         })
         .collect()
 }
 
 /// The heads asked for, or all.
 fn heads_of(trace: &Trace, asked: &[HeadId]) -> Result<Vec<HeadId>, Error> {
-    let layers = trace.layer_count();
     if asked.is_empty() {
-        let all = (0..layers)
-            .flat_map(|layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head }));
-        return Ok(all.collect());
+        return Ok(crate::head::all_in(trace));
     }
     let mut heads = asked.to_vec();
     for &head in &heads {

@@ -163,18 +163,18 @@ fn many_words_are_answered_as_each_alone() {
 }
 
 #[test]
-fn whoever_waits_is_told_of_each_word() {
+fn progress_hears_of_each_word() {
     let trace = example("He saw her, and she saw him.", 1);
     let look = Look::new(&trace, &LookOptions::default()).unwrap();
-    let told = std::cell::RefCell::new(Vec::new());
+    let heard = std::cell::RefCell::new(Vec::new());
     let json =
-        serde_json::to_value(look.with_progress(|done| told.borrow_mut().push(done))).unwrap();
-    assert_eq!(told.into_inner(), [1, 2, 3, 4]);
+        serde_json::to_value(look.with_progress(|done| heard.borrow_mut().push(done))).unwrap();
+    assert_eq!(heard.into_inner(), [1, 2, 3, 4]);
     assert_eq!(json, serde_json::to_value(&look).unwrap());
 }
 
 #[test]
-fn named_candidates_may_be_phrases_and_must_stand_before() {
+fn named_candidates_may_be_phrases_and_must_come_before() {
     let trace = example("The old man met New York. He left it in May.", 1);
     let look = Look::new(&trace, &asking(&[], &["old man", "York", "He"])).unwrap();
     assert_eq!(look.labels(), ["He", "it"]);
@@ -192,7 +192,7 @@ fn named_candidates_may_be_phrases_and_must_stand_before() {
     let after = Look::new(&trace, &asking(&[], &["May"])).unwrap_err();
     assert_eq!(
         after.to_string(),
-        "the candidate \"May\" stands before none of He, it: a head sees only what was read before"
+        "the candidate \"May\" comes before none of He, it: a head sees only what was read before"
     );
 }
 
@@ -217,7 +217,7 @@ fn heads_can_be_chosen_and_must_exist() {
 }
 
 #[test]
-fn a_text_without_words_is_refused() {
+fn a_text_without_words_is_an_error() {
     let trace = example("   ", 1);
     assert!(matches!(
         Look::new(&trace, &LookOptions::default()),
@@ -307,7 +307,7 @@ proptest! {
         heads in 1_usize..5,
         seed: u64,
     ) {
-        let trace = Example { text, prefix_tokens, layers: 2, heads, seed }.trace();
+        let trace = Example { text, prefix_tokens, layers: 2, heads, seed, ..Example::default() }.trace();
         let look = match Look::new(&trace, &LookOptions::default()) {
             Ok(look) => look,
             Err(Error::NoWords) => {

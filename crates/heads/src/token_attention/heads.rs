@@ -4,7 +4,8 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::Array1;
 use serde::Serialize;
 
-use super::{Aside, Units};
+use super::excluded::Excluded;
+use super::units::Units;
 
 /// How many units are named for each head.
 const NAMED: usize = 3;
@@ -15,7 +16,7 @@ pub struct HeadAttention {
     /// Which head.
     #[serde(flatten)]
     pub head: HeadId,
-    /// The weight on what is set aside.
+    /// The weight on what is excluded.
     pub hidden: f32,
     /// The weight on the unit itself.
     pub on_itself: f32,
@@ -38,14 +39,14 @@ impl HeadAttention {
     pub(super) fn new(
         trace: &Trace,
         units: &Units,
-        aside: &Aside,
+        excluded: &Excluded,
         (index, head): (usize, HeadId),
         row: &Array1<f32>,
         target: Option<usize>,
     ) -> Self {
         let sums = units.sums(row);
         let mut others: Vec<UnitWeight> = (0..units.len())
-            .filter(|&u| u != index && !aside.holds(units, u) && sums[u] > 0.0)
+            .filter(|&u| u != index && !excluded.holds(units, u) && sums[u] > 0.0)
             .map(|index| UnitWeight {
                 index,
                 weight: sums[index],
@@ -62,7 +63,7 @@ impl HeadAttention {
         let most = others.first().map_or(0.0, |most| most.weight);
         Self {
             head,
-            hidden: aside.mass(row) + aside.learned(trace, head, row.sum()),
+            hidden: excluded.mass(row) + excluded.learned(trace, head, row.sum()),
             on_itself: sums[index],
             score: target.map_or(most, |target| sums[target]),
             most: others,

@@ -1,15 +1,16 @@
-//! What one word or token gives to those before it and receives from those after it, over any choice of heads.
+//! What one word or token gives to others and receives from them, over any choice of heads.
 //!
 //! # What the numbers are
 //! - The weight **given** to a unit (a word, or a token) is the softmax weight summed over the unit's tokens and
 //!   averaged over the tokens of the unit in question. The weight **received** from a unit is what that unit gives
 //!   to the one in question. Both are raw, and the mean over the chosen heads.
-//! - **Set aside** are the keys that take weight nobody else wants: the prefix, a model's learned sinks, and, where
-//!   asked for, every unit that the one in question gives more than a chosen weight (never itself). The same keys
-//!   are set aside in what is received.
-//! - The **hidden** weight is what lies on them. A **share** is a weight with those keys set aside:
+//! - **Excluded** are the keys that act as sinks: the prefix, a model's learned sinks, and, where asked for, every unit
+//!   that the one in question gives more than a chosen weight (never itself). The same keys are excluded in what is
+//!   received.
+//! - The **hidden** weight is what lies on them. A **share** is a weight with those keys excluded:
 //!   weight / (1 − hidden) ([`share`]).
 
+mod excluded;
 mod heads;
 mod units;
 
@@ -17,14 +18,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lookback_trace::{HeadId, Trace};
-use ndarray::{Array1, s};
+use ndarray::Array1;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use excluded::{Excluded, Rule};
 pub use heads::{HeadAttention, UnitWeight};
 pub use units::{Unit, Units};
 
-use crate::{Error, head};
+use crate::{Error, default_head, head, sink};
 
 /// What is asked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,9 +35,9 @@ pub struct TokenAttentionOptions {
     pub unit: Unit,
     /// The heads whose mean is given; where empty, all. The ranked list always covers all.
     pub heads: Vec<HeadId>,
-    /// Keeps the prefix in, instead of setting it aside.
+    /// Keeps the prefix, instead of excluding it.
     pub keep_prefix: bool,
-    /// Sets aside every other unit that is given more than this weight.
+    /// Excludes every other unit that is given more than this weight.
     pub above: Option<f32>,
     /// Ranks the heads by their weight on this unit, instead of by their largest weight on any other unit.
     pub target: Option<usize>,
@@ -48,25 +50,27 @@ pub struct TokenAttention {
     pub index: usize,
     /// How many heads the mean is over.
     pub heads_averaged: usize,
-    /// The weight given to each unit, itself included: \[units\]. Units set aside have theirs here too.
+    /// The weight given to each unit, itself included: \[units\]. Excluded units have theirs here too.
     pub given: Vec<f32>,
-    /// The weight given to what is set aside.
+    /// The weight given to what is excluded.
     pub hidden: f32,
     /// The part of it that learned sinks take.
     pub learned_sink: f32,
-    /// The weight given to tokens that belong to no unit and are not set aside, such as white space.
+    /// The weight given to tokens that belong to no unit and are not excluded, such as white space.
     pub other: f32,
-    /// The units that are set aside, beside the prefix, ascending.
-    pub set_aside: Vec<usize>,
+    /// The units that are excluded, beside the prefix, ascending.
+    pub excluded: Vec<usize>,
     /// The weight received from each unit: \[units\].
     pub received: Vec<f32>,
-    /// For each unit, the weight that it gives to what is set aside: \[units\].
+    /// For each unit, the weight that it gives to what is excluded: \[units\].
     pub received_hidden: Vec<f32>,
     /// All heads, the one that looks most first.
     pub ranked: Vec<HeadAttention>,
+    /// The head that is shown where none is chosen ([`default_head`](crate::default_head())); none for a token.
+    pub default_head: Option<HeadId>,
 }
 
-/// A weight with the hidden ones set aside: weight / (1 − hidden); 0 where they took all.
+/// A weight with the hidden ones excluded: weight / (1 − hidden); 0 where they took all.
 ///
 /// ```
 /// assert_eq!(lookback_heads::token_attention::share(0.1, 0.75), 0.4);
@@ -74,12 +78,7 @@ pub struct TokenAttention {
 /// ```
 #[must_use]
 pub fn share(weight: f32, hidden: f32) -> f32 {
-    let left = 1.0 - hidden;
-    if left > f32::EPSILON {
-        weight / left
-    } else {
-        0.0
-    }
+    sink::share(weight.into(), (1.0 - hidden).into()) as f32
 }
 
 impl TokenAttention {
@@ -92,9 +91,9 @@ impl TokenAttention {
     /// ```
     /// use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
     /// let trace = lookback_heads::example::Example::default().trace();
-    /// let around = TokenAttention::new(&trace, 9, &TokenAttentionOptions::default(), &Default::default())?;
-    /// let given: f32 = around.given.iter().sum();
-    /// assert!((given + around.hidden + around.other - 1.0).abs() < 1e-5);
+    /// let answer = TokenAttention::new(&trace, 9, &TokenAttentionOptions::default(), &Default::default())?;
+    /// let given: f32 = answer.given.iter().sum();
+    /// assert!((given + answer.hidden + answer.other - 1.0).abs() < 1e-5);
     /// # Ok::<(), lookback_heads::Error>(())
     /// ```
     pub fn new(
@@ -108,7 +107,7 @@ impl TokenAttention {
         if let Some(target) = options.target {
             units.get(target)?;
         }
-        let all = all_heads(trace);
+        let all = head::all_in(trace);
         let chosen = chosen(trace, &options.heads, &all)?;
         let rows: Vec<Array1<f32>> = all
             .par_iter()
@@ -124,35 +123,45 @@ impl TokenAttention {
                 .map(|(_, row)| row),
             trace.n(),
         );
-        let aside = Aside::new(trace, &units, &mean, index, options);
-        let received = received(trace, &chosen, &tokens, &aside, cancel)?;
+        let rule = Rule {
+            keep_prefix: options.keep_prefix,
+            above: options.above,
+        };
+        let excluded = Excluded::new(trace, &units, &mean, index, &rule);
+        let received = received(trace, &chosen, &tokens, &excluded, cancel)?;
         let learned_sink = mean_of_scalars(chosen.iter().map(|id| {
             let at = all.binary_search(id).unwrap_or_default();
-            aside.learned(trace, *id, rows[at].sum())
+            excluded.learned(trace, *id, rows[at].sum())
         }));
         let given: Vec<f32> = units.sums(&mean);
-        let hidden = aside.mass(&mean) + learned_sink;
+        let hidden = excluded.mass(&mean) + learned_sink;
         let in_units: f32 = given
             .iter()
             .enumerate()
-            .filter(|(u, _)| !aside.holds(&units, *u))
+            .filter(|(u, _)| !excluded.holds(&units, *u))
             .map(|(_, w)| w)
             .sum();
         let mut ranked: Vec<HeadAttention> = all
             .iter()
             .zip(&rows)
             .map(|(&id, row)| {
-                HeadAttention::new(trace, &units, &aside, (index, id), row, options.target)
+                HeadAttention::new(trace, &units, &excluded, (index, id), row, options.target)
             })
             .collect();
         heads::rank(&mut ranked);
+        let default_head = (options.unit == Unit::Word)
+            .then(|| {
+                default_head::of_rows(trace, &(index..index + 1), all.iter().copied().zip(&rows))
+            })
+            .map(|found| found.head);
         Ok(Self {
+            default_head,
             index,
             heads_averaged: chosen.len(),
-            other: (mean.sum() - aside.mass(&mean) - in_units).max(0.0),
+            other: (mean.sum() - excluded.mass(&mean) - in_units).max(0.0),
             hidden,
             learned_sink,
-            set_aside: aside.units.clone(),
+            excluded: excluded.units.clone(),
             received: units.means(&received.0, index),
             received_hidden: units.means(&received.1, index),
             given,
@@ -161,78 +170,12 @@ impl TokenAttention {
     }
 }
 
-/// The keys that are set aside.
-pub(crate) struct Aside {
-    /// How many tokens of the prefix.
-    prefix: usize,
-    /// Which units, ascending.
-    units: Vec<usize>,
-    /// Their tokens, ascending.
-    tokens: Vec<Range<usize>>,
-}
-
-impl Aside {
-    fn new(
-        trace: &Trace,
-        units: &Units,
-        mean: &Array1<f32>,
-        index: usize,
-        options: &TokenAttentionOptions,
-    ) -> Self {
-        let prefix = if options.keep_prefix {
-            0
-        } else {
-            trace.meta().prefix_tokens
-        };
-        let sums = units.sums(mean);
-        let above = |u: &usize| options.above.is_some_and(|limit| sums[*u] > limit);
-        let aside: Vec<usize> = (0..units.len())
-            .filter(|u| *u != index && units.range(*u).start >= prefix)
-            .filter(above)
-            .collect();
-        Self {
-            prefix,
-            tokens: aside.iter().map(|&u| units.range(u)).collect(),
-            units: aside,
-        }
-    }
-
-    /// The weight of a row that lies on these keys.
-    fn mass(&self, row: &Array1<f32>) -> f32 {
-        let sum = |range: Range<usize>| {
-            row.slice(s![range])
-                .iter()
-                .map(|&w| f64::from(w))
-                .sum::<f64>()
-        };
-        (sum(0..self.prefix) + self.tokens.iter().cloned().map(sum).sum::<f64>()) as f32
-    }
-
-    /// What a row that sums to `sum` leaves to its head's learned sink.
-    fn learned(&self, trace: &Trace, id: HeadId, sum: f32) -> f32 {
-        let has_sink = trace.meta().layers[id.layer].sinks.is_some();
-        if has_sink { (1.0 - sum).max(0.0) } else { 0.0 }
-    }
-
-    /// Whether this unit is set aside.
-    fn holds(&self, units: &Units, unit: usize) -> bool {
-        units.range(unit).end <= self.prefix || self.units.binary_search(&unit).is_ok()
-    }
-
-    /// All ranges of keys that are set aside.
-    fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        std::iter::once(0..self.prefix)
-            .chain(self.tokens.iter().cloned())
-            .filter(|r| !r.is_empty())
-    }
-}
-
-/// For each query, its weight on `tokens` and its weight on what is set aside, both the mean over `chosen`: \[N\] each.
+/// For each query, its weight on `tokens` and its weight on what is excluded, both the mean over `chosen`: \[N\] each.
 fn received(
     trace: &Trace,
     chosen: &[HeadId],
     tokens: &Range<usize>,
-    aside: &Aside,
+    excluded: &Excluded,
     cancel: &AtomicBool,
 ) -> Result<(Array1<f32>, Array1<f32>), Error> {
     let n = trace.n();
@@ -245,7 +188,7 @@ fn received(
                 Ok(head.weights(0..n, range)?.sum_axis(ndarray::Axis(1)))
             };
             let mut hidden = Array1::zeros(n);
-            for range in aside.ranges() {
+            for range in excluded.ranges() {
                 hidden += &column(range)?;
             }
             Ok((column(tokens.clone())?, hidden))
@@ -278,13 +221,6 @@ fn go_on(cancel: &AtomicBool) -> Result<(), Error> {
         return Err(Error::Cancelled);
     }
     Ok(())
-}
-
-/// Every head, in order.
-fn all_heads(trace: &Trace) -> Vec<HeadId> {
-    (0..trace.layer_count())
-        .flat_map(|layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head }))
-        .collect()
 }
 
 /// The heads asked for, ascending, each once; all where none was.

@@ -61,7 +61,7 @@ fn given_and_received_are_the_rows_sums() {
 }
 
 #[test]
-fn what_is_above_a_weight_is_set_aside_but_never_the_unit_itself() {
+fn what_is_above_a_weight_is_excluded_but_never_the_unit_itself() {
     let trace = Example::default().trace();
     let all = around(&trace, 9, &TokenAttentionOptions::default());
     let most = (0..all.given.len())
@@ -81,7 +81,7 @@ fn what_is_above_a_weight_is_set_aside_but_never_the_unit_itself() {
         .filter(|&u| u != 9 && all.given[u] > limit)
         .collect();
     assert!(!expected.is_empty() && got.given[9] > limit);
-    assert_eq!(got.set_aside, expected);
+    assert_eq!(got.excluded, expected);
     let mass: f32 = expected.iter().map(|&u| all.given[u]).sum();
     assert!((got.hidden - all.hidden - mass).abs() < 1e-6);
     let kept: f32 = (0..got.given.len())
@@ -118,7 +118,7 @@ fn heads_are_ranked_by_the_target() {
 }
 
 #[test]
-fn what_does_not_exist_is_refused_and_a_cancelled_question_ends() {
+fn what_does_not_exist_is_an_error_and_a_cancelled_question_ends() {
     let trace = Example::default().trace();
     let ask = |index, options: TokenAttentionOptions, cancel| {
         TokenAttention::new(&trace, index, &options, &AtomicBool::new(cancel))

@@ -1,4 +1,4 @@
-//! What changes in the model's answer when an edge is cut or a head taken out.
+//! What changes in the model's answer when an edge is cut or a head ablated.
 
 use lookback_model::{
     Encoding, Hooks, Interventions, Logits, Model, Prefill, PrefillOptions, Prefix,
@@ -12,10 +12,10 @@ use super::read::{From, rows_of};
 use crate::Error;
 use crate::mean_output::MeanOutputs;
 
-/// What was changed in the model.
+/// What was done to the model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Change {
+pub enum Intervention {
     /// The edges from the row to every place of one candidate were cut.
     Cut {
         /// In these heads; empty for all.
@@ -51,11 +51,11 @@ pub struct Answer {
     pub log_prob: Vec<f64>,
 }
 
-/// What one change did.
+/// What one intervention did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
-    /// What was changed.
-    pub change: Change,
+    /// What was done.
+    pub intervention: Intervention,
     /// KL divergence, in nats, of the next-token distribution after the text from the unchanged one:
     /// Σ p·ln(p/q), p unchanged.
     pub kl: f64,
@@ -74,7 +74,7 @@ impl Effect {
     }
 }
 
-/// A model asked about one question, with and without changes.
+/// A model asked about one question, with and without interventions.
 pub struct Asked<'a> {
     model: &'a Model,
     question: &'a Question,
@@ -120,6 +120,12 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// How many runs of the model an answer takes.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The unchanged answer.
     ///
     /// # Errors
@@ -128,22 +134,25 @@ impl<'a> Asked<'a> {
         self.answer(&|_| Interventions::default(), hooks)
     }
 
-    /// What a change does to `unchanged`.
+    /// What an intervention does to the `unchanged` answer.
     ///
     /// # Errors
     /// The model's.
     pub fn effect(
         &self,
-        change: Change,
+        intervention: Intervention,
         unchanged: &Answer,
         hooks: &dyn Hooks,
     ) -> Result<Effect, Error> {
-        let answer = self.answer(&|encoding| self.interventions(&change, encoding), hooks)?;
+        let answer = self.answer(
+            &|encoding| self.interventions(&intervention, encoding),
+            hooks,
+        )?;
         let pairs = unchanged.next.iter().zip(&answer.next);
         let kl: f64 = pairs.map(|(&p, &q)| p.exp() * (p - q)).sum();
         let changes = answer.log_prob.iter().zip(&unchanged.log_prob);
         Ok(Effect {
-            change,
+            intervention,
             kl: kl.max(0.0),
             log_prob_change: changes.map(|(new, old)| new - old).collect(),
         })
@@ -151,7 +160,7 @@ impl<'a> Asked<'a> {
 
     fn answer(
         &self,
-        changes: &dyn Fn(&Encoding) -> Interventions,
+        interventions: &dyn Fn(&Encoding) -> Interventions,
         hooks: &dyn Hooks,
     ) -> Result<Answer, Error> {
         let mut answer = Answer {
@@ -167,10 +176,10 @@ impl<'a> Asked<'a> {
                 logits: Logits::At(at),
                 ..PrefillOptions::default()
             };
-            let changes = changes(encoding);
+            let interventions = interventions(encoding);
             let Prefill { logits, .. } =
                 self.model
-                    .prefill_with(&encoding.ids, &options, &changes.and(hooks))?;
+                    .prefill_with(&encoding.ids, &options, &interventions.and(hooks))?;
             answer.next = log_softmax(logits.row(0));
             if self.question.probe.is_some() {
                 let of_name = logits.outer_iter().skip(1).zip(&encoding.ids[*name..]);
@@ -181,10 +190,10 @@ impl<'a> Asked<'a> {
         Ok(answer)
     }
 
-    fn interventions(&self, change: &Change, encoding: &Encoding) -> Interventions {
+    fn interventions(&self, what: &Intervention, encoding: &Encoding) -> Interventions {
         let mut interventions = Interventions::default();
-        match change {
-            Change::Ablated { heads, to } => {
+        match what {
+            Intervention::Ablated { heads, to } => {
                 let none = MeanOutputs::default();
                 let means = match to {
                     AblatedTo::Zero => &none,
@@ -192,15 +201,10 @@ impl<'a> Asked<'a> {
                 };
                 means.ablate(heads, encoding.prefix_tokens, &mut interventions);
             }
-            Change::Cut { heads, candidate } => {
+            Intervention::Cut { heads, candidate } => {
                 let config = self.model.config();
-                let all = || {
-                    let of_layer =
-                        |layer| (0..config.heads).map(move |head| HeadId { layer, head });
-                    (0..config.layers).flat_map(of_layer).collect()
-                };
                 let heads: Vec<HeadId> = match heads.as_slice() {
-                    [] => all(),
+                    [] => crate::head::all(config.layers, config.heads).collect(),
                     some => some.to_vec(),
                 };
                 let rows = rows_of(encoding, self.question, self.from);

@@ -6,20 +6,21 @@ use lookback_model::{Hooks, Model, Prefix};
 use lookback_trace::HeadId;
 use serde::Serialize;
 
-use super::baseline::embedding_similarity;
-use super::read::{From, HeadReading, Reading, read};
+use super::read::{
+    CandidateWeights, From, RowWeights, embedding_similarity, lead, prefix_text, read,
+};
 use super::set::{Item, Set, Skipped};
 use super::significance::{Margins, SignFlip, accuracy};
 use super::variants::swapped;
-use crate::Error;
+use crate::{Error, Similarity};
 
 /// Name of the serialised form.
-const FORMAT: &str = "lookback-who-set/1";
+const FORMAT: &str = "lookback-who-set/2";
 
 /// How a set is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateOptions {
-    /// What stands before each text.
+    /// What comes before each text.
     pub prefix: Prefix,
     /// The row that is read.
     pub from: From,
@@ -34,7 +35,7 @@ pub struct EvaluateOptions {
 /// What the heads of a model make of a set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SetReport {
-    /// `lookback-who-set/1`.
+    /// `lookback-who-set/2`.
     pub format: &'static str,
     /// Name of the model.
     pub model: String,
@@ -71,9 +72,22 @@ pub struct Group {
     /// The head that looks most consistently at the *other* candidate, and the test of that.
     pub opposite: Opposite,
     /// Similarity of the raw embeddings alone.
-    pub baseline: Accuracy,
-    /// The answering heads' weights together: of a language model all, of the `pronoun` model the pointer's.
-    pub pooled: Accuracy,
+    pub baseline: BaselineAccuracy,
+    /// The mean weights of all heads.
+    pub all_heads: Accuracy,
+    /// The mean weights of the heads that answer: of a language model all of them, of the `pronoun` model the pointer's.
+    pub answering_heads: Accuracy,
+}
+
+/// What similarity of the raw embeddings alone is right in; see [`Similarity`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BaselineAccuracy {
+    /// softmax(x_i·x_j) over the tokens before the word.
+    pub similarity: Accuracy,
+    /// softmax(x_i·x_j/√d) over them.
+    pub scaled: Accuracy,
+    /// softmax(x_i·x_j/√d) over them and the word itself.
+    pub scaled_with_self: Accuracy,
 }
 
 /// One head's accuracy.
@@ -86,7 +100,7 @@ pub struct HeadAccuracy {
     pub accuracy: f64,
     /// Mean of weight on the intended candidate − weight on the best other.
     pub mean_diff: f64,
-    /// Share of questions in which the candidate that stands nearest to the word got more weight than any other; a
+    /// Share of questions in which the candidate nearest to the word got more weight than any other; a
     /// tie counts one half. Near 1 or 0: the head prefers the nearer or the farther one, whoever is meant.
     pub nearer: f64,
     /// Share of pairs of questions, of one template and with the same names in each other's places, in which the same
@@ -128,15 +142,18 @@ pub struct Accuracy {
     pub mean_diff: f64,
 }
 
-/// What one question gives: every head's margin, the mean over heads, the baseline's.
+/// The margins of one question: every head's, of the mean over heads, the baseline's.
 struct Asked {
     heads: Vec<f64>,
-    /// Every head's margin for the candidate that stands nearest.
+    /// Every head's margin for the nearest candidate.
     nearest: Vec<f64>,
     /// The candidate that each head gives most.
     favourites: Vec<usize>,
-    pooled: f64,
-    baseline: f64,
+    all_heads: f64,
+    answering_heads: f64,
+    similarity: f64,
+    scaled: f64,
+    scaled_with_self: f64,
 }
 
 /// Asks every question of a set. `progress` hears of each question done, and may stop.
@@ -156,18 +173,18 @@ pub fn evaluate(
         if progress(done, set.items.len()).is_break() {
             return Err(lookback_model::Error::Cancelled { layer: 0 }.into());
         }
-        let readings = read(
+        let rows = read(
             model,
             &item.question,
             &options.prefix,
             &[options.from],
             hooks,
         )?;
-        ids = readings[0].heads.iter().map(|h| h.head).collect();
+        ids = rows[0].heads.iter().map(|h| h.head).collect();
         asked.push(margins(
             item,
-            &readings[0],
-            embedding_similarity(model, &item.question, &options.prefix)?,
+            &rows[0],
+            &embedding_similarity(model, &item.question, &options.prefix)?,
         ));
     }
     let mut names: Vec<&str> = Vec::new();
@@ -187,7 +204,7 @@ pub fn evaluate(
     Ok(SetReport {
         format: FORMAT,
         model: options.model_name.clone(),
-        prefix: crate::prefix_text(model, &options.prefix)?,
+        prefix: prefix_text(model, &options.prefix)?,
         from: options.from,
         seed: options.seed,
         groups: groups.collect(),
@@ -195,23 +212,21 @@ pub fn evaluate(
     })
 }
 
-fn margins(item: &Item, reading: &Reading, baseline: Vec<f64>) -> Asked {
-    let others = baseline
-        .iter()
-        .enumerate()
-        .filter(|&(c, _)| c != item.answer);
-    let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
+fn margins(item: &Item, row: &RowWeights, baseline: &Similarity) -> Asked {
     let candidates = &item.question.candidates;
     let nearest = (0..candidates.len())
         .max_by_key(|&c| candidates[c].places.last())
         .unwrap_or(0);
-    let margins = |of: usize| reading.heads.iter().map(|h| h.margin(of)).collect();
+    let margins = |of: usize| row.heads.iter().map(|h| lead(&h.weights, of)).collect();
     Asked {
         heads: margins(item.answer),
         nearest: margins(nearest),
-        favourites: reading.heads.iter().map(HeadReading::favourite).collect(),
-        pooled: reading.pooled().margin(item.answer),
-        baseline: baseline[item.answer] - best,
+        favourites: row.heads.iter().map(CandidateWeights::favourite).collect(),
+        all_heads: lead(&row.of_all_heads().weights, item.answer),
+        answering_heads: lead(&row.of_answering_heads().weights, item.answer),
+        similarity: lead(&baseline.similarity, item.answer),
+        scaled: lead(&baseline.scaled, item.answer),
+        scaled_with_self: lead(&baseline.scaled_with_self, item.answer),
     }
 }
 
@@ -269,7 +284,7 @@ fn group(
         })
         .collect();
     let best = margins.best().unwrap_or(0);
-    let turned = Margins::new(by_head(-1.0), &templates);
+    let opposite = Margins::new(by_head(-1.0), &templates);
     let (seed, draws) = (options.seed, options.draws);
     let alone = |of: fn(&Asked) -> f64| {
         let margins: Vec<f64> = asked.iter().map(|(_, a)| of(a)).collect();
@@ -291,11 +306,16 @@ fn group(
         test: margins.sign_flip(seed, draws),
         by_sentence: margins.by_sentence().sign_flip(seed, draws),
         opposite: Opposite {
-            head: heads[turned.best().unwrap_or(0)],
-            null_p: turned.sign_flip(seed, draws).null_p,
+            head: heads[opposite.best().unwrap_or(0)],
+            null_p: opposite.sign_flip(seed, draws).null_p,
         },
-        baseline: alone(|a| a.baseline),
-        pooled: alone(|a| a.pooled),
+        baseline: BaselineAccuracy {
+            similarity: alone(|a| a.similarity),
+            scaled: alone(|a| a.scaled),
+            scaled_with_self: alone(|a| a.scaled_with_self),
+        },
+        all_heads: alone(|a| a.all_heads),
+        answering_heads: alone(|a| a.answering_heads),
         heads,
     }
 }

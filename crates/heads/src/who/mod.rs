@@ -1,15 +1,14 @@
-//! Who a word stands for, as far as attention says anything about it.
+//! Which name a word refers to, as far as attention says anything about it.
 //!
 //! [`who`] asks one question: the weight from the word to each candidate ([`read()`]), what each head's choice follows
-//! when names are swapped and what decides between them is turned ([`control`]), what cutting the edge does to the
-//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose
-//! ([`embedding_similarity`]), and a verdict in
-//! words. [`evaluate()`] asks a whole set of them ([`set`]) and says what the best head's accuracy is worth
+//! when names are swapped and the word is flipped that decides between them ([`control`]), what cutting the edge does to the
+//! model's answer ([`cause`]), what similarity of raw embeddings alone would choose ([`embedding_similarity`]), and a
+//! verdict in words. [`evaluate()`] asks a whole set of them ([`set`]) and says what the best head's accuracy is worth
 //! ([`significance`]).
 //!
 //! Attention is a hypothesis about what a model uses, not an explanation: hence the control and the cause.
 
-mod baseline;
+mod answer;
 pub mod cause;
 pub mod control;
 pub mod evaluate;
@@ -17,6 +16,7 @@ mod order;
 mod preference;
 pub mod question;
 mod read;
+mod runs;
 pub mod set;
 pub mod significance;
 mod variants;
@@ -24,29 +24,26 @@ mod verdict;
 
 use lookback_model::{Hooks, Model, Prefix};
 use lookback_trace::HeadId;
-use serde::Serialize;
 
-pub use baseline::embedding_similarity;
-use cause::{AblatedTo, Asked, Change, Effect};
+pub use answer::{CauseReport, Row, Who};
+use cause::{AblatedTo, Asked, Intervention};
 use control::Control;
 pub use evaluate::evaluate;
 pub use order::reordered;
 use preference::{Choices, margin};
 pub use preference::{HeadChoice, Preference};
 pub use question::{Named, Question};
-pub use read::{From, HeadReading, Reading, read};
-pub use variants::{Turn, swapped, turned};
+pub use read::{CandidateWeights, From, MeanWeights, RowWeights, embedding_similarity, lead, read};
+pub use runs::RunHooks;
+pub use variants::{Flip, flipped, swapped};
 
 use crate::Error;
 use crate::mean_output::MeanOutputs;
 
-/// Name of the serialised form.
-const FORMAT: &str = "lookback-who/1";
-
 /// How a question is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WhoOptions {
-    /// What stands before the text.
+    /// What comes before the text.
     pub prefix: Prefix,
     /// The row that is read, and whose edges are cut.
     pub from: From,
@@ -62,59 +59,6 @@ pub struct WhoOptions {
     pub model_name: String,
 }
 
-/// The answer to one question.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Who {
-    /// `lookback-who/1`.
-    pub format: &'static str,
-    /// Name of the model.
-    pub model: String,
-    /// Text of the prefix tokens.
-    pub prefix: String,
-    /// What was asked.
-    #[serde(flatten)]
-    pub question: Question,
-    /// The two candidates that the controls are about: the two most looked at.
-    pub pair: (usize, usize),
-    /// What is read, the row asked for first.
-    pub rows: Vec<Row>,
-    /// What cuts and ablations change.
-    pub cause: CauseReport,
-    /// softmax(x_i·x_j/√d) of the raw embeddings, from the word on each candidate: \[candidates\].
-    pub baseline: Vec<f64>,
-    /// The verdict, a sentence each.
-    pub verdict: Vec<String>,
-}
-
-/// What is read from one row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// Whose row.
-    pub from: From,
-    /// The mean over the heads that answer: of a language model all, of the `pronoun` model the pointer's.
-    pub pooled: HeadReading,
-    /// The heads that favour one of the pair most, as it stands and with the names swapped.
-    pub heads: Vec<HeadChoice>,
-    /// The head that keeps to one name most, by the smaller of its two margins.
-    pub name_head: Option<HeadChoice>,
-    /// The head that prefers the first or the nearer of the two most, likewise.
-    pub place_head: Option<HeadChoice>,
-    /// The head that keeps most to what is said of someone, in all four texts and beyond chance; none where the clauses
-    /// cannot stand in the other order, or no head does.
-    pub role_head: Option<HeadChoice>,
-    /// What the choice follows, one for each way to turn the text.
-    pub controls: Vec<Control>,
-}
-
-/// The model's own answer, and what changes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CauseReport {
-    /// log P of each candidate behind the probe, in nats; empty without a probe.
-    pub log_prob: Vec<f64>,
-    /// What was tried.
-    pub effects: Vec<Effect>,
-}
-
 /// Asks one question of a model.
 ///
 /// # Errors
@@ -123,67 +67,94 @@ pub fn who(
     model: &Model,
     question: &Question,
     options: &WhoOptions,
-    hooks: &dyn Hooks,
+    hooks: &dyn RunHooks,
 ) -> Result<Who, Error> {
     let config = model.config();
     for &head in options.heads.iter().chain(&options.ablate) {
         crate::head::check(head, config.layers, config.heads)?;
     }
     let rows = rows_to_read(question, options.from);
-    let as_is = read(model, question, &options.prefix, &rows, hooks)?;
+    let hooks = runs::Counted::new(hooks);
+    // The two most looked at are known once the text was read; until then, the first two stand for them.
+    hooks.expect(runs_of(model, question, options, (0, 1))?);
+    let as_is = read(model, question, &options.prefix, &rows, &hooks)?;
     let pair = most_looked_at(&as_is[0]);
-    let read = |question: &Question| read(model, question, &options.prefix, &rows, hooks);
+    hooks.expect(runs_of(model, question, options, pair)?);
+    let read = |question: &Question| read(model, question, &options.prefix, &rows, &hooks);
     let swap = read(&swapped(question, pair))?;
-    let mut turns = Vec::new();
-    for (turn, variant) in turned(question, pair) {
+    let mut flips = Vec::new();
+    for (flip, variant) in flipped(question, pair) {
         let both = read(&swapped(&variant, pair))?;
-        turns.push((turn, read(&variant)?, both));
+        flips.push(Flipped {
+            flip,
+            alone: read(&variant)?,
+            both,
+        });
     }
-    let reordered = turns.iter().find(|(turn, ..)| *turn == Turn::Order);
+    let variants = Variants { as_is, swap, flips };
+    let pair_and_first = (pair, first_of(question, pair));
     let rows: Vec<Row> = (0..rows.len())
-        .map(|row| {
-            let of_row = |(_, turned, both): &(Turn, Vec<Reading>, Vec<Reading>)| {
-                (turned[row].clone(), both[row].clone())
-            };
-            let choices = Choices::new(
-                &as_is[row],
-                &swap[row],
-                reordered.map(of_row),
-                (pair, first_of(question, pair)),
-            );
-            let controls: Vec<Control> = turns
-                .iter()
-                .filter_map(|(turn, turned, both)| {
-                    let four = [&as_is[row], &swap[row], &turned[row], &both[row]];
-                    Control::new(turn.clone(), four_margins(four, pair))
-                })
-                .collect();
-            let of_role = controls.iter().find(|c| !c.turn.decides() && c.tells_apart);
-            Row {
-                from: rows[row],
-                pooled: as_is[row].pooled(),
-                heads: choices.most(options.top),
-                name_head: choices.keeper(&[Preference::Name]),
-                place_head: choices.keeper(&[Preference::First, Preference::Nearer]),
-                role_head: of_role.and_then(|control| choices.of(control.best.head)),
-                controls,
-            }
-        })
+        .map(|row| variants.row(row, pair_and_first, options.top))
         .collect();
-    let cause = cause_of(model, question, options, (&rows[0], pair), hooks)?;
+    let cause = cause_of(model, question, options, (&rows[0], pair), &hooks)?;
     let mut answer = Who {
-        format: FORMAT,
+        format: answer::FORMAT,
         model: options.model_name.clone(),
-        prefix: crate::prefix_text(model, &options.prefix)?,
+        prefix: read::prefix_text(model, &options.prefix)?,
         question: question.clone(),
         pair,
         rows,
         cause,
         baseline: embedding_similarity(model, question, &options.prefix)?,
         verdict: Vec::new(),
+        evidence: Vec::new(),
     };
-    answer.verdict = verdict::verdict(&answer);
+    answer.verdict = verdict::verdict(&answer).into();
+    answer.evidence = verdict::evidence(&answer);
     Ok(answer)
+}
+
+/// What is read of a flipped text, row by row: of it as it is, and with the names swapped.
+struct Flipped {
+    flip: Flip,
+    alone: Vec<RowWeights>,
+    both: Vec<RowWeights>,
+}
+
+/// What is read of all variants of a text, row by row.
+struct Variants {
+    as_is: Vec<RowWeights>,
+    swap: Vec<RowWeights>,
+    flips: Vec<Flipped>,
+}
+
+impl Variants {
+    /// What one row says about a pair, which comes with the one of the two that is named first.
+    fn row(&self, at: usize, (pair, first): ((usize, usize), usize), top: usize) -> Row {
+        let (as_is, swap) = (&self.as_is[at], &self.swap[at]);
+        let reordered = self.flips.iter().find(|f| f.flip == Flip::Order);
+        let reordered = reordered.map(|f| (f.alone[at].clone(), f.both[at].clone()));
+        let choices = Choices::new(as_is, swap, reordered, (pair, first));
+        let control = |f: &Flipped| {
+            let four = [as_is, swap, &f.alone[at], &f.both[at]];
+            Control::new(f.flip.clone(), four_margins(four, pair))
+        };
+        let controls: Vec<Control> = self.flips.iter().filter_map(control).collect();
+        let of_role = controls
+            .iter()
+            .find(|c| !c.flip.flips_the_answer() && c.distinguishes);
+        Row {
+            from: as_is.from,
+            sees_after: as_is.sees_after,
+            all_heads: as_is.of_all_heads(),
+            answering_heads: as_is.of_answering_heads(),
+            heads: choices.most(top),
+            name_head: choices.strongest(&[Preference::Name]),
+            place_head: choices.strongest(&[Preference::First, Preference::Nearer]),
+            role_head: of_role.and_then(|control| choices.of(control.best.head)),
+            controls,
+        }
+    }
 }
 
 /// The row asked for first, then those that know more than it.
@@ -198,11 +169,11 @@ fn rows_to_read(question: &Question, from: From) -> Vec<From> {
     rows
 }
 
-/// The two candidates that all heads together look at most, in the text's order.
-fn most_looked_at(reading: &Reading) -> (usize, usize) {
-    let pooled = reading.pooled();
-    let mut order: Vec<usize> = (0..pooled.weights.len()).collect();
-    order.sort_by(|&a, &b| pooled.weights[b].total_cmp(&pooled.weights[a]));
+/// The two candidates that the answering heads together look at most, in the text's order.
+fn most_looked_at(row: &RowWeights) -> (usize, usize) {
+    let mean = row.of_answering_heads();
+    let mut order: Vec<usize> = (0..mean.weights.len()).collect();
+    order.sort_by(|&a, &b| mean.weights[b].total_cmp(&mean.weights[a]));
     (order[0].min(order[1]), order[0].max(order[1]))
 }
 
@@ -213,14 +184,75 @@ fn first_of(question: &Question, (a, b): (usize, usize)) -> usize {
 }
 
 fn four_margins(
-    four: [&Reading; 4],
+    four: [&RowWeights; 4],
     pair: (usize, usize),
 ) -> impl Iterator<Item = (HeadId, [f64; 4])> {
     let heads = four[0].heads.len();
     (0..heads).map(move |at| {
-        let margins = four.map(|reading| margin(&reading.heads[at].weights, pair));
+        let margins = four.map(|row| margin(&row.heads[at].weights, pair));
         (four[0].heads[at].head, margins)
     })
+}
+
+/// How many runs of the model a question takes.
+fn runs_of(
+    model: &Model,
+    question: &Question,
+    options: &WhoOptions,
+    pair: (usize, usize),
+) -> Result<usize, Error> {
+    let texts = 2 + 2 * flipped(question, pair).len();
+    if !model.has_output_head() {
+        return Ok(texts);
+    }
+    let config = model.config();
+    let listed = options.top.min(config.layers * config.heads);
+    let heads = vec![HeadId { layer: 0, head: 0 }; listed];
+    let interventions = interventions(options, heads.into_iter().map(|head| (head, 0)), pair);
+    let asked = Asked::new(
+        model,
+        question,
+        &options.prefix,
+        (options.from, &options.means),
+    )?;
+    Ok(texts + asked.runs() * (1 + interventions.len()))
+}
+
+/// What is tried: cuts in the heads `listed`, each to the candidate that it favours, where none was named; cuts in those
+/// that were, and in all heads, to each of the pair; and ablations.
+fn interventions(
+    options: &WhoOptions,
+    listed: impl Iterator<Item = (HeadId, usize)>,
+    pair: (usize, usize),
+) -> Vec<Intervention> {
+    let mut tried = Vec::new();
+    if options.heads.is_empty() {
+        tried.extend(listed.map(|(head, candidate)| Intervention::Cut {
+            heads: vec![head],
+            candidate,
+        }));
+    }
+    for candidate in [pair.0, pair.1] {
+        let one = options.heads.iter().map(|&head| vec![head]);
+        let together = (options.heads.len() > 1).then(|| options.heads.clone());
+        tried.extend(
+            one.chain(together)
+                .chain([Vec::new()])
+                .map(|heads| Intervention::Cut { heads, candidate }),
+        );
+    }
+    let ablated = |to| Intervention::Ablated {
+        heads: options.ablate.clone(),
+        to,
+    };
+    if !options.ablate.is_empty() {
+        tried.push(ablated(AblatedTo::Zero));
+        let mut ablate = options.ablate.iter();
+        if ablate.all(|&head| options.means.get(head).is_some()) {
+            tried.push(ablated(AblatedTo::Mean));
+        }
+    }
+    tried
 }
 
 fn cause_of(
@@ -239,43 +271,15 @@ fn cause_of(
     }
     let asked = Asked::new(model, question, &options.prefix, (row.from, &options.means))?;
     let unchanged = asked.unchanged(hooks)?;
-    let favourite = |head: &HeadChoice| match margin(&head.reading.weights, pair) >= 0.0 {
+    let favourite = |choice: &HeadChoice| match margin(&choice.as_is.weights, pair) >= 0.0 {
         true => pair.0,
         false => pair.1,
     };
-    let mut changes = Vec::new();
-    if options.heads.is_empty() {
-        changes.extend(row.heads.iter().map(|choice| Change::Cut {
-            heads: vec![choice.reading.head],
-            candidate: favourite(choice),
-        }));
-    }
-    for candidate in [pair.0, pair.1] {
-        let one = options.heads.iter().map(|&head| vec![head]);
-        let together = (options.heads.len() > 1).then(|| options.heads.clone());
-        changes.extend(
-            one.chain(together)
-                .chain([Vec::new()])
-                .map(|heads| Change::Cut { heads, candidate }),
-        );
-    }
-    let ablated = |to| Change::Ablated {
-        heads: options.ablate.clone(),
-        to,
-    };
-    if !options.ablate.is_empty() {
-        changes.push(ablated(AblatedTo::Zero));
-        if options
-            .ablate
-            .iter()
-            .all(|&head| options.means.get(head).is_some())
-        {
-            changes.push(ablated(AblatedTo::Mean));
-        }
-    }
-    let effects = changes
+    let listed = row.heads.iter();
+    let listed = listed.map(|choice| (choice.as_is.head, favourite(choice)));
+    let effects = interventions(options, listed, pair)
         .into_iter()
-        .map(|change| asked.effect(change, &unchanged, hooks))
+        .map(|tried| asked.effect(tried, &unchanged, hooks))
         .collect::<Result<_, _>>()?;
     Ok(CauseReport {
         log_prob: unchanged.log_prob,

@@ -1,11 +1,10 @@
 //! The same question with two clauses in the other order: `A …, B …. Yet he …` becomes `B …, A …. Yet he …`.
 //!
 //! Swapping the names moves each name to the other place *and* to the other clause. Swapping the clauses moves each
-//! name with its clause, so that the two together tell a head that prefers a place (the first name, the nearer one)
+//! name with its clause, so that the two together distinguish a head that prefers a place (the first name, the nearer one)
 //! from one that follows what is said of whoever stands in a clause.
 
 use super::question::{Question, Span};
-use super::variants::capitalised;
 use crate::lists::is_determiner;
 
 /// Words that may stand between the two clauses, behind the comma.
@@ -138,6 +137,14 @@ fn end_of_clause(text: &str) -> Option<usize> {
         }
     }
     before.strip_suffix([',', ';']).map(str::len)
+}
+
+pub(super) fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 fn uncapitalised(words: &str) -> String {

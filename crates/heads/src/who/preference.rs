@@ -1,39 +1,39 @@
-//! What a head's choice between two candidates keeps to when the text is changed around it.
+//! What a head prefers between two candidates when the text around it changes: a name, a place or a role.
 
 use lookback_trace::HeadId;
 use serde::Serialize;
 
 use super::control::{Contrasts, FourMargins};
-use super::read::{HeadReading, Reading};
-use super::variants::Turn;
+use super::read::{CandidateWeights, RowWeights};
+use super::variants::Flip;
 
 /// One head's choice, and the same in the changed texts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeadChoice {
-    /// As the text stands.
+    /// In the text as it is.
     #[serde(flatten)]
-    pub reading: HeadReading,
-    /// Weight on each candidate (the same names) where they stand in each other's places: \[candidates\].
+    pub as_is: CandidateWeights,
+    /// Weight on each candidate (the same names) with the two names swapped: \[candidates\].
     pub swapped: Vec<f64>,
-    /// Weight on each candidate where the clauses stand in the other order, each name with its own: \[candidates\];
+    /// Weight on each candidate with the clauses in the other order, each name with its own: \[candidates\];
     /// none where the text has no two such clauses.
     pub reordered: Option<Vec<f64>>,
-    /// What its choice between the pair keeps to.
-    pub keeps_to: Preference,
+    /// What it prefers between the pair.
+    pub prefers: Preference,
 }
 
-/// What a head's choice between two candidates keeps to: the largest of its contrasts over the changed texts.
+/// What a head prefers between two candidates: the largest of its contrasts over the changed texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preference {
-    /// The same name, wherever it stands.
+    /// The same name, wherever it is.
     Name,
-    /// The name that stands first, whoever it is. Without clauses that can stand in the other order this is not told
-    /// from a role that goes with the place.
+    /// The name that comes first, whoever it is. Without clauses that can be put in the other order this cannot be
+    /// distinguished from a role that goes with the place.
     First,
-    /// The name that stands nearer to the word, likewise.
+    /// The name that is nearer to the word, likewise.
     Nearer,
-    /// The clause: what is said of someone, whoever it is and wherever it stands.
+    /// The clause: what is said of someone, whoever it is and wherever it is said.
     Role,
 }
 
@@ -44,16 +44,16 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// From readings of the text as it stands, with the names swapped, and (where there is such a text) with the
+    /// From the weights in the text as it is, with the names swapped, and (where there is such a text) with the
     /// clauses in the other order: as they are, and with the names swapped. The pair comes with the one of the two that
-    /// stands first.
+    /// comes first.
     pub(super) fn new(
-        as_is: &Reading,
-        swapped: &Reading,
-        reordered: Option<(Reading, Reading)>,
+        as_is: &RowWeights,
+        swapped: &RowWeights,
+        reordered: Option<(RowWeights, RowWeights)>,
         (pair, first): ((usize, usize), usize),
     ) -> Self {
-        let margin = |reading: &Reading, at: usize| margin(&reading.heads[at].weights, pair);
+        let margin = |weights: &RowWeights, at: usize| margin(&weights.heads[at].weights, pair);
         let heads = as_is.heads.iter().enumerate().map(|(at, plain)| {
             let (m, s) = (margin(as_is, at), margin(swapped, at));
             let four = reordered
@@ -62,17 +62,17 @@ impl Choices {
             let contrasts = four.map_or_else(
                 || (0.5 * (m + s), 0.5 * (m - s), 0.0),
                 |four: FourMargins| {
-                    let c = Contrasts::new(four, &Turn::Order);
+                    let c = Contrasts::new(four, &Flip::Order);
                     (c.name, c.place, c.meaning)
                 },
             );
             HeadChoice {
-                reading: plain.clone(),
+                as_is: plain.clone(),
                 swapped: swapped.heads[at].weights.clone(),
                 reordered: reordered
                     .as_ref()
                     .map(|(one, _)| one.heads[at].weights.clone()),
-                keeps_to: preference(contrasts, first == pair.0),
+                prefers: preference(contrasts, first == pair.0),
             }
         });
         Self {
@@ -85,31 +85,31 @@ impl Choices {
     pub(super) fn of(&self, id: HeadId) -> Option<HeadChoice> {
         self.heads
             .iter()
-            .find(|choice| choice.reading.head == id)
+            .find(|choice| choice.as_is.head == id)
             .cloned()
     }
 
     /// The heads that favour one of the pair most.
     pub(super) fn most(&self, top: usize) -> Vec<HeadChoice> {
         let mut order: Vec<&HeadChoice> = self.heads.iter().collect();
-        let size = |choice: &HeadChoice| margin(&choice.reading.weights, self.pair).abs();
+        let size = |choice: &HeadChoice| margin(&choice.as_is.weights, self.pair).abs();
         order.sort_by(|a, b| size(b).total_cmp(&size(a)));
         order.into_iter().take(top).cloned().collect()
     }
 
-    /// The head that keeps to something most: whose smallest margin over the texts is the largest.
-    pub(super) fn keeper(&self, preferences: &[Preference]) -> Option<HeadChoice> {
+    /// The head that prefers something most: whose smallest margin over the texts is the largest.
+    pub(super) fn strongest(&self, preferences: &[Preference]) -> Option<HeadChoice> {
         let smallest = |choice: &HeadChoice| {
             let changed = std::iter::once(&choice.swapped).chain(&choice.reordered);
-            let texts = std::iter::once(&choice.reading.weights).chain(changed);
+            let texts = std::iter::once(&choice.as_is.weights).chain(changed);
             let margins = texts.map(|weights| margin(weights, self.pair).abs());
             margins.fold(f64::INFINITY, f64::min)
         };
-        let of_habit = self
+        let found = self
             .heads
             .iter()
-            .filter(|choice| preferences.contains(&choice.keeps_to));
-        of_habit
+            .filter(|choice| preferences.contains(&choice.prefers));
+        found
             .max_by(|a, b| smallest(a).total_cmp(&smallest(b)))
             .cloned()
     }
@@ -140,33 +140,34 @@ mod tests {
 
     const HEAD: HeadId = HeadId { layer: 2, head: 1 };
 
-    /// A reading of one head that gives two candidates these weights.
-    fn reading(a: f64, b: f64) -> Reading {
-        Reading {
+    /// The weights of one head that gives two candidates these weights.
+    fn weights(a: f64, b: f64) -> RowWeights {
+        RowWeights {
             from: super::super::From::Word,
-            heads: vec![HeadReading {
+            heads: vec![CandidateWeights {
                 head: HEAD,
                 weights: vec![a, b],
                 shares: vec![a, b],
                 sink_share: 0.0,
             }],
             answering: 0..3,
+            sees_after: false,
         }
     }
 
-    /// What a head keeps to that gives A and B so much in the four texts: as it stands, names swapped, clauses in the
+    /// What a head prefers that gives A and B so much in the four texts: as is, names swapped, clauses in the
     /// other order, both.
     fn of(four: [[f64; 2]; 4]) -> Preference {
-        let [plain, swapped, one, both] = four.map(|[a, b]| reading(a, b));
+        let [plain, swapped, one, both] = four.map(|[a, b]| weights(a, b));
         let choices = Choices::new(&plain, &swapped, Some((one, both)), ((0, 1), 0));
-        choices.heads[0].keeps_to
+        choices.heads[0].prefers
     }
 
     #[test]
     fn a_head_is_shown_as_what_it_prefers() {
         let (a, b) = ([0.3, 0.1], [0.1, 0.3]);
         assert_eq!(of([a, a, a, a]), Preference::Name);
-        // A stands first in the first and the last text.
+        // A comes first in the first and the last text.
         assert_eq!(of([a, b, b, a]), Preference::First);
         assert_eq!(of([b, a, a, b]), Preference::Nearer);
         // A is in the first clause of the first text, and stays in it in the third.
@@ -174,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn the_swap_alone_tells_a_name_from_a_place() {
-        let keeps = |plain: [f64; 2], swapped: [f64; 2], first| {
-            let (plain, swapped) = (reading(plain[0], plain[1]), reading(swapped[0], swapped[1]));
-            Choices::new(&plain, &swapped, None, ((0, 1), first)).heads[0].keeps_to
+    fn the_swap_alone_distinguishes_a_name_from_a_place() {
+        let preferred = |plain: [f64; 2], swapped: [f64; 2], first| {
+            let (plain, swapped) = (weights(plain[0], plain[1]), weights(swapped[0], swapped[1]));
+            Choices::new(&plain, &swapped, None, ((0, 1), first)).heads[0].prefers
         };
-        assert_eq!(keeps([0.3, 0.1], [0.2, 0.1], 0), Preference::Name);
-        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 0), Preference::First);
-        assert_eq!(keeps([0.3, 0.1], [0.1, 0.2], 1), Preference::Nearer);
+        assert_eq!(preferred([0.3, 0.1], [0.2, 0.1], 0), Preference::Name);
+        assert_eq!(preferred([0.3, 0.1], [0.1, 0.2], 0), Preference::First);
+        assert_eq!(preferred([0.3, 0.1], [0.1, 0.2], 1), Preference::Nearer);
     }
 }

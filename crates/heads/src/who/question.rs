@@ -1,4 +1,4 @@
-//! What is asked: a text, the word in it, whom it may stand for, and places for all of them.
+//! What is asked: a text, the word in it, the names it may refer to, and places for all of them.
 
 use std::ops::Range;
 
@@ -6,6 +6,7 @@ use lookback_model::Encoding;
 use lookback_trace::Words;
 use serde::Serialize;
 
+use crate::select::{label_of, span_of};
 use crate::{Error, WordName, candidates, interest};
 
 /// A place in a text, `[start, end)` in UTF-8 bytes.
@@ -16,9 +17,9 @@ pub type Span = (usize, usize);
 pub struct Question {
     /// The text.
     pub text: String,
-    /// Where the word stands.
+    /// Where the word is.
     pub word: Span,
-    /// Whom it may stand for: two or more, each named before the word.
+    /// The names it may refer to: two or more, each before the word.
     pub candidates: Vec<Named>,
     /// How the text is continued to ask the model itself (`The one who gets high scores is`).
     pub probe: Option<String>,
@@ -29,7 +30,7 @@ pub struct Question {
 pub struct Named {
     /// The name.
     pub name: String,
-    /// Everywhere it stands before the word, in order; at least one place.
+    /// Everywhere it occurs before the word, in order; at least one place.
     pub places: Vec<Span>,
 }
 
@@ -49,21 +50,21 @@ impl Question {
     ) -> Result<Self, Error> {
         let asked: Vec<WordName> = word.cloned().into_iter().collect();
         // `interest` gives at least one word.
-        let word = interest(text, words, &asked)?[0];
-        let span = |w: usize| words.get(w).map_or((0, 0), |w| (w.span.start, w.span.end));
+        let word = interest(text, words, &asked)?.swap_remove(0);
         let candidates = match named {
-            [] => of_their_own_accord(words, word),
-            named => given(text, words, word, named)?,
+            [] => found(words, word.start),
+            named => given(text, words, &word, named)?,
         };
         if candidates.len() < 2 {
             return Err(Error::FewCandidates {
-                word: crate::label(words, word),
+                word: label_of(text, words, &word),
                 found: candidates.into_iter().map(|c| c.name).collect(),
             });
         }
+        let word = span_of(words, &word);
         Ok(Self {
             text: text.to_owned(),
-            word: span(word),
+            word: (word.start, word.end),
             candidates,
             probe: probe.map(str::to_owned).filter(|p| !p.trim().is_empty()),
         })
@@ -75,7 +76,7 @@ impl Question {
         &self.text[self.word.0..self.word.1]
     }
 
-    /// What stands after the word, which its own row cannot see where the mask is causal; without the full stop.
+    /// What comes after the word, which its own row cannot see where the mask is causal; without the full stop.
     #[must_use]
     pub fn unseen(&self) -> &str {
         self.text[self.word.1..]
@@ -95,18 +96,18 @@ impl Question {
 
 /// The tokens that stand for a place of the text.
 pub(crate) fn tokens_of(encoding: &Encoding, (start, end): Span) -> Range<usize> {
-    let meets = |&(s, e): &Span| s < end && e > start;
-    let first = encoding.spans.iter().position(meets).unwrap_or(0);
+    let overlaps = |&(s, e): &Span| s < end && e > start;
+    let first = encoding.spans.iter().position(overlaps).unwrap_or(0);
     let count = encoding.spans[first..]
         .iter()
-        .take_while(|s| meets(s))
+        .take_while(|s| overlaps(s))
         .count();
     first..first + count
 }
 
 /// Capitalised words, and words after a determiner where those are too few.
-fn of_their_own_accord(words: &Words, word: usize) -> Vec<Named> {
-    let mut found = candidates::candidates(words, word);
+fn found(words: &Words, word: usize) -> Vec<Named> {
+    let mut found = candidates::candidates(words, 0..word);
     if found.len() < 2 {
         for noun in candidates::after_determiners(words, word) {
             if !found.iter().any(|known| known.text == noun.text) {
@@ -132,26 +133,30 @@ fn of_their_own_accord(words: &Words, word: usize) -> Vec<Named> {
         .collect()
 }
 
-fn given(text: &str, words: &Words, word: usize, names: &[WordName]) -> Result<Vec<Named>, Error> {
+/// The names that a person gave, as the text writes them.
+fn given(
+    text: &str,
+    words: &Words,
+    word: &Range<usize>,
+    names: &[WordName],
+) -> Result<Vec<Named>, Error> {
     let mut found: Vec<Named> = Vec::new();
     for name in names {
         let places: Vec<Span> = name
             .find(text, words)?
             .into_iter()
-            .filter(|place| place.end <= word)
-            .filter_map(|place| {
-                let (first, last) = (words.get(place.start)?, words.get(place.end - 1)?);
-                Some((first.span.start, last.span.end))
-            })
+            .filter(|place| place.end <= word.start)
+            .map(|place| span_of(words, &place))
+            .map(|span| (span.start, span.end))
             .collect();
-        if places.is_empty() {
+        let Some(&(start, end)) = places.first() else {
             return Err(Error::CandidateNotBefore {
                 candidate: name.to_string(),
-                interest: vec![crate::label(words, word)],
+                interest: vec![label_of(text, words, word)],
             });
-        }
+        };
         let named = Named {
-            name: name.text().to_owned(),
+            name: text[start..end].to_owned(),
             places,
         };
         if !found.contains(&named) {

@@ -1,16 +1,17 @@
-//! What each head gives the candidates, from the rows that are asked.
+//! What each head gives the candidates, from the rows that are asked for.
 
 use std::ops::Range;
 
 use lookback_model::{Encoding, Hooks, Logits, Model, Prefix, TraceOptions};
 use lookback_trace::{HeadId, Trace};
-use ndarray::{ArrayView1, s};
+use ndarray::{Array2, ArrayView1, s};
 use serde::Serialize;
 
-use super::question::{Question, tokens_of};
-use crate::Error;
+use super::question::{Named, Question, tokens_of};
+use crate::similarity::{Similarity, SimilarityWeights};
+use crate::{Error, sink, visible};
 
-/// From where it is read whom a word stands for.
+/// Which row of weights is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum From {
@@ -25,36 +26,52 @@ pub enum From {
 
 /// What every head gives each candidate from one row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// Whose row it is.
+pub struct RowWeights {
+    /// Which row.
     pub from: From,
     /// All heads, in order.
-    pub heads: Vec<HeadReading>,
-    /// The layers whose heads are read together: see [`Model::answering_layers`].
+    pub heads: Vec<CandidateWeights>,
+    /// The layers whose heads answer: see [`Model::answering_layers`].
     pub answering: Range<usize>,
+    /// Whether the row sees tokens behind its own, as no causal mask lets it.
+    pub sees_after: bool,
 }
 
 /// What one head gives each candidate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HeadReading {
+pub struct CandidateWeights {
     /// Which head.
     #[serde(flatten)]
     pub head: HeadId,
     /// Weight on each candidate, over all its tokens and places: \[candidates\].
     pub weights: Vec<f64>,
-    /// The same with the sink set aside, weight / (1 − sink share); 0 where the sink took all.
+    /// The same with the sink excluded, weight / (1 − sink share); 0 where the sink took all.
     pub shares: Vec<f64>,
     /// Weight on the prefix and on a learned sink.
     pub sink_share: f64,
 }
 
-impl HeadReading {
-    /// How much more weight `of` gets than the best of the others.
-    #[must_use]
-    pub fn margin(&self, of: usize) -> f64 {
-        let others = self.weights.iter().enumerate().filter(|&(c, _)| c != of);
-        let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
-        self.weights[of] - best
+/// The mean of some heads' weights on each candidate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MeanWeights {
+    /// How many heads.
+    pub heads: usize,
+    /// Mean weight on each candidate: \[candidates\].
+    pub weights: Vec<f64>,
+    /// The same with the mean sink share excluded.
+    pub shares: Vec<f64>,
+    /// Mean weight on the prefix and on a learned sink.
+    pub sink_share: f64,
+}
+
+impl CandidateWeights {
+    fn new(head: HeadId, weights: Vec<f64>, sink_share: f64) -> Self {
+        Self {
+            head,
+            shares: shares(&weights, sink_share),
+            weights,
+            sink_share,
+        }
     }
 
     /// The candidate that gets most; the first among equals.
@@ -67,32 +84,48 @@ impl HeadReading {
     }
 }
 
-impl Reading {
-    /// The mean over the heads of the answering layers, which are all layers of a language model: weights, and with the mean sink share set aside.
+/// How much more weight candidate `of` gets than the best of the others.
+#[must_use]
+pub fn lead(weights: &[f64], of: usize) -> f64 {
+    let others = weights.iter().enumerate().filter(|&(c, _)| c != of);
+    let best = others.map(|(_, &w)| w).fold(f64::NEG_INFINITY, f64::max);
+    weights[of] - best
+}
+
+/// Weights with the sink excluded.
+fn shares(weights: &[f64], sink_share: f64) -> Vec<f64> {
+    let share = |&weight: &f64| sink::share(weight, 1.0 - sink_share);
+    weights.iter().map(share).collect()
+}
+
+impl RowWeights {
+    /// The mean over all heads.
     #[must_use]
-    pub fn pooled(&self) -> HeadReading {
-        let answers = |h: &&HeadReading| self.answering.contains(&h.head.layer);
-        let heads: Vec<&HeadReading> = self.heads.iter().filter(answers).collect();
-        let n = heads.len().max(1) as f64;
-        let candidates = heads.first().map_or(0, |h| h.weights.len());
-        let sink_share = heads.iter().map(|h| h.sink_share).sum::<f64>() / n;
-        let weights: Vec<f64> = (0..candidates)
-            .map(|c| heads.iter().map(|h| h.weights[c]).sum::<f64>() / n)
-            .collect();
-        HeadReading::new(HeadId { layer: 0, head: 0 }, weights, sink_share)
+    pub fn of_all_heads(&self) -> MeanWeights {
+        mean(self.heads.iter())
+    }
+
+    /// The mean over the heads of the answering layers: of a language model all, of the `pronoun` model the pointer's.
+    #[must_use]
+    pub fn of_answering_heads(&self) -> MeanWeights {
+        let heads = self.heads.iter();
+        mean(heads.filter(|h| self.answering.contains(&h.head.layer)))
     }
 }
 
-impl HeadReading {
-    fn new(head: HeadId, weights: Vec<f64>, sink_share: f64) -> Self {
-        let kept = 1.0 - sink_share;
-        let share = |w: &f64| if kept > 0.0 { w / kept } else { 0.0 };
-        Self {
-            head,
-            shares: weights.iter().map(share).collect(),
-            weights,
-            sink_share,
-        }
+fn mean<'a>(heads: impl Iterator<Item = &'a CandidateWeights>) -> MeanWeights {
+    let heads: Vec<&CandidateWeights> = heads.collect();
+    let n = heads.len().max(1) as f64;
+    let candidates = heads.first().map_or(0, |h| h.weights.len());
+    let sink_share = heads.iter().map(|h| h.sink_share).sum::<f64>() / n;
+    let weights: Vec<f64> = (0..candidates)
+        .map(|c| heads.iter().map(|h| h.weights[c]).sum::<f64>() / n)
+        .collect();
+    MeanWeights {
+        heads: heads.len(),
+        shares: shares(&weights, sink_share),
+        weights,
+        sink_share,
     }
 }
 
@@ -107,7 +140,7 @@ pub fn read(
     prefix: &Prefix,
     rows: &[From],
     hooks: &dyn Hooks,
-) -> Result<Vec<Reading>, Error> {
+) -> Result<Vec<RowWeights>, Error> {
     let text = match rows.contains(&From::Probe) {
         true => question.with_probe(),
         false => question.text.clone(),
@@ -122,20 +155,32 @@ pub fn read(
         .map(|&from| {
             let heads = of_trace(&trace, &encoding, question, from)?;
             let answering = model.answering_layers();
-            Ok(Reading {
+            Ok(RowWeights {
                 from,
                 heads,
                 answering,
+                sees_after: sees_after(&trace, rows_of(&encoding, question, from).end),
             })
         })
         .collect()
 }
 
-/// The rows of tokens that a reading averages.
+/// Whether the row before `end` sees a key from there on in any layer.
+fn sees_after(trace: &Trace, end: usize) -> bool {
+    (0..trace.layer_count()).any(|layer| visible::keys(trace, layer, end.max(1) - 1).end > end)
+}
+
+/// The text of the tokens of a prefix.
+pub(super) fn prefix_text(model: &Model, prefix: &Prefix) -> Result<String, Error> {
+    let encoding = model.tokenizer().encode("", prefix)?;
+    Ok(model.tokenizer().decode(&encoding.ids, false))
+}
+
+/// The rows of tokens whose mean is read.
 pub(super) fn rows_of(encoding: &Encoding, question: &Question, from: From) -> Range<usize> {
     let last_of = |end: usize| {
-        let within = encoding.spans.iter().rposition(|&(s, e)| e > s && s < end);
-        let last = within.unwrap_or(encoding.ids.len() - 1);
+        let in_text = encoding.spans.iter().rposition(|&(s, e)| e > s && s < end);
+        let last = in_text.unwrap_or(encoding.ids.len() - 1);
         last..last + 1
     };
     match from {
@@ -150,7 +195,7 @@ fn of_trace(
     encoding: &Encoding,
     question: &Question,
     from: From,
-) -> Result<Vec<HeadReading>, Error> {
+) -> Result<Vec<CandidateWeights>, Error> {
     let rows = rows_of(encoding, question, from);
     let keys: Vec<Vec<_>> = question
         .candidates
@@ -160,7 +205,6 @@ fn of_trace(
     let sum = |row: ArrayView1<f32>| row.iter().map(|&w| f64::from(w)).sum::<f64>();
     let mut heads = Vec::new();
     for layer in 0..trace.layer_count() {
-        let learned_sink = trace.meta().layers[layer].sinks.is_some();
         for head in 0..trace.head_count(layer) {
             let row = trace.head(layer, head)?.mean_row(rows.clone())?;
             let weights = keys
@@ -170,12 +214,48 @@ fn of_trace(
                     on.sum()
                 })
                 .collect();
-            let mut sink = sum(row.slice(s![..encoding.prefix_tokens]));
-            if learned_sink {
-                sink += (1.0 - sum(row.view())).max(0.0);
-            }
-            heads.push(HeadReading::new(HeadId { layer, head }, weights, sink));
+            let on_prefix = sum(row.slice(s![..encoding.prefix_tokens]));
+            let on_sink = on_prefix + sink::learned(trace, layer, sum(row.view()));
+            heads.push(CandidateWeights::new(
+                HeadId { layer, head },
+                weights,
+                on_sink,
+            ));
         }
     }
     Ok(heads)
+}
+
+/// What each candidate gets by similarity of the raw embeddings alone, summed over its tokens and averaged over the word's.
+///
+/// # Errors
+/// The model's.
+pub fn embedding_similarity(
+    model: &Model,
+    question: &Question,
+    prefix: &Prefix,
+) -> Result<Similarity, Error> {
+    let encoding = model.tokenizer().encode(&question.text, prefix)?;
+    let x = model.embeddings(&encoding.ids)?.mapv(f64::from);
+    let weights = SimilarityWeights::new(x.view(), rows_of(&encoding, question, From::Word))?;
+    let on = |weights: &Array2<f64>| -> Vec<f64> {
+        let on = |named: &Named| -> f64 {
+            let keys = named
+                .places
+                .iter()
+                .map(|&place| tokens_of(&encoding, place));
+            keys.map(|keys| weights.slice(s![.., keys]).sum()).sum()
+        };
+        let rows = weights.nrows().max(1) as f64;
+        question
+            .candidates
+            .iter()
+            .map(|named| on(named) / rows)
+            .collect()
+    };
+    Ok(Similarity {
+        similarity: on(&weights.similarity),
+        scaled: on(&weights.scaled),
+        scaled_with_self: on(&weights.scaled_with_self),
+    })
 }

@@ -1,15 +1,15 @@
-//! The same question with one thing changed: the names swapped, or what decides between them turned.
+//! The same question with one thing changed: the names swapped, or the word flipped that decides between them.
 
 use serde::Serialize;
 
-use super::order::reordered;
+use super::order::{capitalised, reordered};
 use super::question::{Named, Question, Span};
 use super::set::places;
 
-/// What is turned: mostly so that a reader who understands the text would choose the other candidate.
+/// What is flipped: mostly so that a reader who understands the text would choose the other candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Turn {
+pub enum Flip {
     /// The connective before the word (`Yet` → `So`): the other of the two *roles* is meant.
     Connective {
         /// As the text has it.
@@ -28,7 +28,7 @@ pub enum Turn {
     Order,
 }
 
-impl Turn {
+impl Flip {
     /// `Yet → So`, or `clauses in the other order`.
     #[must_use]
     pub fn label(&self) -> String {
@@ -40,13 +40,12 @@ impl Turn {
 
     /// Whether a reader who understands the text would now choose the other candidate.
     #[must_use]
-    pub fn decides(&self) -> bool {
+    pub fn flips_the_answer(&self) -> bool {
         *self != Self::Order
     }
 }
 
-/// Connectives and what turns each. They are turned only where they stand right before the word asked about, or one
-/// word before that.
+/// Connectives and what each is swapped for. Only one right before the word asked about counts, or one word before that.
 const CONNECTIVES: &[(&str, &str)] = &[
     ("yet", "so"),
     ("but", "so"),
@@ -62,7 +61,7 @@ const CONNECTIVES: &[(&str, &str)] = &[
     ("hence", "nevertheless"),
 ];
 
-/// Pronouns of one gender and the same form of the other. (`her` is turned into `him`, not `his`: it is read as an
+/// Pronouns of one gender and the same form of the other. (`her` is swapped for `him`, not `his`: it is read as an
 /// object.)
 const PRONOUNS: &[(&str, &str)] = &[
     ("he", "she"),
@@ -100,48 +99,40 @@ pub fn swapped(question: &Question, (a, b): (usize, usize)) -> Question {
     })
 }
 
-/// The ways in which the question about two of its candidates can be turned, each with its text.
+/// The ways in which the question about two of its candidates can be flipped, each with its text.
 #[must_use]
-pub fn turned(question: &Question, pair: (usize, usize)) -> Vec<(Turn, Question)> {
+pub fn flipped(question: &Question, pair: (usize, usize)) -> Vec<(Flip, Question)> {
     let mut found = Vec::new();
     let before = question.text[..question.word.0].split_word_bounds_rev();
     for (at, word) in before.take(2) {
-        if let Some(to) = turn(CONNECTIVES, word) {
+        if let Some(to) = swap_for(CONNECTIVES, word) {
             let place = (at, at + word.len());
             let variant = substitute(question, vec![(place, to.clone())], |n| n.name.clone());
             let from = word.to_owned();
-            found.push((Turn::Connective { from, to }, variant));
+            found.push((Flip::Connective { from, to }, variant));
             break;
         }
     }
     let word = question.word_text();
-    if let Some(to) = turn(PRONOUNS, word) {
+    if let Some(to) = swap_for(PRONOUNS, word) {
         let variant = substitute(question, vec![(question.word, to.clone())], |n| {
             n.name.clone()
         });
         let from = word.to_owned();
-        found.push((Turn::Pronoun { from, to }, variant));
+        found.push((Flip::Pronoun { from, to }, variant));
     }
-    found.extend(reordered(question, pair).map(|variant| (Turn::Order, variant)));
+    found.extend(reordered(question, pair).map(|variant| (Flip::Order, variant)));
     found
 }
 
-/// What a list turns a word into, its first letter as the word's.
-fn turn(list: &[(&str, &str)], word: &str) -> Option<String> {
+/// What a list swaps a word for, its first letter as the word's.
+fn swap_for(list: &[(&str, &str)], word: &str) -> Option<String> {
     let lower = word.to_lowercase();
     let (_, to) = list.iter().find(|(from, _)| *from == lower)?;
     Some(match word.chars().next() {
         Some(c) if c.is_uppercase() => capitalised(to),
         _ => (*to).to_owned(),
     })
-}
-
-pub(super) fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
 }
 
 /// The question with other words at some places, which do not overlap; every other place is where its words now are.
@@ -263,22 +254,45 @@ mod tests {
     }
 
     #[test]
-    fn what_decides_is_turned() {
+    fn names_change_places_where_no_spaces_are_written() {
+        let text = "张伟很用功，李娜不用功。可是她考得好。";
+        let start = text.find('她').unwrap();
+        let named = |name: &str| Named {
+            name: name.to_owned(),
+            places: places(&text[..start], name),
+        };
+        let asked = Question {
+            text: text.to_owned(),
+            word: (start, start + '她'.len_utf8()),
+            candidates: vec![named("张伟"), named("李娜")],
+            probe: None,
+        };
+        let swapped = swapped(&asked, (0, 1));
+        assert_eq!(swapped.text, "李娜很用功，张伟不用功。可是她考得好。");
+        assert_eq!(swapped.word_text(), "她");
+        check(&swapped);
+    }
+
+    #[test]
+    fn what_decides_is_flipped() {
         let asked = question(
             "Ann runs, Eve does not. Yet she wins it.",
             "she",
             &["Ann", "Eve"],
         );
-        let turned = turned(&asked, (0, 1));
-        assert_eq!(turned[0].1.text, "Ann runs, Eve does not. So she wins it.");
-        assert_eq!(turned[0].1.word_text(), "she");
-        assert_eq!(turned[1].1.text, "Ann runs, Eve does not. Yet he wins it.");
-        assert_eq!(turned[1].1.word_text(), "he");
-        assert_eq!(turned[0].0.label(), "Yet → So");
-        assert_eq!(turned[2].1.text, "Eve does not, Ann runs. Yet she wins it.");
-        assert_eq!(turned.len(), 3);
-        turned.iter().for_each(|(_, q)| check(q));
+        let flipped = flipped(&asked, (0, 1));
+        assert_eq!(flipped[0].1.text, "Ann runs, Eve does not. So she wins it.");
+        assert_eq!(flipped[0].1.word_text(), "she");
+        assert_eq!(flipped[1].1.text, "Ann runs, Eve does not. Yet he wins it.");
+        assert_eq!(flipped[1].1.word_text(), "he");
+        assert_eq!(flipped[0].0.label(), "Yet → So");
+        assert_eq!(
+            flipped[2].1.text,
+            "Eve does not, Ann runs. Yet she wins it."
+        );
+        assert_eq!(flipped.len(), 3);
+        flipped.iter().for_each(|(_, q)| check(q));
         let plain = question("Ann saw Eve. Now it is late.", "it", &["Ann", "Eve"]);
-        assert!(super::turned(&plain, (0, 1)).is_empty());
+        assert!(super::flipped(&plain, (0, 1)).is_empty());
     }
 }

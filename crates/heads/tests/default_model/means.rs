@@ -77,7 +77,7 @@ fn a_mean_over_the_text_itself_changes_nothing_where_zero_does() {
 }
 
 #[test]
-fn a_reference_set_without_a_token_is_refused() {
+fn a_reference_set_without_a_token_is_an_error() {
     let head = head::parse("0.0").unwrap();
     assert!(MeanOutputs::over(model(), &[], &[head], &()).is_err());
     let unknown = MeanOutputs::over(model(), &encodings(), &[head::parse("30.0").unwrap()], &());

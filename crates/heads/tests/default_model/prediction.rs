@@ -3,7 +3,7 @@
 use lookback_heads::interventions::NamedInterventions;
 use lookback_heads::mean_output::MeanOutputs;
 use lookback_heads::prediction::{PredictionOptions, predict};
-use lookback_heads::who::cause::{AblatedTo, Asked, Change};
+use lookback_heads::who::cause::{AblatedTo, Asked, Intervention};
 use lookback_heads::who::{From, Question};
 use lookback_heads::{example, head};
 use lookback_model::Prefix;
@@ -45,7 +45,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
     let asked = Asked::new(model(), &question, &Prefix::Declared, (From::Word, &means)).unwrap();
     let unchanged = asked.unchanged(&()).unwrap();
     let heads = vec![head::parse("13.8").unwrap(), head::parse("9.4").unwrap()];
-    let cut = Change::Cut {
+    let cut = Intervention::Cut {
         heads: heads.clone(),
         candidate: 1,
     };
@@ -58,7 +58,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
             },
         ),
         (
-            Change::Ablated {
+            Intervention::Ablated {
                 heads: heads.clone(),
                 to: AblatedTo::Zero,
             },
@@ -92,7 +92,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
         cut: vec!["he->Madd".parse().unwrap()],
         ..NamedInterventions::default()
     };
-    let effect = Change::Cut {
+    let effect = Intervention::Cut {
         heads: Vec::new(),
         candidate: 1,
     };
@@ -122,7 +122,7 @@ fn nothing_changed_changes_nothing() {
 }
 
 #[test]
-fn more_edges_than_are_cut_at_once_are_refused_before_they_are_made() {
+fn more_edges_than_are_cut_at_once_fail_before_they_are_made() {
     let text = format!("{} end", "go ".repeat(900));
     let encoding = model()
         .tokenizer()

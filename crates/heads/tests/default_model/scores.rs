@@ -130,7 +130,7 @@ fn profiles_follow_their_definitions() {
 }
 
 #[test]
-fn a_text_of_nothing_but_its_sink_is_refused() {
+fn a_text_of_nothing_but_its_sink_is_an_error() {
     let mut encoding = encoding(&Prefix::Declared);
     encoding.ids.truncate(1);
     encoding.spans.truncate(1);

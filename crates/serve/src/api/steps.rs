@@ -1,4 +1,4 @@
-//! The walk through the notes for one head and word.
+//! One head explained step by step for one word.
 
 use std::sync::Arc;
 
@@ -7,6 +7,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use lookback_heads::explain::{ExplainOptions, explain};
+use lookback_heads::{WordName, default_head, interest};
+use lookback_trace::{HeadId, Trace};
 use serde::Deserialize;
 
 use super::ApiError;
@@ -18,7 +20,8 @@ const ENTRIES: usize = 8;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    head: String,
+    /// The head that the command `explain` would choose, where none is named.
+    head: Option<String>,
     /// The word whose row is followed, as an index into the trace's words.
     word: Option<usize>,
 }
@@ -29,7 +32,7 @@ pub(super) async fn steps(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let asked = super::asked(query)?;
-    let head = super::head(&asked.head)?;
+    let head = asked.head.as_deref().map(super::head).transpose()?;
     let model = app
         .library
         .model
@@ -45,15 +48,28 @@ pub(super) async fn steps(
         Some(word) => Some(lookback_heads::label(words, word).parse()?),
         None => None,
     };
-    let options = ExplainOptions {
-        head,
-        word,
-        model_name: model.name.clone(),
-        entries: ENTRIES,
-    };
-    let walk = app
+    let explanation = app
         .work
-        .run(move |_| Ok(explain(&model.model, &ready.encoding(), &options)?))
+        .run(move |_| {
+            let head = match head {
+                Some(head) => head,
+                None => chosen(&ready.trace, word.as_ref())?,
+            };
+            let options = ExplainOptions {
+                head,
+                word,
+                model_name: model.name.clone(),
+                entries: ENTRIES,
+            };
+            Ok(explain(&model.model, &ready.encoding(), &options)?)
+        })
         .await?;
-    Ok(Json(walk).into_response())
+    Ok(Json(explanation).into_response())
+}
+
+/// The head that is shown where none is named.
+fn chosen(trace: &Trace, word: Option<&WordName>) -> Result<HeadId, lookback_heads::Error> {
+    let named: Vec<WordName> = word.cloned().into_iter().collect();
+    let word = interest(&trace.meta().text, trace.words(), &named)?.swap_remove(0);
+    Ok(default_head(trace, &word)?.head)
 }

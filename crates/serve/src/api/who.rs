@@ -1,4 +1,4 @@
-//! Whom a word stands for.
+//! Which name a word refers to.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use lookback_heads::who::{From as Row, Question, Who, WhoOptions, who as ask};
+use lookback_heads::who::{From as Row, Question, RunHooks, Who, WhoOptions, who as ask};
 use lookback_heads::{WordName, label};
 use lookback_model::Hooks;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ const MOST_BYTES: usize = 4096;
 pub(super) struct Asked {
     /// The word, as an index into the trace's words.
     word: usize,
-    /// Whom it may stand for; those that are found where nobody is named.
+    /// The names it may refer to; those that are found where none is given.
     #[serde(default)]
     candidates: Vec<String>,
     #[serde(default)]
@@ -57,9 +57,10 @@ enum FromRow {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Line {
-    /// The text, or a variant of it, is read for the nth time.
+    /// The text, or a variant of it, is read for the nth time, of `readings` in all.
     Reading {
         reading: usize,
+        readings: usize,
         layer: usize,
         layers: usize,
     },
@@ -143,7 +144,7 @@ impl Asked {
         )?;
         if question.candidates.len() > MOST_CANDIDATES {
             return Err(ApiError::bad(format!(
-                "{} candidates stand before this word; name at most {MOST_CANDIDATES} of them",
+                "{} candidates come before this word; name at most {MOST_CANDIDATES} of them",
                 question.candidates.len()
             )));
         }
@@ -170,7 +171,8 @@ fn answered(
     cancel: &AtomicBool,
 ) -> Result<Who, lookback_heads::Error> {
     let progress = Progress {
-        readings: AtomicUsize::new(0),
+        run: AtomicUsize::new(0),
+        runs: AtomicUsize::new(0),
         lines,
         cancel,
     };
@@ -179,7 +181,8 @@ fn answered(
 
 /// Tells how often the text was read, and stops once nobody listens.
 struct Progress<'a> {
-    readings: AtomicUsize,
+    run: AtomicUsize,
+    runs: AtomicUsize,
     lines: &'a Lines,
     cancel: &'a AtomicBool,
 }
@@ -187,12 +190,18 @@ struct Progress<'a> {
 /// Layers between two lines.
 const EVERY: usize = 8;
 
+impl RunHooks for Progress<'_> {
+    fn before_run(&self, run: usize, runs: usize) {
+        self.run.store(run, Ordering::Relaxed);
+        self.runs.store(runs, Ordering::Relaxed);
+    }
+}
+
 impl Hooks for Progress<'_> {
     fn before_layer(&self, layer: usize, layers: usize) -> ControlFlow<()> {
-        let begins = usize::from(layer == 0);
-        let reading = self.readings.fetch_add(begins, Ordering::Relaxed) + begins;
         let line = Line::Reading {
-            reading,
+            reading: self.run.load(Ordering::Relaxed),
+            readings: self.runs.load(Ordering::Relaxed),
             layer,
             layers,
         };

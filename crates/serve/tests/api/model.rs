@@ -113,7 +113,7 @@ fn bad_questions_about_words_are_refused_with_a_sentence() {
         (
             json!({ "word": 5, "candidates": ["he", "Madd"] }),
             400,
-            "stands before none",
+            "comes before none",
         ),
         (json!({ "word": 10, "from": "probe" }), 400, "needs a probe"),
         (json!({ "word": 10, "top": 1000 }), 400, "at most 32"),

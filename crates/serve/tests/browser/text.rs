@@ -143,7 +143,7 @@ fn tokens_and_special_tokens_are_seen() {
 }
 
 #[test]
-fn what_is_above_a_weight_is_set_aside_and_said() {
+fn what_is_above_a_weight_is_excluded_and_said() {
     let Some(mut page) = Page::of(&Example::default()) else {
         return;
     };
@@ -161,7 +161,7 @@ fn what_is_above_a_weight_is_set_aside_and_said() {
             ..TokenAttentionOptions::default()
         },
     );
-    assert!(expected.set_aside.contains(&most));
+    assert!(expected.excluded.contains(&most));
     page.browser.wait(&format!(
         "document.querySelector(\"[data-unit='{most}']\")?.classList.contains('aside') === true"
     ));

@@ -64,11 +64,11 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
     let who = expected(&model);
     assert_eq!(page.browser.text("[data-testid=verdict]"), who.verdict[0]);
     for head in &who.rows[0].heads {
-        let row = format!("[data-head={}]", head::name(head.reading.head));
+        let row = format!("[data-head={}]", head::name(head.as_is.head));
         for candidate in 0..2 {
             let cell = format!("{row} td:nth-child({}) span", candidate + 2);
             assert!(
-                (number(&mut page, &cell) - head.reading.weights[candidate]).abs() <= 0.0005001
+                (number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001
             );
             let cell = format!("{row} td:nth-child({})", candidate + 4);
             assert!((number(&mut page, &cell) - head.swapped[candidate]).abs() <= 0.0005001);

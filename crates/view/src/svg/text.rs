@@ -145,7 +145,7 @@ struct Shares {
 
 impl Shares {
     fn new(attention: &TokenAttention) -> Self {
-        let aside = |unit: &usize| attention.set_aside.binary_search(unit).is_ok();
+        let aside = |unit: &usize| attention.excluded.binary_search(unit).is_ok();
         let given: Vec<f32> = (0..attention.given.len())
             .map(|u| {
                 if u == attention.index || aside(&u) {

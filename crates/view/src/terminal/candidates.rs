@@ -7,27 +7,26 @@ use super::bar::bar;
 use super::clean::{clean, cut};
 use super::flow::{Flow, paragraph};
 use super::line::Line;
-use super::look::plural;
-use super::number::percent;
+use super::number::{percent, plural};
 use super::palette::{BAR, CANDIDATE, CANDIDATE_BAR, HEADING, PLAIN, QUIET};
 use super::table::{Align, table};
 
 /// How many candidates have rows of their own.
 const MOST: usize = 4;
 
-/// Columns of a bar in the table.
+/// Columns of a full bar in the table: 100%.
 const BAR_COLUMNS: usize = 8;
 
 /// Heading, table and what is left out; or that there is no candidate.
 pub(super) fn lines(focus: &Focus, width: usize) -> Vec<Line> {
     if focus.candidates.is_empty() && focus.all_heads.ranked.len() < 2 {
-        // Nothing at all stands before the word.
+        // The word sees nothing but itself.
         return Vec::new();
     }
     let mut lines = vec![Line::new()];
     if focus.candidates.is_empty() {
         let none = format!(
-            "No candidate for what “{}” stands for is before it: a capitalised word, or one named with --candidates.",
+            "Nothing before “{}” is a candidate for what it refers to: a capitalised word, or one named with --candidates.",
             clean(&focus.label)
         );
         lines.extend(paragraph(width, 0, QUIET, &none));
@@ -65,10 +64,8 @@ struct Grid<'a> {
     name: usize,
     indent: usize,
     bars: bool,
-    /// Whether the sink has a column: not where nothing is set aside, nor where there is no room.
+    /// Whether the sink has a column: not where nothing is excluded, nor where there is no room.
     sink: bool,
-    /// The greatest weight shown: it fills a bar.
-    greatest: f64,
 }
 
 /// Columns of a weight, `100.0%`, with the one before it and the gap after it.
@@ -90,17 +87,12 @@ impl<'a> Grid<'a> {
         let each = WEIGHT.max(name + 2);
         let fits = (room / each).clamp(1, MOST);
         let candidates = &focus.candidates[..focus.candidates.len().min(fits)];
-        let weights = candidates
-            .iter()
-            .flat_map(|c| &c.heads)
-            .flat_map(|h| &h.weights);
         Self {
             candidates,
             name,
             indent,
             bars: candidates.len() * (each + BAR_COLUMNS + 1) <= room,
             sink,
-            greatest: weights.fold(0.0, |greatest: f64, &w| greatest.max(w.into())),
         }
     }
 
@@ -124,7 +116,7 @@ impl<'a> Grid<'a> {
             }
         }
         aligns.push(Align::Right);
-        // A bar stands close to its number; the gap is the narrower one, and cells bring the rest.
+        // A bar is close to its number; the gap is the narrower one, and cells bring the rest.
         table(rows, &aligns, self.indent, 1)
     }
 
@@ -177,8 +169,7 @@ impl<'a> Grid<'a> {
         cells.push(padded(Line::of(style, percent(weight.into()))));
         if self.bars {
             let style = if most { CANDIDATE_BAR } else { BAR };
-            let part = f64::from(weight) / self.greatest.max(f64::MIN_POSITIVE);
-            let mut bar = Line::of(style, bar(part, BAR_COLUMNS));
+            let mut bar = Line::of(style, bar(weight.into(), BAR_COLUMNS));
             bar.pad_to(BAR_COLUMNS);
             cells.push(bar);
         }

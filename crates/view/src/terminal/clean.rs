@@ -48,7 +48,7 @@ fn steers(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Spaces other than the ordinary one cannot be told from it.
+/// Spaces other than the ordinary one cannot be distinguished from it.
 fn is_blank_but_not_space(c: char) -> bool {
     c.is_whitespace() && c != ' ' && c != '\u{3000}' && c != '\u{a0}'
 }

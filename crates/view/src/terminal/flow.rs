@@ -50,7 +50,7 @@ impl Flow {
         self.glued(style, word);
     }
 
-    /// A clean word right after what stands before it; where it does not fit, on a line of its own.
+    /// A clean word right after what comes before it; where it does not fit, on a line of its own.
     pub(super) fn glued(&mut self, style: Style, word: &str) {
         if self.line.width() + width(word) > self.columns && !self.fresh {
             self.break_line();

@@ -9,9 +9,32 @@ use super::candidates;
 use super::clean::{clean, cut, width as width_of};
 use super::flow::Flow;
 use super::line::Line;
-use super::look::{LookPicture, plural};
-use super::number::percent;
+use super::number::{count, percent, plural};
 use super::palette::{BAR, CANDIDATE, CANDIDATE_BAR, FOCUS, HEADING, PLAIN, QUIET};
+
+/// How a look is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookPicture {
+    /// Columns of the terminal; see [`NARROWEST`](super::NARROWEST) and [`WIDEST`](super::WIDEST).
+    pub width: usize,
+    /// How many of the words that a word looks back at are listed.
+    pub listed: usize,
+    /// How many words of interest are drawn, from the first.
+    pub words_of_interest: usize,
+    /// Draws the heads of each focus one by one as well: meant for a look at chosen heads.
+    pub head_by_head: bool,
+}
+
+impl Default for LookPicture {
+    fn default() -> Self {
+        Self {
+            width: 80,
+            listed: 8,
+            words_of_interest: 3,
+            head_by_head: false,
+        }
+    }
+}
 
 /// Columns that a row's number takes: `100.0%`.
 const NUMBER: usize = 6;
@@ -28,9 +51,9 @@ pub(super) fn lines(
     heading = heading.prose(HEADING, "looks back at").prose(
         QUIET,
         &format!(
-            "· all {} heads{}",
-            all.heads,
-            set_aside(look, all.sink_share)
+            "· mean of all {}{}",
+            count(all.heads, "head"),
+            excluded(look, all.sink_share)
         ),
     );
     let mut lines = vec![Line::new()];
@@ -53,16 +76,16 @@ pub(super) fn lines(
     lines
 }
 
-fn set_aside(look: &Look<'_>, sink_share: f32) -> String {
+fn excluded(look: &Look<'_>, sink_share: f32) -> String {
     match look.sink() {
-        Sink::Prefix { .. } => format!(", the sink’s {} set aside", percent(sink_share.into())),
+        Sink::Prefix { .. } => format!(", the sink’s {} excluded", percent(sink_share.into())),
         Sink::FirstWord { .. } if sink_share > 0.0 => {
             format!(
-                ", the learned sink’s {} set aside",
+                ", the learned sink’s {} excluded",
                 percent(sink_share.into())
             )
         }
-        Sink::FirstWord { .. } => ", nothing set aside".to_owned(),
+        Sink::FirstWord { .. } => ", nothing excluded".to_owned(),
     }
 }
 
@@ -78,7 +101,7 @@ fn one_head(
         .prose(HEADING, &format!("in head {}", head::name(weights.head)))
         .prose(
             QUIET,
-            &format!("· share{}", set_aside(look, weights.sink_share)),
+            &format!("· share{}", excluded(look, weights.sink_share)),
         );
     let mut shares: Vec<(usize, f32)> = weights.shares().into_iter().enumerate().collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -100,11 +123,11 @@ fn one_head(
 struct Row {
     name: Line,
     share: f64,
-    /// The bar's style; a row of many words has no bar, since it would make all others short.
+    /// The bar's style; a row of many words has no bar, since it is no one word's.
     bar: Option<Style>,
 }
 
-/// The first words as bars, the longest of which fills its room; the rest in one row each for words and white space.
+/// The first words as bars, a full one of which is 100%; the rest in one row each for words and white space.
 fn bars(
     look: &Look<'_>,
     focus: &Focus,
@@ -166,18 +189,18 @@ fn bars(
     draw(rows, width)
 }
 
-/// The word, and what is to be known of it.
+/// The word, and a remark on it.
 fn row_name(look: &Look<'_>, focus: &Focus, word: usize, candidate: bool, columns: usize) -> Line {
     let shown = clean(&label(look.trace().words(), word));
     let remark = match look.sink() {
         // On a narrow terminal the word itself needs the room.
         _ if columns < 13 => "",
         Sink::FirstWord { word: first } if first == word => " (sink)",
-        _ if word == focus.word => " (itself)",
+        _ if focus.words.contains(&word) => " (itself)",
         _ => "",
     };
     let style = match candidate {
-        _ if word == focus.word => FOCUS,
+        _ if focus.words.contains(&word) => FOCUS,
         true => CANDIDATE,
         false => PLAIN,
     };
@@ -193,10 +216,6 @@ fn draw(rows: Vec<Row>, width: usize) -> Vec<Line> {
     let names = rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
     let start = 2 + names + 2 + NUMBER + 1;
     let room = width.saturating_sub(start).min(40);
-    let longest = rows
-        .iter()
-        .map(|row| row.share)
-        .fold(f64::MIN_POSITIVE, f64::max);
     let draw = |row: Row| {
         let mut line = Line::new();
         line.pad_to(2);
@@ -206,7 +225,7 @@ fn draw(rows: Vec<Row>, width: usize) -> Vec<Line> {
         line.push(PLAIN, number);
         line.pad_to(start);
         if let Some(style) = row.bar {
-            line.push(style, bar(row.share / longest, room));
+            line.push(style, bar(row.share, room));
         }
         line
     };

@@ -1,6 +1,6 @@
 //! Part of a matrix, as aligned numbers.
 
-use lookback_heads::explain::{Excerpt, Walk};
+use lookback_heads::explain::{Excerpt, Explanation};
 
 use super::clean::{cut, name, width as width_of};
 use super::flow::Flow;
@@ -14,11 +14,11 @@ const NAME: usize = 12;
 /// Columns between two numbers.
 const GAP: usize = 2;
 
-/// Stands before the followed token's row, for those who see no colour.
+/// Marks the followed token's row, for those who see no colour.
 const MARK: &str = "▸";
 
 /// Symbol, shape and meaning, and as many columns of numbers as fit.
-pub(super) fn lines(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
+pub(super) fn lines(explanation: &Explanation, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let [rows, columns] = excerpt.shape;
     let mut opening = Line::new();
     opening.pad_to(2);
@@ -26,11 +26,11 @@ pub(super) fn lines(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let mut lines = flow
         .prose(QUIET, &format!("{rows}×{columns}: {}", excerpt.meaning))
         .lines();
-    lines.extend(numbers(walk, excerpt, width));
+    lines.extend(numbers(explanation, excerpt, width));
     lines
 }
 
-fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
+fn numbers(explanation: &Explanation, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let format = Format::of(excerpt.values.iter().flatten().copied());
     let cells: Vec<Vec<String>> = excerpt
         .values
@@ -53,7 +53,7 @@ fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     // Room for the … at the end.
     let fits = (width.saturating_sub(start + 2 + skipped(excerpt)) / (GAP + cell)).max(1);
     let shown = fits.min(excerpt.columns.len());
-    let by_token = excerpt.shape[0] == walk.tokens.len() && excerpt.symbol != "W_o";
+    let by_token = excerpt.shape[0] == explanation.tokens.len() && excerpt.symbol != "W_o";
     let more = shown < excerpt.columns.len()
         || excerpt
             .columns
@@ -66,7 +66,7 @@ fn numbers(walk: &Walk, excerpt: &Excerpt, width: usize) -> Vec<Line> {
             lines.push(dots(start));
         }
         previous = Some(at);
-        let followed = by_token && at == walk.word.token;
+        let followed = by_token && at == explanation.word.token;
         let style = if followed { FOCUS } else { QUIET };
         let mut line = Line::of(
             style,

@@ -12,6 +12,7 @@ mod bar;
 mod candidates;
 mod clean;
 mod error;
+mod explanation;
 mod flow;
 mod focus;
 mod line;
@@ -25,14 +26,14 @@ mod set;
 mod step;
 mod table;
 mod tokens;
-mod walk;
 mod who;
 
 pub use error::Error;
-pub use look::{LookPicture, write_look};
-pub use scores::write_table;
+pub use explanation::{ExplanationPicture, write_explanation};
+pub use focus::LookPicture;
+pub use look::write_look;
+pub use scores::{PARTS, write_table, write_table_of_parts};
 pub use set::write_set;
-pub use walk::{WalkPicture, write_walk};
 pub use who::write_who;
 
 /// The narrowest picture, in columns; asked for fewer, it takes this many.

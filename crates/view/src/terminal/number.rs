@@ -56,6 +56,16 @@ pub(super) fn difference(value: f64) -> String {
     }
 }
 
+/// `one` or `more`, as the count asks.
+pub(super) fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
+    if count == 1 { one } else { more }
+}
+
+/// A difference of two parts, or a change of one: `+5.6%`.
+pub(super) fn signed_percent(difference: f64) -> String {
+    format!("{:+.1}%", 100.0 * difference)
+}
+
 /// `1 template`, `12 templates`.
 pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })

@@ -1,12 +1,12 @@
 //! The followed token's row in one step, one line a token.
 
-use lookback_heads::explain::{Column, Step, Walk};
+use lookback_heads::explain::{Column, Explanation, Step};
 
 use super::bar::bar;
 use super::clean::{cut, name, width as width_of};
 use super::flow::paragraph;
 use super::line::Line;
-use super::number::{Format, percent};
+use super::number::{Format, count, percent};
 use super::palette::{BAR, CANDIDATE, CANDIDATE_BAR, FOCUS, PLAIN, QUIET};
 use super::table::{Align, table};
 
@@ -20,21 +20,26 @@ const SHORTEST: usize = 4;
 const INDENT: usize = 2;
 const GAP: usize = 2;
 
-/// Columns of the longest bar.
+/// Columns of a full bar: 100%.
 const BAR_COLUMNS: usize = 20;
 
 /// What the row is of, and its columns.
-pub(super) fn lines(walk: &Walk, step: &Step, listed: usize, width: usize) -> Vec<Line> {
+pub(super) fn lines(
+    explanation: &Explanation,
+    step: &Step,
+    listed: usize,
+    width: usize,
+) -> Vec<Line> {
     let Some(last) = step.row.last() else {
         return Vec::new();
     };
-    let tokens = chosen(walk, last, listed.max(1));
+    let tokens = chosen(explanation, last, listed.max(1));
     let left = last.values.len() - tokens.len();
     let which = match left {
         0 => String::new(),
-        left => format!(", {left} tokens left out"),
+        left => format!(", {} left out", count(left, "token")),
     };
-    let of = name(&walk.tokens[walk.word.token]);
+    let of = name(&explanation.tokens[explanation.word.token]);
     let mut lines = paragraph(
         width,
         2,
@@ -50,7 +55,7 @@ pub(super) fn lines(walk: &Walk, step: &Step, listed: usize, width: usize) -> Ve
     rows.extend(
         tokens
             .iter()
-            .map(|&token| token_cells(walk, token, room.name)),
+            .map(|&token| token_cells(explanation, token, room.name)),
     );
     for column in &numbers[room.first..] {
         for (index, (row, number)) in rows.iter_mut().zip(column).enumerate() {
@@ -59,7 +64,7 @@ pub(super) fn lines(walk: &Walk, step: &Step, listed: usize, width: usize) -> Ve
         }
     }
     for (row, &token) in rows[1..].iter_mut().zip(&tokens) {
-        row.extend(token_bar(walk, step, token));
+        row.extend(token_bar(explanation, step, token));
     }
     let mut aligns = vec![Align::Right, Align::Left];
     aligns.extend(numbers[room.first..].iter().map(|_| Align::Right));
@@ -107,29 +112,30 @@ impl Room {
     }
 }
 
-fn is_candidate(walk: &Walk, token: usize) -> bool {
-    walk.outcome
+fn is_candidate(explanation: &Explanation, token: usize) -> bool {
+    explanation
+        .outcome
         .candidates
         .iter()
         .any(|c| c.tokens.contains(&token))
 }
 
 /// A token's number and name.
-fn token_cells(walk: &Walk, token: usize, columns: usize) -> Vec<Line> {
+fn token_cells(explanation: &Explanation, token: usize, columns: usize) -> Vec<Line> {
     let style = match token {
-        _ if token == walk.word.token => FOCUS,
-        _ if is_candidate(walk, token) => CANDIDATE,
+        _ if token == explanation.word.token => FOCUS,
+        _ if is_candidate(explanation, token) => CANDIDATE,
         _ => PLAIN,
     };
     vec![
         Line::of(QUIET, token.to_string()),
-        Line::of(style, cut(&name(&walk.tokens[token]), columns)),
+        Line::of(style, cut(&name(&explanation.tokens[token]), columns)),
     ]
 }
 
-fn token_bar(walk: &Walk, step: &Step, token: usize) -> Option<Line> {
+fn token_bar(explanation: &Explanation, step: &Step, token: usize) -> Option<Line> {
     let part = part(step, token)?;
-    let style = if is_candidate(walk, token) {
+    let style = if is_candidate(explanation, token) {
         CANDIDATE_BAR
     } else {
         BAR
@@ -137,28 +143,26 @@ fn token_bar(walk: &Walk, step: &Step, token: usize) -> Option<Line> {
     Some(Line::of(style, bar(part, BAR_COLUMNS)))
 }
 
-/// The last column's value as a part of its greatest, where its values are weights or lengths.
+/// The part of the whole that the last column's value is: a weight itself, or of contributions the part of their sum.
 fn part(step: &Step, token: usize) -> Option<f64> {
     let column = step
         .row
         .last()
         .filter(|c| matches!(c.id, "weight" | "contribution"))?;
-    let values = || column.values.iter().flatten().copied();
-    let greatest = values().fold(f64::MIN_POSITIVE, f64::max);
-    column
-        .values
-        .get(token)
-        .copied()
-        .flatten()
-        .map(|value| value / greatest)
+    let whole = match column.id {
+        "weight" => 1.0,
+        _ => column.values.iter().flatten().sum::<f64>(),
+    };
+    let value = column.values.get(token).copied().flatten()?;
+    Some(value / whole.max(f64::MIN_POSITIVE))
 }
 
 /// Which tokens are listed, in order: the followed one, the next (which the mask hides), the candidates', and those
 /// with the greatest values in the last column.
-fn chosen(walk: &Walk, last: &Column, listed: usize) -> Vec<usize> {
-    let followed = walk.word.token;
+fn chosen(explanation: &Explanation, last: &Column, listed: usize) -> Vec<usize> {
+    let followed = explanation.word.token;
     let count = last.values.len();
-    let candidates = walk
+    let candidates = explanation
         .outcome
         .candidates
         .iter()
@@ -166,8 +170,10 @@ fn chosen(walk: &Walk, last: &Column, listed: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     let value = |token: usize| last.values[token].unwrap_or(f64::NEG_INFINITY);
     order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
-    // What is hidden or comes after says nothing more.
-    order.retain(|&token| token <= followed);
+    // What the mask hides says nothing more.
+    let masked = explanation.step("mask").and_then(|step| step.row.last());
+    let seen = |token: usize| masked.is_none_or(|masked| masked.values[token].is_some());
+    order.retain(|&token| seen(token));
     let mut chosen = vec![followed];
     for token in [followed + 1]
         .into_iter()

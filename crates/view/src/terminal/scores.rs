@@ -5,13 +5,34 @@ use std::io::Write;
 use super::clean::clean;
 use super::flow::paragraph;
 use super::line::{Line, write_lines};
-use super::number::Format;
+use super::number::{Format, percent};
 use super::palette::{HEADING, PLAIN, QUIET};
 use super::table::{Align, table};
 use super::{Error, NARROWEST};
 use crate::table::{Table, Values};
 
-/// Draws a heading and the rows of a table; columns that do not fit are left out and named.
+/// The columns, by name, that hold parts of a whole: they are drawn as percent.
+pub const PARTS: &[&str] = &[
+    "sink",
+    "sink_rate",
+    "self",
+    "previous",
+    "local",
+    "special",
+    "value_sink",
+    "value_self",
+    "value_previous",
+    "induction",
+    "duplicate",
+    "previous_random",
+    "retrieval",
+    "rollout",
+    "share",
+    "mean_weight",
+];
+
+/// Draws a heading and the rows of a table; columns that do not fit are left out and named. Those of [`PARTS`] are drawn as
+/// percent.
 ///
 /// # Errors
 /// [`Error::Write`].
@@ -21,12 +42,26 @@ pub fn write_table(
     of: &Table,
     width: usize,
 ) -> Result<(), Error> {
+    write_table_of_parts(out, heading, of, PARTS, width)
+}
+
+/// As [`write_table`], with other columns that are drawn as percent.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_table_of_parts(
+    out: &mut impl Write,
+    heading: &str,
+    of: &Table,
+    parts: &[&str],
+    width: usize,
+) -> Result<(), Error> {
     let width = width.max(NARROWEST);
     write_lines(out, paragraph(width, 0, PLAIN, heading), width)?;
     let columns: Vec<(Vec<String>, Align)> = of
         .columns()
         .iter()
-        .map(|c| cells(c.name(), c.values()))
+        .map(|c| cells(c.name(), c.values(), parts.contains(&c.name())))
         .collect();
     let wide = |cells: &[String]| {
         cells
@@ -55,17 +90,17 @@ pub fn write_table(
     write_lines(out, table(rows.collect(), &aligns, 0, 2), width)?;
     if fits < columns.len() {
         let left: Vec<&str> = of.columns()[fits..].iter().map(|c| c.name()).collect();
-        let told = format!(
+        let missing = format!(
             "Not drawn for want of room: {} (wider terminal, or --json).",
             left.join(", ")
         );
-        write_lines(out, paragraph(width, 0, QUIET, &told), width)?;
+        write_lines(out, paragraph(width, 0, QUIET, &missing), width)?;
     }
     Ok(())
 }
 
 /// The cells of a column under its name, and their side.
-fn cells(name: &str, values: &Values) -> (Vec<String>, Align) {
+fn cells(name: &str, values: &Values, part: bool) -> (Vec<String>, Align) {
     let heading = std::iter::once(clean(&name.replace('_', " ")));
     match values {
         Values::Text(values) => (
@@ -80,6 +115,7 @@ fn cells(name: &str, values: &Values) -> (Vec<String>, Align) {
             let format = Format::of(values.iter().map(|&v| Some(v)));
             let cell = |&v: &f64| match v.is_nan() {
                 true => "–".to_owned(),
+                false if part => percent(v),
                 false => format.show(Some(v)),
             };
             (

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use lookback_heads::head;
-use lookback_heads::who::evaluate::{Group, SetReport};
+use lookback_heads::who::evaluate::{Accuracy, Group, SetReport};
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
 use super::line::{Line, write_lines};
-use super::number::count;
+use super::number::{count, percent, signed_percent};
 use super::palette::{HEADING, PLAIN, QUIET};
 use super::table::{Align, table};
 use super::{Error, columns};
@@ -23,12 +23,12 @@ pub fn write_set(out: &mut impl Write, report: &SetReport, width: usize) -> Resu
     for group in &report.groups {
         lines.push(Line::new());
         let heading = Flow::new(width, 2, Line::of(HEADING, clean(&group.group)));
-        let told = format!(
+        let size = format!(
             "· {} of {}",
             count(group.n, "question"),
             count(group.templates, "template")
         );
-        lines.extend(heading.prose(QUIET, &told).lines());
+        lines.extend(heading.prose(QUIET, &size).lines());
         lines.extend(table(
             best_rows(group),
             &[
@@ -62,35 +62,31 @@ fn best_rows(group: &Group) -> Vec<Vec<Line>> {
     let row = |name: String, accuracy: f64, diff: f64| {
         vec![
             Line::of(PLAIN, name),
-            Line::of(PLAIN, format!("{accuracy:.2}")),
-            Line::of(PLAIN, format!("{diff:+.3}")),
+            Line::of(PLAIN, percent(accuracy)),
+            Line::of(PLAIN, signed_percent(diff)),
         ]
     };
     let quiet = |title: &str| Line::of(QUIET, title);
     let mut rows = vec![
-        ["head", "right", "weight", "nearer", "same name"]
+        ["head", "right", "by weight", "nearer", "same name"]
             .map(quiet)
             .to_vec(),
     ];
     rows.extend(heads.iter().take(LISTED).map(|h| {
         let mut cells = row(head::name(h.head), h.accuracy, h.mean_diff);
-        cells.push(Line::of(PLAIN, format!("{:.2}", h.nearer)));
-        let same = h
-            .same_name
-            .map_or_else(|| "–".to_owned(), |same| format!("{same:.2}"));
+        cells.push(Line::of(PLAIN, percent(h.nearer)));
+        let same = h.same_name.map_or_else(|| "–".to_owned(), percent);
         cells.push(Line::of(PLAIN, same));
         cells
     }));
-    rows.push(row(
-        "all heads pooled".to_owned(),
-        group.pooled.accuracy,
-        group.pooled.mean_diff,
-    ));
-    rows.push(row(
-        "embeddings alone".to_owned(),
-        group.baseline.accuracy,
-        group.baseline.mean_diff,
-    ));
+    let mut mean =
+        |name: &str, of: &Accuracy| rows.push(row(name.to_owned(), of.accuracy, of.mean_diff));
+    if group.answering_heads != group.all_heads {
+        mean("mean, answering", &group.answering_heads);
+    }
+    mean("mean, all heads", &group.all_heads);
+    mean("softmax(x·x)", &group.baseline.similarity);
+    mean("softmax(x·x/√d)", &group.baseline.scaled);
     rows
 }
 
@@ -109,7 +105,7 @@ fn prefer_a_place(group: &Group) -> Option<String> {
             heads.max_by(|a, b| (a.nearer - 0.5).abs().total_cmp(&(b.nearer - 0.5).abs()))?;
         Some((count, head::name(best.head)))
     };
-    let told = |(count, name): (usize, String), which: &str| {
+    let describe = |(count, name): (usize, String), which: &str| {
         format!(
             "{} the {which} name ({name} …)",
             if count == 1 {
@@ -119,14 +115,15 @@ fn prefer_a_place(group: &Group) -> Option<String> {
             }
         )
     };
-    let nearer = strongest(&|share| share >= 1.0 - EXCEPTIONS).map(|found| told(found, "nearer"));
-    let first = strongest(&|share| share <= EXCEPTIONS).map(|found| told(found, "farther"));
-    let told: Vec<String> = nearer.into_iter().chain(first).collect();
-    (group.n >= FEWEST && !told.is_empty()).then(|| {
+    let nearer =
+        strongest(&|share| share >= 1.0 - EXCEPTIONS).map(|found| describe(found, "nearer"));
+    let first = strongest(&|share| share <= EXCEPTIONS).map(|found| describe(found, "farther"));
+    let places: Vec<String> = nearer.into_iter().chain(first).collect();
+    (group.n >= FEWEST && !places.is_empty()).then(|| {
         format!(
             "Whoever is meant, in {:.0}% of the questions or more, {}.",
             100.0 * (1.0 - EXCEPTIONS),
-            told.join("; ")
+            places.join("; ")
         )
     })
 }
@@ -138,16 +135,25 @@ fn group_sentences(group: &Group) -> Vec<String> {
     let beats = test.null_p < 0.05;
     said.push(if beats {
         format!(
-            "{name} beats chance: right in {:.2} (95% interval {:.2} to {:.2}); with the answers of whole templates \
-             flipped, the best of {} heads reaches {:.2} in 95% of flips (p = {:.4}).",
-            best.head.accuracy, best.ci95.0, best.ci95.1, group.heads.len(), test.null95_accuracy, test.null_p
+            "{name} beats chance: right in {} (95% interval {} to {}). With the answers of whole templates flipped, the best \
+             of {} reaches {} in 95% of flips (p = {:.4}).",
+            percent(best.head.accuracy),
+            percent(best.ci95.0),
+            percent(best.ci95.1),
+            count(group.heads.len(), "head"),
+            percent(test.null95_accuracy),
+            test.null_p
         )
     } else {
         format!(
-            "No head beats chance: the best, {name}, is right in {:.2}; with the answers of whole templates flipped, \
-             the best of {} heads reaches {:.2} in 95% of flips (p = {:.3}; flipped sentence by sentence {:.2}, p = {:.3}).",
-            best.head.accuracy, group.heads.len(), test.null95_accuracy, test.null_p,
-            group.by_sentence.null95_accuracy, group.by_sentence.null_p
+            "No head beats chance: the best, {name}, is right in {}. With the answers of whole templates flipped, the best \
+             of {} reaches {} in 95% of flips (p = {:.3}); flipped sentence by sentence {} (p = {:.3}).",
+            percent(best.head.accuracy),
+            count(group.heads.len(), "head"),
+            percent(test.null95_accuracy),
+            test.null_p,
+            percent(group.by_sentence.null95_accuracy),
+            group.by_sentence.null_p
         )
     });
     if test.smallest_p > 0.05 {
@@ -159,7 +165,8 @@ fn group_sentences(group: &Group) -> Vec<String> {
     }
     if let Some(accuracy) = best.leave_one_template_out {
         said.push(format!(
-            "Chosen on the other templates and asked about the one left out, the best head is right in {accuracy:.2}."
+            "Chosen on the other templates and asked about the one left out, the best head is right in {}.",
+            percent(accuracy)
         ));
     }
     if let Some(places) = prefer_a_place(group) {
@@ -168,9 +175,9 @@ fn group_sentences(group: &Group) -> Vec<String> {
     let opposite = &group.opposite;
     if opposite.null_p < 0.1 {
         said.push(format!(
-            "{} looks at the other candidate: right in {:.2} only (p = {:.4}).",
+            "{} looks at the other candidate: right in only {} (p = {:.4}).",
             head::name(opposite.head.head),
-            opposite.head.accuracy,
+            percent(opposite.head.accuracy),
             opposite.null_p
         ));
     }

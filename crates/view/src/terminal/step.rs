@@ -1,17 +1,22 @@
-//! One step of a walk.
+//! One step of an explanation.
 
-use lookback_heads::explain::{Check, Excerpt, Step, Walk};
+use lookback_heads::explain::{Check, Excerpt, Explanation, Step};
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
 use super::line::Line;
-use super::number::difference;
+use super::number::{count, difference};
 use super::palette::{HEADING, PLAIN, QUIET, WRONG};
 use super::{matrix, row};
 
 /// The step with its number, formula, shapes, words, matrices, row and checks.
-pub(super) fn lines(walk: &Walk, index: usize, listed: usize, width: usize) -> Vec<Line> {
-    let step = &walk.steps[index];
+pub(super) fn lines(
+    explanation: &Explanation,
+    index: usize,
+    listed: usize,
+    width: usize,
+) -> Vec<Line> {
+    let step = &explanation.steps[index];
     let mut lines = vec![Line::new()];
     lines.extend(heading(step, index + 1, width));
     for shapes in &step.shapes {
@@ -26,12 +31,12 @@ pub(super) fn lines(walk: &Walk, index: usize, listed: usize, width: usize) -> V
         lines.extend(paragraph(width, 2, PLAIN, &clean(sentence)));
     }
     for excerpt in &step.matrices {
-        lines.extend(match shown_before(walk, index, excerpt) {
+        lines.extend(match shown_before(explanation, index, excerpt) {
             Some(earlier) => again(excerpt, earlier + 1, width),
-            None => matrix::lines(walk, excerpt, width),
+            None => matrix::lines(explanation, excerpt, width),
         });
     }
-    lines.extend(row::lines(walk, step, listed, width));
+    lines.extend(row::lines(explanation, step, listed, width));
     if let Some(departs) = &step.departs {
         let opening = Line::of(QUIET, "  Differs:");
         lines.extend(Flow::new(width, 4, opening).prose(PLAIN, departs).lines());
@@ -43,13 +48,13 @@ pub(super) fn lines(walk: &Walk, index: usize, listed: usize, width: usize) -> V
 }
 
 /// The earlier step that showed the same.
-fn shown_before(walk: &Walk, index: usize, excerpt: &Excerpt) -> Option<usize> {
-    walk.steps[..index]
+fn shown_before(explanation: &Explanation, index: usize, excerpt: &Excerpt) -> Option<usize> {
+    explanation.steps[..index]
         .iter()
         .rposition(|step| step.matrices.contains(excerpt))
 }
 
-/// In place of a matrix that stands above.
+/// In place of a matrix that was shown above.
 fn again(excerpt: &Excerpt, number: usize, width: usize) -> Vec<Line> {
     let [rows, columns] = excerpt.shape;
     Flow::new(width, 4, indented(2))
@@ -77,14 +82,9 @@ fn checked(check: &Check, width: usize) -> Vec<Line> {
         ("✗", WRONG)
     };
     let says = format!(
-        "{}: {} {} agree to {}",
+        "{}: {} agree to {}",
         check.what,
-        check.compared,
-        if check.compared == 1 {
-            "number"
-        } else {
-            "numbers"
-        },
+        count(check.compared, "number"),
         difference(check.largest_difference)
     );
     let says = if check.agrees {

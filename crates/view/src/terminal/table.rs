@@ -1,8 +1,8 @@
-//! Rows of cells that stand below each other.
+//! Rows of cells, column below column.
 
 use super::line::Line;
 
-/// Which side of its column a cell keeps to.
+/// To which side of its column a cell is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,

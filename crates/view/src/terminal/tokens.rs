@@ -18,7 +18,7 @@ const START: usize = 12;
 const BEFORE: usize = 28;
 const AFTER: usize = 8;
 
-/// Stands between two tokens where the text has no space.
+/// Joins two tokens where the text has no space.
 const JOIN: &str = "·";
 
 /// Marks a word of interest, for those who see no colour.
@@ -57,15 +57,16 @@ fn gap(flow: &mut Flow, tokens: usize) {
 }
 
 /// Which tokens are shown: ranges in order that do not touch.
-fn shown(look: &Look<'_>, interest: &[usize]) -> Vec<Range<usize>> {
+fn shown(look: &Look<'_>, interest: &[Range<usize>]) -> Vec<Range<usize>> {
     let n = look.tokens().len();
     if n <= WHOLE {
         return vec![Range { start: 0, end: n }];
     }
     let words = look.trace().words();
-    let around = |&word: &usize| {
-        let tokens = words.get(word).map_or(0..0, |w| w.tokens.clone());
-        tokens.start.saturating_sub(BEFORE)..(tokens.end + AFTER).min(n)
+    let around = |at: &Range<usize>| {
+        let start = words.get(at.start).map_or(0, |w| w.tokens.start);
+        let end = words.get(at.end - 1).map_or(start, |w| w.tokens.end);
+        start.saturating_sub(BEFORE)..(end + AFTER).min(n)
     };
     let mut ranges = vec![Range {
         start: 0,
@@ -83,7 +84,7 @@ fn shown(look: &Look<'_>, interest: &[usize]) -> Vec<Range<usize>> {
 
 /// Puts a range of tokens into the flow. Tokens that share one character (an emoji made of several) are shown once, with
 /// their number.
-fn tokens(look: &Look<'_>, interest: &[usize], range: Range<usize>, flow: &mut Flow) {
+fn tokens(look: &Look<'_>, interest: &[Range<usize>], range: Range<usize>, flow: &mut Flow) {
     let (all, words) = (look.tokens(), look.trace().words());
     let candidates = look.candidate_words();
     let mut at = range.start;
@@ -94,21 +95,20 @@ fn tokens(look: &Look<'_>, interest: &[usize], range: Range<usize>, flow: &mut F
         };
         let count = 1 + all[at + 1..range.end].iter().take_while(same).count();
         let word = words.of_token(at);
-        let asked = word.filter(|word| interest.contains(word));
+        let asked = word.filter(|word| interest.iter().any(|at| at.contains(word)));
         let style = match word {
             _ if token.prefix => QUIET,
             Some(_) if asked.is_some() => FOCUS,
             Some(word) if candidates.binary_search(&word).is_ok() => CANDIDATE,
             _ => PLAIN,
         };
-        let begins_word = word
-            .and_then(|w| words.get(w))
-            .is_some_and(|w| w.tokens.start == at);
+        let begins = |at: &Range<usize>| words.get(at.start).map(|w| w.tokens.start);
+        let begins_word = interest.iter().any(|word| begins(word) == Some(at));
         let mut text = shown_text(token);
         if count > 1 {
             text.push_str(&format!("×{count}"));
         }
-        if asked.is_some() && begins_word {
+        if begins_word {
             text.insert_str(0, MARK);
         }
         let spaced =

@@ -1,6 +1,6 @@
 use lookback_heads::example::Example;
 use lookback_heads::{Error, Look, LookOptions, head};
-use lookback_trace::{Layer, Trace};
+use lookback_trace::{Layer, Trace, TraceMask};
 use lookback_view::terminal::{LookPicture, NARROWEST, WIDEST, write_look};
 use ndarray::Axis;
 use proptest::prelude::*;
@@ -138,6 +138,65 @@ fn what_the_text_holds_does_not_reach_the_terminal() {
     assert!(picture.contains("\\u{1b}]0;x\\u{7}"));
 }
 
+fn masks() -> impl Strategy<Value = TraceMask> {
+    prop_oneof![
+        Just(TraceMask::None),
+        (-2_isize..3).prop_map(|offset| TraceMask::Causal { offset }),
+        (1_usize..6, -2_isize..3).prop_map(|(window, offset)| TraceMask::Window { window, offset }),
+    ]
+}
+
+fn offset(mask: TraceMask) -> usize {
+    match mask {
+        TraceMask::None => 0,
+        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => offset.unsigned_abs(),
+    }
+}
+
+/// A picture shows what a word sees on either side of it, and the numbers of the whole row.
+#[test]
+fn without_a_mask_words_behind_are_shown_too() {
+    let trace = Example {
+        text: "she met Ann".to_owned(),
+        mask: TraceMask::None,
+        ..Example::default()
+    }
+    .trace();
+    let look = Look::new(&trace, &LookOptions::default()).unwrap();
+    let focus = look.focus(0).unwrap();
+    assert_eq!(focus.all_heads.ranked.len(), 3);
+    let picture = drawn(&trace, &named("<bos>"), &wide(80));
+    for ranked in &focus.all_heads.ranked {
+        let word = &trace.words().get(ranked.word).unwrap().text;
+        let number = format!("{:.1}%", 100.0 * ranked.share);
+        let line = picture
+            .lines()
+            .find(|line| line.trim_start().starts_with(word) && line.contains('%'));
+        assert!(
+            line.is_some_and(|line| line.contains(&number)),
+            "{word} {number}\n{picture}"
+        );
+    }
+    assert!(picture.contains("Ann"), "{picture}");
+}
+
+/// A full bar is 100%, whatever the largest number.
+#[test]
+fn bars_have_a_fixed_meaning() {
+    let trace = Example::default().trace();
+    let look = Look::new(&trace, &LookOptions::default()).unwrap();
+    let focus = look.focus(0).unwrap();
+    let picture = drawn(&trace, &named("<bos>"), &wide(100));
+    // Columns of the longest bar that there is room for.
+    let room = 40.0;
+    for ranked in focus.all_heads.ranked.iter().take(8) {
+        let number = format!("{:.1}%", 100.0 * ranked.share);
+        let line = picture.lines().find(|line| line.contains(&number)).unwrap();
+        let whole = line.chars().filter(|&c| c == '█').count() as f32;
+        assert!((whole - room * ranked.share).abs() <= 1.0, "{line}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -153,8 +212,12 @@ proptest! {
         prefix_tokens in 0_usize..3,
         width in 0_usize..130,
         listed in 0_usize..6,
+        mask in masks(),
     ) {
-        let trace = Example { text, prefix_tokens, layers: 1, ..Example::default() }.trace();
+        let example = Example { text, prefix_tokens, layers: 1, mask, ..Example::default() };
+        // A token has at most four characters; a mask's offset lies within the text.
+        prop_assume!(offset(mask) <= prefix_tokens + example.text.len().div_ceil(16));
+        let trace = example.trace();
         let picture = LookPicture { width, listed, head_by_head: true, ..LookPicture::default() };
         let styled = match styled(&trace, &named(&prefix), &picture) {
             Ok(styled) => styled,

@@ -1,6 +1,6 @@
 //! What a terminal shows of styled text.
 
-/// Escape sequences of colours and styles are taken out; any other would stay and be seen.
+/// Escape sequences of colours and styles are removed; any other stays and is seen.
 pub(crate) fn plain(styled: &str) -> String {
     let mut plain = String::new();
     let mut rest = styled;

@@ -4,36 +4,24 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use lookback_heads::copying::{Copying, copying};
-use lookback_heads::probes::{ProbeScores, Repeated};
-use lookback_heads::retrieval::{NeedleTest, Retrieval, retrieval};
+use lookback_heads::model_scores::{ModelScores, Stage};
+use lookback_model::Hooks;
 use lookback_model::store::Store;
-use lookback_model::{Hooks, Model, Prefix};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Loaded;
 use crate::progress::CountBar;
 use crate::{interrupt, output};
 
-/// Needles: how many, and in texts of how many sentences.
-const NEEDLES: (usize, usize) = (12, 40);
-
-/// What the needles follow from.
-const SEED: u64 = 1;
-
-/// NamedInterventions whenever the scores would be computed otherwise.
+/// Another whenever the scores would be computed otherwise.
 const FORMAT: &str = "lookback-model-scores/2";
 
-/// The scores of every head that need no text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ModelScores {
+/// The scores as a file keeps them.
+#[derive(Serialize, Deserialize)]
+struct Kept<S> {
     format: String,
-    /// On random repeated tokens.
-    pub(crate) probes: Vec<ProbeScores>,
-    /// On needles in other texts.
-    pub(crate) retrieval: Option<Vec<Retrieval>>,
-    /// From the weights.
-    pub(crate) copying: Vec<Copying>,
+    #[serde(flatten)]
+    scores: S,
 }
 
 /// The scores of a model, from the cache where they were computed before.
@@ -56,47 +44,35 @@ pub(crate) fn model_scores(loaded: &Loaded) -> anyhow::Result<ModelScores> {
 }
 
 fn compute(loaded: &Loaded) -> anyhow::Result<ModelScores> {
-    let model = &loaded.model;
-    let bar = CountBar::start("scores from the weights");
-    let copying = copying(model, &mut |done, layers| {
-        bar.position(done, layers);
-        !interrupt::requested()
-    })?;
+    let mut bar: Option<(Stage, CountBar)> = None;
+    let scores = ModelScores::compute(&loaded.model, &Stop, &mut |at| {
+        let (_, bar) = match bar.take() {
+            Some((stage, shown)) if stage == at.stage => bar.insert((stage, shown)),
+            // One line goes before another comes.
+            old => {
+                drop(old);
+                bar.insert((at.stage, CountBar::start(name(at.stage))))
+            }
+        };
+        bar.position(at.of_stage.0, at.of_stage.1);
+    });
     drop(bar);
     interrupt::check()?;
-    let repeated = Repeated::standard(model)?;
-    let bar = CountBar::start("random repeated tokens");
-    let mut done = 0;
-    let total = repeated.sequences.len();
-    let probes = repeated.scores(model, &Stop, &mut || {
-        done += 1;
-        bar.position(done, total);
-    })?;
-    drop(bar);
-    Ok(ModelScores {
-        format: FORMAT.to_owned(),
-        probes,
-        retrieval: needles(model)?,
-        copying: copying.unwrap_or_default(),
-    })
-}
-
-/// Retrieval scores; none for a model that cannot read the needles' texts.
-fn needles(model: &Model) -> anyhow::Result<Option<Vec<Retrieval>>> {
-    let tests = NeedleTest::random(NEEDLES, SEED);
-    let bar = CountBar::start("needles in other texts");
-    let mut done = 0;
-    let scores = retrieval(model, &Prefix::Declared, &tests, &Stop, &mut || {
-        done += 1;
-        bar.position(done, tests.len());
-    })?;
-    drop(bar);
-    if scores.is_none() {
+    let scores = scores?;
+    if scores.retrieval.is_none() {
         output::note(
             "no retrieval scores: the model's context or vocabulary cannot hold the needles' texts",
         );
     }
     Ok(scores)
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Copying => "scores from the weights",
+        Stage::Probes => "random repeated tokens",
+        Stage::Retrieval => "needles in other texts",
+    }
 }
 
 /// Stops a run that is interrupted.
@@ -126,16 +102,19 @@ fn file(loaded: &Loaded) -> Option<PathBuf> {
 
 /// What is kept, where it is whole and of this format and model.
 fn read(file: &Path, loaded: &Loaded) -> Option<ModelScores> {
-    let scores: ModelScores = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let kept: Kept<ModelScores> = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     let config = loaded.model.config();
-    let heads = config.layers * config.heads;
-    let whole = scores.probes.len() == heads && scores.copying.len() == heads;
-    (scores.format == FORMAT && whole).then_some(scores)
+    let whole = kept.scores.is_whole(config.layers * config.heads);
+    (kept.format == FORMAT && whole).then_some(kept.scores)
 }
 
 fn write(file: &Path, scores: &ModelScores) -> anyhow::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
-    output::write_file(file, |out| Ok(serde_json::to_writer(out, scores)?))
+    let kept = Kept {
+        format: FORMAT.to_owned(),
+        scores,
+    };
+    output::write_file(file, |out| Ok(serde_json::to_writer(out, &kept)?))
 }

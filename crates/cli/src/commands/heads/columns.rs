@@ -1,12 +1,11 @@
 //! The columns of the table of heads.
 
 use anyhow::bail;
+use lookback_heads::model_scores::ModelScores;
 use lookback_heads::probes::ProbeScores;
 use lookback_heads::profile::HeadProfile;
 use lookback_view::svg::HeadScores;
 use lookback_view::table::{Table, Values, of_heads};
-
-use super::ModelScores;
 
 /// One row a head, in order; without `scores`, only what a text shows.
 pub(crate) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> Table {
@@ -19,7 +18,9 @@ pub(crate) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> T
             if let Some(retrieval) = &scores.retrieval {
                 table.real("retrieval", retrieval.iter().map(|r| r.retrieval));
             }
-            table.real("copying", scores.copying.iter().map(|c| c.copying));
+            if let Some(copying) = &scores.copying {
+                table.real("copying", copying.iter().map(|c| c.copying));
+            }
         }
     })
 }

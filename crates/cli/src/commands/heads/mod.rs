@@ -22,7 +22,7 @@ use crate::interventions::InterventionArgs;
 use crate::output;
 use crate::picture::Picture;
 
-pub(crate) use cache::{ModelScores, model_scores};
+pub(crate) use cache::model_scores;
 pub(crate) use columns::table;
 
 const EXAMPLES: &str = "\
@@ -81,9 +81,9 @@ struct Heads<'a> {
     model: &'a str,
     tokens: usize,
     prefix_tokens: usize,
-    /// What was taken out of the model.
+    /// What was done to the model.
     #[serde(skip_serializing_if = "Option::is_none")]
-    changes: Option<String>,
+    interventions: Option<String>,
     /// Share of heads whose mean weight on the sink is above 0.3.
     sink_rate: f64,
     heads: &'a Table,
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     let scores = match args.no_probes {
         true => None,
         false if !loaded.model.has_output_head() => {
-            output::note("this model has no output head: only what the text shows is told");
+            output::note("this model has no output head: only scores of the text are shown");
             None
         }
         false => Some(model_scores(&loaded)?),
@@ -160,11 +160,11 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     let sink_rate = profile::sink_rate(&profiles);
     if context.json {
         return output::print_json(&Heads {
-            format: "lookback-heads/1",
+            format: "lookback-heads/2",
             model: &loaded.resolved.name,
             tokens: encoding.ids.len(),
             prefix_tokens: encoding.prefix_tokens,
-            changes: args.changes.describe(),
+            interventions: args.changes.describe(),
             sink_rate,
             heads: &table,
         });

@@ -1,17 +1,17 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use lookback_heads::explain::{ExplainOptions, Walk, explain};
+use lookback_heads::explain::{ExplainOptions, Explanation, explain};
 use lookback_heads::{Error, head};
 use lookback_model::{LoadOptions, Model, Prefix};
-use lookback_view::terminal::{NARROWEST, WIDEST, WalkPicture, write_walk};
+use lookback_view::terminal::{ExplanationPicture, NARROWEST, WIDEST, write_explanation};
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::plain::plain;
 
 /// A model of a few thousand weights, from the model crate's test data.
-fn walk(text: &str, prefix: &Prefix) -> Result<Walk, Error> {
+fn explained(text: &str, prefix: &Prefix) -> Result<Explanation, Error> {
     static MODEL: LazyLock<Model> = LazyLock::new(|| {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/tiny/grouped");
         Model::load(&data, &LoadOptions::default()).expect("the model loads")
@@ -29,9 +29,9 @@ fn walk(text: &str, prefix: &Prefix) -> Result<Walk, Error> {
     )
 }
 
-fn drawn(walk: &Walk, width: usize, listed: usize) -> String {
+fn drawn(explanation: &Explanation, width: usize, listed: usize) -> String {
     let mut out = Vec::new();
-    write_walk(&mut out, walk, &WalkPicture { width, listed }).unwrap();
+    write_explanation(&mut out, explanation, &ExplanationPicture { width, listed }).unwrap();
     plain(&String::from_utf8(out).unwrap())
 }
 
@@ -47,22 +47,25 @@ fn without_numbers(picture: &str) -> String {
 
 #[test]
 fn each_step_is_drawn() {
-    let mut walk = walk("Ann met Bob. Then he left.", &Prefix::None).unwrap();
-    let checks = walk.steps.iter_mut().flat_map(|step| &mut step.checks);
-    for check in checks.chain(&mut walk.worst_check) {
+    let mut explanation = explained("Ann met Bob. Then he left.", &Prefix::None).unwrap();
+    let checks = explanation
+        .steps
+        .iter_mut()
+        .flat_map(|step| &mut step.checks);
+    for check in checks.chain(&mut explanation.worst_check) {
         check.largest_difference = 1e-6;
     }
     for width in [80, 40] {
-        let picture = without_numbers(&drawn(&walk, width, 12));
-        insta::assert_snapshot!(format!("walk_{width}"), picture);
+        let picture = without_numbers(&drawn(&explanation, width, 12));
+        insta::assert_snapshot!(format!("explanation_{width}"), picture);
     }
 }
 
 #[test]
-fn the_numbers_drawn_are_the_walks() {
-    let walk = walk("Ann met Bob. Then he left.", &Prefix::None).unwrap();
-    let picture = drawn(&walk, 80, 100);
-    let softmax = walk.step("softmax").unwrap().row.last().unwrap();
+fn the_numbers_drawn_are_those_of_the_explanation() {
+    let explanation = explained("Ann met Bob. Then he left.", &Prefix::None).unwrap();
+    let picture = drawn(&explanation, 80, 100);
+    let softmax = explanation.step("softmax").unwrap().row.last().unwrap();
     let shown = picture.split_once("Softmax").unwrap().1;
     for weight in softmax
         .values
@@ -75,21 +78,21 @@ fn the_numbers_drawn_are_the_walks() {
             "{weight}"
         );
     }
-    let check = walk.worst_check.clone().unwrap();
+    let check = explanation.worst_check.clone().unwrap();
     assert!(picture.contains(&format!("{:.1e}", check.largest_difference)));
 }
 
 #[test]
 fn a_check_that_fails_is_said_to() {
-    let mut walk = walk("Ann left.", &Prefix::None).unwrap();
-    let step = walk
+    let mut explanation = explained("Ann left.", &Prefix::None).unwrap();
+    let step = explanation
         .steps
         .iter_mut()
         .find(|step| !step.checks.is_empty())
         .unwrap();
     step.checks[0].agrees = false;
     step.checks[0].largest_difference = 0.5;
-    let picture = drawn(&walk, 80, 12);
+    let picture = drawn(&explanation, 80, 12);
     assert!(
         picture.contains("differs by 5.0e-1, more than"),
         "{picture}"
@@ -112,13 +115,13 @@ proptest! {
         width in 0_usize..130,
         listed in 0_usize..20,
     ) {
-        let walk = match walk(&text, &Prefix::None) {
-            Ok(walk) => walk,
+        let explanation = match explained(&text, &Prefix::None) {
+            Ok(explanation) => explanation,
             Err(Error::NoWords) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         let limit = width.clamp(NARROWEST, WIDEST);
-        for line in drawn(&walk, width, listed).lines() {
+        for line in drawn(&explanation, width, listed).lines() {
             prop_assert!(line.width() <= limit, "{} > {limit}: {line:?}", line.width());
             prop_assert!(!line.chars().any(char::is_control));
             prop_assert!(!line.ends_with(' '));

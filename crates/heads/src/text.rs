@@ -4,12 +4,12 @@
 const LISTED: usize = 4;
 
 /// `18.1%`.
-pub(super) fn percent(weight: f64) -> String {
+pub(crate) fn percent(weight: f64) -> String {
     format!("{:.1}%", 100.0 * weight)
 }
 
 /// The first few, and how many `things` are left; none where there is nothing.
-pub(super) fn first_of(listed: &[String], things: &str) -> Option<String> {
+pub(crate) fn first_of(listed: &[String], things: &str) -> Option<String> {
     if listed.is_empty() {
         return None;
     }
@@ -19,4 +19,9 @@ pub(super) fn first_of(listed: &[String], things: &str) -> Option<String> {
         first.push_str(&format!(" and {left} more {things}"));
     }
     Some(first)
+}
+
+/// `1 token`, `21 tokens`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,12 +1,12 @@
-//! What a walk holds: everything that a terminal or a page needs to draw it.
+//! What an explanation holds: everything that a terminal or a page needs to draw it.
 
 use serde::Serialize;
 
-/// One head of a model on one text, step by step as the notes on self-attention take it.
+/// One head of a model on one text, step by step in the order of the notes on self-attention (`docs/notes.md`).
 ///
 /// Serialised, it is what `lookback explain --json` prints; `docs/json/explain.md` describes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Walk {
+pub struct Explanation {
     /// Name of this form.
     pub format: &'static str,
     /// The model.
@@ -15,7 +15,7 @@ pub struct Walk {
     pub text: String,
     /// What each token stands for, the prefix's first.
     pub tokens: Vec<String>,
-    /// How many tokens stand before the text.
+    /// How many of them are the prefix's.
     pub prefix_tokens: usize,
     /// The layer, from 0.
     pub layer: usize,
@@ -70,13 +70,13 @@ pub struct FollowedWord {
 pub struct Outcome {
     /// The weight of the followed token on itself.
     pub self_weight: f64,
-    /// Its place among the weights of the row, from 1, the prefix left out.
+    /// Its place among the weights of the row, from 1, the prefix excluded.
     pub self_rank: usize,
     /// The mean weight of the text's tokens on themselves in this head.
     pub mean_self_weight: f64,
     /// The weight on the prefix.
     pub sink_share: f64,
-    /// The weight on each candidate for what the word stands for, summed over its tokens.
+    /// The weight on each candidate for what the word refers to, summed over its tokens.
     pub candidates: Vec<CandidateWeight>,
 }
 
@@ -85,12 +85,15 @@ pub struct Outcome {
 pub struct CandidateWeight {
     /// The candidate.
     pub text: String,
-    /// Its tokens before the followed one.
+    /// Those of its tokens that the followed one sees.
     pub tokens: Vec<usize>,
-    /// Its weight in the walk's head.
+    /// Its weight in this head.
     pub weight: f64,
-    /// Its weight by similarity of the raw embeddings alone, softmax(x_i·x_j) over the tokens before.
+    /// Its weight by similarity of the raw embeddings alone, softmax(x_i·x_j) over the tokens before: the notes' first
+    /// formula.
     pub similarity_weight: f64,
+    /// The same with the scores divided by √d, softmax(x_i·x_j/√d).
+    pub similarity_scaled_weight: f64,
 }
 
 /// One step.
@@ -103,11 +106,11 @@ pub struct Step {
     pub name: String,
     /// Its formula, written as in the notes.
     pub formula: String,
-    /// The shapes that meet in it.
+    /// The shapes of its operands and results.
     pub shapes: Vec<Shapes>,
     /// What happens, with this text's numbers; whole sentences.
     pub says: Vec<String>,
-    /// Where the model departs from the notes here.
+    /// Where the model differs from the notes here.
     pub departs: Option<String>,
     /// The first entries of the matrices.
     pub matrices: Vec<Excerpt>,
@@ -143,7 +146,7 @@ pub struct Excerpt {
     pub columns: Vec<usize>,
     /// Names of these columns.
     pub column_labels: Vec<String>,
-    /// The values, row by row; none (in JSON null) for −∞, a score that the mask took out.
+    /// The values, row by row; none (in JSON null) for −∞, a score that the mask hides.
     pub values: Vec<Vec<Option<f64>>>,
 }
 
@@ -176,7 +179,7 @@ pub struct Check {
     pub agrees: bool,
 }
 
-impl Walk {
+impl Explanation {
     /// The step with this [`id`](Step::id).
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
