@@ -4,11 +4,12 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::Array1;
 use serde::Serialize;
 
+use super::TokenAttentionOptions;
 use super::excluded::Excluded;
 use super::units::Units;
 
-/// How many units are named for each head.
-const NAMED: usize = 3;
+/// How many units are listed for each head where nothing is said.
+const LISTED: usize = 3;
 
 /// What one head gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,7 +43,7 @@ impl HeadAttention {
         excluded: &Excluded,
         (index, head): (usize, HeadId),
         row: &Array1<f32>,
-        target: Option<usize>,
+        options: &TokenAttentionOptions,
     ) -> Self {
         let sums = units.sums(row);
         let mut others: Vec<UnitWeight> = (0..units.len())
@@ -55,17 +56,20 @@ impl HeadAttention {
         let heavier = |a: &UnitWeight, b: &UnitWeight| {
             b.weight.total_cmp(&a.weight).then(a.index.cmp(&b.index))
         };
-        if others.len() > NAMED {
-            others.select_nth_unstable_by(NAMED, heavier);
-            others.truncate(NAMED);
+        // At least one is needed for the score.
+        let listed = options.listed.unwrap_or(LISTED);
+        if others.len() > listed.max(1) {
+            others.select_nth_unstable_by(listed.max(1), heavier);
+            others.truncate(listed.max(1));
         }
         others.sort_unstable_by(heavier);
         let most = others.first().map_or(0.0, |most| most.weight);
+        others.truncate(listed);
         Self {
             head,
             hidden: excluded.mass(row) + excluded.learned(trace, head, row.sum()),
             on_itself: sums[index],
-            score: target.map_or(most, |target| sums[target]),
+            score: options.target.map_or(most, |target| sums[target]),
             most: others,
         }
     }

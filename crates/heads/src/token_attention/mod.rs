@@ -41,6 +41,8 @@ pub struct TokenAttentionOptions {
     pub above: Option<f32>,
     /// Ranks the heads by their weight on this unit, instead of by their largest weight on any other unit.
     pub target: Option<usize>,
+    /// How many units are listed for each head; three where nothing is said.
+    pub listed: Option<usize>,
 }
 
 /// What one unit gives and receives.
@@ -145,7 +147,7 @@ impl TokenAttention {
             .iter()
             .zip(&rows)
             .map(|(&id, row)| {
-                HeadAttention::new(trace, &units, &excluded, (index, id), row, options.target)
+                HeadAttention::new(trace, &units, &excluded, (index, id), row, options)
             })
             .collect();
         heads::rank(&mut ranked);

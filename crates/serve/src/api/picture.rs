@@ -1,14 +1,15 @@
 //! Pictures of what is seen, and the page that keeps all of it.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use lookback_heads::token_attention::TokenAttention;
-use lookback_view::page::Page;
+use lookback_view::page::{Page, PageOptions, Plan};
 use lookback_view::png;
 use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, TextOptions, Theme};
@@ -111,13 +112,25 @@ pub(super) async fn page(
     let ready = app.library.find(&id)?.get()?;
     let page = app
         .work
-        .run(move |_| {
+        .run(move |cancel| {
+            let plan = Plan::new(&ready.trace, &PageOptions::default(), cancel)?;
+            let page = Page::new(&ready.trace, &ready.prefix, &plan, &mut |_, _| {
+                go_on(cancel)
+            })?;
             let mut file = Vec::new();
-            Page::new(&ready.trace, &ready.prefix)?.write(&mut file)?;
+            page.write(&mut file)?;
             Ok(file)
         })
         .await?;
     Ok(saved("text/html; charset=utf-8", "lookback.html", page))
+}
+
+/// Ends what is not wanted any more.
+fn go_on(cancel: &AtomicBool) -> ControlFlow<()> {
+    match cancel.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<String, ApiError> {

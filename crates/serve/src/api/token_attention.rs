@@ -56,6 +56,7 @@ impl Asked {
             keep_prefix: self.keep_prefix,
             above: self.above,
             target: self.target,
+            listed: None,
         })
     }
 }

@@ -1,10 +1,23 @@
 //! The page that needs no server.
 
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
 use lookback_heads::example::Example;
 use lookback_trace::{Dtype, SaveOptions, Trace};
-use lookback_view::page::Page;
+use lookback_view::page::{Page, PageOptions, Plan};
 
 use crate::chromium::Browser;
+
+/// Writes a page's file.
+fn export(trace: &Trace, options: &PageOptions, file: &Path) {
+    let plan = Plan::new(trace, options, &AtomicBool::new(false)).unwrap();
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    let page = Page::new(trace, &["<|start|>".to_owned()], &plan, go_on).unwrap();
+    let mut to = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
+    page.write(&mut to).unwrap();
+}
 
 #[test]
 fn the_exported_page_shows_text_and_map_from_its_own_trace() {
@@ -19,10 +32,7 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
     }
     .trace();
     let file = folder.path().join("page.html");
-    Page::new(&trace, &["<|start|>".to_owned()])
-        .unwrap()
-        .write(&mut std::fs::File::create(&file).unwrap())
-        .unwrap();
+    export(&trace, &PageOptions::default(), &file);
     let kept = folder.path().join("trace.safetensors");
     trace
         .save(
