@@ -12,18 +12,20 @@
 //!   says nothing, loses its connection.
 
 mod api;
+mod app;
 mod assets;
 mod connection;
 mod error;
-mod guard;
+mod failure;
+mod hosts;
 mod layers;
-mod library;
 mod options;
-mod reading;
+mod queue;
 mod scores;
 mod server;
 mod tiles;
-mod work;
+mod trace_cache;
+mod trace_job;
 
 pub use error::Error;
 pub use options::{Limits, NamedModel, ServeOptions};

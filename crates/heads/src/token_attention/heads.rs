@@ -4,12 +4,19 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::Array1;
 use serde::Serialize;
 
-use super::TokenAttentionOptions;
 use super::excluded::Excluded;
 use super::units::Units;
 
 /// How many units are listed for each head where nothing is said.
 const LISTED: usize = 3;
+
+/// How heads are ranked, and what is listed of each.
+pub(super) struct Ranking {
+    /// By the weight on this unit, instead of the largest on any other.
+    pub(super) target: Option<usize>,
+    /// How many units are listed.
+    pub(super) listed: Option<usize>,
+}
 
 /// What one head gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,7 +50,7 @@ impl HeadAttention {
         excluded: &Excluded,
         (index, head): (usize, HeadId),
         row: &Array1<f32>,
-        options: &TokenAttentionOptions,
+        ranking: &Ranking,
     ) -> Self {
         let sums = units.sums(row);
         let mut others: Vec<UnitWeight> = (0..units.len())
@@ -57,7 +64,7 @@ impl HeadAttention {
             b.weight.total_cmp(&a.weight).then(a.index.cmp(&b.index))
         };
         // At least one is needed for the score.
-        let listed = options.listed.unwrap_or(LISTED);
+        let listed = ranking.listed.unwrap_or(LISTED);
         if others.len() > listed.max(1) {
             others.select_nth_unstable_by(listed.max(1), heavier);
             others.truncate(listed.max(1));
@@ -69,7 +76,7 @@ impl HeadAttention {
             head,
             hidden: excluded.mass(row) + excluded.learned(trace, head, row.sum()),
             on_itself: sums[index],
-            score: options.target.map_or(most, |target| sums[target]),
+            score: ranking.target.map_or(most, |target| sums[target]),
             most: others,
         }
     }

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use excluded::{Excluded, Rule};
+use heads::Ranking;
 pub use heads::{HeadAttention, UnitWeight};
 pub use units::{Unit, Units};
 
@@ -143,11 +144,15 @@ impl TokenAttention {
             .filter(|(u, _)| !excluded.holds(&units, *u))
             .map(|(_, w)| w)
             .sum();
+        let ranking = Ranking {
+            target: options.target,
+            listed: options.listed,
+        };
         let mut ranked: Vec<HeadAttention> = all
             .iter()
             .zip(&rows)
             .map(|(&id, row)| {
-                HeadAttention::new(trace, &units, &excluded, (index, id), row, options)
+                HeadAttention::new(trace, &units, &excluded, (index, id), row, &ranking)
             })
             .collect();
         heads::rank(&mut ranked);

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use lookback_view::pooled::{self, Pool};
 use serde::Deserialize;
 
-use super::ApiError;
-use crate::server::App;
+use super::error::ApiError;
+use super::request;
+use crate::app::App;
 use crate::tiles::{Cells, Key, SIDE};
 
 #[derive(Deserialize)]
@@ -33,20 +34,20 @@ pub(super) async fn tile(
         row,
         col,
         pool,
-    } = super::asked(query)?;
+    } = request::asked(query)?;
     let key = Key {
-        head: super::head(&head)?,
+        head: request::head(&head)?,
         zoom,
         row,
         col,
         pool,
     };
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     if let Some(cells) = ready.tiles.get(&key) {
         return Ok(binary(&cells));
     }
     let cells = app
-        .work
+        .queue
         .run(move |cancel| {
             let head = ready.trace.head(key.head.layer, key.head.head)?;
             let rows = covered(key.row, zoom, head.n())?;
@@ -69,7 +70,7 @@ pub(super) async fn tile(
 fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, ApiError> {
     let whole = n.div_ceil(SIDE).next_power_of_two().trailing_zeros();
     if zoom > whole {
-        return Err(ApiError::bad(format!(
+        return Err(ApiError::invalid(format!(
             "zoom {zoom} is beyond {whole}, where one tile covers all {n} tokens"
         )));
     }
@@ -78,7 +79,7 @@ fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, Api
         .checked_mul(span)
         .filter(|&start| start < n)
         .ok_or_else(|| {
-            ApiError::bad(format!(
+            ApiError::invalid(format!(
                 "there is no tile {at}: at zoom {zoom} the {n} tokens have tiles 0 to {}",
                 (n - 1) / span
             ))

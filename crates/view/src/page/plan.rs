@@ -41,6 +41,8 @@ pub struct PageOptions {
     /// Words of which all heads' answers are kept, as indices into the trace's words; none for the one that the page
     /// opens with and the last ones, as many as fit.
     pub words: Option<Vec<usize>>,
+    /// The word that is seen: among those that are chosen where `words` names none, and heads are chosen by it.
+    pub word: Option<usize>,
     /// Keys kept of each head's row of these words: those with the largest weights.
     pub top: usize,
 }
@@ -51,6 +53,7 @@ impl Default for PageOptions {
             all: false,
             heads: None,
             words: None,
+            word: None,
             top: TOP,
         }
     }
@@ -92,16 +95,20 @@ impl Plan {
                 size: whole,
             });
         }
+        if let Some(word) = options.word {
+            named_words(trace, &[word])?;
+        }
+        let first = options.word.or_else(|| first_word(trace));
         // A page without a map would be none.
         let named = options.heads.as_deref().filter(|heads| !heads.is_empty());
         let named = named.map(|heads| named_heads(trace, heads)).transpose()?;
         let words = match &options.words {
             Some(words) => named_words(trace, words)?,
-            None => sizes.words(trace, named.as_deref()),
+            None => sizes.words(trace, first, named.as_deref()),
         };
         let chosen = match named {
             Some(heads) => heads,
-            None => sizes.most_looking(trace, &words, cancel)?,
+            None => sizes.most_looking(trace, first, &words, cancel)?,
         };
         let kept = Kept {
             heads: chosen,
@@ -206,15 +213,14 @@ impl Sizes {
         found.map_or(0, |(_, bytes)| *bytes)
     }
 
-    /// The word that the page opens with and the last ones: of a long text, that is where it is asked about.
-    fn words(&self, trace: &Trace, heads: Option<&[HeadId]>) -> Vec<usize> {
+    /// The first word and the last ones: of a long text, that is where it is asked about.
+    fn words(&self, trace: &Trace, first: Option<usize>, heads: Option<&[HeadId]>) -> Vec<usize> {
         let room = CHOSEN_BYTES.saturating_sub(self.frame + base64(self.header));
         let room = match heads {
             Some(heads) => room.saturating_sub(base64(heads.iter().map(|id| self.head(*id)).sum())),
             None => (room as f64 * WORDS_PART) as u64,
         };
         let fit = (room / base64(self.word).max(1)) as usize;
-        let first = first_word(trace);
         let last = (0..trace.words().len()).rev();
         let others = last.filter(|word| Some(*word) != first);
         let mut words: Vec<usize> = first.into_iter().chain(others).collect();
@@ -223,14 +229,15 @@ impl Sizes {
         words
     }
 
-    /// Heads that look most at another word from the word that the page opens with, as many as fit.
+    /// Heads that look most at another word from the first one, as many as fit.
     fn most_looking(
         &self,
         trace: &Trace,
+        first: Option<usize>,
         words: &[usize],
         cancel: &AtomicBool,
     ) -> Result<Vec<HeadId>, Error> {
-        let first = first_word(trace).filter(|word| words.contains(word));
+        let first = first.filter(|word| words.contains(word));
         let ranked: Vec<HeadId> = match first.or(words.first().copied()) {
             Some(word) => {
                 let options = TokenAttentionOptions::default();

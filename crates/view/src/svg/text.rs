@@ -58,7 +58,7 @@ pub fn text(
     let title = title(trace, attention, options, &pieces);
     canvas.text((MARGIN, 1.6 * FONT), Anchor::Start, ink, &title);
     let hidden = format!(
-        "{:.1}% of its weight is set aside; shares are of the rest",
+        "{:.1}% of its weight is excluded; shares are of the rest",
         100.0 * attention.hidden
     );
     canvas.text((MARGIN, 3.0 * FONT), Anchor::Start, lesser, &hidden);
@@ -145,10 +145,10 @@ struct Shares {
 
 impl Shares {
     fn new(attention: &TokenAttention) -> Self {
-        let aside = |unit: &usize| attention.excluded.binary_search(unit).is_ok();
+        let excluded = |unit: &usize| attention.excluded.binary_search(unit).is_ok();
         let given: Vec<f32> = (0..attention.given.len())
             .map(|u| {
-                if u == attention.index || aside(&u) {
+                if u == attention.index || excluded(&u) {
                     0.0
                 } else {
                     share(attention.given[u], attention.hidden)

@@ -3,7 +3,7 @@
 mod csv;
 mod error;
 mod heads;
-mod npy;
+pub mod npy;
 mod parquet;
 mod save;
 
