@@ -11,6 +11,10 @@
 //! - Bodies, texts, connections, waiting questions and caches are bounded; a client that does not read, or
 //!   says nothing, loses its connection.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod api;
 mod app;
 mod assets;

@@ -172,11 +172,11 @@ export class ServerSource implements Source {
   }
 
   /** Which name a word refers to; `onReading` hears how often the text was read. */
-  async who(question: WhoQuestion, onReading: (reading: number) => void, signal: AbortSignal): Promise<WhoAnswer> {
+  async who(question: WhoQuestion, onReading: (reading: number, readings: number) => void, signal: AbortSignal): Promise<WhoAnswer> {
     for await (const line of lines<WhoLine>(await ask(`/traces/${this.id}/who`, { ...body(question), signal }))) {
       if ('error' in line) throw new Error(line.error);
       if ('who' in line) return line;
-      onReading(line.reading);
+      onReading(line.reading, line.readings);
     }
     throw new Error('the answer was cut short; ask again');
   }

@@ -160,7 +160,8 @@ async fn weights(
             cols.len()
         )));
     }
-    app.queue
+    let answer = app
+        .queue
         .run(move |_| {
             let weights = ready
                 .trace
@@ -172,5 +173,6 @@ async fn weights(
                 weights,
             })
         })
-        .await
+        .await?;
+    Ok(answer)
 }

@@ -115,7 +115,8 @@ async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<Str
         scale: asked.scale,
         theme: asked.theme,
     };
-    app.queue
+    let answer = app
+        .queue
         .run(move |cancel| {
             Ok(svg::map(
                 &ready.trace,
@@ -125,7 +126,8 @@ async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<Str
                 cancel,
             )?)
         })
-        .await
+        .await?;
+    Ok(answer)
 }
 
 async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError> {
@@ -140,7 +142,8 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
     let asked = token_attention::Asked::of(unit, index, heads, keep_prefix, above);
     let options = asked.options()?;
     let ready: Arc<Ready> = app.traces.find(id)?.get()?;
-    app.queue
+    let answer = app
+        .queue
         .run(move |cancel| {
             let attention = TokenAttention::new(&ready.trace, index, &options, cancel)?;
             let options = TextOptions {
@@ -155,5 +158,6 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
                 &options,
             )?)
         })
-        .await
+        .await?;
+    Ok(answer)
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::library::TEXT_BYTES;
+use crate::trace_cache::TEXT_BYTES;
 
 #[derive(Serialize)]
 pub(super) struct Session<'a> {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::request;
 use crate::app::App;
+use crate::failure::Failure;
 use crate::tiles::{Cells, Key, SIDE};
 
 #[derive(Deserialize)]
@@ -67,10 +68,10 @@ pub(super) async fn tile(
 }
 
 /// The tokens that tile `at` covers.
-fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, ApiError> {
+fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, Failure> {
     let whole = n.div_ceil(SIDE).next_power_of_two().trailing_zeros();
     if zoom > whole {
-        return Err(ApiError::invalid(format!(
+        return Err(Failure::invalid(format!(
             "zoom {zoom} is beyond {whole}, where one tile covers all {n} tokens"
         )));
     }
@@ -79,7 +80,7 @@ fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, Api
         .checked_mul(span)
         .filter(|&start| start < n)
         .ok_or_else(|| {
-            ApiError::invalid(format!(
+            Failure::invalid(format!(
                 "there is no tile {at}: at zoom {zoom} the {n} tokens have tiles 0 to {}",
                 (n - 1) / span
             ))

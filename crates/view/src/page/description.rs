@@ -117,7 +117,7 @@ fn sees_ahead(mask: TraceMask) -> bool {
 /// The word that a page opens with: the program's own choice.
 pub(super) fn first_word(trace: &Trace) -> Option<usize> {
     let found = interest(&trace.meta().text, trace.words(), &[]).ok()?;
-    found.first().copied()
+    found.first().map(|words| words.start)
 }
 
 /// Places of a text in UTF-16 code units by their places in bytes.
