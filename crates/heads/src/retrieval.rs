@@ -98,12 +98,6 @@ impl NeedleTest {
             .collect()
     }
 
-    /// The needles by which heads of a model are compared: twelve in texts of forty sentences.
-    #[must_use]
-    pub fn standard() -> Vec<Self> {
-        Self::random((12, 40), 1)
-    }
-
     /// One needle after `depth` sentences of hay.
     fn one(random: &mut SplitMix, sentences: usize, depth: usize) -> Self {
         let mut pick = |list: &[&'static str]| list[random.below(list.len())];

@@ -35,11 +35,7 @@ pub(super) async fn steps(
 ) -> Result<Response, ApiError> {
     let asked = request::asked(query)?;
     let head = asked.head.as_deref().map(request::head).transpose()?;
-    let model = app
-        .traces
-        .model
-        .clone()
-        .ok_or(Failure::NeedsModel)?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
     let ready = app.traces.find(&id)?.get()?;
     let words = ready.trace.words();
     let word = match asked.word {

@@ -82,11 +82,7 @@ pub(super) async fn who(
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let asked = request::sent(body)?;
-    let model = app
-        .traces
-        .model
-        .clone()
-        .ok_or(Failure::NeedsModel)?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
     let ready = app.traces.find(&id)?.get()?;
     let (question, label) = asked.question(&ready.trace)?;
     let options = WhoOptions {

@@ -120,7 +120,7 @@ fn what_is_excluded_is_given_in_percent_and_nonsense_is_said() {
     page.open("#view=text&at=10");
     page.browser.wait_for("[data-testid=says]", "“he” keeps");
     let field = "document.querySelector('[data-testid=above]')";
-    let mut give = |page: &mut Page, value: &str| {
+    let give = |page: &mut Page, value: &str| {
         page.browser
             .eval(&format!("({field}.focus(), {field}.select())"));
         page.browser.type_text(value);
