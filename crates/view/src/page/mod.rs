@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod assets;
 mod chosen;
 mod description;
 mod plan;
@@ -33,19 +34,11 @@ use base64::prelude::BASE64_STANDARD;
 use base64::write::EncoderWriter;
 use lookback_trace::{Dtype, Error as TraceError, SaveOptions, Trace, TraceFile};
 
+pub use assets::{ICON, INDEX, SCRIPT, STYLE};
 pub use description::{Description, Kept};
 pub use plan::{PageOptions, Plan, TOP};
 
 use crate::Error;
-
-/// The page of the server.
-pub const INDEX: &str = include_str!("../../assets/page/index.html");
-/// Its script.
-pub const SCRIPT: &str = include_str!("../../assets/page/app.js");
-/// Its style.
-pub const STYLE: &str = include_str!("../../assets/page/app.css");
-/// Its icon.
-pub const ICON: &str = include_str!("../../assets/page/icon.svg");
 
 /// One HTML file that keeps the text view and maps, and needs neither server nor network.
 ///

@@ -6,9 +6,9 @@ use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
 use lookback_trace::{Dtype, HeadId, Trace};
 
-use super::description::{Kept, first_word};
+use super::assets::{SCRIPT, STYLE};
+use super::description::{Description, Kept, first_word};
 use super::words::bytes_of_word;
-use super::{Description, SCRIPT, STYLE};
 use crate::Error;
 
 /// Bytes that a page may have and still keep everything where nothing was chosen: about 1,000 tokens of the default

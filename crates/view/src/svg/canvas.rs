@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Theme;
+use super::style::Theme;
 use crate::fonts::FONT_FAMILY;
 
 /// Width of a paper's column: 84 mm.

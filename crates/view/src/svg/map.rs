@@ -11,7 +11,7 @@ use ndarray::Array2;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
 use super::shades::{self, SHADES, Shades, number};
-use super::{LOG_DECADES, Scale, Theme};
+use super::style::{LOG_DECADES, Scale, Theme};
 use crate::Error;
 use crate::labels;
 use crate::pooled::{Area, Pool, peak, pooled, visible};

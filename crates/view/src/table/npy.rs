@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Table, Values};
+use super::columns::{Table, Values};
 
 /// What comes before the numbers of an array of this shape, row by row: the magic string, the version, the header's
 /// length, and the header. Together they fill a multiple of 64 bytes.
