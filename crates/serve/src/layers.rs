@@ -7,7 +7,7 @@ use lookback_heads::profile::{self, HeadProfile};
 use lookback_trace::Trace;
 use lookback_view::grid::{self, HeadPicture};
 
-use crate::api::ApiError;
+use crate::failure::Failure;
 
 /// Pictures and profiles of the heads, layer by layer as they are asked for.
 pub(crate) struct Layers {
@@ -32,7 +32,7 @@ impl Layers {
         trace: &Trace,
         layer: usize,
         cancel: &AtomicBool,
-    ) -> Result<Arc<[HeadPicture]>, ApiError> {
+    ) -> Result<Arc<[HeadPicture]>, Failure> {
         self.pictures
             .get(layer, || Ok(grid::pictures(trace, layer, cancel)?))
     }
@@ -43,7 +43,7 @@ impl Layers {
         trace: &Trace,
         layer: usize,
         cancel: &AtomicBool,
-    ) -> Result<Arc<[HeadProfile]>, ApiError> {
+    ) -> Result<Arc<[HeadProfile]>, Failure> {
         self.profiles.get(layer, || {
             Ok(profile::of_layer(trace, &self.special, layer, cancel)?)
         })
@@ -62,8 +62,8 @@ impl<T> Kept<T> {
     fn get(
         &self,
         layer: usize,
-        compute: impl FnOnce() -> Result<Vec<T>, ApiError>,
-    ) -> Result<Arc<[T]>, ApiError> {
+        compute: impl FnOnce() -> Result<Vec<T>, Failure>,
+    ) -> Result<Arc<[T]>, Failure> {
         let mut kept = self.0[layer].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*kept {
             return Ok(known.clone());

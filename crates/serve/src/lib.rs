@@ -11,19 +11,25 @@
 //! - Bodies, texts, connections, waiting questions and caches are bounded; a client that does not read, or
 //!   says nothing, loses its connection.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod api;
+mod app;
 mod assets;
 mod connection;
 mod error;
-mod guard;
+mod failure;
+mod hosts;
 mod layers;
-mod library;
 mod options;
-mod reading;
+mod queue;
 mod scores;
 mod server;
 mod tiles;
-mod work;
+mod trace_cache;
+mod trace_job;
 
 pub use error::Error;
 pub use options::{Limits, NamedModel, ServeOptions};

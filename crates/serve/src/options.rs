@@ -29,9 +29,9 @@ pub struct ServeOptions {
     pub trace: Option<Trace>,
     /// The text that the page begins with, where no trace is given.
     pub text: String,
-    /// What is taken out of the model while it reads the first text; a trace that is given is what it is.
-    pub changes: NamedInterventions,
-    /// What stands before each text.
+    /// What is changed in the model while it reads the first text; a trace that is given is what it is.
+    pub interventions: NamedInterventions,
+    /// The prefix of each text.
     pub prefix: Prefix,
     /// What clients may take of the server.
     pub limits: Limits,
@@ -69,7 +69,7 @@ impl Default for ServeOptions {
             model: None,
             trace: None,
             text: String::new(),
-            changes: NamedInterventions::default(),
+            interventions: NamedInterventions::default(),
             prefix: Prefix::Declared,
             limits: Limits::default(),
         }

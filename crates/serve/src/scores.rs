@@ -8,9 +8,8 @@ use lookback_model::Model;
 use lookback_trace::HeadId;
 use serde::Serialize;
 
-use crate::api::ApiError;
-use crate::server::App;
-use crate::work::Cancel;
+use crate::failure::Failure;
+use crate::queue::{Cancel, Queue};
 
 /// One head's scores; what they mean stands in `docs/heads.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -20,10 +19,10 @@ pub(crate) struct HeadScores {
     induction: f64,
     duplicate: f64,
     previous: f64,
-    /// None for a model that predicts no tokens.
-    copying: Option<f64>,
     /// None for a model that cannot read the needles' texts.
     retrieval: Option<f64>,
+    /// None for a model that predicts no tokens.
+    copying: Option<f64>,
 }
 
 /// What is known of them.
@@ -37,7 +36,7 @@ pub(crate) enum State {
         of: usize,
     },
     Ready(Arc<[HeadScores]>),
-    Failed(ApiError),
+    Failed(Failure),
 }
 
 /// The scores of the server's model.
@@ -54,7 +53,7 @@ enum Kept {
     None,
     Computing,
     Ready(Arc<[HeadScores]>),
-    Failed(ApiError),
+    Failed(Failure),
 }
 
 impl Scores {
@@ -71,26 +70,26 @@ impl Scores {
     }
 
     /// Begins to compute them, where that was not done and did not fail.
-    pub(crate) fn begin(app: &Arc<App>, model: Arc<Model>) {
+    pub(crate) fn begin(self: &Arc<Self>, queue: &Arc<Queue>, model: Arc<Model>) {
         {
-            let mut kept = app.scores.lock();
+            let mut kept = self.lock();
             if matches!(*kept, Kept::Computing | Kept::Ready(_)) {
                 return;
             }
             *kept = Kept::Computing;
         }
-        let app = app.clone();
+        let (scores, queue) = (self.clone(), queue.clone());
         tokio::spawn(async move {
-            let of_work = app.clone();
-            let begun = of_work.work.stream(move |cancel| {
-                let kept = match app.scores.compute(&model, cancel) {
+            let computed = scores.clone();
+            let begun = queue.stream(move |cancel| {
+                let kept = match computed.compute(&model, cancel) {
                     Ok(scores) => Kept::Ready(scores.into()),
                     Err(error) => Kept::Failed(error.into()),
                 };
-                *app.scores.lock() = kept;
+                *computed.lock() = kept;
             });
-            if let Err(error) = begun.await {
-                *of_work.scores.lock() = Kept::Failed(error);
+            if let Err(failure) = begun.await {
+                *scores.lock() = Kept::Failed(failure);
             }
         });
     }

@@ -4,15 +4,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::app::App;
 use crate::connection::Connections;
-use crate::guard::Hosts;
-use crate::library::Library;
-use crate::scores::Scores;
-use crate::work::Work;
+use crate::hosts::Hosts;
+use crate::queue::{self, Queue};
+use crate::trace_cache::TraceCache;
 use crate::{Error, Limits, ServeOptions, api};
 
 /// How long connections may finish what they are at when the server stops.
-const FAREWELL: Duration = Duration::from_secs(1);
+const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// How often the server looks whether it shall stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
@@ -28,14 +28,6 @@ pub struct Server {
     app: Arc<App>,
 }
 
-/// What every request may use.
-pub(crate) struct App {
-    pub(crate) library: Library,
-    pub(crate) work: Work,
-    pub(crate) scores: Scores,
-    pub(crate) hosts: Hosts,
-}
-
 impl Server {
     /// Listens on the address of `options`, with nothing answered until [`run`](Self::run).
     ///
@@ -43,7 +35,7 @@ impl Server {
     /// [`Error::Nothing`], [`Error::OtherModel`], [`Error::Listen`].
     pub fn bind(options: ServeOptions) -> Result<Self, Error> {
         let (address, limits) = (options.address, options.limits);
-        let library = Library::new(options)?;
+        let traces = Arc::new(TraceCache::new(options)?);
         let listen = || {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -52,9 +44,9 @@ impl Server {
         };
         let (listener, address) = listen().map_err(|source| Error::Listen { address, source })?;
         let app = App {
-            library,
-            work: Work::new(),
-            scores: Scores::default(),
+            traces,
+            queue: Arc::new(Queue::new()),
+            scores: Arc::default(),
             hosts: Hosts::of(address),
         };
         Ok(Self {
@@ -89,33 +81,33 @@ impl Server {
     pub fn run(self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(IO_THREADS)
-            .max_blocking_threads(crate::work::THREADS)
+            .max_blocking_threads(queue::THREADS)
             .enable_io()
             .enable_time()
             .build()?;
         let served = runtime.block_on(self.serve(Arc::new(stop)));
-        runtime.shutdown_timeout(FAREWELL);
+        runtime.shutdown_timeout(SHUTDOWN);
         served
     }
 
     async fn serve(self, stop: Arc<dyn Fn() -> bool + Send + Sync>) -> Result<(), Error> {
         let app = self.app;
-        app.library.read_first(&app);
+        app.traces.read_first();
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let connections = Connections::new(listener, self.limits);
         let stopped = {
             let (stop, app) = (stop.clone(), app.clone());
             async move {
                 until(&*stop).await;
-                app.work.cancel_all();
-                app.library.cancel_all();
+                app.queue.cancel_all();
+                app.traces.cancel_all();
             }
         };
         let router = api::router(app);
         let served = axum::serve(connections, router).with_graceful_shutdown(stopped);
         let patience = async {
             until(&*stop).await;
-            tokio::time::sleep(FAREWELL).await;
+            tokio::time::sleep(SHUTDOWN).await;
         };
         tokio::select! {
             served = served => Ok(served?),

@@ -7,6 +7,9 @@ pub enum Error {
     /// The trace has no answer.
     #[error(transparent)]
     Trace(#[from] lookback_trace::Error),
+    /// A head or a word that does not exist was asked for.
+    #[error(transparent)]
+    Heads(#[from] lookback_heads::Error),
     /// No score of any head was given.
     #[error("there is nothing to draw: no score of any head")]
     NoScores,

@@ -21,6 +21,7 @@
 //! ```
 
 mod error;
+mod fonts;
 pub mod grid;
 pub mod labels;
 pub mod page;

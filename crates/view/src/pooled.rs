@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lookback_trace::Head;
 use lookback_trace::observe::{self, PooledTile};
+use lookback_trace::{Head, TraceMask};
 use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,28 @@ fn parts(range: &Range<usize>, cell: usize, most: usize) -> Vec<Range<usize>> {
     parts
 }
 
+/// Whether `mask` lets any query of `rows` see any key of `cols`, neither of them empty.
+///
+/// ```
+/// use lookback_trace::TraceMask;
+/// use lookback_view::pooled::visible;
+/// let window = TraceMask::Window { window: 2, offset: 0 };
+/// assert!(visible(window, &(4..6), &(2..4)) && !visible(window, &(4..6), &(0..3)));
+/// ```
+#[must_use]
+pub fn visible(mask: TraceMask, rows: &Range<usize>, cols: &Range<usize>) -> bool {
+    // How far keys lie ahead of queries: every distance from the least to the most is there.
+    let least = cols.start as isize - rows.end as isize + 1;
+    let most = cols.end as isize - 1 - rows.start as isize;
+    match mask {
+        TraceMask::None => true,
+        TraceMask::Causal { offset } => least <= offset,
+        TraceMask::Window { window, offset } => {
+            least <= offset && most > offset.saturating_sub_unsigned(window)
+        }
+    }
+}
+
 /// The largest of all cells.
 #[must_use]
 pub fn peak(cells: &Array2<f32>) -> f32 {
@@ -171,6 +193,39 @@ mod tests {
                 assert!(
                     (cell - expected).abs() < 1e-6,
                     "{pool:?} {a} {b}: {cell} is not {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_visible_where_one_of_its_pairs_is() {
+        let window = |window, offset| TraceMask::Window { window, offset };
+        let causal = |offset| TraceMask::Causal { offset };
+        for mask in [
+            TraceMask::None,
+            causal(0),
+            causal(2),
+            causal(-3),
+            window(1, 0),
+            window(3, 1),
+        ] {
+            let pair = |i: usize, j: usize| {
+                let ahead = j as isize - i as isize;
+                match mask {
+                    TraceMask::None => true,
+                    TraceMask::Causal { offset } => ahead <= offset,
+                    TraceMask::Window { window, offset } => {
+                        ahead <= offset && ahead > offset - window as isize
+                    }
+                }
+            };
+            for (rows, cols) in (0..9).flat_map(|i| (0..9).map(move |j| (i..i + 3, j..j + 2))) {
+                let any = rows.clone().any(|i| cols.clone().any(|j| pair(i, j)));
+                assert_eq!(
+                    visible(mask, &rows, &cols),
+                    any,
+                    "{mask:?} {rows:?} {cols:?}"
                 );
             }
         }

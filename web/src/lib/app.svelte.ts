@@ -1,8 +1,8 @@
 import { FileSource } from './file';
-import { type Place, readLink, writeLink } from './link';
+import { type Place, SHORT_TEXT, readLink, writeLink } from './link';
 import * as server from './server';
 import { pieces } from './text';
-import { type TokenAttention, type Changes, type HeadId, type Source, allHeads, sameHead, writeHead } from './types';
+import { type TokenAttention, type HeadId, type Interventions, type Source, allHeads, sameHead, writeHead } from './types';
 
 /** What is shown, and how it is got: one for the page. */
 export class App {
@@ -18,6 +18,8 @@ export class App {
   /** The unit under the pointer. */
   hovered = $state<number | null>(null);
   seconds = $state<number | null>(null);
+  /** Heads done and in all, while the page itself computes an answer. */
+  computing = $state<{ done: number; of: number } | null>(null);
 
   private asking: AbortController | null = null;
   private texts = 0;
@@ -25,11 +27,13 @@ export class App {
   readonly pieces = $derived(this.source ? pieces(this.source.description, this.place.unit) : []);
   readonly heads = $derived(this.source ? allHeads(this.source.description) : []);
 
-  /** The head that map and steps show: the one chosen, else the one that looks most. */
+  /** The head that map and steps show: the one chosen, else the one that the program chooses for the word. */
   readonly head = $derived.by((): HeadId | null => {
     const { head, heads } = this.place;
-    const known = (id: HeadId | null | undefined) => (id && this.heads.some((other) => sameHead(other, id)) ? id : null);
-    return known(head) ?? known(heads[0]) ?? known(this.attention?.ranked[0]) ?? this.heads[0] ?? null;
+    const kept = this.source?.kept ?? [];
+    const known = (id: HeadId | null | undefined) => (id && kept.some((other) => sameHead(other, id)) ? id : null);
+    const ranked = this.attention?.ranked.find((id) => known(id));
+    return known(head) ?? known(heads[0]) ?? known(this.attention?.default_head) ?? known(ranked) ?? kept[0] ?? null;
   });
 
   async start(): Promise<void> {
@@ -40,12 +44,14 @@ export class App {
     }
     try {
       this.session = await server.session();
-      const { text, changes } = $state.snapshot(this.place);
-      const shown = await this.follow(await this.first(this.session.trace));
+      const { text, trace, interventions } = $state.snapshot(this.place);
+      const shown = await this.settle(await this.first(this.session.trace));
       // What the link asks for cannot be read: the page begins as it would without.
-      if (!shown && !this.source) await this.follow(await server.status(this.session.trace));
+      if (!shown && !this.source) await this.settle(await server.status(this.session.trace));
       // A link without a text means the text that the server begins with.
-      else if (text === null && changes.ablate.length + changes.cut.length > 0) await this.change(changes);
+      else if (text === null && trace === null && interventions.ablate.length + interventions.cut.length > 0) {
+        await this.change(interventions);
+      }
     } catch (error) {
       this.fail(error);
     }
@@ -53,10 +59,11 @@ export class App {
 
   /** The text that the link names, or, where that cannot be read, what the server begins with. */
   private async first(trace: string): Promise<server.Status> {
-    const { text } = this.place;
-    if (text !== null) {
+    const { text, trace: named } = this.place;
+    if (text !== null || named !== null) {
       try {
-        return await server.read(text, $state.snapshot(this.place.changes));
+        if (text === null) return await this.named(named!);
+        return await server.read(text, $state.snapshot(this.place.interventions));
       } catch (error) {
         this.fail(error);
         this.place.index = null;
@@ -65,15 +72,44 @@ export class App {
     return server.status(trace);
   }
 
+  /** The trace of that name: the server has it, or this tab has seen its text. */
+  private async named(trace: string): Promise<server.Status> {
+    try {
+      return await server.status(trace);
+    } catch (error) {
+      const seen = recall(trace);
+      if (!seen) throw error;
+      return server.read(seen.text, seen.interventions);
+    }
+  }
+
+  /** Goes to where an address leads, as the browser's Back does. */
+  async follow(place: Place): Promise<void> {
+    const source = this.server;
+    const here = source && { text: source.description.text, interventions: JSON.stringify(source.interventions) };
+    const { text, trace } = place;
+    const interventions = $state.snapshot(place.interventions);
+    Object.assign(this.place, place);
+    const same = trace !== null ? trace === source?.id : (text ?? here?.text) === here?.text && JSON.stringify(interventions) === here?.interventions;
+    if (same || this.source?.offline) return this.ask();
+    this.error = null;
+    try {
+      const status = trace !== null ? await this.named(trace) : await server.read(text ?? here?.text ?? '', interventions);
+      await this.settle(status);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** Does not wait for the text that is being read. */
   async stopReading(): Promise<void> {
     const { reading } = this;
     if (reading) await server.cancel(reading.id).catch((error: unknown) => this.fail(error));
   }
 
-  /** Reads another text. Heads that were taken out stay out; edges belong to their text. */
+  /** Reads another text. Heads that were ablated stay so; edges belong to their text. */
   async read(text: string): Promise<void> {
-    const { ablate } = $state.snapshot(this.place.changes);
+    const { ablate } = $state.snapshot(this.place.interventions);
     await this.readAnd(text, { ablate, cut: [] }, () => {
       this.place.index = null;
       this.place.target = null;
@@ -83,41 +119,41 @@ export class App {
 
   /** Reads the text that is continued, with everything that is chosen. */
   async grow(text: string): Promise<void> {
-    await this.readAnd(text, $state.snapshot(this.place.changes), () => undefined);
+    await this.readAnd(text, $state.snapshot(this.place.interventions), () => undefined);
   }
 
-  /** Reads the same text with other changes. */
-  async change(changes: Changes): Promise<void> {
+  /** Reads the same text with other interventions. */
+  async change(interventions: Interventions): Promise<void> {
     const text = this.source?.description.text;
-    if (text !== undefined) await this.readAnd(text, changes, () => undefined);
+    if (text !== undefined) await this.readAnd(text, interventions, () => undefined);
   }
 
-  /** Takes a head out, or puts it back. */
+  /** Ablates a head, or restores it. */
   toggleAblated(id: HeadId): Promise<void> {
-    const { ablate, cut } = $state.snapshot(this.place.changes);
+    const { ablate, cut } = $state.snapshot(this.place.interventions);
     const name = writeHead(id);
     return this.change({ ablate: ablate.includes(name) ? ablate.filter((other) => other !== name) : [...ablate, name], cut });
   }
 
-  /** Cuts an edge, or joins it again. */
+  /** Cuts an edge, or restores it. */
   toggleCut(edge: string): Promise<void> {
-    const { ablate, cut } = $state.snapshot(this.place.changes);
+    const { ablate, cut } = $state.snapshot(this.place.interventions);
     return this.change({ ablate, cut: cut.includes(edge) ? cut.filter((other) => other !== edge) : [...cut, edge] });
   }
 
-  private async readAnd(text: string, changes: Changes, forget: () => void): Promise<void> {
+  private async readAnd(text: string, interventions: Interventions, forget: () => void): Promise<void> {
     this.error = null;
     try {
-      const status = await server.read(text, changes);
+      const status = await server.read(text, interventions);
       forget();
-      await this.follow(status);
+      await this.settle(status);
     } catch (error) {
       this.fail(error);
     }
   }
 
   /** Waits until a text is read, and shows it, unless another was asked for meanwhile; false where it cannot be read. */
-  private async follow(first: server.Status): Promise<boolean> {
+  private async settle(first: server.Status): Promise<boolean> {
     const turn = ++this.texts;
     let status = first;
     while (status.state === 'reading') {
@@ -129,12 +165,13 @@ export class App {
     this.reading = null;
     if (status.state === 'failed') {
       this.error = status.error;
-      this.place.changes = this.server?.changes ?? { ablate: [], cut: [] };
+      this.place.interventions = this.server?.interventions ?? { ablate: [], cut: [] };
       return false;
     }
     this.seconds = status.seconds;
-    this.place.changes = status.changes;
-    this.show(new server.ServerSource(status.id, status.trace, status.changes));
+    this.place.interventions = status.interventions;
+    remember(status.id, status.trace.text, status.interventions);
+    this.show(new server.ServerSource(status.id, status.trace, status.interventions));
     return true;
   }
 
@@ -153,13 +190,11 @@ export class App {
     void this.ask();
   }
 
-  /** The word that the page begins with: the first that is a pronoun, else the last. */
+  /** The word or token that the page begins with. */
   private begin(source: Source): number {
-    const { text, words, prefix, n } = source.description;
+    const { word, words, prefix, n } = source.description;
     if (this.place.unit === 'token') return Math.min(prefix.length, n - 1);
-    const pronoun = /^(he|she|it|they|him|her|them|his|hers|its|their|theirs)$/i;
-    const found = words.findIndex(([start, end]) => pronoun.test(text.slice(start, end)));
-    return found >= 0 ? found : Math.max(words.length - 1, 0);
+    return word ?? Math.max(words.length - 1, 0);
   }
 
   units(source: Source | null = this.source): number {
@@ -227,13 +262,22 @@ export class App {
     const asking = new AbortController();
     this.asking = asking;
     if (!this.source || this.units() === 0) return;
+    this.computing = null;
     try {
-      const attention = await this.source.tokenAttention(this.query(), asking.signal);
+      const attention = await this.source.tokenAttention(this.query(), asking.signal, (done, of) => (this.computing = { done, of }));
       if (asking.signal.aborted) return;
       this.attention = attention;
     } catch (error) {
       if (!asking.signal.aborted) this.fail(error);
     }
+    if (this.asking === asking) this.computing = null;
+  }
+
+  /** Ends what the page computes; what was seen before stays, and is what is chosen again. */
+  stopComputing(): void {
+    this.asking?.abort();
+    this.computing = null;
+    if (this.attention) this.place.index = this.attention.index;
   }
 
   fail(error: unknown): void {
@@ -243,14 +287,40 @@ export class App {
 
   /** The address that brings this back. */
   link(): string {
+    return writeLink(this.whole());
+  }
+
+  /** What is seen, with the text: an exported page has its own; the server must be told which. */
+  whole(): Place {
     const place = $state.snapshot(this.place);
-    // An exported page has its text; the server must be told which.
-    place.text = this.source && !this.source.offline ? this.source.description.text : null;
-    return writeLink(place);
+    const source = this.server;
+    const text = source?.description.text ?? null;
+    const long = text !== null && text.length > SHORT_TEXT;
+    return { ...place, text: long ? null : text, trace: long ? source!.id : null };
   }
 
   /** The page's own server, where there is one. */
   get server(): server.ServerSource | null {
     return this.source instanceof server.ServerSource ? this.source : null;
+  }
+}
+
+/** Texts that this tab has seen, by the names that links give them: a server that was started again has them no more. */
+const SEEN = 'lookback-text-';
+
+function remember(trace: string, text: string, interventions: Interventions): void {
+  if (text.length <= SHORT_TEXT) return;
+  try {
+    sessionStorage.setItem(SEEN + trace, JSON.stringify({ text, interventions }));
+  } catch {
+    // No room: the link is good as long as the server has the text.
+  }
+}
+
+function recall(trace: string): { text: string; interventions: Interventions } | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(SEEN + trace) ?? 'null') as { text: string; interventions: Interventions } | null;
+  } catch {
+    return null;
   }
 }

@@ -1,22 +1,35 @@
 // A trace that is within the page: weights are recomputed from its queries, keys and log-sum-exps.
 
-import { type TokenAttentionQuery, type TokenAttention, type Description, type HeadAttention, type HeadId, type Source, type TileKey, allHeads } from './types';
-import { SIDE, tileArea } from './tiles';
+import { KeptWord } from './kept';
+import { visible } from './mask';
+import { Numbers, bytesOf } from './numbers';
+import { tileArea } from './tiles';
+import {
+  type Description,
+  type HeadAttention,
+  type HeadId,
+  type Mask,
+  type Source,
+  type TileKey,
+  type TokenAttention,
+  type TokenAttentionQuery,
+  allHeads,
+  sameHead,
+  writeHead,
+} from './types';
+import { Work } from './work';
 
 interface LayerMeta {
   scale: number;
-  mask: { kind: 'none' | 'causal' | 'window'; window?: number; offset?: number };
+  mask: Mask;
   soft_cap?: number;
   sinks?: number[];
   alibi?: number[];
 }
 
-interface Tensor {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
-}
+type Range = readonly [number, number];
 
+/** A head's numbers, which are there until another head's are asked for. */
 interface Head {
   q: Float32Array;
   k: Float32Array;
@@ -27,50 +40,44 @@ interface Head {
   cut: Set<string>;
 }
 
-/** All numbers of 16 bits, as f32. */
-function halves(): Float32Array {
-  const table = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
-    const sign = bits & 0x8000 ? -1 : 1;
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    if (exponent === 0) table[bits] = sign * 2 ** -24 * fraction;
-    else if (exponent === 31) table[bits] = fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    else table[bits] = sign * 2 ** (exponent - 25) * (1024 + fraction);
-  }
-  return table;
-}
-
-export function bytesOf(base64: string): Uint8Array {
-  const binary = atob(base64);
-  const bytes = new Uint8Array(binary.length);
-  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
-  return bytes;
+/** What a pass over some heads found of one unit: of each head its row, and the means of its columns. */
+interface Pass {
+  rows: Map<string, Float64Array>;
+  /** For each query, its weight on the unit, and that on what is excluded. */
+  on: Float64Array;
+  hidden: Float64Array;
 }
 
 export class FileSource implements Source {
   readonly offline = true;
-  private readonly tensors: Record<string, Tensor>;
-  private readonly start: number;
+  readonly kept: HeadId[];
+  private readonly numbers: Numbers;
   private readonly layers: LayerMeta[];
   private readonly cuts: { layer: number; head: number; i: number; j: number }[];
-  private readonly table = halves();
+  /** Where each head stands in the file. */
+  private readonly places = new Map<string, HeadId>();
   private last: { id: HeadId; head: Head } | null = null;
+  /** Room for one head's queries and one's keys, so that a pass over all heads takes none for each. */
+  private readonly room = { q: new Float32Array(0), k: new Float32Array(0), keys: '' };
 
   constructor(
     readonly description: Description,
-    private readonly file: Uint8Array<ArrayBuffer>,
+    file: Uint8Array<ArrayBuffer>,
+    private readonly words: Uint8Array<ArrayBuffer>,
   ) {
-    const view = new DataView(file.buffer);
-    const length = Number(view.getBigUint64(0, true));
-    this.start = 8 + length;
-    const header = JSON.parse(new TextDecoder().decode(file.subarray(8, this.start))) as Record<string, unknown>;
-    const metadata = header.__metadata__ as Record<string, string>;
-    this.layers = JSON.parse(metadata.layers ?? '[]') as LayerMeta[];
-    const edits = JSON.parse(metadata.edits ?? '{}') as { cut?: FileSource['cuts'] };
+    this.numbers = new Numbers(file);
+    this.layers = JSON.parse(this.numbers.metadata.layers ?? '[]') as LayerMeta[];
+    const edits = JSON.parse(this.numbers.metadata.edits ?? '{}') as { cut?: FileSource['cuts'] };
     this.cuts = edits.cut ?? [];
-    delete header.__metadata__;
-    this.tensors = header as Record<string, Tensor>;
+    this.kept = description.kept?.heads ?? allHeads(description);
+    // The file's layers are those that have a head that is kept, and its heads those of each.
+    const layers = [...new Set(this.kept.map((id) => id.layer))];
+    const count = new Map<number, number>();
+    for (const id of this.kept) {
+      const head = count.get(id.layer) ?? 0;
+      count.set(id.layer, head + 1);
+      this.places.set(writeHead(id), { layer: layers.indexOf(id.layer), head });
+    }
   }
 
   /** The trace that the page holds, if it holds one. */
@@ -78,81 +85,50 @@ export class FileSource implements Source {
     const description = document.getElementById('description')?.textContent;
     const trace = document.getElementById('trace');
     if (!description || !trace) return null;
-    const bytes = bytesOf(trace.textContent ?? '') as Uint8Array<ArrayBuffer>;
+    const words = document.getElementById('words');
+    const source = new FileSource(JSON.parse(description) as Description, bytesOf(trace.textContent ?? ''), bytesOf(words?.textContent ?? ''));
     trace.remove();
-    return new FileSource(JSON.parse(description) as Description, bytes);
+    words?.remove();
+    return source;
   }
 
-  async tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention> {
-    const d = this.description;
-    const units = query.unit === 'word' ? d.words.map((w) => [w[2], w[3]] as const) : d.tokens.map((_, t) => [t, t + 1] as const);
-    const own = units[query.index];
-    if (!own) throw new Error('there is no such word');
-    const all = allHeads(d);
-    const chosen = query.heads.length > 0 ? query.heads : all;
-    const isChosen = new Set(chosen.map((id) => `${id.layer}.${id.head}`));
-    const mean = new Float64Array(d.n);
-    const rows: Float64Array[] = [];
-    for (const id of all) {
-      const row = this.meanRow(this.head(id), own);
-      rows.push(row);
-      if (isChosen.has(`${id.layer}.${id.head}`)) for (let j = 0; j < d.n; j++) mean[j]! += row[j]! / chosen.length;
-      await breath(signal);
+  async tokenAttention(
+    query: TokenAttentionQuery,
+    signal: AbortSignal,
+    onProgress: (done: number, of: number) => void,
+  ): Promise<TokenAttention> {
+    const isKept = (id: HeadId) => this.places.has(writeHead(id));
+    const partial = this.description.kept !== undefined;
+    // What is kept as an answer need not be computed, and may be of heads that cannot be.
+    if (partial && query.unit === 'word' && query.above === null && !(query.heads.length > 0 && query.heads.every(isKept))) {
+      const word = KeptWord.of(this.description, query.index, this.words);
+      if (word) return word.answer(query);
     }
-    const prefix = d.prefix.length;
-    const given = units.map((range) => sum(mean, range));
-    const aside = given.flatMap((weight, unit) =>
-      query.above !== null && unit !== query.index && units[unit]![0] >= prefix && weight > query.above ? [unit] : [],
-    );
-    const holds = (unit: number) => units[unit]![1] <= prefix || aside.includes(unit);
-    const mass = (row: Float64Array) => sum(row, [0, prefix]) + aside.reduce((all, unit) => all + sum(row, units[unit]!), 0);
-    const learned = (id: HeadId, row: Float64Array) => (this.layers[id.layer]?.sinks ? Math.max(0, 1 - sum(row, [0, d.n])) : 0);
-    const ranked = all.map((id, at): HeadAttention => {
-      const row = rows[at]!;
-      const most = units
-        .map((range, index) => ({ index, weight: sum(row, range) }))
-        .filter(({ index, weight }) => index !== query.index && weight > 0 && !holds(index))
-        .sort((a, b) => b.weight - a.weight || a.index - b.index)
-        .slice(0, 3);
-      const score = query.target !== null ? sum(row, units[query.target]!) : (most[0]?.weight ?? 0);
-      return { ...id, hidden: mass(row) + learned(id, row), on_itself: sum(row, own), score, most };
-    });
-    ranked.sort((a, b) => b.score - a.score || a.layer - b.layer || a.head - b.head);
-    const learned_sink = all.reduce(
-      (total, id, at) => total + (isChosen.has(`${id.layer}.${id.head}`) ? learned(id, rows[at]!) / chosen.length : 0),
-      0,
-    );
-    const hidden = mass(mean) + learned_sink;
-    const kept = given.reduce((total, weight, unit) => total + (holds(unit) ? 0 : weight), 0);
-    const columns = await this.received(chosen, own, [[0, prefix], ...aside.map((unit) => units[unit]!)], signal);
-    const means = (values: Float64Array) =>
-      units.map((range, unit) => (unit === query.index ? 0 : sum(values, range) / (range[1] - range[0])));
-    return {
-      index: query.index,
-      heads_averaged: chosen.length,
-      given,
-      hidden,
-      learned_sink,
-      other: Math.max(0, sum(mean, [0, d.n]) - mass(mean) - kept),
-      set_aside: aside,
-      received: means(columns.on),
-      received_hidden: means(columns.hidden),
-      ranked,
-    };
+    const chosen = query.heads.filter(isKept);
+    const answer = await this.compute({ ...query, heads: chosen.length > 0 ? chosen : this.kept }, new Work(signal, onProgress));
+    if (!partial) return answer;
+    const of = chosen.length > 0 ? 'chosen heads' : `${this.kept.length} heads`;
+    return chosen.length > 0 && chosen.length === query.heads.length
+      ? answer
+      : { ...answer, note: `The mean of the ${of} that this file keeps, of ${allHeads(this.description).length}.` };
   }
 
   async tile(key: TileKey, signal: AbortSignal): Promise<Float32Array> {
-    const head = this.head(key.head);
+    let head = this.head(key.head);
     const { rows, cols, height, width, cell } = tileArea(this.description.n, key);
     const cells = new Float32Array(height * width);
+    const work = new Work(signal);
     for (let i = rows[0]; i < rows[1]; i++) {
       const line = Math.floor((i - rows[0]) / cell) * width;
-      for (let j = cols[0]; j < cols[1]; j++) {
+      const [from, to] = seen(head.layer.mask, i, cols);
+      for (let j = from; j < to; j++) {
         const weight = weightOf(head, i, j);
         const at = line + Math.floor((j - cols[0]) / cell);
         cells[at] = key.pool === 'max' ? Math.max(cells[at]!, weight) : cells[at]! + weight;
       }
-      if (i % SIDE === 0) await breath(signal);
+      await work.turn();
+      // Another question may have had its turn, and its head the room.
+      head = this.head(key.head);
     }
     if (key.pool === 'mean' && cell > 1) {
       const side = (at: number, range: readonly [number, number]) => Math.min(cell, range[1] - range[0] - at * cell);
@@ -163,90 +139,165 @@ export class FileSource implements Source {
   }
 
   async weight(id: HeadId, query: number, key: number): Promise<number> {
-    return Math.fround(weightOf(this.head(id), query, key));
+    const head = this.head(id);
+    if (!visible(head.layer.mask, [query, query + 1], [key, key + 1])) return 0;
+    return Math.fround(weightOf(head, query, key));
   }
 
-  private async received(chosen: HeadId[], own: readonly [number, number], aside: (readonly [number, number])[], signal: AbortSignal) {
-    const n = this.description.n;
-    const on = new Float64Array(n);
-    const hidden = new Float64Array(n);
+  /** What `TokenAttention` of the library computes, over the heads that are kept. */
+  private async compute(query: TokenAttentionQuery, work: Work): Promise<TokenAttention> {
+    const d = this.description;
+    const units = query.unit === 'word' ? d.words.map((w) => [w[2], w[3]] as const) : d.tokens.map((_, t) => [t, t + 1] as const);
+    const own = units[query.index];
+    if (!own) throw new Error('there is no such word');
+    const prefix = d.prefix.length;
+    const chosen = query.heads;
+    const { rows, on, hidden: onPrefix } = await this.pass(own, chosen, prefix > 0 ? [[0, prefix]] : [], this.kept, work);
+    const mean = new Float64Array(d.n);
     for (const id of chosen) {
-      const head = this.head(id);
-      for (let i = 0; i < n; i++) {
-        for (let j = own[0]; j < own[1]; j++) on[i]! += weightOf(head, i, j) / chosen.length;
-        for (const [from, to] of aside) for (let j = from; j < to; j++) hidden[i]! += weightOf(head, i, j) / chosen.length;
-      }
-      await breath(signal);
+      const row = rows.get(writeHead(id))!;
+      for (let j = 0; j < d.n; j++) mean[j]! += row[j]! / chosen.length;
     }
-    return { on, hidden };
+    const given = units.map((range) => sum(mean, range));
+    const excluded = given.flatMap((weight, unit) =>
+      query.above !== null && unit !== query.index && units[unit]![0] >= prefix && weight > query.above ? [unit] : [],
+    );
+    const isExcluded = new Set(excluded);
+    const holds = (unit: number) => units[unit]![1] <= prefix || isExcluded.has(unit);
+    const mass = (row: Float64Array) => sum(row, [0, prefix]) + excluded.reduce((all, unit) => all + sum(row, units[unit]!), 0);
+    const learned = (id: HeadId, row: Float64Array) => (this.layerOf(id).sinks ? Math.max(0, 1 - sum(row, [0, d.n])) : 0);
+    if (excluded.length > 0) {
+      const more = await this.pass(null, chosen, excluded.map((unit) => units[unit]!), chosen, work);
+      for (let i = 0; i < d.n; i++) onPrefix[i]! += more.hidden[i]!;
+    }
+    const ranked = this.kept.map((id): HeadAttention => {
+      const row = rows.get(writeHead(id))!;
+      const most = largest(units, row, (unit) => unit === query.index || holds(unit));
+      const score = query.target !== null ? sum(row, units[query.target]!) : (most[0]?.weight ?? 0);
+      return { ...id, hidden: mass(row) + learned(id, row), on_itself: sum(row, own), score, most };
+    });
+    ranked.sort((a, b) => b.score - a.score || a.layer - b.layer || a.head - b.head);
+    const learned_sink = chosen.reduce((total, id) => total + learned(id, rows.get(writeHead(id))!) / chosen.length, 0);
+    const inUnits = given.reduce((total, weight, unit) => total + (holds(unit) ? 0 : weight), 0);
+    const means = (values: Float64Array) =>
+      units.map((range, unit) => (unit === query.index ? 0 : sum(values, range) / (range[1] - range[0])));
+    return {
+      index: query.index,
+      heads_averaged: chosen.length,
+      given,
+      hidden: mass(mean) + learned_sink,
+      learned_sink,
+      other: Math.max(0, sum(mean, [0, d.n]) - mass(mean) - inUnits),
+      excluded,
+      received: means(on),
+      received_hidden: means(onPrefix),
+      ranked,
+    };
   }
 
-  private meanRow(head: Head, own: readonly [number, number]): Float64Array {
-    const row = new Float64Array(this.description.n);
-    for (let i = own[0]; i < own[1]; i++)
-      for (let j = 0; j < row.length; j++) row[j]! += weightOf(head, i, j) / (own[1] - own[0]);
-    return row;
+  /** Goes once over `heads`: the mean row of the tokens `own` of each, and of `chosen` ones the columns. */
+  private async pass(own: Range | null, chosen: HeadId[], excluded: Range[], heads: HeadId[], work: Work): Promise<Pass> {
+    const n = this.description.n;
+    const isChosen = new Set(chosen.map(writeHead));
+    const pass: Pass = { rows: new Map(), on: new Float64Array(n), hidden: new Float64Array(n) };
+    for (const [at, id] of heads.entries()) {
+      const head = this.head(id);
+      if (own) pass.rows.set(writeHead(id), meanRow(head, own, n));
+      if (isChosen.has(writeHead(id))) {
+        if (own) addColumns(head, own, pass.on, 1 / chosen.length);
+        for (const range of excluded) addColumns(head, range, pass.hidden, 1 / chosen.length);
+      }
+      await work.turn(at + 1, heads.length);
+    }
+    return pass;
+  }
+
+  private layerOf(id: HeadId): LayerMeta {
+    return this.layers[this.places.get(writeHead(id))!.layer]!;
   }
 
   private head(id: HeadId): Head {
-    if (this.last && this.last.id.layer === id.layer && this.last.id.head === id.head) return this.last.head;
-    const layer = this.layers[id.layer]!;
-    const heads = this.tensors[`layers.${id.layer}.q`]!.shape[0]!;
-    const kvHeads = this.tensors[`layers.${id.layer}.k`]!.shape[0]!;
+    if (this.last && sameHead(this.last.id, id)) return this.last.head;
+    const place = this.places.get(writeHead(id));
+    if (!place) throw new Error('this file does not keep that head');
+    const { numbers, room } = this;
+    const name = (what: string) => `layers.${place.layer}.${what}`;
+    const layer = this.layers[place.layer]!;
+    const [heads, n, dK] = numbers.shape(name('q')) as [number, number, number];
+    const kvHead = Math.floor(place.head / (heads / numbers.shape(name('k'))[0]!));
+    if (room.q.length !== n * dK) [room.q, room.k, room.keys] = [new Float32Array(n * dK), new Float32Array(n * dK), ''];
+    // Heads that share keys follow each other: the keys are there already.
+    const keys = `${place.layer}.${kvHead}`;
+    const k = room.keys === keys ? this.last!.head.k : numbers.read(name('k'), kvHead, room.k);
+    room.keys = keys;
+    const cut = this.cuts.filter((c) => c.layer === place.layer && c.head === place.head);
     const head: Head = {
-      q: this.numbers(`layers.${id.layer}.q`, id.head),
-      k: this.numbers(`layers.${id.layer}.k`, Math.floor(id.head / (heads / kvHeads))),
-      lse: this.numbers(`layers.${id.layer}.lse`, id.head),
-      dK: this.tensors[`layers.${id.layer}.q`]!.shape[2]!,
+      q: numbers.read(name('q'), place.head, room.q),
+      k,
+      lse: numbers.read(name('lse'), place.head, room.q),
+      dK,
       layer,
-      slope: layer.alibi?.[id.head] ?? 0,
-      cut: new Set(this.cuts.filter((c) => c.layer === id.layer && c.head === id.head).map((c) => `${c.i},${c.j}`)),
+      slope: layer.alibi?.[place.head] ?? 0,
+      cut: new Set(cut.map((c) => `${c.i},${c.j}`)),
     };
     this.last = { id, head };
     return head;
   }
-
-  /** One head's part of a tensor, as f32. */
-  private numbers(name: string, head: number): Float32Array {
-    const tensor = this.tensors[name]!;
-    const count = tensor.shape.slice(1).reduce((a, b) => a * b, 1);
-    const size = tensor.dtype === 'F16' ? 2 : 4;
-    const from = this.start + tensor.data_offsets[0] + head * count * size;
-    const bytes = this.file.slice(from, from + count * size).buffer;
-    if (size === 4) return new Float32Array(bytes);
-    return Float32Array.from(new Uint16Array(bytes), (bits) => this.table[bits]!);
-  }
 }
 
-/** exp(score − lse), and 0 where the mask hides the key or the edge was cut. */
+/** The keys of `cols` that query `i` may see. */
+function seen(mask: Mask, i: number, [from, to]: Range): Range {
+  if (mask.kind === 'none') return [from, to];
+  const last = i + (mask.offset ?? 0);
+  const first = mask.kind === 'window' ? last - (mask.window ?? 0) + 1 : from;
+  return [Math.max(from, first), Math.max(Math.max(from, first), Math.min(to, last + 1))];
+}
+
+/** exp(score − lse) of a key that the query may see, and 0 where the edge was cut. */
 function weightOf(head: Head, i: number, j: number): number {
-  const { mask, scale, soft_cap } = head.layer;
-  const ahead = j - i - (mask.offset ?? 0);
-  if (mask.kind !== 'none' && ahead > 0) return 0;
-  if (mask.kind === 'window' && ahead <= -(mask.window ?? 0)) return 0;
   if (head.cut.size > 0 && head.cut.has(`${i},${j}`)) return 0;
+  const { scale, soft_cap, mask } = head.layer;
   const { q, k, dK } = head;
   let dot = 0;
   for (let c = 0, a = i * dK, b = j * dK; c < dK; c++, a++, b++) dot += q[a]! * k[b]!;
   let score = dot * scale;
   if (soft_cap) score = soft_cap * Math.tanh(score / soft_cap);
-  if (head.slope) score -= head.slope * Math.abs(ahead);
+  if (head.slope) score -= head.slope * Math.abs(j - i - (mask.offset ?? 0));
   return Math.exp(score - head.lse[i]!);
+}
+
+/** The mean of some tokens' rows: [N]. */
+function meanRow(head: Head, own: Range, n: number): Float64Array {
+  const row = new Float64Array(n);
+  for (let i = own[0]; i < own[1]; i++) {
+    const [from, to] = seen(head.layer.mask, i, [0, n]);
+    for (let j = from; j < to; j++) row[j]! += weightOf(head, i, j) / (own[1] - own[0]);
+  }
+  return row;
+}
+
+/** Adds, for each query, a part of its weight on some keys. */
+function addColumns(head: Head, keys: Range, to: Float64Array, part: number): void {
+  for (let i = 0; i < to.length; i++) {
+    const [from, end] = seen(head.layer.mask, i, keys);
+    for (let j = from; j < end; j++) to[i]! += part * weightOf(head, i, j);
+  }
+}
+
+/** The three units with the largest weights, without those that are left out. */
+function largest(units: Range[], row: Float64Array, leftOut: (unit: number) => boolean): { index: number; weight: number }[] {
+  const most: { index: number; weight: number }[] = [];
+  for (const [index, range] of units.entries()) {
+    const weight = sum(row, range);
+    if (!(weight > (most.length < 3 ? 0 : most[2]!.weight)) || leftOut(index)) continue;
+    most.splice(most.filter((other) => other.weight >= weight).length, 0, { index, weight });
+    most.length = Math.min(most.length, 3);
+  }
+  return most;
 }
 
 function sum(row: ArrayLike<number>, [from, to]: readonly [number, number]): number {
   let total = 0;
   for (let j = from; j < to; j++) total += row[j]!;
   return total;
-}
-
-let rested = 0;
-
-/** Lets the page answer every now and then, and ends what is not wanted any more. */
-async function breath(signal: AbortSignal): Promise<void> {
-  if (performance.now() - rested > 24) {
-    await new Promise((resolve) => setTimeout(resolve));
-    rested = performance.now();
-  }
-  signal.throwIfAborted();
 }

@@ -1,10 +1,12 @@
-import { type Changes, type HeadId, type Pool, type Scale, type Unit, readHead, writeHead } from './types';
+import { type HeadId, type Interventions, type Pool, type Scale, type Unit, readHead, writeHead } from './types';
 
 export type View = 'text' | 'who' | 'grid' | 'map' | 'steps';
 
 /** Everything that a link brings back. */
 export interface Place {
   text: string | null;
+  /** The server's name of the text and what was changed in the model; stands for both where the text is long. */
+  trace: string | null;
   view: View;
   unit: Unit;
   index: number | null;
@@ -19,9 +21,9 @@ export interface Place {
   map: [number, number, number] | null;
   /** The statistic by which heads are sorted. */
   sort: string;
-  /** What is taken out of the model. */
-  changes: Changes;
-  /** Whom a word may stand for, as it was typed; empty for those that are found. */
+  /** What is changed in the model. */
+  interventions: Interventions;
+  /** The names that a word may refer to, as they were typed; empty for those that are found. */
   candidates: string;
   /** How the text is continued before the model is asked. */
   probe: string;
@@ -29,8 +31,11 @@ export interface Place {
 
 const VIEWS: readonly View[] = ['text', 'who', 'grid', 'map', 'steps'];
 
-/** Changes that a link may hold. */
-const MOST_CHANGES = 512;
+/** Heads and edges that a link may hold. */
+const MOST_INTERVENTIONS = 512;
+
+/** Characters of a text that a link holds itself: it is then good for any server. */
+export const SHORT_TEXT = 400;
 
 function readNumber(text: string | null, most = Number.MAX_SAFE_INTEGER): number | null {
   const value = text === null || text === '' ? Number.NaN : Number(text);
@@ -46,6 +51,7 @@ export function readLink(hash: string): Place {
   const map = (link.get('part') ?? '').split(',').map((part) => readNumber(part));
   return {
     text: link.get('text'),
+    trace: /^[0-9a-f]{16}$/.exec(link.get('trace') ?? '')?.[0] ?? null,
     view,
     unit: link.get('unit') === 'token' ? 'token' : 'word',
     index: index === null ? null : Math.floor(index),
@@ -57,9 +63,9 @@ export function readLink(hash: string): Place {
     scale: link.get('scale') === 'linear' ? 'linear' : 'log',
     map: map.length === 3 && map.every((part) => part !== null) ? (map as [number, number, number]) : null,
     sort: link.get('sort') ?? 'order',
-    changes: {
-      ablate: (link.get('out') ?? '').split(',').filter((name) => readHead(name)).slice(0, MOST_CHANGES),
-      cut: link.getAll('cut').filter((edge) => edge.includes('->')).slice(0, MOST_CHANGES),
+    interventions: {
+      ablate: (link.get('out') ?? '').split(',').filter((name) => readHead(name)).slice(0, MOST_INTERVENTIONS),
+      cut: link.getAll('cut').filter((edge) => edge.includes('->')).slice(0, MOST_INTERVENTIONS),
     },
     candidates: link.get('candidates') ?? '',
     probe: link.get('probe') ?? '',
@@ -83,10 +89,18 @@ export function writeLink(place: Place): string {
   set('scale', place.scale === 'linear' ? 'linear' : null);
   set('part', place.map && place.map.map((part) => +part.toFixed(2)).join(','));
   set('sort', place.sort === 'order' ? null : place.sort);
-  set('out', place.changes.ablate.join(','));
-  for (const edge of place.changes.cut) link.append('cut', edge);
+  // The name of a trace stands for what was changed in the model too.
+  if (place.trace === null) {
+    set('out', place.interventions.ablate.join(','));
+    for (const edge of place.interventions.cut) link.append('cut', edge);
+  }
   set('candidates', place.candidates);
   set('probe', place.probe);
+  set('trace', place.trace);
   set('text', place.text);
   return `#${link}`;
 }
+
+/** What makes another page of it: the browser's Back goes from one to the one before. */
+export const pageOf = ({ text, trace, view, unit, index, heads, head, interventions }: Place): string =>
+  JSON.stringify([text, trace, view, unit, index, heads, head, interventions]);

@@ -1,7 +1,7 @@
 import {
   type TokenAttention,
   type TokenAttentionQuery,
-  type Changes,
+  type Interventions,
   type Description,
   type HeadId,
   type HeadPicture,
@@ -12,6 +12,7 @@ import {
   type Scale,
   type Source,
   type TileKey,
+  allHeads,
   writeHead,
 } from './types';
 import type { Walk } from './walk';
@@ -28,7 +29,7 @@ export interface Session {
 
 export type Status =
   | { state: 'reading'; id: string; done: number; layers: number }
-  | { state: 'ready'; id: string; seconds: number | null; changes: Changes; trace: Description }
+  | { state: 'ready'; id: string; seconds: number | null; interventions: Interventions; trace: Description }
   | { state: 'failed'; id: string; error: string };
 
 export type Generated =
@@ -55,7 +56,7 @@ const body = (value: unknown): RequestInit => ({
 
 export const session = (): Promise<Session> => json('/session');
 
-export const read = (text: string, changes: Changes): Promise<Status> => json('/traces', body({ text, changes }));
+export const read = (text: string, interventions: Interventions): Promise<Status> => json('/traces', body({ text, interventions }));
 
 export const status = (id: string): Promise<Status> => json(`/traces/${id}`);
 
@@ -98,15 +99,34 @@ export async function* generate(options: GenerateOptions, signal: AbortSignal): 
   yield* lines<Generated>(await ask('/generate', { ...body(options), signal }));
 }
 
+/** What an exported page will be. */
+export interface PagePlan {
+  bytes: number;
+  left_out: string | null;
+}
+
+function pageQuery({ word, heads, all }: { word: number | null; heads: HeadId[]; all: boolean }): URLSearchParams {
+  const query = new URLSearchParams();
+  if (all) query.set('all', 'true');
+  else {
+    if (word !== null) query.set('word', `${word}`);
+    if (heads.length > 0) query.set('heads', heads.map(writeHead).join(','));
+  }
+  return query;
+}
+
 export class ServerSource implements Source {
   readonly offline = false;
+  readonly kept: HeadId[];
 
   constructor(
     readonly id: string,
     readonly description: Description,
-    /** What was taken out of the model while it read. */
-    readonly changes: Changes,
-  ) {}
+    /** What was changed in the model while it read. */
+    readonly interventions: Interventions,
+  ) {
+    this.kept = allHeads(description);
+  }
 
   tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention> {
     return json(`/traces/${this.id}/token-attention?${this.tokenAttentionQuery(query)}`, { signal });
@@ -151,17 +171,17 @@ export class ServerSource implements Source {
     }
   }
 
-  /** Whom a word stands for; `onReading` hears how often the text was read. */
-  async who(question: WhoQuestion, onReading: (reading: number) => void, signal: AbortSignal): Promise<WhoAnswer> {
+  /** Which name a word refers to; `onReading` hears how often the text was read. */
+  async who(question: WhoQuestion, onReading: (reading: number, readings: number) => void, signal: AbortSignal): Promise<WhoAnswer> {
     for await (const line of lines<WhoLine>(await ask(`/traces/${this.id}/who`, { ...body(question), signal }))) {
       if ('error' in line) throw new Error(line.error);
       if ('who' in line) return line;
-      onReading(line.reading);
+      onReading(line.reading, line.readings);
     }
     throw new Error('the answer was cut short; ask again');
   }
 
-  /** What comes next under this trace's changes, and without them. */
+  /** What comes next under this trace's interventions, and without them. */
   predict(asked: { probe: string; continuations: string[]; top: number }, signal: AbortSignal): Promise<Prediction> {
     return json(`/traces/${this.id}/predict`, { ...body(asked), signal });
   }
@@ -202,9 +222,14 @@ export class ServerSource implements Source {
     return `${API}/traces/${this.id}/heads/${writeHead(head)}/${file}?${query}`;
   }
 
-  /** Where the page that keeps all of it can be saved from. */
-  page(): string {
-    return `${API}/traces/${this.id}/page.html`;
+  /** Where the page that keeps what is seen can be saved from: the chosen word and heads are among what it keeps. */
+  page(asked: { word: number | null; heads: HeadId[]; all: boolean }): string {
+    return `${API}/traces/${this.id}/page.html?${pageQuery(asked)}`;
+  }
+
+  /** How large that page will be, and what it leaves out. */
+  pagePlan(asked: { word: number | null; heads: HeadId[]; all: boolean }, signal: AbortSignal): Promise<PagePlan> {
+    return json(`/traces/${this.id}/page.json?${pageQuery(asked)}`, { signal });
   }
 
   private tokenAttentionQuery(query: TokenAttentionQuery): URLSearchParams {

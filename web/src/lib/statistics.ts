@@ -31,18 +31,19 @@ const scores = (id: string, name: string, about: string, of: (s: HeadScores) => 
 export const STATISTICS: readonly Statistic[] = [
   picture('entropy', 'entropy', 'How spread a query’s weights are: 0 where all lies on one key.', (p) => p.entropy, (v) => `${v.toFixed(2)} nats`),
   picture('distance', 'mean distance', 'How far back the weight lies on average.', (p) => p.distance, (v) => `${v.toFixed(1)} tokens`),
-  picture('sink', 'sink share', 'Weight that rests on what stands before the text, where nobody else wants it.', (p) => p.sink),
+  picture('sink', 'sink share', 'Weight on the prefix, which acts as the sink; on the first token where there is none.', (p) => p.sink),
   picture('previous', 'previous-token share', 'Weight on the token before, in this text.', (p) => p.previous),
   picture('itself', 'own-token share', 'Weight on the query’s own token.', (p) => p.itself),
   profile('local', 'local share', 'Weight on the last 8 tokens, the query’s own included.', (p) => p.local_share),
   profile('sink_rate', 'sink rate', 'Share of queries with more than 0.3 of their weight on the sink.', (p) => p.sink_rate),
-  profile('special', 'special-token share', 'Weight on special tokens, before the text or within it.', (p) => p.special_share),
+  profile('special', 'special-token share', 'Weight on special tokens, in the prefix or in the text.', (p) => p.special_share),
   profile('value_sink', 'sink’s part by value', 'The sink’s part of what the head moves, each weight times the norm of its value: often far less than its weight.', (p) => p.value_sink_share),
   profile('value_self', 'own token’s part by value', 'The own token’s part of what the head moves.', (p) => p.value_self_share),
   profile('value_previous', 'previous token’s part by value', 'The previous token’s part of what the head moves.', (p) => p.value_previous_share),
   scores('induction', 'induction', 'On random tokens that come twice: weight on what followed the same token the last time.', (s) => s.induction),
   scores('duplicate', 'duplicate token', 'On random tokens that come twice: weight on the same token, one period before.', (s) => s.duplicate),
   scores('previous_random', 'previous token', 'On random tokens, where nothing but position can draw it: weight on the token before.', (s) => s.previous),
+  scores('retrieval', 'retrieval', 'On needles in other texts: the share of an answer’s tokens whose row looks most at the same token in the needle.', (s) => s.retrieval),
   scores('copying', 'copying', 'From the weights alone: whether looking at a token raises that token’s own probability, −1 to 1.', (s) => s.copying),
 ];
 

@@ -15,7 +15,7 @@ export interface Piece {
   text: string;
   /** Which word or token; none between them. */
   unit: number | null;
-  /** Whether it stands before the text. */
+  /** Whether it is of the prefix. */
   prefix: boolean;
 }
 
@@ -43,6 +43,12 @@ export function pieces(d: Description, unit: Unit): Piece[] {
   add(d.text.slice(end), null);
   return out;
 }
+
+/** Letters of scripts that are written from right to left. */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]|[\ud802\ud803\ud83a\ud83b]/;
+
+/** A name that cannot turn the sentence around it: isolated where it is written from right to left. */
+export const isolated = (name: string): string => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
 
 /** What a word or token is called in a sentence. */
 export function unitName(d: Description, unit: Unit, index: number): string {

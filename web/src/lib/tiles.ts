@@ -18,6 +18,12 @@ export function tileArea(n: number, key: TileKey) {
   return { rows, cols, cell, height: Math.ceil((rows[1] - rows[0]) / cell), width: Math.ceil((cols[1] - cols[0]) / cell) };
 }
 
+/** The queries or keys of a tile's cell. */
+export const cellPart = ([from, to]: readonly [number, number], at: number, cell: number): [number, number] => [
+  from + at * cell,
+  Math.min(from + (at + 1) * cell, to),
+];
+
 /** The zoom at which one tile covers all. */
 export const coarsest = (n: number): number => Math.ceil(Math.log2(Math.max(Math.ceil(n / SIDE), 1)));
 

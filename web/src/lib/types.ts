@@ -11,11 +11,23 @@ export interface Description {
   tokens: [number, number, number][];
   /** Start, end, first token, token after the last. */
   words: [number, number, number, number][];
+  /** The word that the page opens with, as the program chooses it. */
+  word?: number | null;
   heads: number[];
-  causal: boolean[];
+  /** For each layer, which keys a query may see. */
+  masks: Mask[];
   qk_dtype: string;
   rounding: number | null;
   edited: boolean;
+  /** What an exported page keeps, where it does not keep everything. */
+  kept?: { heads: HeadId[]; words: number[]; top: number };
+}
+
+/** Key j is seen by query i where j − i ≤ offset and, under a window, j − i > offset − window. */
+export interface Mask {
+  kind: 'none' | 'causal' | 'window';
+  window?: number;
+  offset?: number;
 }
 
 export interface HeadId {
@@ -27,9 +39,9 @@ export type Unit = 'word' | 'token';
 export type Pool = 'max' | 'mean';
 export type Scale = 'linear' | 'log';
 
-/** What is taken out of the model while it reads. */
-export interface Changes {
-  /** Heads without their outputs, as `5.1`. */
+/** What is changed in the model while it reads. */
+export interface Interventions {
+  /** Heads whose outputs are set to zero, as `5.1`. */
   ablate: string[];
   /** Edges that are cut, as `he->Madd@14.8`. */
   cut: string[];
@@ -40,7 +52,7 @@ export interface TokenAttentionQuery {
   index: number;
   /** None is all heads. */
   heads: HeadId[];
-  /** Sets aside every other unit that is given more than this. */
+  /** Excludes every other unit that is given more than this. */
   above: number | null;
   target: number | null;
 }
@@ -59,10 +71,14 @@ export interface TokenAttention {
   hidden: number;
   learned_sink: number;
   other: number;
-  set_aside: number[];
+  excluded: number[];
   received: number[];
   received_hidden: number[];
   ranked: HeadAttention[];
+  /** The head that is shown where none is chosen; none for a token. */
+  default_head?: HeadId | null;
+  /** What an exported page cannot say, in a sentence. */
+  note?: string;
 }
 
 export interface TileKey {
@@ -114,6 +130,8 @@ export interface HeadScores extends HeadId {
   induction: number;
   duplicate: number;
   previous: number;
+  /** None for a model that cannot read the needles' texts. */
+  retrieval: number | null;
   copying: number | null;
 }
 
@@ -122,7 +140,10 @@ export interface Source {
   /** Whether this is an exported page. */
   readonly offline: boolean;
   readonly description: Description;
-  tokenAttention(query: TokenAttentionQuery, signal: AbortSignal): Promise<TokenAttention>;
+  /** Heads of which any weight can be asked. */
+  readonly kept: HeadId[];
+  /** `onProgress` hears of heads done and in all, where the page itself computes. */
+  tokenAttention(query: TokenAttentionQuery, signal: AbortSignal, onProgress: (done: number, of: number) => void): Promise<TokenAttention>;
   /** A tile's cells, row by row. */
   tile(key: TileKey, signal: AbortSignal): Promise<Float32Array>;
   /** One weight, as the trace gives it. */
@@ -147,7 +168,7 @@ export function allHeads(description: Description): HeadId[] {
   );
 }
 
-/** A weight with the hidden ones set aside: weight / (1 − hidden); 0 where they took all. */
+/** A weight with the hidden ones excluded: weight / (1 − hidden); 0 where they took all. */
 export function share(weight: number, hidden: number): number {
   const left = 1 - hidden;
   return left > 2 ** -23 ? weight / left : 0;

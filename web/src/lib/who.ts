@@ -1,11 +1,11 @@
-// Whom a word stands for, and what comes next, as the server gives them (docs/api.md).
+// Which name a word refers to, and what comes next, as the server gives them (docs/api.md).
 
 import type { HeadId } from './types';
 
-/** What a head keeps to over the variants of a text, as the terminal says it. */
-export const HABITS = { name: 'a name', first: 'the first', nearer: 'the nearer', role: 'a role' } as const;
+/** What a head prefers over the variants of a text, as the terminal says it. */
+export const PREFERENCES = { name: 'a name', first: 'the first', nearer: 'the nearer', role: 'a role' } as const;
 
-export type Habit = keyof typeof HABITS;
+export type Preference = keyof typeof PREFERENCES;
 
 export type Row = 'word' | 'last' | 'probe';
 
@@ -17,7 +17,7 @@ export interface WhoQuestion {
   top: number;
 }
 
-export type WhoLine = WhoAnswer | { reading: number; layer: number; layers: number } | { error: string };
+export type WhoLine = WhoAnswer | { reading: number; readings: number; layer: number; layers: number } | { error: string };
 
 export interface WhoAnswer {
   /** The word as an edge names it: `he`, or `he#2`. */
@@ -32,23 +32,28 @@ export interface Who {
   probe: string | null;
   rows: WhoRow[];
   cause: { log_prob: number[]; effects: Effect[] };
-  /** Similarity of raw embeddings with each candidate. */
-  baseline: number[];
+  /** Similarity of raw embeddings with each candidate: softmax(x·x), and of x·x/√d. */
+  baseline: { similarity: number[]; scaled: number[] };
+  /** A verdict, its reason, a caveat. */
   verdict: string[];
+  /** What they rest on. */
+  evidence: string[];
 }
 
 export interface WhoRow {
   from: Row;
-  pooled: HeadReading;
-  heads: (HeadReading & HeadId & { swapped: number[]; keeps_to: Habit })[];
+  all_heads: MeanReading;
+  /** The mean over the heads that answer: of a language model all of them. */
+  answering_heads: MeanReading;
+  heads: (HeadReading & HeadId & { swapped: number[]; prefers: Preference })[];
   controls: {
-    /** A connective or the word itself, turned into another; or the clauses' order. */
-    turn: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
+    /** What was flipped: a connective or the word itself, or the clauses' order. */
+    flip: { kind: 'connective' | 'pronoun'; from: string; to: string } | { kind: 'order' };
     best: HeadId & { meaning: number };
     chance: number;
     consistent: number;
     heads: number;
-    tells_apart: boolean;
+    distinguishes: boolean;
   }[];
 }
 
@@ -58,8 +63,14 @@ export interface HeadReading {
   sink_share: number;
 }
 
+/** The mean over some heads. */
+export interface MeanReading extends HeadReading {
+  /** How many. */
+  heads: number;
+}
+
 export interface Effect {
-  change: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
+  intervention: { kind: 'cut'; heads: HeadId[]; candidate: number } | { kind: 'ablated'; heads: HeadId[] };
   kl: number;
   log_prob_change: number[];
 }

@@ -1,9 +1,11 @@
 //! `export`: one HTML file that keeps the text view and the map of all heads.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use lookback_view::page::Page;
+use lookback_view::page::{Page, PageOptions, Plan};
 use serde::Serialize;
 
 use super::source::{Source, SourceArgs};
@@ -36,7 +38,13 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
     output::check_destination(&args.output, args.force)?;
     let Source { trace, prefix } = Source::open(&args.source, context)?;
     let spinner = Spinner::start(format!("writing {}", args.output.display()));
-    let page = Page::new(&trace, &prefix)?;
+    let plan = Plan::new(&trace, &PageOptions::default(), &AtomicBool::new(false))?;
+    let page = Page::new(
+        &trace,
+        &prefix,
+        &plan,
+        &mut |_, _| ControlFlow::Continue(()),
+    )?;
     output::write_file(&args.output, |file| Ok(page.write(file)?))?;
     spinner.finish();
     let bytes = std::fs::metadata(&args.output)?.len();

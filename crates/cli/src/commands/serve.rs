@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         model: model.clone(),
         trace: None,
         text: text.clone(),
-        changes: args.changes.changes(),
+        interventions: args.changes.changes(),
         prefix: prefix(args),
         limits: Limits::default(),
     };

@@ -7,8 +7,16 @@ use serde::Serialize;
 use super::excluded::Excluded;
 use super::units::Units;
 
-/// How many units are named for each head.
-const NAMED: usize = 3;
+/// How many units are listed for each head where nothing is said.
+const LISTED: usize = 3;
+
+/// How heads are ranked, and what is listed of each.
+pub(super) struct Ranking {
+    /// By the weight on this unit, instead of the largest on any other.
+    pub(super) target: Option<usize>,
+    /// How many units are listed.
+    pub(super) listed: Option<usize>,
+}
 
 /// What one head gives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,7 +50,7 @@ impl HeadAttention {
         excluded: &Excluded,
         (index, head): (usize, HeadId),
         row: &Array1<f32>,
-        target: Option<usize>,
+        ranking: &Ranking,
     ) -> Self {
         let sums = units.sums(row);
         let mut others: Vec<UnitWeight> = (0..units.len())
@@ -55,17 +63,20 @@ impl HeadAttention {
         let heavier = |a: &UnitWeight, b: &UnitWeight| {
             b.weight.total_cmp(&a.weight).then(a.index.cmp(&b.index))
         };
-        if others.len() > NAMED {
-            others.select_nth_unstable_by(NAMED, heavier);
-            others.truncate(NAMED);
+        // At least one is needed for the score.
+        let listed = ranking.listed.unwrap_or(LISTED);
+        if others.len() > listed.max(1) {
+            others.select_nth_unstable_by(listed.max(1), heavier);
+            others.truncate(listed.max(1));
         }
         others.sort_unstable_by(heavier);
         let most = others.first().map_or(0.0, |most| most.weight);
+        others.truncate(listed);
         Self {
             head,
             hidden: excluded.mass(row) + excluded.learned(trace, head, row.sum()),
             on_itself: sums[index],
-            score: target.map_or(most, |target| sums[target]),
+            score: ranking.target.map_or(most, |target| sums[target]),
             most: others,
         }
     }

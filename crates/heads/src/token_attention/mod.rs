@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use excluded::{Excluded, Rule};
+use heads::Ranking;
 pub use heads::{HeadAttention, UnitWeight};
 pub use units::{Unit, Units};
 
@@ -41,6 +42,8 @@ pub struct TokenAttentionOptions {
     pub above: Option<f32>,
     /// Ranks the heads by their weight on this unit, instead of by their largest weight on any other unit.
     pub target: Option<usize>,
+    /// How many units are listed for each head; three where nothing is said.
+    pub listed: Option<usize>,
 }
 
 /// What one unit gives and receives.
@@ -141,11 +144,15 @@ impl TokenAttention {
             .filter(|(u, _)| !excluded.holds(&units, *u))
             .map(|(_, w)| w)
             .sum();
+        let ranking = Ranking {
+            target: options.target,
+            listed: options.listed,
+        };
         let mut ranked: Vec<HeadAttention> = all
             .iter()
             .zip(&rows)
             .map(|(&id, row)| {
-                HeadAttention::new(trace, &units, &excluded, (index, id), row, options.target)
+                HeadAttention::new(trace, &units, &excluded, (index, id), row, &ranking)
             })
             .collect();
         heads::rank(&mut ranked);

@@ -12,12 +12,14 @@ use lookback_model::Interventions;
 use lookback_model::generate::{End, GenerateOptions, Sampling};
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
+use super::error::ApiError;
+use super::request;
 use super::stream::{Lines, lines};
 use crate::NamedModel;
-use crate::reading::Ready;
-use crate::server::App;
-use crate::work::Cancel;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::queue::Cancel;
+use crate::trace_job::Ready;
 
 /// Tokens of one answer at most.
 const MOST_TOKENS: usize = 512;
@@ -68,28 +70,24 @@ pub(super) async fn generate(
     State(app): State<Arc<App>>,
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let asked = super::sent(body)?;
+    let asked = request::sent(body)?;
     if asked.max_tokens == 0 || asked.max_tokens > MOST_TOKENS {
-        return Err(ApiError::bad(format!(
+        return Err(ApiError::invalid(format!(
             "max_tokens is {}; give 1 to {MOST_TOKENS}",
             asked.max_tokens
         )));
     }
-    let model = app
-        .library
-        .model
-        .clone()
-        .ok_or_else(ApiError::needs_model)?;
-    let reading = app.library.find(&asked.trace)?;
-    let ready = reading.get()?;
-    // What was taken out while the text was read stays out while it is continued.
-    let changes = reading.changes.on(&model.model, &ready.encoding())?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
+    let job = app.traces.find(&asked.trace)?;
+    let ready = job.get()?;
+    // What was changed while the text was read is changed while it is continued.
+    let interventions = job.interventions.on(&model.model, &ready.encoding())?;
     let sampling = Sampling {
         temperature: asked.temperature,
         top_p: asked.top_p,
         seed: asked.seed,
     };
-    // What cannot be sampled is refused before the answer begins.
+    // What cannot be sampled is said before the answer begins.
     lookback_model::generate::Sampler::new(sampling)?;
     let options = GenerateOptions {
         max_tokens: asked.max_tokens,
@@ -97,15 +95,15 @@ pub(super) async fn generate(
         stop_tokens: model.model.checkpoint().stop_tokens().to_vec(),
     };
     let (lines, answer) = lines();
-    app.work
-        .stream(move |cancel| write_on(&model, (&ready, &changes), &options, &lines, cancel))
+    app.queue
+        .stream(move |cancel| write_on(&model, (&ready, &interventions), &options, &lines, cancel))
         .await?;
     Ok(answer)
 }
 
 fn write_on(
     model: &NamedModel,
-    (ready, changes): (&Ready, &Interventions),
+    (ready, interventions): (&Ready, &Interventions),
     options: &GenerateOptions,
     lines: &Lines,
     cancel: &AtomicBool,
@@ -127,7 +125,7 @@ fn write_on(
     let line = match model.generate(
         prompt,
         options,
-        &changes.and(&Cancel(cancel)),
+        &interventions.and(&Cancel(cancel)),
         &mut on_token,
     ) {
         Ok(done) => {

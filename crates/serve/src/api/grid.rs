@@ -6,17 +6,18 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::ApiError;
+use super::error::ApiError;
 use super::stream::{Lines, lines};
-use crate::server::App;
+use crate::app::App;
+use crate::failure::Failure;
 
 pub(super) async fn grid(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     let (lines, answer) = lines();
-    app.work
+    app.queue
         .stream(move |cancel| {
             send_layers(ready.trace.layer_count(), &lines, |layer| {
                 ready.layers.pictures(&ready.trace, layer, cancel)
@@ -30,14 +31,14 @@ pub(super) async fn grid(
 pub(super) fn send_layers<T: Serialize>(
     layers: usize,
     lines: &Lines,
-    of_layer: impl Fn(usize) -> Result<Arc<[T]>, ApiError>,
+    of_layer: impl Fn(usize) -> Result<Arc<[T]>, Failure>,
 ) {
     for layer in 0..layers {
         let sent = match of_layer(layer) {
             Ok(heads) => heads.iter().try_for_each(|head| lines.send(head)),
             Err(error) => {
                 // Whoever is gone needs no last line.
-                let _ = lines.send(&serde_json::json!({ "error": error.message() }));
+                let _ = lines.send(&serde_json::json!({ "error": error.to_string() }));
                 return;
             }
         };

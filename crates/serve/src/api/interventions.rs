@@ -1,9 +1,10 @@
-//! What is taken out of the model while it reads, as requests and answers write it.
+//! What is changed in the model while it reads, as requests and answers write it.
 
 use lookback_heads::interventions::NamedInterventions;
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
+use super::error::ApiError;
+use super::request;
 
 /// Heads and edges of one text at most.
 const MOST: usize = 4096;
@@ -17,25 +18,25 @@ pub(super) struct WrittenInterventions {
 }
 
 impl WrittenInterventions {
-    pub(super) fn of(changes: &NamedInterventions) -> Self {
-        let heads = changes.ablate.iter();
+    pub(super) fn of(interventions: &NamedInterventions) -> Self {
+        let heads = interventions.ablate.iter();
         Self {
             ablate: heads
                 .map(|id| format!("{}.{}", id.layer, id.head))
                 .collect(),
-            cut: changes.cut.iter().map(ToString::to_string).collect(),
+            cut: interventions.cut.iter().map(ToString::to_string).collect(),
         }
     }
 
-    /// What they mean; in order and each once, so that the same changes have the same trace.
+    /// What they mean; in order and each once, so that the same interventions have the same trace.
     pub(super) fn read(&self) -> Result<NamedInterventions, ApiError> {
         if self.ablate.len() + self.cut.len() > MOST {
-            return Err(ApiError::bad(format!(
-                "{} changes are asked for; {MOST} are made at most",
+            return Err(ApiError::invalid(format!(
+                "{} interventions are asked for; {MOST} are made at most",
                 self.ablate.len() + self.cut.len()
             )));
         }
-        let heads = self.ablate.iter().map(|name| super::head(name));
+        let heads = self.ablate.iter().map(|name| request::head(name));
         let mut ablate = heads.collect::<Result<Vec<_>, _>>()?;
         ablate.sort_unstable();
         ablate.dedup();

@@ -1,13 +1,17 @@
 //! The interface under `/api/1/`; `docs/api.md` describes it.
 
 mod error;
+mod file;
 mod generate;
 mod grid;
+mod guard;
 mod interventions;
 mod numbers;
+mod page;
 mod picture;
 mod predict;
 mod profiles;
+mod request;
 mod scores;
 mod session;
 mod steps;
@@ -19,20 +23,14 @@ mod who;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::extract::Query;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::{Json, Router};
-use lookback_trace::HeadId;
 
-pub(crate) use error::ApiError;
-
-use crate::server::App;
-use crate::{assets, guard, library};
-
-/// Bytes of a body: a text whose every byte JSON escapes in six, and what stands around it.
-pub(crate) const BODY_BYTES: usize = 6 * library::TEXT_BYTES + 4096;
+use crate::app::App;
+use crate::assets;
+use error::ApiError;
 
 /// Everything that the server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -48,13 +46,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/heads/{head}/map.png", get(picture::map_png))
         .route("/text.svg", get(picture::text_svg))
         .route("/text.png", get(picture::text_png))
-        .route("/page.html", get(picture::page))
+        .route("/page.html", get(page::html))
+        .route("/page.json", get(page::plan))
         .route("/grid", get(grid::grid))
         .route("/profiles", get(profiles::profiles))
         .route("/statistics/{file}", get(profiles::table))
         .route("/who", post(who::who))
         .route("/predict", post(predict::predict))
-        .route("/steps", get(steps::steps));
+        .route("/steps", get(steps::steps))
+        // Names that links and programs of earlier versions may hold.
+        .route("/passports", get(profiles::profiles))
+        .route("/around", get(token_attention::token_attention));
     let api = Router::new()
         .route("/session", get(session::session))
         .route("/traces", post(traces::read))
@@ -71,7 +73,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/1", api)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(DefaultBodyLimit::max(guard::BODY_BYTES))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::guard,
@@ -81,41 +83,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn no_such_path() -> ApiError {
     ApiError::new(
-        axum::http::StatusCode::NOT_FOUND,
+        StatusCode::NOT_FOUND,
         "there is nothing at this path; docs/api.md lists the paths",
     )
 }
 
 async fn no_such_method() -> ApiError {
     ApiError::new(
-        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::METHOD_NOT_ALLOWED,
         "this path does not take that method; docs/api.md lists them",
     )
-}
-
-/// A query as it was asked, or what is wrong with it.
-fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
-    query
-        .map(|Query(asked)| asked)
-        .map_err(|rejection| ApiError::bad(rejection.body_text()))
-}
-
-/// A body as it was sent, or what is wrong with it.
-fn sent<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
-    body.map(|Json(sent)| sent)
-        .map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))
-}
-
-/// One head by its name: `5.10` or `L5H10`.
-fn head(name: &str) -> Result<HeadId, ApiError> {
-    Ok(lookback_heads::head::parse(name)?)
-}
-
-/// Several heads, separated by commas; an empty text is none.
-fn heads(names: &str) -> Result<Vec<HeadId>, ApiError> {
-    names
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(head)
-        .collect()
 }

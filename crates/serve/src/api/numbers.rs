@@ -7,14 +7,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use lookback_trace::HeadId;
+use lookback_view::table::npy;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
-use crate::server::App;
+use super::error::ApiError;
+use super::{file, request, tile};
+use crate::app::App;
 
 /// Weights in one answer at most: 16 MB of numbers.
 const MOST: usize = 1 << 22;
@@ -62,14 +63,14 @@ pub(super) async fn row(
     Path((id, head)): Path<(String, String)>,
     query: Result<Query<Row>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Row { query } = super::asked(query)?;
-    let head = super::head(&head)?;
-    let ready = app.library.find(&id)?.get()?;
+    let Row { query } = request::asked(query)?;
+    let head = request::head(&head)?;
+    let ready = app.traces.find(&id)?.get()?;
     let row = app
-        .work
+        .queue
         .run(move |_| Ok(ready.trace.row(head.layer, head.head, query)?))
         .await?;
-    Ok(super::tile::binary(&row.to_vec()))
+    Ok(tile::binary(&row.to_vec()))
 }
 
 pub(super) async fn json(
@@ -90,7 +91,7 @@ pub(super) async fn json(
         cols: [cols.start, cols.end],
         weights: weights.outer_iter().map(|row| row.to_vec()).collect(),
     };
-    Ok((saved(id, "json", "application/json"), Json(answer)).into_response())
+    Ok(saved(id, "json", "application/json", Json(answer)))
 }
 
 /// One line a weight that is not 0: query, key, weight.
@@ -117,7 +118,7 @@ pub(super) async fn csv(
             cols.start + j
         );
     }
-    Ok((saved(id, "csv", "text/csv; charset=utf-8"), lines).into_response())
+    Ok(saved(id, "csv", "text/csv; charset=utf-8", lines))
 }
 
 /// NumPy's format, version 1.0: f32, little-endian, rows × columns.
@@ -127,39 +128,16 @@ pub(super) async fn npy(
     query: AskedQuery,
 ) -> Result<Response, ApiError> {
     let Weights { id, weights, .. } = weights(&app, (&id, &head), query).await?;
-    let mut file = npy_header(weights.dim());
+    let (rows, cols) = weights.dim();
+    let mut file = npy::header("<f4", &[rows, cols]);
     file.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
-    Ok((saved(id, "npy", "application/octet-stream"), file).into_response())
+    Ok(saved(id, "npy", "application/octet-stream", file))
 }
 
-/// The magic string, the version, the length of the header and the header, padded to a multiple of 64 bytes.
-fn npy_header((rows, cols): (usize, usize)) -> Vec<u8> {
-    let mut header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
-    let unpadded = 10 + header.len() + 1;
-    header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
-    header.push('\n');
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header.as_bytes());
-    file
-}
-
-/// Headers of an answer that is meant to be kept as a file.
-fn saved(
-    id: HeadId,
-    extension: &str,
-    kind: &'static str,
-) -> [(header::HeaderName, HeaderValue); 2] {
-    let name = format!(
-        "attachment; filename=\"weights-L{}H{}.{extension}\"",
-        id.layer, id.head
-    );
-    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
-    [
-        (header::CONTENT_DISPOSITION, name),
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-    ]
+/// The answer as a file.
+fn saved(id: HeadId, extension: &str, kind: &'static str, content: impl IntoResponse) -> Response {
+    let name = format!("weights-L{}H{}.{extension}", id.layer, id.head);
+    file::saved(kind, &name, content)
 }
 
 async fn weights(
@@ -167,22 +145,23 @@ async fn weights(
     (id, head): (&str, &str),
     query: AskedQuery,
 ) -> Result<Weights, ApiError> {
-    let asked = super::asked(query)?;
-    let head = super::head(head)?;
-    let ready = app.library.find(id)?.get()?;
+    let asked = request::asked(query)?;
+    let head = request::head(head)?;
+    let ready = app.traces.find(id)?.get()?;
     let n = ready.trace.n();
     let (rows, cols) = (
         asked.from_row..asked.to_row.unwrap_or(n),
         asked.from_col..asked.to_col.unwrap_or(n),
     );
     if rows.len().saturating_mul(cols.len()) > MOST {
-        return Err(ApiError::bad(format!(
+        return Err(ApiError::invalid(format!(
             "{} × {} weights are more than the {MOST} of one answer; ask for fewer with from_row, to_row, from_col, to_col",
             rows.len(),
             cols.len()
         )));
     }
-    app.work
+    let answer = app
+        .queue
         .run(move |_| {
             let weights = ready
                 .trace
@@ -194,26 +173,6 @@ async fn weights(
                 weights,
             })
         })
-        .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_is_as_numpy_writes_it() {
-        let header = npy_header((3, 1000));
-        assert_eq!(header.len() % 64, 0);
-        assert_eq!(&header[..8], b"\x93NUMPY\x01\x00");
-        assert_eq!(
-            usize::from(header[8]) + 256 * usize::from(header[9]) + 10,
-            header.len()
-        );
-        assert!(
-            header[10..]
-                .starts_with(b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1000), }")
-        );
-        assert_eq!(header.last(), Some(&b'\n'));
-    }
+        .await?;
+    Ok(answer)
 }

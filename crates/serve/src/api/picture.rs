@@ -1,22 +1,22 @@
-//! Pictures of what is seen, and the page that keeps all of it.
+//! Pictures of what is seen.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use lookback_heads::token_attention::TokenAttention;
-use lookback_view::page::Page;
 use lookback_view::png;
 use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, TextOptions, Theme};
 use serde::Deserialize;
 
-use super::{ApiError, token_attention};
-use crate::reading::Ready;
-use crate::server::App;
+use super::error::ApiError;
+use super::file::saved;
+use super::{request, token_attention};
+use crate::app::App;
+use crate::trace_job::Ready;
 
 /// A part of the map.
 #[derive(Deserialize)]
@@ -75,7 +75,7 @@ pub(super) async fn map_png(
 ) -> Result<Response, ApiError> {
     let svg = map(&app, (&id, &head), query).await?;
     let png = app
-        .work
+        .queue
         .run(move |_| Ok(png::render(&svg, png::SCALE)?))
         .await?;
     Ok(saved("image/png", &format!("map-{head}.png"), png))
@@ -97,33 +97,16 @@ pub(super) async fn text_png(
 ) -> Result<Response, ApiError> {
     let svg = text(&app, &id, query).await?;
     let png = app
-        .work
+        .queue
         .run(move |_| Ok(png::render(&svg, png::SCALE)?))
         .await?;
     Ok(saved("image/png", "text.png", png))
 }
 
-/// One file that keeps the text view and the map without a server.
-pub(super) async fn page(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let ready = app.library.find(&id)?.get()?;
-    let page = app
-        .work
-        .run(move |_| {
-            let mut file = Vec::new();
-            Page::new(&ready.trace, &ready.prefix)?.write(&mut file)?;
-            Ok(file)
-        })
-        .await?;
-    Ok(saved("text/html; charset=utf-8", "lookback.html", page))
-}
-
 async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<String, ApiError> {
-    let asked = super::asked(query)?;
-    let head = super::head(head)?;
-    let ready = app.library.find(id)?.get()?;
+    let asked = request::asked(query)?;
+    let head = request::head(head)?;
+    let ready = app.traces.find(id)?.get()?;
     let range = |from, to: Option<usize>| -> Range<usize> { from..to.unwrap_or(ready.trace.n()) };
     let options = MapOptions {
         rows: range(asked.from_row, asked.to_row),
@@ -132,7 +115,8 @@ async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<Str
         scale: asked.scale,
         theme: asked.theme,
     };
-    app.work
+    let answer = app
+        .queue
         .run(move |cancel| {
             Ok(svg::map(
                 &ready.trace,
@@ -142,7 +126,8 @@ async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<Str
                 cancel,
             )?)
         })
-        .await
+        .await?;
+    Ok(answer)
 }
 
 async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError> {
@@ -153,11 +138,12 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
         keep_prefix,
         above,
         theme,
-    } = super::asked(query)?;
+    } = request::asked(query)?;
     let asked = token_attention::Asked::of(unit, index, heads, keep_prefix, above);
     let options = asked.options()?;
-    let ready: Arc<Ready> = app.library.find(id)?.get()?;
-    app.work
+    let ready: Arc<Ready> = app.traces.find(id)?.get()?;
+    let answer = app
+        .queue
         .run(move |cancel| {
             let attention = TokenAttention::new(&ready.trace, index, &options, cancel)?;
             let options = TextOptions {
@@ -172,15 +158,6 @@ async fn text(app: &App, id: &str, query: TextQuery) -> Result<String, ApiError>
                 &options,
             )?)
         })
-        .await
-}
-
-pub(super) fn saved(kind: &'static str, name: &str, content: Vec<u8>) -> Response {
-    let name = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    let name = name.unwrap_or(HeaderValue::from_static("attachment"));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    (headers, content).into_response()
+        .await?;
+    Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! What the model expects behind a text, under the trace's changes and without them.
+//! What the model expects behind a text, under the trace's interventions and without them.
 
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use axum::extract::{Path, State};
 use lookback_heads::prediction::{Prediction, PredictionOptions, predict as predicted};
 use serde::Deserialize;
 
-use super::ApiError;
-use crate::server::App;
-use crate::work::Cancel;
+use super::error::ApiError;
+use super::request;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::queue::Cancel;
 
 /// Continuations, and characters of each and of the probe, at most.
 const MOST_CONTINUATIONS: usize = 16;
@@ -35,15 +37,15 @@ fn default_top() -> usize {
 }
 
 impl Asked {
-    fn check(&self) -> Result<(), ApiError> {
+    fn validate(&self) -> Result<(), ApiError> {
         let long = |text: &String| text.len() > MOST_BYTES;
         if self.continuations.len() > MOST_CONTINUATIONS || self.top > MOST_TOKENS {
-            return Err(ApiError::bad(format!(
+            return Err(ApiError::invalid(format!(
                 "at most {MOST_CONTINUATIONS} continuations and {MOST_TOKENS} next tokens are given"
             )));
         }
         if long(&self.probe) || self.continuations.iter().any(long) {
-            return Err(ApiError::bad(format!(
+            return Err(ApiError::invalid(format!(
                 "a probe and a continuation have at most {MOST_BYTES} bytes"
             )));
         }
@@ -56,32 +58,28 @@ pub(super) async fn predict(
     Path(id): Path<String>,
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Prediction>, ApiError> {
-    let asked = super::sent(body)?;
-    asked.check()?;
-    let model = app
-        .library
-        .model
-        .clone()
-        .ok_or_else(ApiError::needs_model)?;
+    let asked = request::sent(body)?;
+    asked.validate()?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
     if !model.model.has_output_head() {
-        return Err(ApiError::no_predictions());
+        return Err(Failure::NoPredictions.into());
     }
-    let reading = app.library.find(&id)?;
-    let ready = reading.get()?;
+    let job = app.traces.find(&id)?;
+    let ready = job.get()?;
     let options = PredictionOptions {
-        prefix: app.library.prefix.clone(),
+        prefix: app.traces.prefix.clone(),
         probe: Some(asked.probe).filter(|probe| !probe.trim().is_empty()),
         continuations: asked.continuations,
         top: asked.top,
     };
     let prediction = app
-        .work
+        .queue
         .run(move |cancel| {
             let text = &ready.trace.meta().text;
             Ok(predicted(
                 &model.model,
                 text,
-                &reading.changes,
+                &job.interventions,
                 &options,
                 &Cancel(cancel),
             )?)

@@ -10,19 +10,21 @@ use axum::response::Response;
 use lookback_heads::profile::HeadProfile;
 use lookback_view::table::{Kind, of_heads};
 
-use super::ApiError;
+use super::error::ApiError;
+use super::file;
 use super::stream::{Lines, lines};
-use crate::reading::Ready;
-use crate::server::App;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::trace_job::Ready;
 
 /// One head a line, as they are found.
 pub(super) async fn profiles(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     let (lines, answer) = lines();
-    app.work
+    app.queue
         .stream(move |cancel| send(&ready, &lines, cancel))
         .await?;
     Ok(answer)
@@ -46,16 +48,16 @@ pub(super) async fn table(
             format!("there is no table {file:?}; there is heads.parquet, .csv, .json and .npy"),
         ));
     }
-    let kind = Kind::of(name).map_err(|error| ApiError::bad(error.to_string()))?;
+    let kind = Kind::of(name).map_err(|error| ApiError::invalid(error.to_string()))?;
     let content_type = match kind {
         Kind::Json => "application/json",
         Kind::Csv => "text/csv; charset=utf-8",
         Kind::Parquet => "application/vnd.apache.parquet",
         Kind::Npy => "application/octet-stream",
     };
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     let content = app
-        .work
+        .queue
         .run(move |cancel| {
             let mut all: Vec<HeadProfile> = Vec::new();
             for layer in 0..ready.trace.layer_count() {
@@ -64,9 +66,9 @@ pub(super) async fn table(
             let mut content = Vec::new();
             of_heads(&all, |_| ())
                 .write(kind, &mut content)
-                .map_err(|error| ApiError::bad(error.to_string()))?;
+                .map_err(|error| Failure::invalid(error.to_string()))?;
             Ok(content)
         })
         .await?;
-    Ok(super::picture::saved(content_type, &file, content))
+    Ok(file::saved(content_type, &file, content))
 }

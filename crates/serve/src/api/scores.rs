@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::ApiError;
-use crate::scores::{HeadScores, Scores, State as ScoresState};
-use crate::server::App;
+use super::error::ApiError;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::scores::{HeadScores, State as ScoresState};
 
 #[derive(Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -29,12 +30,8 @@ pub(super) async fn state(State(app): State<Arc<App>>) -> Json<Status> {
 pub(super) async fn begin(
     State(app): State<Arc<App>>,
 ) -> Result<(StatusCode, Json<Status>), ApiError> {
-    let model = app
-        .library
-        .model
-        .as_ref()
-        .ok_or_else(ApiError::needs_model)?;
-    Scores::begin(&app, model.model.clone());
+    let model = app.traces.model.as_ref().ok_or(Failure::NeedsModel)?;
+    app.scores.begin(&app.queue, model.model.clone());
     let status = status(&app);
     let code = match status {
         Status::Ready { .. } => StatusCode::OK,
@@ -51,7 +48,7 @@ fn status(app: &App) -> Status {
             heads: heads.to_vec(),
         },
         ScoresState::Failed(error) => Status::Failed {
-            error: error.message().to_owned(),
+            error: error.to_string(),
         },
     }
 }

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::library::TEXT_BYTES;
-use crate::server::App;
+use crate::app::App;
+use crate::trace_cache::TEXT_BYTES;
 
 #[derive(Serialize)]
 pub(super) struct Session<'a> {
@@ -32,7 +32,7 @@ struct ModelInfo<'a> {
 
 pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Response {
     use axum::response::IntoResponse as _;
-    let model = app.library.model.as_ref().map(|named| {
+    let model = app.traces.model.as_ref().map(|named| {
         let config = named.model.config();
         ModelInfo {
             name: &named.name,
@@ -45,7 +45,7 @@ pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Resp
     });
     let session = Session {
         version: env!("CARGO_PKG_VERSION"),
-        trace: &app.library.first().id,
+        trace: &app.traces.first().id,
         model,
         text_bytes: TEXT_BYTES,
     };

@@ -11,8 +11,10 @@ use lookback_heads::{WordName, default_head, interest};
 use lookback_trace::{HeadId, Trace};
 use serde::Deserialize;
 
-use super::ApiError;
-use crate::server::App;
+use super::error::ApiError;
+use super::request;
+use crate::app::App;
+use crate::failure::Failure;
 
 /// Rows and columns of a matrix that are shown.
 const ENTRIES: usize = 8;
@@ -31,25 +33,21 @@ pub(super) async fn steps(
     Path(id): Path<String>,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let asked = super::asked(query)?;
-    let head = asked.head.as_deref().map(super::head).transpose()?;
-    let model = app
-        .library
-        .model
-        .clone()
-        .ok_or_else(ApiError::needs_model)?;
-    let ready = app.library.find(&id)?.get()?;
+    let asked = request::asked(query)?;
+    let head = asked.head.as_deref().map(request::head).transpose()?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
+    let ready = app.traces.find(&id)?.get()?;
     let words = ready.trace.words();
     let word = match asked.word {
         Some(word) if word >= words.len() => {
-            return Err(ApiError::no_such_word(word, words.len()));
+            return Err(Failure::no_such_word(word, words.len()).into());
         }
         // Words that occur more than once are named with their number, and so is one that holds a `#`.
         Some(word) => Some(lookback_heads::label(words, word).parse()?),
         None => None,
     };
     let explanation = app
-        .work
+        .queue
         .run(move |_| {
             let head = match head {
                 Some(head) => head,

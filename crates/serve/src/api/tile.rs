@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use lookback_view::pooled::{self, Pool};
 use serde::Deserialize;
 
-use super::ApiError;
-use crate::server::App;
+use super::error::ApiError;
+use super::request;
+use crate::app::App;
+use crate::failure::Failure;
 use crate::tiles::{Cells, Key, SIDE};
 
 #[derive(Deserialize)]
@@ -33,20 +35,20 @@ pub(super) async fn tile(
         row,
         col,
         pool,
-    } = super::asked(query)?;
+    } = request::asked(query)?;
     let key = Key {
-        head: super::head(&head)?,
+        head: request::head(&head)?,
         zoom,
         row,
         col,
         pool,
     };
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     if let Some(cells) = ready.tiles.get(&key) {
         return Ok(binary(&cells));
     }
     let cells = app
-        .work
+        .queue
         .run(move |cancel| {
             let head = ready.trace.head(key.head.layer, key.head.head)?;
             let rows = covered(key.row, zoom, head.n())?;
@@ -66,10 +68,10 @@ pub(super) async fn tile(
 }
 
 /// The tokens that tile `at` covers.
-fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, ApiError> {
+fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, Failure> {
     let whole = n.div_ceil(SIDE).next_power_of_two().trailing_zeros();
     if zoom > whole {
-        return Err(ApiError::bad(format!(
+        return Err(Failure::invalid(format!(
             "zoom {zoom} is beyond {whole}, where one tile covers all {n} tokens"
         )));
     }
@@ -78,7 +80,7 @@ fn covered(at: usize, zoom: u32, n: usize) -> Result<std::ops::Range<usize>, Api
         .checked_mul(span)
         .filter(|&start| start < n)
         .ok_or_else(|| {
-            ApiError::bad(format!(
+            Failure::invalid(format!(
                 "there is no tile {at}: at zoom {zoom} the {n} tokens have tiles 0 to {}",
                 (n - 1) / span
             ))

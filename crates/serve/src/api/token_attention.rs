@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, Unit};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::ApiError;
-use crate::server::App;
+use super::error::ApiError;
+use super::request;
+use crate::app::App;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +24,14 @@ pub(super) struct Asked {
     keep_prefix: bool,
     above: Option<f32>,
     target: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(flatten)]
+    answer: TokenAttention,
+    /// `excluded` under its name in earlier versions.
+    set_aside: Vec<usize>,
 }
 
 impl Asked {
@@ -48,14 +57,15 @@ impl Asked {
             .above
             .is_some_and(|above| !(0.0..=1.0).contains(&above))
         {
-            return Err(ApiError::bad("above is a weight from 0 to 1"));
+            return Err(ApiError::invalid("above is a weight from 0 to 1"));
         }
         Ok(TokenAttentionOptions {
             unit: self.unit,
-            heads: super::heads(&self.heads)?,
+            heads: request::heads(&self.heads)?,
             keep_prefix: self.keep_prefix,
             above: self.above,
             target: self.target,
+            listed: None,
         })
     }
 }
@@ -64,12 +74,12 @@ pub(super) async fn token_attention(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     query: Result<Query<Asked>, QueryRejection>,
-) -> Result<Json<TokenAttention>, ApiError> {
-    let asked = super::asked(query)?;
+) -> Result<Json<Answer>, ApiError> {
+    let asked = request::asked(query)?;
     let options = asked.options()?;
-    let ready = app.library.find(&id)?.get()?;
+    let ready = app.traces.find(&id)?.get()?;
     let answer = app
-        .work
+        .queue
         .run(move |cancel| {
             Ok(TokenAttention::new(
                 &ready.trace,
@@ -79,5 +89,8 @@ pub(super) async fn token_attention(
             )?)
         })
         .await?;
-    Ok(Json(answer))
+    Ok(Json(Answer {
+        set_aside: answer.excluded.clone(),
+        answer,
+    }))
 }

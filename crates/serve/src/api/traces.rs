@@ -11,17 +11,19 @@ use axum::response::{IntoResponse, Response};
 use lookback_view::page::Description;
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
+use super::error::ApiError;
 use super::interventions::WrittenInterventions;
-use crate::reading::{Reading, State as ReadingState};
-use crate::server::App;
+use super::request;
+use crate::app::App;
+use crate::trace_job::{State as JobState, TraceJob};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Read {
     text: String,
-    #[serde(default)]
-    changes: WrittenInterventions,
+    /// Its name in earlier versions is read too.
+    #[serde(default, alias = "changes")]
+    interventions: WrittenInterventions,
 }
 
 /// Where a text stands.
@@ -36,6 +38,8 @@ enum Status {
     Ready {
         id: String,
         seconds: Option<f64>,
+        interventions: WrittenInterventions,
+        /// The same under its name in earlier versions.
         changes: WrittenInterventions,
         trace: Box<Description>,
     },
@@ -50,10 +54,10 @@ pub(super) async fn read(
     State(app): State<Arc<App>>,
     body: Result<Json<Read>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let read = super::sent(body)?;
-    let reading = app.library.read(read.text, read.changes.read()?, &app)?;
-    let answer = Json(status(&reading));
-    let code = if reading.is_reading() {
+    let read = request::sent(body)?;
+    let job = app.traces.read(read.text, read.interventions.read()?)?;
+    let answer = Json(status(&job));
+    let code = if job.is_reading() {
         StatusCode::ACCEPTED
     } else {
         StatusCode::OK
@@ -66,7 +70,7 @@ pub(super) async fn state(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(Json(status(&*app.library.find(&id)?)).into_response())
+    Ok(Json(status(&*app.traces.find(&id)?)).into_response())
 }
 
 /// Stops reading a text; does nothing where it is read already.
@@ -74,24 +78,25 @@ pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.library.find(&id)?.cancel.store(true, Ordering::Relaxed);
+    app.traces.find(&id)?.cancel.store(true, Ordering::Relaxed);
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn status(reading: &Reading) -> Status {
-    let id = reading.id.clone();
-    match reading.state() {
-        ReadingState::Reading { done, layers } => Status::Reading { id, done, layers },
-        ReadingState::Failed(error) => Status::Failed {
+fn status(job: &TraceJob) -> Status {
+    let id = job.id.clone();
+    match job.state() {
+        JobState::Reading { done, layers } => Status::Reading { id, done, layers },
+        JobState::Failed(error) => Status::Failed {
             id,
-            error: error.message().to_owned(),
+            error: error.to_string(),
         },
-        ReadingState::Ready(ready) => {
+        JobState::Ready(ready) => {
             let trace = Box::new(Description::new(&ready.trace, &ready.prefix));
             Status::Ready {
                 id,
                 seconds: ready.seconds,
-                changes: WrittenInterventions::of(&reading.changes),
+                interventions: WrittenInterventions::of(&job.interventions),
+                changes: WrittenInterventions::of(&job.interventions),
                 trace,
             }
         }

@@ -13,10 +13,12 @@ use lookback_heads::{WordName, label};
 use lookback_model::Hooks;
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
+use super::error::ApiError;
+use super::request;
 use super::stream::{Lines, lines};
 use crate::NamedModel;
-use crate::server::App;
+use crate::app::App;
+use crate::failure::Failure;
 
 /// Heads that are listed and cut at most, candidates at most, and bytes of a probe or a name.
 const MOST_HEADS: usize = 32;
@@ -79,16 +81,12 @@ pub(super) async fn who(
     Path(id): Path<String>,
     body: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, ApiError> {
-    let asked = super::sent(body)?;
-    let model = app
-        .library
-        .model
-        .clone()
-        .ok_or_else(ApiError::needs_model)?;
-    let ready = app.library.find(&id)?.get()?;
+    let asked = request::sent(body)?;
+    let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
+    let ready = app.traces.find(&id)?.get()?;
     let (question, label) = asked.question(&ready.trace)?;
     let options = WhoOptions {
-        prefix: app.library.prefix.clone(),
+        prefix: app.traces.prefix.clone(),
         from: asked.row()?,
         heads: Vec::new(),
         ablate: Vec::new(),
@@ -97,7 +95,7 @@ pub(super) async fn who(
         model_name: model.name.clone(),
     };
     let (lines, answer) = lines();
-    app.work
+    app.queue
         .stream(move |cancel| {
             let line = match answered(&model, &question, &options, &lines, cancel) {
                 Ok(who) => Line::Answer {
@@ -119,18 +117,18 @@ impl Asked {
     /// What is asked, and the word's name.
     fn question(&self, trace: &lookback_trace::Trace) -> Result<(Question, String), ApiError> {
         if self.top > MOST_HEADS || self.candidates.len() > MOST_CANDIDATES {
-            return Err(ApiError::bad(format!(
+            return Err(ApiError::invalid(format!(
                 "at most {MOST_HEADS} heads are listed, and {MOST_CANDIDATES} candidates compared"
             )));
         }
         if self.probe.len() > MOST_BYTES || self.candidates.iter().any(|c| c.len() > MOST_BYTES) {
-            return Err(ApiError::bad(format!(
+            return Err(ApiError::invalid(format!(
                 "a probe and a candidate have at most {MOST_BYTES} bytes"
             )));
         }
         let words = trace.words();
         if self.word >= words.len() {
-            return Err(ApiError::no_such_word(self.word, words.len()));
+            return Err(Failure::no_such_word(self.word, words.len()).into());
         }
         let label = label(words, self.word);
         let named = self.candidates.iter().map(|name| name.parse());
@@ -143,7 +141,7 @@ impl Asked {
             Some(&self.probe),
         )?;
         if question.candidates.len() > MOST_CANDIDATES {
-            return Err(ApiError::bad(format!(
+            return Err(ApiError::invalid(format!(
                 "{} candidates come before this word; name at most {MOST_CANDIDATES} of them",
                 question.candidates.len()
             )));
@@ -156,7 +154,7 @@ impl Asked {
             FromRow::Word => Ok(Row::Word),
             FromRow::Last => Ok(Row::Last),
             FromRow::Probe if self.probe.trim().is_empty() => {
-                Err(ApiError::bad("from probe needs a probe"))
+                Err(ApiError::invalid("from probe needs a probe"))
             }
             FromRow::Probe => Ok(Row::Probe),
         }
@@ -179,7 +177,7 @@ fn answered(
     ask(&model.model, question, options, &progress)
 }
 
-/// Tells how often the text was read, and stops once nobody listens.
+/// Says how often the text was read, and stops once nobody listens.
 struct Progress<'a> {
     run: AtomicUsize,
     runs: AtomicUsize,

@@ -79,10 +79,94 @@ fn coarse_tiles_pool_what_they_say() {
 }
 
 #[test]
+fn tiles_are_the_weights_under_every_mask() {
+    use lookback_trace::TraceMask;
+    for mask in [
+        TraceMask::None,
+        TraceMask::Causal { offset: 60 },
+        TraceMask::Window {
+            window: 70,
+            offset: 0,
+        },
+    ] {
+        let example = Example { mask, ..long(400) };
+        let (server, trace) = (Running::of(&example), trace(&example));
+        let n = trace.n();
+        let description = server.ask("").json()["trace"].clone();
+        assert_eq!(description["masks"][0], serde_json::to_value(mask).unwrap());
+        assert_eq!(
+            description["causal"][0],
+            matches!(mask, TraceMask::Window { .. })
+        );
+        for (zoom, row, col) in [(0, 0, 1), (0, 1, 0), (1, 0, 0)] {
+            let path = format!("/heads/0.1/tile?zoom={zoom}&row={row}&col={col}");
+            let got = server.ask(&path).floats();
+            let (cell, span) = (1 << zoom, 256 << zoom);
+            let part = |at: usize| at * span..(at * span + span).min(n);
+            let all = trace.weights(0, 1, part(row), part(col)).unwrap();
+            let cells = all.dim().1.div_ceil(cell);
+            for (at, &got) in got.iter().enumerate() {
+                let (top, left) = (at / cells * cell, at % cells * cell);
+                let cell = s![
+                    top..(top + cell).min(all.dim().0),
+                    left..(left + cell).min(all.dim().1)
+                ];
+                let expected = all.slice(cell).iter().copied().fold(0.0, f32::max);
+                assert!((got - expected).abs() < 1e-6, "{mask:?} {path} {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_says_how_large_it_will_be_and_what_it_leaves_out() {
+    let example = long(500);
+    let server = Running::of(&example);
+    let plan = server.ask("/page.json").json();
+    let whole = server.ask("/page.html").body.len() as u64;
+    assert!(plan["bytes"].as_u64().unwrap().abs_diff(whole) < 1024);
+    assert!(plan["left_out"].is_null() && plan["heads"].is_null());
+    let asked = "?heads=0.1&words=3,9&top=4";
+    let plan = server.ask(&format!("/page.json{asked}")).json();
+    let chosen = server.ask(&format!("/page.html{asked}")).body.len() as u64;
+    assert!(plan["bytes"].as_u64().unwrap().abs_diff(chosen) < 1024);
+    assert_eq!(plan["heads"], serde_json::json!(["0.1"]));
+    assert_eq!(plan["words"], serde_json::json!([3, 9]));
+    let said = plan["left_out"].as_str().unwrap();
+    assert!(
+        said.starts_with("The page keeps 1 of 2 heads, and 2 of 500 words"),
+        "{said}"
+    );
+    for (asked, says) in [
+        ("?heads=9.9", "there is no head L9H9"),
+        ("?words=x", "no word's number"),
+        ("?words=500", "there is no word 500"),
+        ("?word=500", "there is no word 500"),
+        ("?top=100000", "at most 1000"),
+    ] {
+        server.ask(&format!("/page.json{asked}")).refuses(400, says);
+        server.ask(&format!("/page.html{asked}")).refuses(400, says);
+    }
+}
+
+#[test]
+fn earlier_names_of_paths_and_keys_are_still_there() {
+    let server = Running::of(&Example::default());
+    let new = server.ask("/token-attention?index=9&above=0.2").json();
+    assert_eq!(new, server.ask("/around?index=9&above=0.2").json());
+    assert_eq!(new["set_aside"], new["excluded"]);
+    assert!(!new["excluded"].as_array().unwrap().is_empty());
+    assert_eq!(
+        server.ask("/profiles").text(),
+        server.ask("/passports").text()
+    );
+}
+
+#[test]
 fn what_a_word_gives_is_the_mean_of_its_rows() {
     let example = Example::default();
     let (server, trace) = (Running::of(&example), trace(&example));
-    let answer = server.ask("/around?index=9&heads=1.1").json();
+    let answer = server.ask("/token-attention?index=9&heads=1.1").json();
     let word = trace.words().get(9).unwrap().tokens.clone();
     let rows = trace.weights(1, 1, word.clone(), 0..trace.n()).unwrap();
     for (at, key) in trace.words().iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is asked of a model: whom a word stands for, changed runs, what comes next, and the heads' scores.
+//! What is asked of a model: which name a word refers to, changed runs, what comes next, and the heads' scores.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -26,11 +26,11 @@ static MODEL: LazyLock<NamedModel> = LazyLock::new(|| {
 
 const PROBE: &str = "The one who gets high scores is";
 
-fn serving(changes: NamedInterventions) -> Running {
+fn serving(interventions: NamedInterventions) -> Running {
     let server = Running::serving(ServeOptions {
         model: Some(MODEL.clone()),
         text: SENTENCE.to_owned(),
-        changes,
+        interventions,
         ..ServeOptions::default()
     });
     ready(&server, &server.trace);
@@ -51,9 +51,9 @@ fn ready(server: &Running, id: &str) -> Value {
     }
 }
 
-/// Reads the sentence under changes, and gives the trace's name.
-fn read(server: &Running, changes: &Value) -> String {
-    let body = json!({ "text": SENTENCE, "changes": changes });
+/// Reads the sentence under interventions, and gives the trace's name.
+fn read(server: &Running, interventions: &Value) -> String {
+    let body = json!({ "text": SENTENCE, "interventions": interventions });
     let answer = server
         .post("/api/1/traces", body.to_string().as_bytes())
         .json();
@@ -169,7 +169,12 @@ fn a_changed_run_is_a_trace_of_its_own_and_says_what_was_changed() {
     let id = read(&server, &changes);
     assert_ne!(id, server.trace);
     let state = ready(&server, &id);
+    assert_eq!(state["interventions"], changes);
+    // Under their name in earlier versions they are the same.
     assert_eq!(state["changes"], changes);
+    let body = json!({ "text": SENTENCE, "changes": changes });
+    let earlier = server.post("/api/1/traces", body.to_string().as_bytes());
+    assert_eq!(earlier.json()["id"], json!(id));
     assert_eq!(state["trace"]["edited"], true);
     // Asked again, in another order and twice, it is the same one.
     let again = json!({ "cut": ["he->Madd@13.8", "he->Madd@13.8"], "ablate": ["L9H4", "9.4"] });

@@ -281,6 +281,35 @@ impl Browser {
         (name, std::fs::read(&path).unwrap())
     }
 
+    /// The contrast of what an element writes with what is behind it, as WCAG 2 defines it: 1 to 21.
+    pub(crate) fn contrast(&mut self, selector: &str) -> f64 {
+        const CONTRAST: &str = "(element) => {
+          const context = new OffscreenCanvas(1, 1).getContext('2d');
+          const paint = (color) => { context.fillStyle = color; context.fillRect(0, 0, 1, 1); };
+          const behind = [];
+          for (let e = element; e; e = e.parentElement) behind.unshift(getComputedStyle(e).backgroundColor);
+          behind.forEach(paint);
+          const luminance = () => {
+            const linear = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((c) => {
+              const s = c / 255;
+              return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
+            });
+            return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+          };
+          const ground = luminance();
+          paint(getComputedStyle(element).color);
+          const [dark, light] = [ground, luminance()].sort((a, b) => a - b);
+          return (light + 0.05) / (dark + 0.05);
+        }";
+        let asked = format!("({CONTRAST})(document.querySelector({selector:?}))");
+        self.eval(&asked).as_f64().unwrap()
+    }
+
+    /// Makes the browser so many times slower.
+    pub(crate) fn slow(&mut self, times: u32) {
+        self.call("Emulation.setCPUThrottlingRate", json!({ "rate": times }));
+    }
+
     /// Whether something is wider than the page.
     pub(crate) fn overflows(&mut self) -> bool {
         self.eval("document.documentElement.scrollWidth > innerWidth + 1")

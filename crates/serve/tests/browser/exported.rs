@@ -1,10 +1,26 @@
 //! The page that needs no server.
 
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
 use lookback_heads::example::Example;
-use lookback_trace::{Dtype, SaveOptions, Trace};
-use lookback_view::page::Page;
+use lookback_heads::head;
+use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, share};
+use lookback_trace::{Dtype, HeadId, SaveOptions, Trace, TraceMask};
+use lookback_view::page::{Page, PageOptions, Plan};
 
 use crate::chromium::Browser;
+use crate::page::percent;
+
+/// Writes a page's file.
+fn export(trace: &Trace, options: &PageOptions, file: &Path) {
+    let plan = Plan::new(trace, options, &AtomicBool::new(false)).unwrap();
+    let go_on = &mut |_, _| ControlFlow::Continue(());
+    let page = Page::new(trace, &["<|start|>".to_owned()], &plan, go_on).unwrap();
+    let mut to = std::io::BufWriter::new(std::fs::File::create(file).unwrap());
+    page.write(&mut to).unwrap();
+}
 
 #[test]
 fn the_exported_page_shows_text_and_map_from_its_own_trace() {
@@ -19,10 +35,7 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
     }
     .trace();
     let file = folder.path().join("page.html");
-    Page::new(&trace, &["<|start|>".to_owned()])
-        .unwrap()
-        .write(&mut std::fs::File::create(&file).unwrap())
-        .unwrap();
+    export(&trace, &PageOptions::default(), &file);
     let kept = folder.path().join("trace.safetensors");
     trace
         .save(
@@ -72,5 +85,170 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
     // Nothing was asked of any network.
     let asked = browser.eval("performance.getEntriesByType('resource').length");
     assert_eq!(asked, 0);
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+/// A text of 600 words in many heads, of which the page keeps two and two words.
+fn partial(mask: TraceMask) -> (Trace, PageOptions) {
+    let words = (0..600).map(|at| ["the", "river", "went", "slow"][at % 4]);
+    let trace = Example {
+        text: words.collect::<Vec<_>>().join(" "),
+        layers: 3,
+        heads: 4,
+        mask,
+        ..Example::default()
+    }
+    .trace();
+    let head = |layer, head| HeadId { layer, head };
+    let options = PageOptions {
+        heads: Some(vec![head(0, 1), head(2, 3)]),
+        words: Some(vec![5, 400]),
+        ..PageOptions::default()
+    };
+    (trace, options)
+}
+
+#[test]
+fn a_page_of_chosen_heads_and_words_answers_with_them_and_says_what_it_has_not() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, options) = partial(TraceMask::Causal { offset: 0 });
+    let file = folder.path().join("page.html");
+    export(&trace, &options, &file);
+    let ask = |unit: usize, options: &TokenAttentionOptions| {
+        TokenAttention::new(&trace, unit, options, &AtomicBool::new(false)).unwrap()
+    };
+    // A word that is kept: the library's answer over all heads.
+    browser.open(&format!("file://{}#at=400", file.display()));
+    let expected = ask(400, &TokenAttentionOptions::default());
+    let hidden = percent(expected.hidden);
+    browser.wait(&format!(
+        "document.querySelector('[data-testid=hidden]')?.innerText.startsWith('{hidden}')"
+    ));
+    assert_eq!(
+        browser.eval("document.querySelector('[data-testid=note]')"),
+        serde_json::Value::Null
+    );
+    let first = head::name(expected.ranked[0].head);
+    assert_eq!(browser.text(".heads ol li:first-child b"), first);
+    assert_eq!(
+        browser.eval("document.querySelectorAll('.heads ol li').length"),
+        12
+    );
+    // One of the other heads: its largest weights.
+    let other = expected
+        .ranked
+        .iter()
+        .find(|h| (h.head.layer, h.head.head) == (1, 2))
+        .unwrap();
+    browser.eval("document.querySelector('[data-head=L1H2]').click()");
+    browser.wait_for("[data-testid=note]", "8 largest weights");
+    let unit = other.most[0].index;
+    browser.eval(&format!("document.querySelector(\"[data-unit='{unit}']\").dispatchEvent(new MouseEvent('mouseover', {{ bubbles: true }}))"));
+    browser.wait_for(
+        "[data-testid=says]",
+        &percent(share(other.most[0].weight, other.hidden)),
+    );
+    // Any other word: over the heads that are kept, and so it says.
+    browser.open(&format!("file://{}#at=77", file.display()));
+    let options = TokenAttentionOptions {
+        heads: vec![HeadId { layer: 0, head: 1 }, HeadId { layer: 2, head: 3 }],
+        ..TokenAttentionOptions::default()
+    };
+    let hidden = percent(ask(77, &options).hidden);
+    browser.wait(&format!(
+        "document.querySelector('[data-testid=hidden]')?.innerText.startsWith('{hidden}')"
+    ));
+    browser.wait_for(
+        "[data-testid=note]",
+        "The mean of the 2 heads that this file keeps, of 12",
+    );
+    browser.picture("exported-partial");
+    // Maps are there of these heads.
+    browser.click("#tab-map");
+    browser.wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
+    let heads =
+        browser.eval("[...document.querySelectorAll('.map option')].map((o) => o.value).join()");
+    assert_eq!(heads, "0.1,2.3");
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[test]
+fn an_exported_page_gives_the_trace_s_weights_under_every_mask() {
+    for mask in [
+        TraceMask::None,
+        TraceMask::Causal { offset: 0 },
+        TraceMask::Causal { offset: 40 },
+        TraceMask::Window {
+            window: 25,
+            offset: 0,
+        },
+    ] {
+        let Some(mut browser) = Browser::start() else {
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (trace, options) = partial(mask);
+        let file = folder.path().join("page.html");
+        export(&trace, &options, &file);
+        browser.open(&format!("file://{}#at=300", file.display()));
+        let options = TokenAttentionOptions {
+            heads: options.heads.unwrap(),
+            ..TokenAttentionOptions::default()
+        };
+        let never = AtomicBool::new(false);
+        let expected = TokenAttention::new(&trace, 300, &options, &never).unwrap();
+        // Words before, far before, and after it: what is given, else what is received.
+        for unit in [299, 10, 320, 590] {
+            browser.wait_for("[data-testid=note]", "2 heads");
+            browser.eval(&format!("document.querySelector(\"[data-unit='{unit}']\").dispatchEvent(new MouseEvent('mouseover', {{ bubbles: true }}))"));
+            let (given, received) = (expected.given[unit], expected.received[unit]);
+            let part = match given > 0.0 {
+                true => share(given, expected.hidden),
+                false => share(received, expected.received_hidden[unit]),
+            };
+            let name = ["the", "river", "went", "slow"][unit % 4];
+            browser.wait_for("[data-testid=says]", name);
+            let says = browser.text("[data-testid=says]");
+            let shown: f32 = says
+                .split_once('%')
+                .and_then(|(before, _)| before.rsplit([' ', '<']).next()?.parse().ok())
+                .unwrap_or_else(|| panic!("{says}"));
+            assert!(
+                (shown - 100.0 * part).abs() <= 0.1,
+                "{mask:?} {unit}: {says}, not {part}"
+            );
+        }
+        assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+    }
+}
+
+#[test]
+fn a_page_that_computes_shows_it_goes_on_and_can_be_stopped() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, _) = partial(TraceMask::Causal { offset: 0 });
+    let file = folder.path().join("page.html");
+    export(&trace, &PageOptions::default(), &file);
+    browser.open(&format!("file://{}#at=300", file.display()));
+    browser.wait_for("[data-testid=says]", "keeps");
+    browser.slow(100);
+    // The page's own turns, and what it showed, while an answer is computed.
+    browser.eval(
+        "(() => { window.turns = 0; window.shown = ''; const look = () => { turns++; shown ||= document.querySelector('[data-testid=computing]')?.innerText ?? ''; if (!window.rest) setTimeout(look); }; look(); })()",
+    );
+    browser.eval("document.querySelector(\"[data-unit='500']\").click()");
+    browser.wait("shown.includes('Computing: head')");
+    browser.eval("document.querySelector('[data-testid=computing] button')?.click()");
+    browser.wait("!document.querySelector('[data-testid=computing]')");
+    browser.eval("window.rest = true");
+    browser.slow(1);
+    assert!(browser.eval("turns").as_u64().unwrap() > 1);
+    browser.eval("document.querySelector(\"[data-unit='7']\").click()");
+    browser.wait("document.querySelector(\"[data-unit='7']\").ariaPressed === 'true' && !document.querySelector('[data-testid=computing]')");
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

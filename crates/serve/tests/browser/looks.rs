@@ -15,7 +15,7 @@ fn every_view_fits_in_light_and_dark_wide_and_narrow() {
     };
     for dark in [false, true] {
         page.browser.dark(dark);
-        for (width, height, size) in [(1280, 900, "wide"), (360, 740, "narrow")] {
+        for (width, height, size) in [(1280, 900, "wide"), (390, 844, "narrow")] {
             page.browser.size(width, height);
             for view in ["text", "who", "grid", "map", "steps"] {
                 page.open(&format!("#view={view}&at=9&head=1.1"));

@@ -1,8 +1,12 @@
 //! What needs a model: reading another text, the steps, and continuing a text.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
+
+use lookback_model::Prefix;
+use lookback_model::generate::GenerateOptions;
 
 use crate::page::{Page, percent};
 
@@ -34,6 +38,13 @@ fn the_default_model_reads_walks_and_continues() {
     page.browser.click("#tab-steps");
     page.browser
         .wait("!!document.getElementById('step-residual')");
+    // The head that the program explains where none is named.
+    let chosen = lookback_heads::default_head(&page.trace, &(he..he + 1)).unwrap();
+    let shown = page
+        .browser
+        .eval("document.querySelector('.steps select').value");
+    let shown = lookback_heads::head::parse(shown.as_str().unwrap()).unwrap();
+    assert_eq!(shown, chosen.head);
     let softmax = page.browser.text("#step-softmax");
     assert!(softmax.contains("he"), "{softmax}");
     assert_eq!(
@@ -81,6 +92,21 @@ fn the_default_model_reads_walks_and_continues() {
     assert!(
         grown.contains("The dog chased the cat because it was angry."),
         "{grown}"
+    );
+    // It is what the program writes behind the same prefix.
+    let model = page.model.clone().unwrap();
+    let text = "The dog chased the cat because it was angry.";
+    let encoding = model.tokenizer().encode(text, &Prefix::Declared).unwrap();
+    let options = GenerateOptions {
+        max_tokens: 24,
+        ..GenerateOptions::default()
+    };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let generated = model.generate(&encoding.ids, &options, &(), go_on).unwrap();
+    let expected = model.tokenizer().decode(&generated.tokens, true);
+    assert!(
+        grown.replace('\u{a0}', " ").contains(expected.trim()),
+        "{grown:?} has not {expected:?}"
     );
     page.is_content();
 }

@@ -139,6 +139,11 @@ fn tokens_and_special_tokens_are_seen() {
         .eval("document.querySelectorAll('.text [data-unit]').length");
     assert_eq!(count, page.trace.n());
     assert!(page.browser.text(".text .special").starts_with('['));
+    let about = page.browser.text(".about");
+    assert!(
+        about.contains(&format!("{} tokens with the prefix [", page.trace.n())),
+        "{about}"
+    );
     page.is_content();
 }
 
@@ -163,7 +168,7 @@ fn what_is_above_a_weight_is_excluded_and_said() {
     );
     assert!(expected.excluded.contains(&most));
     page.browser.wait(&format!(
-        "document.querySelector(\"[data-unit='{most}']\")?.classList.contains('aside') === true"
+        "document.querySelector(\"[data-unit='{most}']\")?.classList.contains('excluded') === true"
     ));
     let hidden = page.browser.text("[data-testid=hidden]");
     assert!(hidden.starts_with(&percent(expected.hidden)), "{hidden}");

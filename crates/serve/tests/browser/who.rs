@@ -1,4 +1,4 @@
-//! Whom a word stands for, what is cut and taken out, and what every head does.
+//! Which name a word refers to, what is cut and ablated, and what every head does.
 
 use lookback_heads::example::{Example, SENTENCE};
 use lookback_heads::head;
@@ -62,24 +62,34 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
     page.browser
         .wait("!document.querySelector('[aria-busy=true]')");
     let who = expected(&model);
-    assert_eq!(page.browser.text("[data-testid=verdict]"), who.verdict[0]);
+    assert_eq!(
+        page.browser.text("[data-testid=verdict]"),
+        who.verdict.join(" ")
+    );
     for head in &who.rows[0].heads {
         let row = format!("[data-head={}]", head::name(head.as_is.head));
         for candidate in 0..2 {
             let cell = format!("{row} td:nth-child({}) span", candidate + 2);
-            assert!(
-                (number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001
-            );
+            assert!((number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001);
             let cell = format!("{row} td:nth-child({})", candidate + 4);
             assert!((number(&mut page, &cell) - head.swapped[candidate]).abs() <= 0.0005001);
         }
     }
     page.browser.picture("who");
+    // On a telephone it is as wide as the screen.
+    page.browser.size(390, 844);
+    let wide = "[...document.querySelectorAll('main > *, .who > *')].map((e) => e.getBoundingClientRect().right)";
+    let wide = page.browser.eval(&format!(
+        "Math.max(...{wide}, document.documentElement.scrollWidth)"
+    ));
+    assert!(wide.as_f64().unwrap() <= 390.0, "Who is {wide} px wide");
+    page.browser.picture("who-narrow");
+    page.browser.size(1280, 900);
 
     // One click cuts the edge in every head, and the page shows the run without it.
     page.browser.click("[data-cut='he->Vatsal@all']");
     page.browser
-        .wait_for(".changes", "he → Vatsal cut in all heads");
+        .wait_for(".interventions", "he → Vatsal cut in all heads");
     page.browser
         .wait("!!document.querySelector('[data-moved=Vatsal]')");
     let changes = lookback_heads::interventions::NamedInterventions {
@@ -115,16 +125,17 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
     let link = page.browser.link();
     page.browser.open(&link);
     page.browser
-        .wait_for(".changes", "he → Vatsal cut in all heads");
-    page.browser.wait_for(".changes", "Restore the model");
-    page.browser.click(".changes .main");
-    page.browser.wait("!document.querySelector('.changes')");
+        .wait_for(".interventions", "he → Vatsal cut in all heads");
+    page.browser.wait_for(".interventions", "Restore the model");
+    page.browser.click(".interventions .main");
+    page.browser
+        .wait("!document.querySelector('.interventions')");
     assert!(!page.browser.link().contains("cut="));
     page.is_content();
 }
 
 #[test]
-fn a_head_is_taken_out_with_a_switch_and_put_back() {
+fn a_head_is_ablated_with_a_switch_and_restored() {
     let Some(mut page) = Page::of_model() else {
         return;
     };
@@ -137,7 +148,7 @@ fn a_head_is_taken_out_with_a_switch_and_put_back() {
     let first = page.browser.text("[data-testid=hidden]");
     page.browser.click(&format!(".heads [data-ablate={head}]"));
     page.browser
-        .wait_for(".changes", &format!("without {head}"));
+        .wait_for(".interventions", &format!("{head} ablated"));
     page.browser.wait(&format!(
         "location.hash.includes('out={}')",
         head[1..].replace('H', ".")
@@ -150,8 +161,28 @@ fn a_head_is_taken_out_with_a_switch_and_put_back() {
         "document.querySelector('[data-testid=hidden]').innerText.replace({first:?}, '') !== ''"
     ));
     page.browser.picture("text-without-a-head");
-    page.browser.click(".changes .chips button");
-    page.browser.wait("!document.querySelector('.changes')");
+    // What the switch says can be read, in the list and in the grid, in light and dark.
+    for dark in [false, true] {
+        page.browser.dark(dark);
+        for (tab, place) in [("text", ".heads"), ("grid", ".grid")] {
+            page.browser.click(&format!("#tab-{tab}"));
+            let switch = format!("{place} [data-ablate={head}]");
+            page.browser
+                .wait(&format!("!!document.querySelector('{switch}')"));
+            assert_eq!(page.browser.text(&switch), "Restore");
+            let contrast = page.browser.contrast(&switch);
+            assert!(contrast >= 4.5, "{place}, dark {dark}: {contrast}");
+        }
+        page.browser.picture(&format!(
+            "grid-ablated-{}",
+            if dark { "dark" } else { "light" }
+        ));
+    }
+    page.browser.dark(false);
+    page.browser.click("#tab-text");
+    page.browser.click(".interventions .chips button");
+    page.browser
+        .wait("!document.querySelector('.interventions')");
     page.browser.wait(&format!(
         "document.querySelector('[data-testid=hidden]').innerText === {first:?}"
     ));
@@ -172,6 +203,14 @@ fn heads_are_sorted_by_what_they_do_on_random_repeated_tokens() {
     assert_eq!(page.browser.text(".grid li:first-child b"), "L18H6");
     assert!(number(&mut page, ".grid li:first-child .picture span") > 0.6);
     page.browser.picture("grid-induction");
+    page.browser.eval(
+        "(() => { const s = document.querySelector('[data-testid=sort]'); s.value = 'retrieval'; s.dispatchEvent(new Event('change', { bubbles: true })); })()",
+    );
+    page.browser
+        .wait("location.hash.includes('sort=retrieval')");
+    let first = number(&mut page, ".grid li:first-child .picture span");
+    let last = number(&mut page, ".grid li:last-child .picture span");
+    assert!(first > 0.3 && first > last, "{first} is not above {last}");
     page.is_content();
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Theme;
-use crate::png::FONT_FAMILY;
+use super::style::Theme;
+use crate::fonts::FONT_FAMILY;
 
 /// Width of a paper's column: 84 mm.
 pub(super) const COLUMN: f32 = 840.0;
@@ -69,10 +69,13 @@ impl Canvas {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}mm\" height=\"{}mm\" viewBox=\"0 0 {COLUMN} {height}\" \
              font-family=\"{FONT_FAMILY}, sans-serif\" font-size=\"{FONT}\" xml:space=\"preserve\">\n<title>{}</title>\n\
-             <rect width=\"{COLUMN}\" height=\"{height}\" fill=\"{paper}\"/>\n{}</svg>\n",
+             <rect x=\"-2\" y=\"-2\" width=\"{}\" height=\"{}\" fill=\"{paper}\"/>\n{}</svg>\n",
             COLUMN / 10.0,
             height / 10.0,
             escaped(title),
+            // Beyond the edges: the last pixels of a side are seldom whole, and must not be half of nothing.
+            COLUMN + 4.0,
+            height + 4.0,
             self.body,
         )
     }

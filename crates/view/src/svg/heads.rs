@@ -2,9 +2,9 @@
 
 use lookback_trace::HeadId;
 
-use super::Theme;
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
 use super::shades::{self, SHADES, Shades, number};
+use super::style::Theme;
 use crate::Error;
 use crate::labels;
 

@@ -11,10 +11,10 @@ use ndarray::Array2;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
 use super::shades::{self, SHADES, Shades, number};
-use super::{LOG_DECADES, Scale, Theme};
+use super::style::{LOG_DECADES, Scale, Theme};
 use crate::Error;
 use crate::labels;
-use crate::pooled::{Area, Pool, peak, pooled};
+use crate::pooled::{Area, Pool, peak, pooled, visible};
 
 /// What is drawn, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,10 +131,13 @@ impl Figure {
         place: impl Fn(f32) -> f32,
     ) {
         let mut shades: BTreeMap<usize, String> = BTreeMap::new();
-        let hidden = |row: usize, col: usize| {
-            let last = (area.rows.start + (row + 1) * area.cell).min(area.rows.end) - 1;
-            hides(trace, id, last, area.cols.start + col * area.cell)
+        let part = |range: &Range<usize>, at: usize| {
+            let start = range.start + at * area.cell;
+            start..(start + area.cell).min(range.end)
         };
+        let mask = trace.meta().layers[id.layer].mask;
+        let hidden =
+            |row: usize, col: usize| !visible(mask, &part(&area.rows, row), &part(&area.cols, col));
         for (row, values) in cells.outer_iter().enumerate() {
             let shade = |col: usize| {
                 let value: f32 = values[col];
@@ -149,9 +152,13 @@ impl Figure {
                     .count();
                 if let Some(here) = here {
                     let path = shades.entry(here).or_default();
-                    let [x, y, w, h] = self.rectangle(area, row, col..col + run);
+                    let [left, top, right, bottom] = self.rectangle(area, row, col..col + run);
+                    // Places, not lengths: rounded, a length may end short of where the next rectangle begins.
                     // Writing to a string does not fail.
-                    let _ = write!(path, "M{x:.2} {y:.2}h{w:.2}v{h:.2}h-{w:.2}z");
+                    let _ = write!(
+                        path,
+                        "M{left:.2} {top:.2}H{right:.2}V{bottom:.2}H{left:.2}z"
+                    );
                 }
                 col += run;
             }
@@ -164,6 +171,7 @@ impl Figure {
         }
     }
 
+    /// Left, top, right and bottom of some cells of a row.
     fn rectangle(&self, area: &Area, row: usize, cols: Range<usize>) -> [f32; 4] {
         let tokens = |from: usize, to: usize, len: usize| {
             (
@@ -176,8 +184,8 @@ impl Figure {
         [
             self.left + x0 * self.unit,
             self.top + y0 * self.unit,
-            (x1 - x0) * self.unit,
-            (y1 - y0) * self.unit,
+            self.left + x1 * self.unit,
+            self.top + y1 * self.unit,
         ]
     }
 
@@ -294,17 +302,6 @@ fn title(trace: &Trace, id: HeadId, options: &MapOptions, cell: usize) -> String
     )
 }
 
-/// Whether query `i` and all before it may not see key `j`.
-fn hides(trace: &Trace, id: HeadId, i: usize, j: usize) -> bool {
-    use lookback_trace::TraceMask;
-    match trace.meta().layers[id.layer].mask {
-        TraceMask::None => false,
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => {
-            j as isize > i as isize + offset
-        }
-    }
-}
-
 /// Between two and six round places along a range.
 fn ticks(range: &Range<usize>) -> Vec<usize> {
     let steps =
@@ -321,7 +318,102 @@ fn ticks(range: &Range<usize>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use lookback_heads::example::Example;
+    use lookback_trace::TraceMask;
+    use resvg::tiny_skia::{ColorU8, Pixmap};
+
     use super::*;
+    use crate::png;
+
+    /// A text of so many tokens, read under a mask.
+    fn trace(tokens: usize, mask: TraceMask) -> Trace {
+        Example {
+            text: vec!["to"; tokens - 1].join(" "),
+            layers: 1,
+            heads: 1,
+            mask,
+            ..Example::default()
+        }
+        .trace()
+    }
+
+    /// The map as pixels, and where its cells stand: left, top, pixels a token.
+    fn pixels(trace: &Trace, scale: f32) -> (Pixmap, [f32; 3]) {
+        let options = MapOptions {
+            rows: 0..trace.n(),
+            cols: 0..trace.n(),
+            pool: Pool::Max,
+            scale: Scale::Linear,
+            theme: Theme::Light,
+        };
+        let id = HeadId { layer: 0, head: 0 };
+        let drawing = map(trace, id, &[], &options, &AtomicBool::new(false)).unwrap();
+        let pixels = Pixmap::decode_png(&png::render(&drawing, scale).unwrap()).unwrap();
+        let area = Area {
+            rows: options.rows,
+            cols: options.cols,
+            cell: trace.n().div_ceil(MOST_CELLS),
+        };
+        let figure = Figure::new(&area, &labels::tokens(trace, &[]));
+        let at = [figure.left, figure.top, figure.unit].map(|units| units * scale);
+        (pixels, at)
+    }
+
+    /// Whether a pixel is of the colour scale: the paper is white, and nothing else is drawn between the cells.
+    fn is_cell(color: ColorU8) -> bool {
+        (color.red(), color.green(), color.blue()) != (255, 255, 255)
+    }
+
+    #[test]
+    fn every_pixel_that_a_query_may_see_is_painted_and_no_other() {
+        let window = |window, offset| TraceMask::Window { window, offset };
+        let causal = |offset| TraceMask::Causal { offset };
+        for (tokens, mask) in [
+            (31, causal(0)),
+            (257, causal(0)),
+            (300, causal(0)),
+            (777, causal(0)),
+            (777, causal(-9)),
+            (700, causal(40)),
+            (257, TraceMask::None),
+            (515, TraceMask::None),
+            (300, window(40, 0)),
+            (777, window(100, 0)),
+        ] {
+            let trace = trace(tokens, mask);
+            let n = trace.n();
+            let cell = n.div_ceil(MOST_CELLS);
+            for scale in [png::SCALE, 0.73, 2.0] {
+                let (pixels, [left, top, token]) = pixels(&trace, scale);
+                // Whole pixels of the map: those that its edge cuts belong to nobody.
+                let side = (n as f32 * token) as u32 - 1;
+                let of = |pixel: u32, from: f32| {
+                    let at = (pixel as f32 + 0.5 - from) / token / cell as f32;
+                    // A middle that falls on an edge of two cells belongs to either.
+                    ((at - at.round()).abs() > 0.02).then_some(at as usize)
+                };
+                let part = |at: usize| at * cell..((at + 1) * cell).min(n);
+                for (y, x) in (1..side).flat_map(|y| (1..side).map(move |x| (y, x))) {
+                    let (y, x) = (top.ceil() as u32 + y, left.ceil() as u32 + x);
+                    let (Some(row), Some(col)) = (of(y, top), of(x, left)) else {
+                        continue;
+                    };
+                    let painted = is_cell(pixels.pixel(x, y).unwrap().demultiply());
+                    let seen = visible(mask, &part(row), &part(col));
+                    assert_eq!(painted, seen, "{tokens} {mask:?} ×{scale}: pixel {x}, {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_is_opaque_to_its_edges() {
+        for scale in [png::SCALE, 0.73, 2.0] {
+            let (pixels, _) = pixels(&trace(300, TraceMask::Causal { offset: 0 }), scale);
+            let whole = pixels.pixels().iter().all(|pixel| pixel.alpha() == 255);
+            assert!(whole, "×{scale}");
+        }
+    }
 
     #[test]
     fn ticks_are_round_and_few() {

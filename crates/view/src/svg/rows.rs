@@ -4,7 +4,7 @@ use lookback_heads::head;
 use lookback_trace::{HeadId, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
-use super::{Scale, Theme};
+use super::style::{Scale, Theme};
 use crate::{Error, labels};
 
 /// The row of one token of a text.

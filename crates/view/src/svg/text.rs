@@ -7,7 +7,7 @@ use lookback_heads::token_attention::{TokenAttention, Unit, share};
 use lookback_trace::{HeadId, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
-use super::{Marks, Theme};
+use super::style::{Marks, Theme};
 use crate::Error;
 use crate::labels;
 
@@ -58,10 +58,11 @@ pub fn text(
     let title = title(trace, attention, options, &pieces);
     canvas.text((MARGIN, 1.6 * FONT), Anchor::Start, ink, &title);
     let hidden = format!(
-        "{:.1}% of its weight is set aside; shares are of the rest",
+        "{:.1}% of its weight is excluded; shares are of the rest",
         100.0 * attention.hidden
     );
     canvas.text((MARGIN, 3.0 * FONT), Anchor::Start, lesser, &hidden);
+    let rtl = runs_left(&trace.meta().text);
     let mut at = (MARGIN, 5.2 * FONT);
     for piece in &pieces {
         // Space between words does not begin a line.
@@ -72,7 +73,16 @@ pub fn text(
         if at.0 + advance > COLUMN - MARGIN && at.0 > MARGIN {
             at = (MARGIN, at.1 + LINE);
         }
-        draw(&mut canvas, piece, at, advance, attention.index, &shares);
+        // A text that runs from right to left begins at the right margin.
+        let x = if rtl { COLUMN - at.0 - advance } else { at.0 };
+        draw(
+            &mut canvas,
+            piece,
+            (x, at.1),
+            advance,
+            attention.index,
+            &shares,
+        );
         at.0 += advance;
         if piece.breaks {
             at = (MARGIN, at.1 + LINE);
@@ -81,6 +91,15 @@ pub fn text(
     let bottom = at.1 + 1.6 * LINE;
     legend(&mut canvas, bottom, &shares);
     Ok(canvas.finish(&title, bottom + 2.2 * FONT))
+}
+
+/// Whether the first letter of a text is of a script that is written from right to left.
+fn runs_left(text: &str) -> bool {
+    let first = text.chars().find(|c| c.is_alphabetic());
+    first.is_some_and(|c| {
+        matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
+            || matches!(c, '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+    })
 }
 
 fn draw(
@@ -145,10 +164,10 @@ struct Shares {
 
 impl Shares {
     fn new(attention: &TokenAttention) -> Self {
-        let aside = |unit: &usize| attention.excluded.binary_search(unit).is_ok();
+        let excluded = |unit: &usize| attention.excluded.binary_search(unit).is_ok();
         let given: Vec<f32> = (0..attention.given.len())
             .map(|u| {
-                if u == attention.index || aside(&u) {
+                if u == attention.index || excluded(&u) {
                     0.0
                 } else {
                     share(attention.given[u], attention.hidden)
@@ -267,5 +286,39 @@ fn piece(text: &str, unit: Option<usize>) -> Piece {
         text: labels::elided(&text, MOST_COLUMNS),
         unit,
         breaks,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use lookback_heads::example::Example;
+    use lookback_heads::token_attention::TokenAttentionOptions;
+
+    use super::*;
+
+    #[test]
+    fn an_arabic_text_begins_at_the_right_and_its_full_stop_is_at_the_left() {
+        for (text, first, last) in [
+            ("ذهب الولد إلى البيت.", "ذهب", "."),
+            ("The boy went home.", "The", "."),
+        ] {
+            let trace = Example {
+                text: text.to_owned(),
+                ..Example::default()
+            }
+            .trace();
+            let never = AtomicBool::new(false);
+            let asked = TokenAttentionOptions::default();
+            let attention = TokenAttention::new(&trace, 1, &asked, &never).unwrap();
+            let drawing = super::text(&trace, &attention, &[], &TextOptions::default()).unwrap();
+            let place = |piece: &str| {
+                let end = drawing.find(&format!(">{piece}</text>")).unwrap();
+                let (_, from) = drawing[..end].rsplit_once("<text x=\"").unwrap();
+                from.split_once('"').unwrap().0.parse::<f32>().unwrap()
+            };
+            assert_eq!(place(last) < place(first), text.starts_with('ذ'), "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Table, Values};
+use super::columns::{Table, Values};
 
 pub(super) fn write(table: &Table, out: &mut impl Write) -> io::Result<()> {
     let names = table.columns().iter().map(|column| quoted(column.name()));

@@ -3,7 +3,7 @@
 use lookback_heads::head;
 use lookback_heads::profile::HeadProfile;
 
-use super::Table;
+use super::columns::Table;
 
 /// One row a head, in order: what a text shows. `further` may add columns behind those that tell most.
 ///

@@ -10,7 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
-use super::{Column, Table, Values};
+use super::columns::{Column, Table, Values};
 
 /// Writes one row group: texts as UTF-8 strings, whole numbers as INT64, numbers as DOUBLE that may be null.
 pub(super) fn write(table: &Table, out: &mut (impl Write + Send)) -> Result<(), ParquetError> {

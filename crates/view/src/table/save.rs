@@ -5,7 +5,9 @@ use std::path::Path;
 
 use lookback_trace::write_atomic;
 
-use super::{Error, Table, parquet};
+use super::columns::Table;
+use super::error::Error;
+use super::{csv, npy, parquet};
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,23 @@ impl Table {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// Writes it as comma-separated values ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)), with a header; a number
+    /// that is none is empty.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        csv::write(self, out)
+    }
+
+    /// Writes its columns of numbers as one npy array of f64, \[rows, columns\], row by row. Texts are left out.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_npy(&self, out: &mut impl Write) -> io::Result<()> {
+        npy::write(self, out)
     }
 
     /// Writes it in some form.

@@ -1,5 +1,6 @@
 import { VIRIDIS, place } from '../color';
-import { type Tile, tileArea } from '../tiles';
+import { visible } from '../mask';
+import { type Tile, cellPart, tileArea } from '../tiles';
 import { type Painter, type Scene, shownPixels, tilePart } from './scene';
 
 /** Tiles on a 2D canvas: each is coloured once, and drawn as an image. */
@@ -34,7 +35,7 @@ export class Canvas2dPainter implements Painter {
   }
 
   /** A tile's picture; keys that no query of a cell may see are left blank. */
-  private picture({ n, causal, scale, peak }: Scene, tile: Tile): HTMLCanvasElement {
+  private picture({ n, mask, scale, peak }: Scene, tile: Tile): HTMLCanvasElement {
     const how = `${scale}/${peak}`;
     const known = this.pictures.get(tile);
     if (known?.how === how) return known.canvas;
@@ -47,10 +48,10 @@ export class Canvas2dPainter implements Painter {
     const pixels = new Uint32Array(image.data.buffer);
     const at = place(scale, peak);
     for (let r = 0, i = 0; r < area.height; r++) {
-      const lastQuery = Math.min(area.rows[0] + (r + 1) * area.cell, area.rows[1]) - 1;
+      const rows = cellPart(area.rows, r, area.cell);
       for (let c = 0; c < area.width; c++, i++) {
         const weight = tile.cells[i]!;
-        if (causal && weight === 0 && area.cols[0] + c * area.cell > lastQuery) continue;
+        if (weight === 0 && !visible(mask, rows, cellPart(area.cols, c, area.cell))) continue;
         const [red, green, blue] = VIRIDIS[Math.round(at(weight) * 255)]!;
         pixels[i] = (255 << 24) | (blue << 16) | (green << 8) | red;
       }

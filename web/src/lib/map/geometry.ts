@@ -1,7 +1,8 @@
 // Where the cells of a map stand on the screen.
 
+import { visible } from '../mask';
 import { SIDE } from '../tiles';
-import type { HeadId, Pool, TileKey } from '../types';
+import type { HeadId, Mask, Pool, TileKey } from '../types';
 
 /** Pixels of a token at the closest. */
 export const CLOSEST = 72;
@@ -90,8 +91,8 @@ export class Geometry {
   }
 
   /** Tiles of what is seen, from the middle outwards. */
-  tiles(view: View, of: { head: HeadId; zoom: number; pool: Pool; causal: boolean }): TileKey[] {
-    const { head, zoom, pool, causal } = of;
+  tiles(view: View, of: { head: HeadId; zoom: number; pool: Pool; mask: Mask }): TileKey[] {
+    const { head, zoom, pool, mask } = of;
     const plot = this.plot(view.scale);
     const span = SIDE * 2 ** zoom;
     const part = (from: number, room: number) => {
@@ -99,9 +100,11 @@ export class Geometry {
       const last = Math.floor(Math.min(from + room / view.scale, this.n - 1) / span);
       return Array.from({ length: Math.max(last - first + 1, 1) }, (_, at) => first + at);
     };
+    const tokens = (at: number): [number, number] => [at * span, Math.min((at + 1) * span, this.n)];
     const keys: TileKey[] = [];
     for (const row of part(view.row, plot.height))
-      for (const col of part(view.col, plot.width)) if (!causal || col <= row) keys.push({ head, zoom, row, col, pool });
+      for (const col of part(view.col, plot.width))
+        if (visible(mask, tokens(row), tokens(col))) keys.push({ head, zoom, row, col, pool });
     const middle = this.middle(view);
     const far = (key: TileKey) => Math.hypot(key.row + 0.5 - middle.row / span, key.col + 0.5 - middle.col / span);
     return keys.sort((a, b) => far(a) - far(b));

@@ -1,13 +1,13 @@
 import type { Tile } from '../tiles';
 import { tileArea } from '../tiles';
-import type { Scale } from '../types';
+import type { Mask, Scale } from '../types';
 import type { Margin, Size, View } from './geometry';
 
 /** All that a picture of the map is drawn from. */
 export interface Scene {
   n: number;
-  /** Whether queries see only themselves and what is before them. */
-  causal: boolean;
+  /** Which keys a query may see. */
+  mask: Mask;
   size: Size;
   margin: Margin;
   plot: Size;

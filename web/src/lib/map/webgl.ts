@@ -1,4 +1,5 @@
 import { DECADES, VIRIDIS } from '../color';
+import { reach } from '../mask';
 import { type Tile, tileArea } from '../tiles';
 import { type Painter, type Scene, shownPixels, tilePart } from './scene';
 
@@ -21,8 +22,8 @@ precision highp int;
 uniform highp sampler2D weights;
 uniform lowp sampler2D palette;
 uniform ivec2 cells;
-uniform ivec4 area; // first query, query after the last, first key, tokens of a cell
-uniform bool causal;
+uniform ivec4 area; // first query, first key, number of tokens, tokens of a cell
+uniform ivec2 reach; // the least and the greatest distance ahead at which a key is seen
 uniform bool logarithmic;
 uniform float peak;
 uniform highp vec4 part;
@@ -33,8 +34,9 @@ void main() {
   vec2 at = (vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y) - part.xy) / part.zw;
   ivec2 cell = clamp(ivec2(floor(at * vec2(cells))), ivec2(0), cells - 1);
   float weight = texelFetch(weights, cell, 0).r;
-  int lastQuery = min(area.x + (cell.y + 1) * area.w, area.y) - 1;
-  if (causal && weight == 0.0 && area.z + cell.x * area.w > lastQuery) {
+  ivec2 first = area.yx + cell * area.w; // key, query
+  ivec2 last = min(first + area.w, area.zz) - 1;
+  if (weight == 0.0 && (first.x - last.y > reach.y || last.x - first.y < reach.x)) {
     color = vec4(0.0);
     return;
   }
@@ -57,7 +59,7 @@ export class WebGlPainter implements Painter {
     palette: WebGLTexture,
   ) {
     gl.useProgram(program);
-    const names = ['part', 'canvas', 'weights', 'palette', 'cells', 'area', 'causal', 'logarithmic', 'peak'];
+    const names = ['part', 'canvas', 'weights', 'palette', 'cells', 'area', 'reach', 'logarithmic', 'peak'];
     this.uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)]));
     gl.uniform1i(this.uniforms.weights!, 0);
     gl.uniform1i(this.uniforms.palette!, 1);
@@ -89,7 +91,7 @@ export class WebGlPainter implements Painter {
     const [x, y, w, h] = shownPixels(scene);
     gl.scissor(x, height - y - h, w, h);
     gl.uniform2f(uniforms.canvas!, width, height);
-    gl.uniform1i(uniforms.causal!, Number(scene.causal));
+    gl.uniform2i(uniforms.reach!, ...reach(scene.mask));
     gl.uniform1i(uniforms.logarithmic!, Number(scene.scale === 'log'));
     gl.uniform1f(uniforms.peak!, scene.peak);
     for (const tile of scene.tiles) {
@@ -98,7 +100,7 @@ export class WebGlPainter implements Painter {
       const part = tilePart(scene, tile).map((at) => at * density) as [number, number, number, number];
       gl.uniform4f(uniforms.part!, ...part);
       gl.uniform2i(uniforms.cells!, width, height);
-      gl.uniform4i(uniforms.area!, rows[0], rows[1], cols[0], cell);
+      gl.uniform4i(uniforms.area!, rows[0], cols[0], scene.n, cell);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
   }

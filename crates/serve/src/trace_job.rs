@@ -5,22 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use axum::http::StatusCode;
 use lookback_heads::interventions::NamedInterventions;
 use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions};
 use lookback_trace::Trace;
 
 use crate::NamedModel;
-use crate::api::ApiError;
+use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::tiles::Tiles;
 
 /// A text and how far its reading is.
-pub(crate) struct Reading {
+pub(crate) struct TraceJob {
     pub(crate) id: String,
     pub(crate) text: String,
-    /// What was taken out of the model while it read.
-    pub(crate) changes: NamedInterventions,
+    /// What was changed in the model while it read.
+    pub(crate) interventions: NamedInterventions,
     /// Set by whoever does not want it any more.
     pub(crate) cancel: AtomicBool,
     state: Mutex<State>,
@@ -30,7 +29,7 @@ pub(crate) struct Reading {
     layers: AtomicUsize,
 }
 
-/// Where a reading stands.
+/// How far it is.
 #[derive(Clone)]
 pub(crate) enum State {
     /// Waiting or running: layers done, and in all.
@@ -38,7 +37,7 @@ pub(crate) enum State {
     /// There.
     Ready(Arc<Ready>),
     /// It could not be read.
-    Failed(ApiError),
+    Failed(Failure),
 }
 
 /// A text that was read.
@@ -52,12 +51,12 @@ pub(crate) struct Ready {
     pub(crate) seconds: Option<f64>,
 }
 
-impl Reading {
-    pub(crate) fn new(id: String, text: String, changes: NamedInterventions) -> Self {
+impl TraceJob {
+    pub(crate) fn new(id: String, text: String, interventions: NamedInterventions) -> Self {
         Self {
             id,
             text,
-            changes,
+            interventions,
             cancel: AtomicBool::new(false),
             state: Mutex::new(State::Reading { done: 0, layers: 0 }),
             done: AtomicUsize::new(0),
@@ -67,9 +66,9 @@ impl Reading {
 
     /// A trace that is there already.
     pub(crate) fn ready(id: String, trace: Trace, model: Option<&NamedModel>) -> Self {
-        let mut reading = Self::new(id, trace.meta().text.clone(), NamedInterventions::default());
-        reading.state = Mutex::new(State::Ready(Arc::new(Ready::new(trace, model, None))));
-        reading
+        let mut job = Self::new(id, trace.meta().text.clone(), NamedInterventions::default());
+        job.state = Mutex::new(State::Ready(Arc::new(Ready::new(trace, model, None))));
+        job
     }
 
     /// Where it stands.
@@ -84,14 +83,11 @@ impl Reading {
     }
 
     /// What was read.
-    pub(crate) fn get(&self) -> Result<Arc<Ready>, ApiError> {
+    pub(crate) fn get(&self) -> Result<Arc<Ready>, Failure> {
         match self.state() {
             State::Ready(ready) => Ok(ready),
-            State::Failed(error) => Err(error),
-            State::Reading { .. } => Err(ApiError::new(
-                StatusCode::CONFLICT,
-                "this text is still being read",
-            )),
+            State::Failed(failure) => Err(failure),
+            State::Reading { .. } => Err(Failure::NotReady),
         }
     }
 
@@ -120,7 +116,7 @@ impl Reading {
         *self.lock() = state;
     }
 
-    fn trace(&self, named: &NamedModel, prefix: &Prefix) -> Result<Ready, ApiError> {
+    fn trace(&self, named: &NamedModel, prefix: &Prefix) -> Result<Ready, Failure> {
         let start = Instant::now();
         let model = &named.model;
         let encoding = model.tokenizer().encode(&self.text, prefix)?;
@@ -130,7 +126,7 @@ impl Reading {
             model_name: Some(named.name.clone()),
             model_sha256: Some(named.sha256.clone()),
         };
-        let interventions = self.changes.on(model, &encoding)?;
+        let interventions = self.interventions.on(model, &encoding)?;
         let traced = model.trace(&encoding, &options, &interventions.and(self))?;
         Ok(Ready::new(
             traced.trace,
@@ -144,7 +140,7 @@ impl Reading {
     }
 }
 
-impl Hooks for Reading {
+impl Hooks for TraceJob {
     fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
         self.done.store(done, Ordering::Relaxed);
         self.layers.store(layers, Ordering::Relaxed);

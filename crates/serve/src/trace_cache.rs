@@ -1,17 +1,15 @@
-//! The texts that were read: the latest few, as far as memory allows.
+//! Traces of the texts that were read: the latest few, as far as memory allows.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::StatusCode;
 use lookback_heads::interventions::NamedInterventions;
 use lookback_model::Prefix;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::api::ApiError;
-use crate::reading::Reading;
-use crate::server::App;
+use crate::failure::Failure;
+use crate::trace_job::TraceJob;
 use crate::{Error, NamedModel, ServeOptions};
 
 /// Texts that are kept at most.
@@ -23,45 +21,47 @@ const MOST_BYTES: usize = 256 << 20;
 /// Bytes that a text may have.
 pub(crate) const TEXT_BYTES: usize = 1 << 20;
 
-/// What was read, and what reads.
-pub(crate) struct Library {
+/// The traces, and what makes them.
+pub(crate) struct TraceCache {
     pub(crate) model: Option<NamedModel>,
     pub(crate) prefix: Prefix,
     /// The text that the page begins with.
-    first: Arc<Reading>,
+    first: Arc<TraceJob>,
     /// Whether the first is a trace that was given, which is never dropped.
     given: bool,
     /// The latest last.
-    readings: Mutex<Vec<Arc<Reading>>>,
+    jobs: Mutex<Vec<Arc<TraceJob>>>,
     turn: Arc<Semaphore>,
     /// How many texts may wait, the one being read included.
     waiting: usize,
 }
 
-impl Library {
+impl TraceCache {
     pub(crate) fn new(options: ServeOptions) -> Result<Self, Error> {
         let ServeOptions {
             model,
             trace,
             text,
-            changes,
+            interventions,
             prefix,
             limits,
             ..
         } = options;
         if let (Some(model), Some(trace)) = (&model, &trace) {
-            refuse_other_model(model, trace.meta())?;
+            validate_model(model, trace.meta())?;
         }
         let given = trace.is_some();
         let first = match (trace, &model) {
             (Some(trace), model) => {
                 let meta = trace.meta();
                 let id = identity(&meta.model, &meta.text, &NamedInterventions::default());
-                Reading::ready(id, trace, model.as_ref())
+                TraceJob::ready(id, trace, model.as_ref())
             }
-            (None, Some(model)) => {
-                Reading::new(identity(&model.sha256, &text, &changes), text, changes)
-            }
+            (None, Some(model)) => TraceJob::new(
+                identity(&model.sha256, &text, &interventions),
+                text,
+                interventions,
+            ),
             (None, None) => return Err(Error::Nothing),
         };
         let first = Arc::new(first);
@@ -69,7 +69,7 @@ impl Library {
             model,
             prefix,
             given,
-            readings: Mutex::new(vec![first.clone()]),
+            jobs: Mutex::new(vec![first.clone()]),
             first,
             turn: Arc::new(Semaphore::new(1)),
             waiting: limits.texts,
@@ -77,150 +77,133 @@ impl Library {
     }
 
     /// Begins with the first text, where it is not there yet.
-    pub(crate) fn read_first(&self, app: &Arc<App>) {
+    pub(crate) fn read_first(self: &Arc<Self>) {
         if !self.given {
-            self.begin(self.first.clone(), app);
+            self.begin(self.first.clone());
         }
     }
 
     /// The text that the page begins with.
-    pub(crate) fn first(&self) -> &Arc<Reading> {
+    pub(crate) fn first(&self) -> &Arc<TraceJob> {
         &self.first
     }
 
     /// What was read under this name.
-    pub(crate) fn find(&self, id: &str) -> Result<Arc<Reading>, ApiError> {
-        let mut readings = self.lock();
-        let at = readings
-            .iter()
-            .position(|reading| reading.id == id)
-            .ok_or_else(|| {
-                ApiError::new(
-                    StatusCode::NOT_FOUND,
-                    format!("there is no trace {id:?} here (any more); send its text again"),
-                )
-            })?;
+    pub(crate) fn find(&self, id: &str) -> Result<Arc<TraceJob>, Failure> {
+        let mut jobs = self.lock();
+        let at = jobs.iter().position(|job| job.id == id).ok_or_else(|| {
+            let message = format!("there is no trace {id:?} here (any more); send its text again");
+            Failure::NotFound(message)
+        })?;
         // What is asked about was used last.
-        let reading = readings.remove(at);
-        readings.push(reading.clone());
-        Ok(reading)
+        let job = jobs.remove(at);
+        jobs.push(job.clone());
+        Ok(job)
     }
 
-    /// Reads `text` under some changes, unless that was done already.
+    /// Reads `text` under some interventions, unless that was done already.
     pub(crate) fn read(
-        &self,
+        self: &Arc<Self>,
         text: String,
-        changes: NamedInterventions,
-        app: &Arc<App>,
-    ) -> Result<Arc<Reading>, ApiError> {
-        check(&text)?;
+        interventions: NamedInterventions,
+    ) -> Result<Arc<TraceJob>, Failure> {
+        validate_text(&text)?;
         let known = self
             .lock()
             .iter()
-            .find(|r| r.text == text && r.changes == changes && !r.has_failed())
+            .find(|r| r.text == text && r.interventions == interventions && !r.has_failed())
             .cloned();
-        if let Some(reading) = known {
-            return Ok(reading);
+        if let Some(job) = known {
+            return Ok(job);
         }
-        let model = self.model.as_ref().ok_or_else(ApiError::needs_model)?;
-        let id = identity(&model.sha256, &text, &changes);
-        let mut readings = self.lock();
-        readings.retain(|reading| reading.id != id);
-        if readings
-            .iter()
-            .filter(|reading| reading.is_reading())
-            .count()
-            >= self.waiting
-        {
-            return Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many texts are being read; ask again in a moment",
-            ));
+        let model = self.model.as_ref().ok_or(Failure::NeedsModel)?;
+        let id = identity(&model.sha256, &text, &interventions);
+        let mut jobs = self.lock();
+        jobs.retain(|job| job.id != id);
+        if jobs.iter().filter(|job| job.is_reading()).count() >= self.waiting {
+            return Err(Failure::Busy("texts are being read"));
         }
-        let reading = Arc::new(Reading::new(id, text, changes));
-        readings.push(reading.clone());
-        drop(readings);
-        self.begin(reading.clone(), app);
-        Ok(reading)
+        let job = Arc::new(TraceJob::new(id, text, interventions));
+        jobs.push(job.clone());
+        drop(jobs);
+        self.begin(job.clone());
+        Ok(job)
     }
 
     /// Stops reading all texts.
     pub(crate) fn cancel_all(&self) {
-        for reading in self.lock().iter() {
-            reading.cancel.store(true, Ordering::Relaxed);
+        for job in self.lock().iter() {
+            job.cancel.store(true, Ordering::Relaxed);
         }
     }
 
-    fn begin(&self, reading: Arc<Reading>, app: &Arc<App>) {
+    fn begin(self: &Arc<Self>, job: Arc<TraceJob>) {
         let Some(model) = self.model.clone() else {
             return;
         };
-        let (prefix, turn, app) = (self.prefix.clone(), self.turn.clone(), app.clone());
+        let (prefix, turn, cache) = (self.prefix.clone(), self.turn.clone(), self.clone());
         tokio::spawn(async move {
             let turn = turn.acquire_owned().await;
-            app.library.make_room(&reading);
+            cache.make_room(&job);
             // What goes wrong is kept in the reading, for whoever asks about it.
             let _ = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                reading.read(&model, &prefix);
+                job.read(&model, &prefix);
             })
             .await;
         });
     }
 
     /// Drops the traces that were used longest ago, except what is being read, was given, or is `latest`.
-    fn make_room(&self, latest: &Arc<Reading>) {
-        let mut readings = self.lock();
+    fn make_room(&self, latest: &Arc<TraceJob>) {
+        let mut jobs = self.lock();
         let mut bytes = 0;
         let mut count = 0;
-        let mut kept: Vec<Arc<Reading>> = Vec::new();
-        for reading in readings.drain(..).rev() {
-            let pinned = Arc::ptr_eq(&reading, latest)
-                || reading.is_reading()
-                || (self.given && Arc::ptr_eq(&reading, &self.first));
-            bytes += if pinned { 0 } else { reading.bytes() };
+        let mut kept: Vec<Arc<TraceJob>> = Vec::new();
+        for job in jobs.drain(..).rev() {
+            let pinned = Arc::ptr_eq(&job, latest)
+                || job.is_reading()
+                || (self.given && Arc::ptr_eq(&job, &self.first));
+            bytes += if pinned { 0 } else { job.bytes() };
             count += 1;
             if pinned || (bytes <= MOST_BYTES && count <= MOST) {
-                kept.push(reading);
+                kept.push(job);
             }
         }
         kept.reverse();
-        *readings = kept;
+        *jobs = kept;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Reading>>> {
-        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<TraceJob>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Refuses a text that cannot be read, before anything is done with it.
-fn check(text: &str) -> Result<(), ApiError> {
+/// Whether a text can be read, before anything is done with it.
+fn validate_text(text: &str) -> Result<(), Failure> {
     if text.is_empty() {
-        return Err(ApiError::bad(
+        return Err(Failure::invalid(
             "the text is empty; give at least one character",
         ));
     }
     if text.len() > TEXT_BYTES {
-        return Err(ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the text has {} bytes; {TEXT_BYTES} are read at most",
-                text.len()
-            ),
-        ));
+        return Err(Failure::TooLarge(format!(
+            "the text has {} bytes; {TEXT_BYTES} are read at most",
+            text.len()
+        )));
     }
     Ok(())
 }
 
-/// The name of what a model makes of a text under some changes.
-fn identity(model: &str, text: &str, changes: &NamedInterventions) -> String {
+/// The name of what a model makes of a text under some interventions.
+fn identity(model: &str, text: &str, interventions: &NamedInterventions) -> String {
     let mut hash = Sha256::new();
     hash.update(model);
     hash.update([0]);
     hash.update(text);
-    if let Some(told) = changes.describe() {
+    if let Some(described) = interventions.describe() {
         hash.update([0]);
-        hash.update(told);
+        hash.update(described);
     }
     hash.finalize()
         .iter()
@@ -229,8 +212,8 @@ fn identity(model: &str, text: &str, changes: &NamedInterventions) -> String {
         .collect()
 }
 
-/// Refuses a model that did not make the trace, as far as the trace says which did.
-fn refuse_other_model(model: &NamedModel, meta: &lookback_trace::Meta) -> Result<(), Error> {
+/// Whether a model made the trace, as far as the trace says which did.
+fn validate_model(model: &NamedModel, meta: &lookback_trace::Meta) -> Result<(), Error> {
     match &meta.model_sha256 {
         Some(sha256) if *sha256 != model.sha256 => Err(Error::OtherModel {
             trace: meta.model.clone(),
@@ -249,11 +232,8 @@ mod tests {
 
     use super::*;
     use crate::Limits;
-    use crate::guard::Hosts;
-    use crate::scores::Scores;
-    use crate::work::Work;
 
-    fn app(texts: usize) -> Arc<App> {
+    fn cache(texts: usize) -> Arc<TraceCache> {
         let resolved = PRONOUN.resolved();
         let options = ServeOptions {
             model: Some(NamedModel {
@@ -268,12 +248,7 @@ mod tests {
             },
             ..ServeOptions::default()
         };
-        Arc::new(App {
-            hosts: Hosts::of(options.address),
-            library: Library::new(options).unwrap(),
-            work: Work::new(),
-            scores: Scores::default(),
-        })
+        Arc::new(TraceCache::new(options).unwrap())
     }
 
     /// On one thread nothing is read before somebody awaits, so that all texts wait as long as the test likes.
@@ -283,25 +258,23 @@ mod tests {
             .build()
             .unwrap();
         let _within = runtime.enter();
-        let app = app(4);
+        let cache = cache(4);
         let read = |text: &str| {
-            app.library
-                .read(text.to_owned(), NamedInterventions::default(), &app)
-                .map(|reading| reading.text.clone())
+            cache
+                .read(text.to_owned(), NamedInterventions::default())
+                .map(|job| job.text.clone())
         };
         // The first text waits already.
         for text in ["second", "third", "fourth"] {
             assert_eq!(read(text).unwrap(), text);
         }
         let refused = read("fifth").unwrap_err();
-        assert!(refused.message().contains("too many texts"), "{refused:?}");
+        assert!(refused.to_string().contains("too many texts"), "{refused}");
         // One that waits already is not another.
         assert_eq!(read("third").unwrap(), "third");
-        let library = &app.library;
-        library
-            .first()
-            .read(library.model.as_ref().unwrap(), &library.prefix);
-        assert!(!library.first().is_reading());
+        let model = cache.model.as_ref().unwrap();
+        cache.first().read(model, &cache.prefix);
+        assert!(!cache.first().is_reading());
         assert_eq!(read("fifth").unwrap(), "fifth");
         assert!(read("sixth").is_err());
     }

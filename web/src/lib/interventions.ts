@@ -1,4 +1,4 @@
-// Changes to the model, as they are named: docs/api.md.
+// Interventions in the model, as they are named: docs/api.md.
 
 import { type HeadId, headName, readHead, writeHead } from './types';
 

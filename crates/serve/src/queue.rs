@@ -4,11 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use axum::http::StatusCode;
 use lookback_model::Hooks;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::api::ApiError;
+use crate::failure::Failure;
 
 /// Questions computed at a time; each uses all cores.
 const AT_A_TIME: usize = 2;
@@ -20,13 +19,13 @@ const WAITING: usize = 512;
 pub(crate) const THREADS: usize = AT_A_TIME + 2;
 
 /// The queue of questions.
-pub(crate) struct Work {
+pub(crate) struct Queue {
     turn: Arc<Semaphore>,
     room: Arc<Semaphore>,
     running: Mutex<Vec<Weak<AtomicBool>>>,
 }
 
-impl Work {
+impl Queue {
     pub(crate) fn new() -> Self {
         Self {
             turn: Arc::new(Semaphore::new(AT_A_TIME)),
@@ -37,10 +36,10 @@ impl Work {
 
     /// Computes `question` on a thread of its own, in its turn. Where the request is dropped before its turn,
     /// nothing is computed; after it, the flag that `question` is given is set.
-    pub(crate) async fn run<T, F>(&self, question: F) -> Result<T, ApiError>
+    pub(crate) async fn run<T, F>(&self, question: F) -> Result<T, Failure>
     where
         T: Send + 'static,
-        F: FnOnce(&AtomicBool) -> Result<T, ApiError> + Send + 'static,
+        F: FnOnce(&AtomicBool) -> Result<T, Failure> + Send + 'static,
     {
         let _room = self.enter()?;
         let turn = self
@@ -48,7 +47,7 @@ impl Work {
             .clone()
             .acquire_owned()
             .await
-            .map_err(|_| stopping())?;
+            .map_err(|_| Failure::Stopping)?;
         let unwanted = Unwanted(Arc::new(AtomicBool::new(false)));
         let cancel = self.enlist(&unwanted.0);
         let answer = tokio::task::spawn_blocking(move || {
@@ -57,15 +56,12 @@ impl Work {
         });
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(ApiError::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the question could not be computed: this is a defect of lookback",
-            )),
+            Err(_) => Err(Failure::Defect),
         }
     }
 
     /// Computes a stream of answers in its turn; `question` ends when its reader is gone.
-    pub(crate) async fn stream<F>(&self, question: F) -> Result<(), ApiError>
+    pub(crate) async fn stream<F>(&self, question: F) -> Result<(), Failure>
     where
         F: FnOnce(&AtomicBool) + Send + 'static,
     {
@@ -75,7 +71,7 @@ impl Work {
             .clone()
             .acquire_owned()
             .await
-            .map_err(|_| stopping())?;
+            .map_err(|_| Failure::Stopping)?;
         let flag = Arc::new(AtomicBool::new(false));
         let cancel = self.enlist(&flag);
         tokio::task::spawn_blocking(move || {
@@ -85,14 +81,10 @@ impl Work {
         Ok(())
     }
 
-    /// Room among those that wait, or a refusal.
-    fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.room.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many questions are waiting; ask again in a moment",
-            )
-        })
+    /// Room among those that wait.
+    fn enter(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let room = self.room.clone().try_acquire_owned();
+        room.map_err(|_| Failure::Busy("questions are waiting"))
     }
 
     /// Sets the flag of all that is being computed.
@@ -129,10 +121,6 @@ impl Hooks for Cancel<'_> {
     }
 }
 
-fn stopping() -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")
-}
-
 /// Says that the answer is not wanted any more when the request is dropped.
 struct Unwanted(Arc<AtomicBool>);
 
@@ -155,9 +143,9 @@ mod tests {
             .enable_time()
             .build()
             .unwrap();
-        let work = Arc::new(Work::new());
-        let asked = |work: &Arc<Work>| {
-            let work = work.clone();
+        let queue = Arc::new(Queue::new());
+        let asked = |queue: &Arc<Queue>| {
+            let queue = queue.clone();
             runtime.spawn(async move {
                 let until_cancelled = |cancel: &AtomicBool| {
                     while !cancel.load(Ordering::Relaxed) {
@@ -165,25 +153,25 @@ mod tests {
                     }
                     Ok(())
                 };
-                work.run(until_cancelled).await
+                queue.run(until_cancelled).await
             })
         };
-        let mut waiting: Vec<_> = (0..WAITING).map(|_| asked(&work)).collect();
-        let refused = |work: &Arc<Work>| runtime.block_on(work.stream(|_| ())).is_err();
-        while work.room.available_permits() > 0 {
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| asked(&queue)).collect();
+        let is_full = |queue: &Arc<Queue>| runtime.block_on(queue.stream(|_| ())).is_err();
+        while queue.room.available_permits() > 0 {
             std::thread::yield_now();
         }
-        assert!(refused(&work));
+        assert!(is_full(&queue));
         waiting.pop().unwrap().abort();
-        while work.room.available_permits() == 0 {
+        while queue.room.available_permits() == 0 {
             std::thread::yield_now();
         }
-        work.cancel_all();
+        queue.cancel_all();
         for question in waiting {
             // Those that were computed end, and those that waited are told that the server stops.
             let _ = runtime.block_on(question).unwrap();
         }
-        assert_eq!(work.room.available_permits(), WAITING);
-        assert!(refused(&work));
+        assert_eq!(queue.room.available_permits(), WAITING);
+        assert!(is_full(&queue));
     }
 }

@@ -1,0 +1,153 @@
+//! What a page needs to know of a trace beside its numbers.
+
+use lookback_heads::interest;
+use lookback_trace::{Dtype, HeadId, InterventionRecord, Trace, TraceMask};
+use serde::Serialize;
+
+/// What a page needs to know of a trace beside its numbers. Places in the text are in UTF-16 code units, as
+/// JavaScript counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Description {
+    /// The model.
+    pub model: String,
+    /// Its hash.
+    pub model_sha256: Option<String>,
+    /// What ran it.
+    pub library: String,
+    /// The text.
+    pub text: String,
+    /// Texts of the prefix tokens; where nobody knows them, their numbers in brackets.
+    pub prefix: Vec<String>,
+    /// N.
+    pub n: usize,
+    /// Each token: its number in the vocabulary, and where it starts and ends.
+    pub tokens: Vec<(u32, usize, usize)>,
+    /// Each word: where it starts and ends, its first token, and the one after its last.
+    pub words: Vec<(usize, usize, usize, usize)>,
+    /// The word that a page opens with, as the program chooses it; none where the text has no word.
+    pub word: Option<usize>,
+    /// Query heads of each layer.
+    pub heads: Vec<usize>,
+    /// For each layer, which keys a query may see.
+    pub masks: Vec<TraceMask>,
+    /// For each layer, whether queries see only themselves and what is before them.
+    pub causal: Vec<bool>,
+    /// How queries and keys are stored.
+    pub qk_dtype: Dtype,
+    /// The largest change of a weight by rounding them; none where nothing was rounded.
+    pub rounding: Option<f32>,
+    /// Whether the run was changed: heads ablated, edges cut.
+    pub edited: bool,
+    /// What an exported page keeps, where it does not keep everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What an exported page keeps where it does not keep everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Heads of which any weight can be asked, in the order in which the page's trace holds them.
+    pub heads: Vec<HeadId>,
+    /// Words of which the answer over all heads is kept.
+    pub words: Vec<usize>,
+    /// Keys that are kept of each such answer's heads: those with the largest weights.
+    pub top: usize,
+}
+
+impl Description {
+    /// Describes a trace whose prefix tokens have these texts.
+    #[must_use]
+    pub fn new(trace: &Trace, prefix: &[String]) -> Self {
+        let meta = trace.meta();
+        let utf16 = Utf16::new(&meta.text);
+        let known = |token: usize| prefix.get(token).cloned();
+        let words = trace.words();
+        Self {
+            model: meta.model.clone(),
+            model_sha256: meta.model_sha256.clone(),
+            library: meta.library.clone(),
+            prefix: (0..meta.prefix_tokens)
+                .map(|token| known(token).unwrap_or_else(|| format!("[{}]", meta.tokens[token])))
+                .collect(),
+            n: trace.n(),
+            tokens: meta
+                .tokens
+                .iter()
+                .zip(&meta.spans)
+                .map(|(&id, &(start, end))| (id, utf16.place(start), utf16.place(end)))
+                .collect(),
+            words: words
+                .iter()
+                .map(|w| {
+                    (
+                        utf16.place(w.span.start),
+                        utf16.place(w.span.end),
+                        w.tokens.start,
+                        w.tokens.end,
+                    )
+                })
+                .collect(),
+            word: first_word(trace),
+            heads: (0..trace.layer_count())
+                .map(|layer| trace.head_count(layer))
+                .collect(),
+            masks: meta.layers.iter().map(|layer| layer.mask).collect(),
+            causal: meta
+                .layers
+                .iter()
+                .map(|layer| !sees_ahead(layer.mask))
+                .collect(),
+            qk_dtype: meta.qk_dtype,
+            rounding: meta.qk_rounding_max_weight_change,
+            edited: meta.interventions != InterventionRecord::default(),
+            text: meta.text.clone(),
+            kept: None,
+        }
+    }
+}
+
+/// Whether a query may see keys after its own.
+fn sees_ahead(mask: TraceMask) -> bool {
+    match mask {
+        TraceMask::None => true,
+        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => offset > 0,
+    }
+}
+
+/// The word that a page opens with: the program's own choice.
+pub(super) fn first_word(trace: &Trace) -> Option<usize> {
+    let found = interest(&trace.meta().text, trace.words(), &[]).ok()?;
+    found.first().map(|words| words.start)
+}
+
+/// Places of a text in UTF-16 code units by their places in bytes.
+struct Utf16(Vec<u32>);
+
+impl Utf16 {
+    fn new(text: &str) -> Self {
+        let mut places = vec![0; text.len() + 1];
+        let mut at = 0;
+        for (byte, c) in text.char_indices() {
+            places[byte] = at;
+            at += c.len_utf16() as u32;
+        }
+        places[text.len()] = at;
+        Self(places)
+    }
+
+    fn place(&self, byte: usize) -> usize {
+        self.0.get(byte).copied().unwrap_or_default() as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_as_javascript_counts() {
+        let text = "a🙂é";
+        let utf16 = Utf16::new(text);
+        assert_eq!([0, 1, 5, 7].map(|byte| utf16.place(byte)), [0, 1, 3, 4]);
+    }
+}
