@@ -1,32 +1,29 @@
-//! What commands share: loading a model, encoding a text, and the terminal.
+//! What commands share: the terminal, the model, and what is said beside the answer.
 
-use std::ops::ControlFlow;
+use std::cell::RefCell;
 
-use anyhow::bail;
-use lookback_heads::who::RunHooks;
 use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
-use lookback_model::{Encoding, Hooks, LoadOptions, Model, Prefix, WeightsKind};
+use lookback_model::{LoadOptions, Model, TraceOptions, WeightsKind};
 
-use crate::args::{GlobalArgs, ModelArgs, TextArgs};
-use crate::progress::{FetchBar, Spinner};
-use crate::{interrupt, output, text};
-
-/// A model that is loaded, and where it came from.
-pub(crate) struct Loaded {
-    pub(crate) model: Model,
-    pub(crate) resolved: Resolved,
-}
+use crate::args::GlobalArgs;
+use crate::progress::{FetchBar, Line};
+use crate::{interrupt, output};
 
 /// What holds for the whole run of a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// Whether the answer is printed as JSON.
     pub(crate) json: bool,
+    /// What is said of each text that was read, once the answer stands: see [`Context::note_input`].
+    inputs: RefCell<Vec<String>>,
 }
 
 impl Context {
     pub(crate) fn new(global: &GlobalArgs) -> Self {
-        Self { json: global.json }
+        Self {
+            json: global.json,
+            inputs: RefCell::default(),
+        }
     }
 
     /// Columns that a line may have: the terminal's, or where standard output is none those of `COLUMNS`, or 80.
@@ -42,33 +39,49 @@ impl Context {
             .clamp(20, 1000)
     }
 
+    /// Keeps how many tokens a text has and behind which prefix it is read. It is printed with the answer, by
+    /// [`Context::print_inputs`], and not beside an error.
+    pub(crate) fn note_input(&self, line: String) {
+        let mut inputs = self.inputs.borrow_mut();
+        if !inputs.contains(&line) {
+            inputs.push(line);
+        }
+    }
+
+    /// Prints what was kept of the texts. JSON has it in the answer.
+    pub(crate) fn print_inputs(&self) {
+        for line in self.inputs.take() {
+            if !self.json {
+                output::note(&line);
+            }
+        }
+    }
+
+    /// Forgets what was kept of the texts: the answer itself says it.
+    pub(crate) fn answer_names_prefix(&self) {
+        self.inputs.take();
+    }
+
     /// Fetches the model if it has to be, and loads it.
     pub(crate) fn load(&self, spec: &str, weights: WeightsKind) -> anyhow::Result<Loaded> {
-        let resolved = if spec == PRONOUN.name {
-            // Needs no cache, which may not be there.
-            PRONOUN.resolved()
-        } else {
-            let store = Store::from_env()?;
-            let _graceful = interrupt::graceful();
-            store.resolve(spec, &FetchBar::new())?
-        };
-        let spinner = Spinner::start(format!("loading {}", resolved.name));
+        let resolved = resolve(spec)?;
+        let line = Line::spinner(format!("loading {}", resolved.name));
         let model = Model::load(&resolved.path, &LoadOptions { weights })?;
-        spinner.finish();
+        line.clear();
         Ok(Loaded { model, resolved })
     }
 
-    /// [`Context::load`], or where the default model cannot be had, the one that is built in; says so.
+    /// [`Context::load`], or where the default model cannot be fetched, the one that is built in; says so.
     pub(crate) fn load_or_built_in(
         &self,
         spec: &str,
         weights: WeightsKind,
     ) -> anyhow::Result<Loaded> {
         match self.load(spec, weights) {
-            Err(error) if spec == DEFAULT_MODEL && could_not_be_had(&error) => {
+            Err(error) if spec == DEFAULT_MODEL && is_unavailable(&error) => {
                 output::note(&format!(
-                    "{error}; shown is what the built-in model {} makes of it, which was only taught whom a pronoun \
-                     stands for in sentences like \"A works hard, B does not. Yet he …\"",
+                    "{error}; the built-in model {} is used instead. It was only taught which name a pronoun refers to \
+                     in sentences like \"A works hard, B does not. Yet he …\"",
                     PRONOUN.name
                 ));
                 self.load(PRONOUN.name, weights)
@@ -76,86 +89,52 @@ impl Context {
             loaded => loaded,
         }
     }
+}
 
-    /// The text that the arguments name.
-    pub(crate) fn text(&self, args: &TextArgs) -> anyhow::Result<String> {
-        text::read(args)
+/// Where a model lies, which is fetched if it has to be.
+pub(crate) fn resolve(spec: &str) -> anyhow::Result<Resolved> {
+    if spec == PRONOUN.name {
+        // Needs no cache, which may not be there.
+        return Ok(PRONOUN.resolved());
     }
-
-    /// Tokens of `text`, after the prefix of the arguments, else after `default`.
-    ///
-    /// A text longer than the model's context is refused, or cut at its end with `--truncate`.
-    pub(crate) fn encode(
-        &self,
-        model: &Model,
-        text: &str,
-        args: &ModelArgs,
-        default: Prefix,
-    ) -> anyhow::Result<Encoding> {
-        let prefix = args
-            .prefix
-            .as_ref()
-            .map_or(default, |prefix| prefix.0.clone());
-        let encoding = model.tokenizer().encode(text, &prefix)?;
-        let context = model.config().context_length;
-        let tokens = encoding.ids.len();
-        if tokens <= context {
-            return Ok(encoding);
-        }
-        if !args.truncate {
-            bail!(
-                "the text has {tokens} tokens, {} more than the {context} that the model reads; \
-                 shorten it, or cut it with --truncate",
-                tokens - context
-            );
-        }
-        let kept = text::truncate(encoding, context);
-        output::note(&format!(
-            "the text is cut to its first {} of {tokens} tokens: the model reads no more",
-            kept.ids.len()
-        ));
-        Ok(kept)
-    }
-
-    /// Hooks that show on a terminal how far the reading of `tokens` tokens is.
-    pub(crate) fn reading(&self, tokens: usize) -> Reading {
-        Reading {
-            spinner: Spinner::start(format!("reading {tokens} tokens")),
-        }
-    }
+    let store = Store::from_env()?;
+    let _graceful = interrupt::graceful();
+    Ok(store.resolve(spec, &FetchBar::new())?)
 }
 
 /// Whether a model is missing, and not damaged, and nobody asked to stop.
-fn could_not_be_had(error: &anyhow::Error) -> bool {
+fn is_unavailable(error: &anyhow::Error) -> bool {
     let of_store = error.downcast_ref::<store::Error>();
     of_store.is_some_and(|error| !matches!(error, store::Error::Interrupted))
 }
 
-/// Shows which layer a run has reached; the line is gone once it is dropped.
-pub(crate) struct Reading {
-    spinner: Spinner,
+/// A model that is loaded, and where it came from.
+pub(crate) struct Loaded {
+    pub(crate) model: Model,
+    pub(crate) resolved: Resolved,
 }
 
-impl Reading {
-    /// Takes the line off before something else is printed.
-    pub(crate) fn finish(&self) {
-        self.spinner.clear();
+impl Loaded {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.resolved.name
     }
-}
 
-impl RunHooks for Reading {
-    fn before_run(&self, run: usize, runs: usize) {
-        self.spinner.message(format!("run {run} of {runs}"));
+    /// The SHA-256 of its files, taken now where the store does not know it.
+    pub(crate) fn sha256(&self) -> String {
+        self.resolved.sha256.clone().unwrap_or_else(|| {
+            let _line = Line::spinner(format!("taking the SHA-256 of {}", self.name()));
+            self.model.checkpoint().provenance().sha256()
+        })
     }
-}
 
-impl Hooks for Reading {
-    fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
-        self.spinner.position(done, layers);
-        if interrupt::requested() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+    /// A trace that names this model, and computes no logits.
+    pub(crate) fn trace_options(&self) -> TraceOptions {
+        TraceOptions {
+            logits: lookback_model::Logits::None,
+            model_name: Some(self.name().to_owned()),
+            model_sha256: self.resolved.sha256.clone(),
+            ..TraceOptions::default()
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The error and what caused it, without a cause that the message before it already tells.
+/// The error and what caused it, without a cause that the message before it already names.
 fn chain(error: &anyhow::Error) -> String {
     let mut message = match is_write(error) {
         true => format!("cannot write the answer: {error}"),
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_named_once() {
         let error = anyhow!("disk full")
             .context("cannot save x: disk full")
             .context("saving");
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_named() {
         let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let told = "cannot write the answer: no storage space";
-        assert_eq!(chain(&anyhow::Error::from(full())), told);
+        let message = "cannot write the answer: no storage space";
+        assert_eq!(chain(&anyhow::Error::from(full())), message);
         let json = serde_json::Error::io(full());
-        assert_eq!(chain(&anyhow::Error::from(json)), told);
+        assert_eq!(chain(&anyhow::Error::from(json)), message);
         let named = anyhow::Error::from(full()).context("x.svg cannot be written");
         assert_eq!(chain(&named), "x.svg cannot be written: no storage space");
     }

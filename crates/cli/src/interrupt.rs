@@ -1,9 +1,10 @@
 //! Ctrl-C, and the signals that mean the same.
 //!
-//! The program stops at once with exit code 130, except where something has to be put away first (a child
-//! process, a file written aside): such a stretch holds a [`Graceful`] and looks at [`requested`]. It has two
-//! seconds; a second signal does not wait.
+//! The program stops at once with exit code 130, except where something has to be removed first (a child process, a
+//! half-written file): such a stretch holds a [`Graceful`] and looks at [`requested`]. It has two seconds; a second
+//! signal does not wait.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,15 @@ pub(crate) fn check() -> Result<(), Interrupted> {
     }
 }
 
-/// Says that something has to be put away before the program may end, until it is dropped.
+/// Whether work goes on: `Break` where the person asked to stop.
+pub(crate) fn flow() -> ControlFlow<()> {
+    match requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// Says that something has to be removed before the program may end, until it is dropped.
 pub(crate) fn graceful() -> Graceful {
     GRACEFUL.fetch_add(1, SeqCst);
     Graceful(())

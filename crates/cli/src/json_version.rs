@@ -73,12 +73,22 @@ const FORMATS: &[Renamed] = &[
     Renamed {
         format: ["lookback-heads/2", "lookback-heads/1"],
         keys: &[["interventions", "changes"]],
-        restore: |_| (),
+        restore: |answer| remove(answer, &["prefix"]),
     },
     Renamed {
         format: ["lookback-attribute/2", "lookback-attribute/1"],
         keys: &[["interventions", "changes"]],
-        restore: |_| (),
+        restore: restore_attribution,
+    },
+    Renamed {
+        format: ["lookback-rollout/2", "lookback-rollout/1"],
+        keys: &[["prefix_rollout", "prefix"]],
+        restore: |answer| {
+            remove(
+                answer,
+                &["tokens", "prefix_tokens", "prefix", "interventions"],
+            );
+        },
     },
 ];
 
@@ -111,6 +121,13 @@ fn rename(value: &mut Value, keys: &[[&str; 2]]) {
             object.values_mut().for_each(|value| rename(value, keys));
         }
         _ => (),
+    }
+}
+
+/// Takes keys out that version 1 did not have.
+fn remove(object: &mut Map<String, Value>, keys: &[&str]) {
+    for &key in keys {
+        object.remove(key);
     }
 }
 
@@ -163,6 +180,14 @@ fn restore_explanation(object: &mut Map<String, Value>) {
             candidate.remove("similarity_scaled_weight");
         }
     }
+}
+
+/// `tokens` were the ids of the two words.
+fn restore_attribution(object: &mut Map<String, Value>) {
+    let id = |side: &str| object.get(side).map(|token| token["id"].clone());
+    let ids: Vec<Value> = ["for", "against"].into_iter().filter_map(id).collect();
+    object.insert("tokens".to_owned(), ids.into());
+    remove(object, &["prefix_tokens", "prefix"]);
 }
 
 #[cfg(test)]

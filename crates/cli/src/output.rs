@@ -35,7 +35,7 @@ pub(crate) fn print_json_as_it_is(value: &impl Serialize) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Refuses a destination that cannot be written, or holds something.
+/// Fails for a destination that cannot be written, or that holds something.
 pub(crate) fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> {
     let name = file.display();
     if file.is_dir() {
@@ -57,23 +57,23 @@ pub(crate) fn check_destination(file: &Path, force: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Writes a file aside and renames it once it is whole, so that it is never seen half-written. Where the person asks to stop
-/// meanwhile, what was written is put away.
+/// Writes a file under another name and renames it once it is whole, so that it is never seen half-written. Where the
+/// person asks to stop meanwhile, what was written is removed.
 pub(crate) fn write_file(
     path: &Path,
-    write: impl FnOnce(&mut UntilInterrupted<&mut BufWriter<&File>>) -> anyhow::Result<()>,
+    write: impl FnOnce(&mut Interruptible<&mut BufWriter<&File>>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let _graceful = interrupt::graceful();
     write_atomic(path, |out| {
-        write(&mut UntilInterrupted(out)).map_err(io::Error::other)
+        write(&mut Interruptible(out)).map_err(io::Error::other)
     })
     .with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Takes nothing any more once the person asked to stop.
-pub(crate) struct UntilInterrupted<W>(W);
+/// A writer that fails once the person asked to stop.
+pub(crate) struct Interruptible<W>(W);
 
-impl<W: Write> Write for UntilInterrupted<W> {
+impl<W: Write> Write for Interruptible<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         interrupt::check().map_err(io::Error::other)?;
         self.0.write(bytes)
@@ -84,18 +84,54 @@ impl<W: Write> Write for UntilInterrupted<W> {
     }
 }
 
-/// Says what was written, as JSON or in a line.
-pub(crate) fn wrote(json: bool, value: &impl Serialize, line: &str) -> anyhow::Result<()> {
+/// A writer that says how many bytes went through it.
+pub(crate) struct Counted<W, F> {
+    out: W,
+    written: u64,
+    progress: F,
+}
+
+impl<W: Write, F: FnMut(u64)> Counted<W, F> {
+    pub(crate) fn new(out: W, progress: F) -> Self {
+        Self {
+            out,
+            written: 0,
+            progress,
+        }
+    }
+}
+
+impl<W: Write, F: FnMut(u64)> Write for Counted<W, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written += written as u64;
+        (self.progress)(self.written);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Says what was written, as JSON or in lines.
+pub(crate) fn wrote(
+    json: bool,
+    value: &impl Serialize,
+    lines: &[impl AsRef<str>],
+) -> anyhow::Result<()> {
     if json {
         return print_json(value);
     }
     let mut out = stdout();
-    writeln!(out, "{}", one_line(line))?;
+    for line in lines {
+        writeln!(out, "{}", one_line(line.as_ref()))?;
+    }
     out.flush()?;
     Ok(())
 }
 
-/// Tells something beside the answer, on standard error.
+/// Says something beside the answer, on standard error.
 pub(crate) fn note(message: &str) {
     let style = anstyle::Style::new().bold();
     // A note that nobody can read is no reason to fail.
@@ -126,6 +162,12 @@ pub(crate) fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// `1 token`, `2 tokens`: how many there are of what `one` names.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{plural}")
 }
 
 /// A number of bytes as a person reads it, in decimal units: `92.9 MB`.
@@ -160,6 +202,12 @@ mod tests {
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let counts = [0, 1, 2].map(|number| count(number, "token"));
+        assert_eq!(counts, ["0 tokens", "1 token", "2 tokens"]);
     }
 
     #[test]

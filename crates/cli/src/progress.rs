@@ -10,36 +10,67 @@ use lookback_model::store::{Progress, Stage};
 
 use crate::interrupt;
 
+const SPINNER: &str = "{spinner} {msg}";
+const LAYERS: &str = "{spinner} {msg}: layer {pos} of {len}";
 const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
 const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
-const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
+const BYTES: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}, {eta} left";
+const FETCHING: &str =
+    "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+const FETCHED: &str = "{spinner} {msg} {decimal_bytes}";
 
-/// A line that shows that something is going on; it is gone once this is dropped.
-pub(crate) struct Spinner {
+/// A line that shows that something is going on, and how far it is; it is gone once this is dropped.
+pub(crate) struct Line {
     bar: ProgressBar,
+    /// How it looks once it is known how much there is to do; until then nothing of nothing is shown.
+    counted: &'static str,
 }
 
-impl Spinner {
-    pub(crate) fn start(message: String) -> Self {
+impl Line {
+    /// Shows that something is going on.
+    pub(crate) fn spinner(message: String) -> Self {
+        Self::new(message, SPINNER)
+    }
+
+    /// Shows how many layers are done.
+    pub(crate) fn layers(message: String) -> Self {
+        Self::new(message, LAYERS)
+    }
+
+    /// Shows how many of some things are done.
+    pub(crate) fn counting(message: impl Into<String>) -> Self {
+        Self::new(message.into(), COUNTING)
+    }
+
+    /// Shows how many bytes of a file are written.
+    pub(crate) fn saving(file: &Path) -> Self {
+        Self::new(format!("saving {}", file.display()), BYTES)
+    }
+
+    /// Shows how far a run of training is.
+    pub(crate) fn training() -> Self {
+        Self::new(String::new(), STEPS)
+    }
+
+    fn new(message: String, counted: &'static str) -> Self {
         let bar = if std::io::stderr().is_terminal() {
             ProgressBar::new_spinner()
         } else {
             ProgressBar::hidden()
         };
-        bar.set_style(style("{spinner} {msg}"));
+        bar.set_style(style(SPINNER));
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar }
+        Self { bar, counted }
     }
 
-    /// Shows that `done` layers of `layers` are done.
-    pub(crate) fn position(&self, done: usize, layers: usize) {
-        if self.bar.length().is_none() {
-            self.bar.set_length(layers as u64);
-            self.bar
-                .set_style(style("{spinner} {msg}: layer {pos} of {len}"));
+    /// Shows that `done` of `total` are done.
+    pub(crate) fn position(&self, done: u64, total: u64) {
+        if self.bar.length() != Some(total) {
+            self.bar.set_length(total);
+            self.bar.set_style(style(self.counted));
         }
-        self.bar.set_position(done as u64);
+        self.bar.set_position(done);
     }
 
     /// Shows another message.
@@ -47,8 +78,17 @@ impl Spinner {
         self.bar.set_message(message);
     }
 
-    pub(crate) fn finish(self) {
-        drop(self);
+    /// A run of at most `steps` steps begins.
+    pub(crate) fn begin(&self, what: String, steps: usize) {
+        self.bar.reset();
+        self.bar.set_message(what);
+        self.position(0, steps as u64);
+    }
+
+    /// Shows a step of training, and its loss.
+    pub(crate) fn step(&self, step: usize, loss: f64) {
+        self.bar.set_position(step as u64);
+        self.bar.set_prefix(format!("loss {loss:.3}"));
     }
 
     /// Takes the line off; does nothing where it is gone already.
@@ -59,107 +99,9 @@ impl Spinner {
     }
 }
 
-impl Drop for Spinner {
+impl Drop for Line {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// Shows how far a run of training is; it is gone once this is dropped.
-pub(crate) struct StepBar {
-    bar: ProgressBar,
-}
-
-impl StepBar {
-    pub(crate) fn start() -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(style(STEPS));
-        Self { bar }
-    }
-
-    /// A run of at most `steps` steps begins.
-    pub(crate) fn begin(&self, what: &str, steps: usize) {
-        self.bar.enable_steady_tick(Duration::from_millis(100));
-        self.bar.reset();
-        self.bar.set_length(steps as u64);
-        self.bar.set_message(what.to_owned());
-    }
-
-    pub(crate) fn step(&self, step: usize, loss: f64) {
-        self.bar.set_position(step as u64);
-        self.bar.set_prefix(format!("loss {loss:.3}"));
-    }
-}
-
-impl Drop for StepBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// Shows how far a file is written; it is gone once this is dropped.
-pub(crate) struct SaveBar {
-    bar: ProgressBar,
-}
-
-impl SaveBar {
-    pub(crate) fn start(file: &Path) -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(style(SAVING));
-        bar.set_message(format!("saving {}", file.display()));
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar }
-    }
-
-    /// Shows that `done` bytes of `total` are written.
-    pub(crate) fn position(&self, done: u64, total: u64) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-    }
-}
-
-impl Drop for SaveBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// Shows how many of some things are done; it is gone once this is dropped.
-pub(crate) struct CountBar {
-    bar: ProgressBar,
-}
-
-impl CountBar {
-    pub(crate) fn start(message: &'static str) -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(style(COUNTING));
-        bar.set_message(message);
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar }
-    }
-
-    /// Shows that `done` of `total` are done.
-    pub(crate) fn position(&self, done: usize, total: usize) {
-        self.bar.set_length(total as u64);
-        self.bar.set_position(done as u64);
-    }
-}
-
-impl Drop for CountBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.clear();
     }
 }
 
@@ -193,10 +135,8 @@ impl Progress for FetchBar {
             return;
         }
         let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style(
-                "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
-            )),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {decimal_bytes}")),
+            Some(total) => ProgressBar::new(total).with_style(style(FETCHING)),
+            None => ProgressBar::new_spinner().with_style(style(FETCHED)),
         };
         bar.set_message(describe(stage));
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -243,16 +183,17 @@ mod tests {
 
     #[test]
     fn the_templates_are_well_formed() {
-        for template in [
-            STEPS,
-            "{spinner} {msg}",
-            "{spinner} {msg}: layer {pos} of {len}",
-            "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
-            "{spinner} {msg} {decimal_bytes}",
-            COUNTING,
-            SAVING,
-        ] {
+        for template in [SPINNER, LAYERS, STEPS, COUNTING, BYTES, FETCHING, FETCHED] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
+    }
+
+    /// Until a total is known there is none to show: "0 B of 0 B" says nothing.
+    #[test]
+    fn nothing_of_nothing_is_never_shown() {
+        let line = Line::saving(Path::new("x"));
+        assert_eq!(line.bar.length(), None);
+        line.position(3, 10);
+        assert_eq!((line.bar.position(), line.bar.length()), (3, Some(10)));
     }
 }

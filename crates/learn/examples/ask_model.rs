@@ -4,10 +4,10 @@
 
 #![expect(clippy::print_stdout, reason = "its purpose")]
 
+use lookback_learn::accuracy::{correct, interval, measure};
 use lookback_learn::batch::Example;
-use lookback_learn::evaluate::{correct, interval, measure};
 use lookback_learn::sentences::{ReadFrom, Set, Split};
-use lookback_learn::{evaluation, shipped};
+use lookback_learn::{evaluation_set, inference};
 use lookback_model::store::{Silent, Store};
 use lookback_model::{LoadOptions, Model};
 
@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = Store::from_env()?.resolve(&name, &Silent)?.path;
     let model = Model::load(&path, &LoadOptions::default())?;
     for split in [Split::HeldOutNames, Split::HeldOutTemplates] {
-        let items = evaluation::items(split, Set::Pronoun, draws);
-        let masses = shipped::masses(&model, &items, ReadFrom::Pronoun)?;
+        let items = evaluation_set::items(split, Set::Pronoun, draws);
+        let masses = inference::masses(&model, &items, ReadFrom::Pronoun)?;
         let examples = Example::all(&items, model.tokenizer(), ReadFrom::Pronoun)?;
         let measured = measure(&masses, &examples);
         let [low, high] = interval(&correct(&masses, &examples), 0);

@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lookback_learn::accuracy::{correct, masses, measure};
 use lookback_learn::batch::{Example, Table};
-use lookback_learn::evaluate::{correct, masses, measure};
-use lookback_learn::evaluation::{examples, items};
+use lookback_learn::evaluation_set::{examples, items};
 use lookback_learn::sentences::{ReadFrom, Set, Split};
 use lookback_learn::train::{Files, Settings, Trainer};
 use lookback_learn::{Base, Config, Error, Parameters, file, vocabulary};

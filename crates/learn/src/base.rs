@@ -6,8 +6,10 @@ use std::sync::Arc;
 use lookback_model::checkpoint::Checkpoint;
 use lookback_model::tokenizer::Tokenizer;
 
+use crate::error::Error;
+use crate::evaluation_set;
 use crate::sentences::{Set, Split};
-use crate::{Error, Vocabulary, evaluation};
+use crate::vocabulary::{TABLE, Vocabulary};
 
 /// A frozen embedding table with its tokenizer, as a `pronoun` file holds them.
 pub struct Base {
@@ -24,7 +26,7 @@ impl Base {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let checkpoint = Checkpoint::open(path).map_err(lookback_model::Error::from)?;
         let table = checkpoint
-            .tensor_f32(crate::vocabulary::TABLE)
+            .tensor_f32(TABLE)
             .map_err(lookback_model::Error::from)?;
         let d = table.dim(1)?;
         Ok(Self {
@@ -66,7 +68,7 @@ pub fn vocabulary(source: &Path, keep: usize) -> Result<Vocabulary, Error> {
     ];
     let items = splits
         .into_iter()
-        .flat_map(|split| evaluation::items(split, Set::Outcome, 1_500));
+        .flat_map(|split| evaluation_set::items(split, Set::Outcome, 1_500));
     let texts: Vec<String> = items.map(|item| item.text).collect();
     Vocabulary::reduce(source, keep, &texts)
 }

@@ -6,7 +6,7 @@ use lookback_model::tokenizer::Tokenizer;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::Error;
+use crate::error::Error;
 use crate::model::Input;
 use crate::sentences::{Item, ReadFrom};
 

@@ -1,4 +1,4 @@
-//! Where training can go on from: parameters, moments and progress in one safetensors file, written aside and renamed.
+//! Where training can go on from: parameters, moments and progress in one safetensors file, which appears whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
@@ -10,9 +10,12 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
+use crate::error::Error;
 use crate::optimizer::Moments;
-use crate::train::Settings;
-use crate::{Config, Error, Parameters, Timing};
+use crate::parameters::Parameters;
+use crate::settings::Settings;
+use crate::timing::Timing;
 
 /// What a checkpoint says beside its tensors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +29,8 @@ pub(crate) struct Progress {
     /// The smallest validation loss so far, and the step it belongs to.
     pub(crate) best: Option<(f64, usize)>,
     /// What the steps have cost.
-    pub(crate) spent: Timing,
+    #[serde(rename = "spent")]
+    pub(crate) timing: Timing,
 }
 
 pub(crate) const FORMAT: &str = "lookback-training/1";

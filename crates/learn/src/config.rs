@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The shape of a model, each part switchable so that its worth can be measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Config {
     pub d_v: usize,
     /// Whether a layer adds to its input (x + Attention(x)) or replaces it.
     pub residual: bool,
-    /// Whether RMSNorm stands before each layer.
+    /// Whether each layer begins with RMSNorm.
     pub norm: bool,
     /// θ of the rotary position embedding; without it, order is known from the causal mask alone.
     pub rotary: Option<f32>,
@@ -54,7 +54,7 @@ impl Config {
         }
     }
 
-    /// Refuses sizes that no model can have.
+    /// Rejects sizes that no model can have.
     ///
     /// # Errors
     /// [`Error::Setting`].
@@ -86,7 +86,7 @@ impl Config {
             Some(_) if self.d_k % 2 == 1 => Err(Error::Setting {
                 setting: "d_k",
                 value: self.d_k.to_string(),
-                expected: "even, so that rotary position embedding has pairs to turn",
+                expected: "even, so that rotary position embedding has pairs to rotate",
             }),
             _ => Ok(()),
         }

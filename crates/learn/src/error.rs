@@ -6,16 +6,16 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The attention kernel refused its operands.
+    /// The attention kernel rejected its operands.
     #[error(transparent)]
     Attention(#[from] lookback_attention::Error),
-    /// The tensor library refused an operation.
+    /// The tensor library rejected an operation.
     #[error("the tensor library failed: {0}")]
     Tensor(#[from] candle_core::Error),
     /// The model's file cannot be used.
     #[error(transparent)]
     Model(#[from] lookback_model::Error),
-    /// The tokenizer refused a text.
+    /// The tokenizer rejected a text.
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),
     /// A setting has no meaning.

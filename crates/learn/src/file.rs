@@ -6,15 +6,17 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use lookback_model::write_atomic;
 
+use crate::config::Config;
 use crate::config::NORM_EPS;
+use crate::error::Error;
+use crate::parameters::Parameters;
 use crate::vocabulary::{TABLE, Vocabulary};
-use crate::{Config, Error, Parameters};
 
 /// Tokens that the model reads at most: a few sentences, many times what it is trained on.
 const CONTEXT: u32 = 1024;
 
-/// Writes a model to `path`: matrices in f16, gains in f32, the table as it stands in the vocabulary. The file is
-/// written aside and renamed.
+/// Writes a model to `path`: matrices in f16, gains in f32, the table as it stands in the vocabulary. The file
+/// appears whole or not at all.
 ///
 /// # Errors
 /// [`Error::Setting`] where the configuration is none that the family has; [`Error::Io`].
@@ -48,7 +50,7 @@ pub fn write(
 
 /// The θ of a configuration that the family can have.
 fn check(config: &Config) -> Result<f32, Error> {
-    let refuse = |setting, value: String, expected| {
+    let invalid = |setting, value: String, expected| {
         Err(Error::Setting {
             setting,
             value,
@@ -57,7 +59,7 @@ fn check(config: &Config) -> Result<f32, Error> {
     };
     config.check()?;
     if config.d_v != config.d_k {
-        return refuse(
+        return invalid(
             "d_v",
             config.d_v.to_string(),
             "d_k, where a model is written to a file",
@@ -77,12 +79,12 @@ fn check(config: &Config) -> Result<f32, Error> {
             } else {
                 "absent, where a model is written to a file"
             };
-            return refuse(setting, found.to_string(), expected);
+            return invalid(setting, found.to_string(), expected);
         }
     }
     match config.rotary {
         Some(theta) => Ok(theta),
-        None => refuse(
+        None => invalid(
             "rotary",
             "none".to_owned(),
             "given, where a model is written to a file",

@@ -1,6 +1,7 @@
 //! Whether a step fits in memory, asked before it is tried.
 
-use crate::{Config, Error};
+use crate::config::Config;
+use crate::error::Error;
 
 /// Bytes that a training step on `batch` texts of `tokens` tokens needs at most, about: what autograd keeps of
 /// every operation and the gradients, counted from the operations of a layer, and four numbers a parameter.
@@ -14,13 +15,13 @@ pub fn step_bytes(config: &Config, parameters: usize, batch: usize, tokens: usiz
         layers,
         ..
     } = *config;
-    // Norm (6 of d), residual and its input (3 of d), queries and keys plain and turned, values, outputs; each with its gradient.
+    // Norm (6 of d), residual and its input (3 of d), queries and keys before and after rotation, values, outputs; each with its gradient.
     let row = 2 * (9 * d + heads * (4 * d_k + 3 * d_v) + 3 * config.mlp.unwrap_or(0));
     let activations = (batch as u64) * (tokens as u64) * (row as u64) * (layers as u64);
     4 * (activations + 6 * parameters as u64)
 }
 
-/// Refuses a step that does not fit in what is free; where the system does not say, it is tried.
+/// Rejects a step that does not fit in free memory; where the system does not say how much that is, it is tried.
 ///
 /// # Errors
 /// [`Error::Memory`].
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_of_any_size_is_weighed_before_it_is_tried() {
+    fn a_step_of_any_size_is_checked_before_it_is_tried() {
         let config = Config::new(576, 3, 4);
         assert!(check(&config, 1_000_000, 8, 32).is_ok());
         if available().is_some() {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use lookback_model::write_atomic;
 
-use crate::Error;
-use crate::train::Record;
+use crate::error::Error;
+use crate::record::Record;
 
 /// A log that records are added to.
 pub(crate) struct Metrics {

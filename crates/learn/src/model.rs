@@ -4,12 +4,14 @@ use candle_core::{D, Tensor};
 use lookback_attention::Mask;
 
 use crate::attention::{Heads, Options, attend_rows};
+use crate::config::Config;
 use crate::config::NORM_EPS;
+use crate::error::Error;
 use crate::norm::rms_norm;
+use crate::parameters::Parameters;
 use crate::parameters::name;
 use crate::project::project;
 use crate::rotary::Rotation;
-use crate::{Config, Error, Parameters};
 
 /// What a model reads: texts padded at their end to the same length, which a causal model does not see before it.
 #[derive(Debug, Clone)]
@@ -101,8 +103,8 @@ impl Pointer {
         let normed = self.normed(x)?;
         let part = |part| self.project(&normed, layer, "attn_norm", part);
         let (q, k) = (
-            turned(part("attn_q")?, rotation)?,
-            turned(part("attn_k")?, rotation)?,
+            rotated(part("attn_q")?, rotation)?,
+            rotated(part("attn_k")?, rotation)?,
         );
         let v = part("attn_v")?;
         let options = Options::default().with_scale(self.config.scale());
@@ -141,8 +143,8 @@ impl Pointer {
         let read = normed.index_select(&Tensor::from_iter(flat, x.device())?, 0)?;
         let here = self.rotation(input.rows.iter().copied());
         let part = |x, part| self.project(x, layer, "attn_norm", part);
-        let q = turned(part(&read, "attn_q")?, here.as_ref())?;
-        let k = turned(part(&normed, "attn_k")?, rotation)?;
+        let q = rotated(part(&read, "attn_q")?, here.as_ref())?;
+        let k = rotated(part(&normed, "attn_k")?, rotation)?;
         let candidates = input.candidates.dim(D::Minus1)?;
         let options = Options::default()
             .with_mask(Mask::None)
@@ -189,7 +191,7 @@ impl Pointer {
     }
 }
 
-fn turned(x: Tensor, rotation: Option<&Rotation>) -> Result<Tensor, Error> {
+fn rotated(x: Tensor, rotation: Option<&Rotation>) -> Result<Tensor, Error> {
     match rotation {
         Some(rotation) => rotation.turn(&x),
         None => Ok(x),

@@ -8,7 +8,7 @@
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
-use crate::Error;
+use crate::error::Error;
 use crate::values::with_values;
 
 /// Rows of one task.

@@ -9,8 +9,9 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+use crate::parameters::Parameters;
 use crate::values::with_values;
-use crate::{Error, Parameters};
 
 /// Numbers of one task.
 const CHUNK: usize = 1 << 14;

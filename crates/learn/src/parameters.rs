@@ -6,7 +6,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::{Config, Error};
+use crate::config::Config;
+use crate::error::Error;
 
 /// Trainable tensors by name, in the order of their names.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 
-use crate::Error;
+use crate::error::Error;
 
 /// x·W, \[rows, in\] times \[in, out\]. Where x is a constant, as rows of a frozen table are, its gradient is not computed;
 /// candle's own product computes it always, which is a third of a training step's work on such rows.

@@ -9,7 +9,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
 use lookback_model::checkpoint::{Rope, RopeScaling};
 use rayon::prelude::*;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Rows that are worth a task of their own.
 const ROWS: usize = 64;
@@ -109,18 +109,18 @@ impl CustomOp1 for Rotation {
             candle_core::bail!("rotary position embedding takes contiguous rows")
         };
         let width = layout.shape().dims2()?.1;
-        let turned = match x {
+        let rotated = match x {
             CpuStorage::F32(x) => CpuStorage::F32(self.apply(&x[start..end], width)),
             CpuStorage::F64(x) => CpuStorage::F64(self.apply(&x[start..end], width)),
             _ => candle_core::bail!("rotary position embedding takes f32 or f64"),
         };
-        Ok((turned, layout.shape().clone()))
+        Ok((rotated, layout.shape().clone()))
     }
 
     fn bwd(
         &self,
         _x: &Tensor,
-        _turned: &Tensor,
+        _rotated: &Tensor,
         gradient: &Tensor,
     ) -> candle_core::Result<Option<Tensor>> {
         let back = Self {

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-/// Time that was spent.
+/// Time that work took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
     /// Seconds on the clock.
     pub seconds: f64,
-    /// Seconds of all this process's threads on processors, where the system tells (Linux): what others do on the
+    /// Seconds of all this process's threads on processors, where the system says (Linux): what others do on the
     /// machine does not count.
     pub cpu_seconds: Option<f64>,
 }
@@ -23,7 +23,7 @@ impl Timing {
         }
     }
 
-    /// What was spent on both.
+    /// What both took together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let both = |(one, other)| one + other;
@@ -84,9 +84,9 @@ mod tests {
         while watch.elapsed().seconds < 0.02 {
             sum += std::hint::black_box(1.0);
         }
-        let spent = watch.elapsed();
-        assert!(sum > 0.0 && spent.seconds >= 0.02);
-        assert!(spent.cpu_seconds.is_none_or(|seconds| seconds >= 0.0));
-        assert_eq!(spent.and(spent).seconds, 2.0 * spent.seconds);
+        let took = watch.elapsed();
+        assert!(sum > 0.0 && took.seconds >= 0.02);
+        assert!(took.cpu_seconds.is_none_or(|seconds| seconds >= 0.0));
+        assert_eq!(took.and(took).seconds, 2.0 * took.seconds);
     }
 }

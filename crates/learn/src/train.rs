@@ -6,116 +6,21 @@ use std::path::PathBuf;
 use lookback_model::tokenizer::Tokenizer;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde::{Deserialize, Serialize};
 
+use crate::accuracy::validate;
 use crate::batch::{Example, Table};
 use crate::checkpoint::{self, FORMAT, Progress, State};
-use crate::evaluate::{Measured, validate};
+use crate::config::Config;
+use crate::error::Error;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::model::{Pointer, loss};
-use crate::optimizer::{AdamW, Moments, norm, schedule};
-use crate::sentences::{ReadFrom, Set, Split, draw};
+use crate::optimizer::{Moments, norm, schedule};
+use crate::parameters::Parameters;
+pub use crate::record::{Record, Validation};
+use crate::sentences::{Item, Split, draw};
+pub use crate::settings::Settings;
 use crate::timing::{Stopwatch, Timing};
-use crate::{Config, Error, Parameters, memory};
-
-/// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// What everything is drawn by.
-    pub seed: u64,
-    /// Steps at most.
-    pub steps: usize,
-    /// Families of swapped sentences a step.
-    pub draws: usize,
-    /// Steps over which one of the four kinds of sentences comes in, *Yet* with the second name doing it: at first it is
-    /// left out, and the connective and the negation each tell something by themselves. All four at once are an
-    /// exclusive or, in which neither does, and which gradients find slowly.
-    pub ramp: usize,
-    /// The largest learning rate.
-    pub learning_rate: f64,
-    /// Steps over which the rate rises.
-    pub warmup: usize,
-    /// The longest gradient, in norm, that is taken as it is.
-    pub clip: f64,
-    /// How much the loss asks for the whole row's weight on the two candidates: see [`loss`].
-    pub coverage: f64,
-    /// What is added to a mass before its logarithm.
-    pub floor: f64,
-    /// Share of the embeddings' entries that are set to 0 in training.
-    pub dropout: f32,
-    /// The optimiser's constants.
-    pub optimizer: AdamW,
-    /// Whether sentences with bad outcomes are among them, and the last token is read.
-    pub from_the_end: bool,
-    /// Steps between validations, and between checkpoints.
-    pub interval: usize,
-    /// Validations without a smaller loss after which training ends.
-    pub patience: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            steps: 400,
-            draws: 8,
-            ramp: 300,
-            learning_rate: 4e-4,
-            warmup: 60,
-            clip: 1.0,
-            coverage: 0.2,
-            floor: 1e-6,
-            dropout: 0.1,
-            optimizer: AdamW::default(),
-            from_the_end: false,
-            interval: 50,
-            patience: 8,
-        }
-    }
-}
-
-impl Settings {
-    fn set(&self) -> (Set, ReadFrom) {
-        if self.from_the_end {
-            (Set::Outcome, ReadFrom::Last)
-        } else {
-            (Set::Pronoun, ReadFrom::Pronoun)
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |setting, value: String, expected| {
-            Err(Error::Setting {
-                setting,
-                value,
-                expected,
-            })
-        };
-        for (setting, size) in [
-            ("steps", self.steps),
-            ("draws", self.draws),
-            ("interval", self.interval),
-        ] {
-            if size == 0 {
-                return refuse(setting, size.to_string(), "at least 1");
-            }
-        }
-        if !(0.0..0.9).contains(&self.dropout) {
-            return refuse("dropout", self.dropout.to_string(), "from 0 to 0.9");
-        }
-        for (setting, value) in [
-            ("learning_rate", self.learning_rate),
-            ("clip", self.clip),
-            ("floor", self.floor),
-        ] {
-            if !(value.is_finite() && value > 0.0) {
-                return refuse(setting, value.to_string(), "positive");
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Where a run keeps what it has reached; nothing is kept where there is none.
 #[derive(Debug, Clone)]
@@ -124,32 +29,6 @@ pub struct Files {
     pub checkpoint: PathBuf,
     /// The metrics, one JSON object a line.
     pub metrics: PathBuf,
-}
-
-/// What one step, or a validation after it, found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// The step, counted from 1.
-    pub step: usize,
-    /// Mean loss of the step's sentences.
-    pub loss: f64,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// Norm of the gradients before clipping.
-    pub gradient_norm: f64,
-    /// After every [`Settings::interval`] steps: loss and accuracy on fresh sentences of training's names and templates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation: Option<Validation>,
-}
-
-/// Loss and accuracy on sentences that no step was taken on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Validation {
-    /// Mean loss.
-    pub loss: f64,
-    /// Accuracy and weights.
-    #[serde(flatten)]
-    pub measured: Measured,
 }
 
 /// A model in training.
@@ -203,7 +82,7 @@ impl<'a> Trainer<'a> {
                 settings: settings.clone(),
                 step: 0,
                 best: None,
-                spent: Timing::nothing(),
+                timing: Timing::nothing(),
             },
             moments: Moments::default(),
             best: std::collections::BTreeMap::new(),
@@ -260,8 +139,8 @@ impl<'a> Trainer<'a> {
 
     /// What its steps have cost, those before an interruption included.
     #[must_use]
-    pub fn spent(&self) -> Timing {
-        self.state.progress.spent
+    pub fn timing(&self) -> Timing {
+        self.state.progress.timing
     }
 
     /// Trains until the steps are done, the loss no longer falls, or `observe` breaks off after a step; then a
@@ -282,7 +161,7 @@ impl<'a> Trainer<'a> {
                 record.validation = Some(self.validate()?);
             }
             let progress = &mut self.state.progress;
-            progress.spent = progress.spent.and(watch.elapsed());
+            progress.timing = progress.timing.and(watch.elapsed());
             self.metrics.write(&record)?;
             let stop = observe(&record).is_break();
             if due || stop {
@@ -303,16 +182,15 @@ impl<'a> Trainer<'a> {
             .is_some_and(|(_, best)| since(best) >= self.settings.patience)
     }
 
-    /// One step.
-    fn one(&mut self) -> Result<Record, Error> {
+    /// The sentences of a step, and the dropout on their embeddings, by the step's number alone.
+    fn draw_step(&self, step: usize) -> (Vec<Item>, Option<(f32, u64)>) {
         let settings = &self.settings;
-        let step = self.state.progress.step;
         let seed = settings
             .seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .wrapping_add(step as u64 + 1);
         let mut rng = StdRng::seed_from_u64(seed);
-        let (set, read) = settings.set();
+        let (set, _) = settings.set();
         let mut items: Vec<_> = (0..settings.draws)
             .flat_map(|_| draw(Split::Training, &mut rng).forms(set))
             .collect();
@@ -321,16 +199,21 @@ impl<'a> Trainer<'a> {
             !(item.text.contains(". Yet ") && item.answer_index() == 0)
                 || rng.random_bool(share.min(1.0))
         });
-        let examples = Example::all(&items, self.tokenizer, read)?;
         let dropout = (settings.dropout > 0.0).then_some((settings.dropout, !seed));
+        (items, dropout)
+    }
+
+    /// One step.
+    fn one(&mut self) -> Result<Record, Error> {
+        let settings = &self.settings;
+        let step = self.state.progress.step;
+        let (items, dropout) = self.draw_step(step);
+        let (_, read) = settings.set();
+        let examples = Example::all(&items, self.tokenizer, read)?;
         let input = self.table.input(&examples, dropout)?;
         let answers: Vec<u32> = examples.iter().map(|example| example.answer).collect();
-        let loss = loss(
-            &self.model.masses(&input)?,
-            &answers,
-            settings.coverage,
-            settings.floor,
-        )?;
+        let masses = self.model.masses(&input)?;
+        let loss = loss(&masses, &answers, settings.coverage, settings.floor)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         self.check_finite("the loss", value)?;
         let gradients = loss.backward()?;

@@ -18,7 +18,7 @@ use lookback_model::checkpoint::Checkpoint;
 use lookback_model::store::EmbeddedModel;
 use sha2::{Digest as _, Sha256};
 
-use crate::Error;
+use crate::error::Error;
 
 pub(crate) const TABLE: &str = "token_embd.weight";
 

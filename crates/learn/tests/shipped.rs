@@ -4,10 +4,10 @@
 
 #![allow(clippy::print_stdout, reason = "what is measured is printed")]
 
+use lookback_learn::accuracy::{correct, interval, measure, similarity_masses};
 use lookback_learn::batch::{Example, Table};
-use lookback_learn::evaluate::{correct, interval, measure, similarity_masses};
 use lookback_learn::sentences::{Item, ReadFrom, Set, Split, notes};
-use lookback_learn::{Base, evaluation, shipped};
+use lookback_learn::{Base, evaluation_set, inference};
 use lookback_model::store::{PRONOUN, Silent, Store};
 use lookback_model::{LoadOptions, Model};
 
@@ -20,7 +20,7 @@ fn model() -> Model {
 }
 
 fn accuracy(model: &Model, name: &str, items: &[Item], read: ReadFrom) -> f64 {
-    let masses = shipped::masses(model, items, read).unwrap();
+    let masses = inference::masses(model, items, read).unwrap();
     let examples = Example::all(items, model.tokenizer(), read).unwrap();
     let measured = measure(&masses, &examples);
     let [low, high] = interval(&correct(&masses, &examples), 0);
@@ -43,7 +43,7 @@ fn held_out_names_and_templates_are_answered() {
         accuracy(
             &model,
             split.name(),
-            &evaluation::items(split, Set::Pronoun, 100),
+            &evaluation_set::items(split, Set::Pronoun, 100),
             ReadFrom::Pronoun,
         )
     };
@@ -76,7 +76,7 @@ fn the_notes_sentence_and_its_swaps_point_where_they_should() {
     let items = notes();
     for (item, masses) in items
         .iter()
-        .zip(shipped::masses(&model, &items, ReadFrom::Pronoun).unwrap())
+        .zip(inference::masses(&model, &items, ReadFrom::Pronoun).unwrap())
     {
         println!("{:.3} {:.3}  {}", masses[0], masses[1], item.text);
         let answer = item.answer_index();
@@ -92,12 +92,12 @@ fn the_notes_sentence_and_its_swaps_point_where_they_should() {
 #[test]
 fn a_bad_outcome_after_the_pronoun_is_not_seen() {
     let model = model();
-    let items = evaluation::items(Split::HeldOutNames, Set::Outcome, 20);
+    let items = evaluation_set::items(Split::HeldOutNames, Set::Outcome, 20);
     let (bad, good): (Vec<Item>, Vec<Item>) = items
         .chunks(2)
         .map(|pair| (pair[1].clone(), pair[0].clone()))
         .unzip();
-    let masses = |items: &[Item]| shipped::masses(&model, items, ReadFrom::Pronoun).unwrap();
+    let masses = |items: &[Item]| inference::masses(&model, items, ReadFrom::Pronoun).unwrap();
     for (bad, good) in masses(&bad).iter().zip(masses(&good)) {
         // The same numbers but for the order of sums in products of another number of rows.
         assert!((bad[0] - good[0]).abs() < 1e-5 && (bad[1] - good[1]).abs() < 1e-5);
@@ -110,7 +110,7 @@ fn similarity_of_embeddings_alone_is_chance() {
     let base = Base::open(&path()).unwrap();
     let table = Table::Frozen(base.values(), base.d());
     for split in [Split::HeldOutNames, Split::HeldOutTemplates] {
-        let examples = evaluation::examples(
+        let examples = evaluation_set::examples(
             split,
             (Set::Pronoun, ReadFrom::Pronoun),
             100,

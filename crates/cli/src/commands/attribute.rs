@@ -5,26 +5,27 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_heads::head;
-use lookback_heads::logits::{LogitParts, logit_parts, next_tokens};
+use lookback_heads::logits::{HeadPart, LogitParts, logit_parts, next_tokens};
 use lookback_model::{Model, WeightsKind};
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
 use serde::Serialize;
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::commands::heads;
+use super::tables;
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::Context;
-use crate::interventions::InterventionArgs;
 use crate::output;
+use crate::run::InputSize;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   lookback attribute \"When Mary and John went to the store, John gave a drink to\" --for Mary --against John
+  lookback attribute --file story.txt --for Mary --against John -o parts.parquet
 
 The parts of all heads, of the last token's embedding and of the feed-forward layers sum to the difference, the final
 norm's factor held at its value. What a head does through later heads is not in its part. See docs/heads.md.";
 
-/// Take apart, head by head, why one word is likelier next than another (direct logit attribution)
+/// Show which heads make one word likelier to come next than another (direct logit attribution)
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AttributeArgs {
@@ -46,7 +47,7 @@ pub(crate) struct AttributeArgs {
     #[arg(long, requires = "output")]
     force: bool,
     #[command(flatten)]
-    changes: InterventionArgs,
+    interventions: InterventionArgs,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -63,7 +64,12 @@ struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     interventions: Option<String>,
     #[serde(flatten)]
-    parts: &'a LogitParts,
+    size: InputSize,
+    /// logit(for) − logit(against).
+    difference: f64,
+    heads: &'a [HeadPart],
+    embedding: f64,
+    rest: f64,
 }
 
 /// A token, and what it reads as.
@@ -79,27 +85,24 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
         Kind::of(file)?;
         output::check_destination(file, args.force)?;
     }
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let model = &loaded.model;
-    let (encoding, changes) = args.changes.encode(&text, model, &args.model, context)?;
+    let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+    let encoding = &run.encoding;
     let tokens = next_tokens(model, &encoding.text, (&args.word, &args.against))?;
     let (word, against) = (
         token(model, tokens.0, &args.word),
         token(model, tokens.1, &args.against),
     );
     let parts = {
-        let reading = context.reading(encoding.ids.len());
-        logit_parts(
-            model,
-            &encoding,
-            (word.id, against.id),
-            &changes.and(&reading),
-        )?
+        let progress = run.progress();
+        let hooks = run.interventions.and(&progress);
+        logit_parts(model, encoding, (word.id, against.id), &hooks)?
     };
     let table = table(&parts);
     if let Some(file) = &args.output {
-        return heads::saved(file, &table, context);
+        return tables::save(file, &table, run.size(), context);
     }
     if context.json {
         return output::print_json(&Report {
@@ -108,8 +111,12 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
             text: &encoding.text,
             word,
             against,
-            interventions: args.changes.describe(),
-            parts: &parts,
+            interventions: args.interventions.describe(),
+            size: run.size(),
+            difference: parts.difference,
+            heads: &parts.heads,
+            embedding: parts.embedding,
+            rest: parts.rest,
         });
     }
     print(args, (&word, &against), &parts, &table, context)
@@ -120,7 +127,7 @@ fn token(model: &Model, id: u32, word: &str) -> TokenName {
     let name = model.tokenizer().decode(&[id], false);
     if name.trim() != word.trim() {
         output::note(&format!(
-            "{word:?} is several tokens; only the first, {name:?}, counts"
+            "{word:?} is several tokens; its first, {name:?}, is the one whose logit counts"
         ));
     }
     TokenName { id, text: name }
@@ -145,14 +152,16 @@ fn print(
     table: &Table,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let changes = args.changes.describe().map(|told| format!(", {told}"));
+    let interventions = args.interventions.describe();
     let all: f64 = parts.heads.iter().map(|h| h.part).sum();
     let heading = format!(
         "logit of {:?} − logit of {:?} after the text{}: {:+.3} = heads {all:+.3}, embedding {:+.3}, feed-forward layers \
          {:+.3}. The parts of heads, the largest first:",
         word.text.trim(),
         against.text.trim(),
-        changes.unwrap_or_default(),
+        interventions
+            .map(|what| format!(", {what}"))
+            .unwrap_or_default(),
         parts.difference,
         parts.embedding,
         parts.rest,

@@ -6,18 +6,26 @@ use std::io::Write as _;
 use anyhow::bail;
 use clap::Args;
 use lookback_heads::profile::profiles;
-use lookback_model::{Prefix, WeightsKind};
+use lookback_model::WeightsKind;
 use lookback_view::table::{Table, Values};
 use lookback_view::terminal::{PARTS, write_table_of_parts};
 use serde::Serialize;
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::commands::heads;
+use super::heads;
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
 use crate::output;
+use crate::run::InputSize;
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback compare \"Tom thanked Ann.\" --with \"Ann thanked Tom.\" --by entropy
+  lookback compare --file essay.txt --with-model other.gguf --by induction
+  lookback compare --file essay.txt --with \"A text.\" --ablate 5.1 --json";
 
 /// Compare what each head does on two texts, or in two models of one shape
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct CompareArgs {
     #[command(flatten)]
     text: TextArgs,
@@ -34,6 +42,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "K", default_value_t = 20)]
     top: usize,
     #[command(flatten)]
+    interventions: InterventionArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
@@ -44,6 +54,9 @@ struct Report<'a> {
     by: &'a str,
     first: Side<'a>,
     second: Side<'a>,
+    /// What is intervened on, on either side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interventions: Option<String>,
     heads: &'a Table,
 }
 
@@ -52,31 +65,28 @@ struct Report<'a> {
 struct Side<'a> {
     model: &'a str,
     text: &'a str,
+    #[serde(flatten)]
+    size: InputSize,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
-    let text = context.text(&args.text)?;
-    let other = args.with.clone().map(|text| TextArgs {
-        text: Some(text),
-        file: None,
-    });
-    let other = other
-        .map(|args| context.text(&args))
-        .transpose()?
-        .unwrap_or_else(|| text.clone());
-    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let first = of(&loaded, &text, args, context)?;
-    let (second, second_model) = match &args.other_model {
-        None => (of(&loaded, &other, args, context)?, None),
-        Some(model) => {
-            let loaded = context.load(model, WeightsKind::F32)?;
-            (
-                of(&loaded, &other, args, context)?,
-                Some(loaded.resolved.name),
-            )
+    let text = args.text.read()?;
+    let other = match &args.with {
+        None => text.clone(),
+        Some(with) => TextArgs {
+            text: Some(with.clone()),
+            file: None,
         }
+        .read()?,
     };
+    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let (first, first_size) = of(&loaded, &text, args, context)?;
+    let other_model = args.other_model.as_ref();
+    let other_model = other_model.map(|spec| context.load(spec, WeightsKind::F32));
+    let other_model = other_model.transpose()?;
+    let second_model = other_model.as_ref().unwrap_or(&loaded);
+    let (second, second_size) = of(second_model, &other, args, context)?;
     if first.rows() != second.rows() {
         bail!(
             "the models have {} and {} heads, which cannot be compared one by one",
@@ -86,22 +96,34 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
     }
     let table = compared(&first, &second, &args.by)?;
     if context.json {
-        let model = loaded.resolved.name.as_str();
         return output::print_json(&Report {
             format: "lookback-compare/1",
             by: &args.by,
-            first: Side { model, text: &text },
-            second: Side {
-                model: second_model.as_deref().unwrap_or(model),
-                text: &other,
+            first: Side {
+                model: loaded.name(),
+                text: &text,
+                size: first_size,
             },
+            second: Side {
+                model: second_model.name(),
+                text: &other,
+                size: second_size,
+            },
+            interventions: args.interventions.describe(),
             heads: &table,
         });
     }
     let sorted = table.sorted_by("size").unwrap_or_default().head(args.top);
     let shown = sorted.of_columns(&["head", "first", "second", "difference"]);
     let mut out = output::stdout();
-    let heading = format!("{} of each head, the greatest differences first", args.by);
+    let interventions = args.interventions.describe();
+    let heading = format!(
+        "{} of each head{}, the greatest differences first",
+        args.by,
+        interventions
+            .map(|what| format!(", {what}"))
+            .unwrap_or_default()
+    );
     let parts: &[&str] = match PARTS.contains(&args.by.as_str()) {
         true => &["first", "second", "difference"],
         false => &[],
@@ -111,37 +133,32 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The table of all heads; the scores that a model has without a text are in it where they are asked for.
-fn of(loaded: &Loaded, text: &str, args: &CompareArgs, context: &Context) -> anyhow::Result<Table> {
-    let encoding = context.encode(&loaded.model, text, &args.model, Prefix::Declared)?;
-    let trace = {
-        let reading = context.reading(encoding.ids.len());
-        heads::trace(loaded, &encoding, &reading)?
-    };
-    let profiles = profiles(&trace, &heads::special(loaded, &encoding))?;
+/// The table of all heads, and how many tokens were read; the scores that a model has without a text are in it where
+/// they are asked for.
+fn of(
+    loaded: &Loaded,
+    text: &str,
+    args: &CompareArgs,
+    context: &Context,
+) -> anyhow::Result<(Table, InputSize)> {
+    let run = context.prepare(loaded, text, &args.model, &args.interventions)?;
+    let profiles = profiles(&run.trace()?, &run.special())?;
     let table = heads::table(&profiles, None);
-    if table
-        .columns()
-        .iter()
-        .any(|column| column.name() == args.by)
-    {
-        return Ok(table);
+    if has(&table, &args.by) {
+        return Ok((table, run.size()));
     }
-    if args.other_model.is_none() {
-        let scores = heads::table(&profiles, Some(&heads::model_scores(loaded)?));
-        if scores
-            .columns()
-            .iter()
-            .any(|column| column.name() == args.by)
-        {
-            bail!(
-                "{:?} belongs to the model and is the same whatever the text; compare two models by it, with --with-model",
-                args.by
-            );
-        }
-        return Ok(scores);
+    let table = heads::table(&profiles, Some(&heads::model_scores(loaded)?));
+    if args.other_model.is_none() && has(&table, &args.by) {
+        bail!(
+            "{:?} belongs to the model and is the same whatever the text; compare two models by it, with --with-model",
+            args.by
+        );
     }
-    Ok(heads::table(&profiles, Some(&heads::model_scores(loaded)?)))
+    Ok((table, run.size()))
+}
+
+fn has(table: &Table, column: &str) -> bool {
+    table.columns().iter().any(|has| has.name() == column)
 }
 
 fn compared(first: &Table, second: &Table, by: &str) -> anyhow::Result<Table> {

@@ -3,17 +3,18 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::ops::ControlFlow;
 
-use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, bail};
+use clap::Args;
 use lookback_model::chat::{self, Message};
-use lookback_model::generate::{End, GenerateOptions, Generation, Sampling};
+use lookback_model::generate::{End, GenerateOptions, Generation, Sampler, Sampling};
 use lookback_model::tokenizer::StreamDecoder;
 use lookback_model::{Encoding, Model, Prefix, WeightsKind};
 use serde::Serialize;
 
-use crate::args::{ModelArgs, TextArgs};
+use crate::args::{InterventionArgs, ModelArgs, TextArgs, WeightsArg};
 use crate::context::Context;
-use crate::interventions::InterventionArgs;
+use crate::output::count;
+use crate::run::InputSize;
 use crate::{interrupt, output};
 
 const EXAMPLES: &str = "\
@@ -33,10 +34,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what was written s
 pub(crate) struct GenerateArgs {
     #[command(flatten)]
     text: TextArgs,
-    #[command(flatten)]
-    model: ModelArgs,
-    #[command(flatten)]
-    changes: InterventionArgs,
     /// The most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 128)]
     tokens: usize,
@@ -68,22 +65,10 @@ pub(crate) struct GenerateArgs {
     /// Compute on f32 weights, or faster on quantised ones, whose numbers differ slightly
     #[arg(long, value_name = "FORM", value_enum, default_value_t = WeightsArg::F32)]
     weights: WeightsArg,
-}
-
-/// A [`WeightsKind`] as it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WeightsArg {
-    F32,
-    Quantized,
-}
-
-impl From<WeightsArg> for WeightsKind {
-    fn from(weights: WeightsArg) -> Self {
-        match weights {
-            WeightsArg::F32 => Self::F32,
-            WeightsArg::Quantized => Self::Quantized,
-        }
-    }
+    #[command(flatten)]
+    interventions: InterventionArgs,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 /// The answer as JSON: see `docs/json/generate.md`.
@@ -92,7 +77,12 @@ struct Generated<'a> {
     model: &'a str,
     weights: String,
     /// The whole prompt as the model read it, its prefix or its chat template included.
-    prompt_tokens: Vec<u32>,
+    prompt_tokens: &'a [u32],
+    prefix_tokens: usize,
+    /// The text of the prefix; empty with a chat template.
+    prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interventions: Option<String>,
     text: &'a str,
     #[serde(flatten)]
     generation: &'a Generation,
@@ -108,15 +98,23 @@ struct SamplingRecord {
 
 /// Runs the command.
 pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> {
-    let text = context.text(&args.text)?;
+    let sampling = Sampling {
+        temperature: args.temperature,
+        top_p: args.top_p,
+        seed: args.seed,
+    };
+    // What cannot be sampled is an error before anything is read.
+    Sampler::new(sampling)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, args.weights.into())?;
     let model = &loaded.model;
-    let prompt = prompt(args, &text, model, context)?;
-    let changes = args
-        .changes
-        .on(model, &prompt, context, (&args.model, Prefix::Declared))?;
-    if let Some(told) = args.changes.describe() {
-        output::note(&format!("the model writes {told}"));
+    let prompt = match args.chat {
+        true => chat_prompt(args, &text, model, context)?,
+        false => context.encode(model, &text, &args.model)?,
+    };
+    let run = context.prepare_encoded(&loaded, prompt, &args.model, &args.interventions)?;
+    if let Some(interventions) = args.interventions.describe() {
+        output::note(&interventions);
     }
     if model.weights() == WeightsKind::Quantized {
         output::note(&format!(
@@ -129,30 +127,30 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     let mut stream = Stream::new(model, !context.json);
     let options = GenerateOptions {
         max_tokens: args.tokens,
-        sampling: Sampling {
-            temperature: args.temperature,
-            top_p: args.top_p,
-            seed: args.seed,
-        },
+        sampling,
         stop_tokens: model.checkpoint().stop_tokens().to_vec(),
     };
-    let prompt_tokens = prompt.ids.len();
-    let reading = context.reading(prompt_tokens);
-    let generation = model.generate(
-        &prompt.ids,
-        &options,
-        &changes.and(&reading),
-        &mut |token| {
-            reading.finish();
-            stream.push(token)
-        },
-    )?;
+    let progress = run.progress();
+    let hooks = run.interventions.and(&progress);
+    let prompt = &run.encoding.ids;
+    let generation = model.generate(prompt, &options, &hooks, &mut |token| {
+        progress.clear();
+        stream.push(token)
+    })?;
     let text = stream.finish()?;
     if context.json {
+        let InputSize {
+            prefix_tokens,
+            prefix,
+            ..
+        } = run.size();
         output::print_json(&Generated {
-            model: &loaded.resolved.name,
+            model: loaded.name(),
             weights: model.weights_description(),
-            prompt_tokens: prompt.ids,
+            prompt_tokens: prompt,
+            prefix_tokens,
+            prefix,
+            interventions: args.interventions.describe(),
             text: &text,
             generation: &generation,
             sampling: SamplingRecord {
@@ -162,22 +160,19 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
             },
         })?;
     } else {
-        tell(&generation, prompt_tokens);
+        describe(&generation, prompt.len());
     }
     interrupt::check()?;
     Ok(())
 }
 
-/// The tokens that the text continues.
-fn prompt(
+/// The tokens of a chat in which the text asks.
+fn chat_prompt(
     args: &GenerateArgs,
     text: &str,
     model: &Model,
     context: &Context,
 ) -> anyhow::Result<Encoding> {
-    if !args.chat {
-        return context.encode(model, text, &args.model, Prefix::Declared);
-    }
     let template = model.checkpoint().chat_template().with_context(|| {
         format!(
             "{} has no chat template; leave --chat out to continue the text",
@@ -201,8 +196,19 @@ fn prompt(
         &special(tokenizer.bos()),
         &special(tokenizer.eos()),
     )?;
-    // The template has spelt out whatever stands before the text.
-    context.encode(model, &rendered, &args.model, Prefix::None)
+    // The template has its own beginning: no prefix is added.
+    let encoding = model.tokenizer().encode(&rendered, &Prefix::None)?;
+    let (tokens, most) = (encoding.ids.len(), model.config().context_length);
+    if tokens > most {
+        bail!(
+            "the chat has {tokens} tokens, more than the {most} that the model reads; shorten it"
+        );
+    }
+    context.note_input(format!(
+        "{}, the chat template's included",
+        count(tokens, "token")
+    ));
+    Ok(encoding)
 }
 
 /// Text on its way to standard output, in whole characters, as its tokens come.
@@ -233,9 +239,9 @@ impl<'a> Stream<'a> {
             .unwrap_or_default();
         self.write(&piece);
         self.text.push_str(&piece);
-        match self.failed.is_some() || interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        match self.failed {
+            Some(_) => ControlFlow::Break(()),
+            None => interrupt::flow(),
         }
     }
 
@@ -267,7 +273,7 @@ impl<'a> Stream<'a> {
 }
 
 /// Says on a terminal how fast it went and why it ended.
-fn tell(generation: &Generation, prompt_tokens: usize) {
+fn describe(generation: &Generation, prompt_tokens: usize) {
     if generation.end == End::ContextFull {
         output::note("the model's context is full: the text ends here");
     }
@@ -282,7 +288,8 @@ fn tell(generation: &Generation, prompt_tokens: usize) {
         End::Cancelled => "interrupted",
     };
     output::note(&format!(
-        "{prompt_tokens} tokens read in {:.2} s, {tokens} written at {:.1} tokens/s, ended {ended}",
+        "{} read in {:.2} s, {tokens} written at {:.1} tokens/s, ended {ended}",
+        count(prompt_tokens, "token"),
         generation.prefill_seconds,
         tokens as f64 / generation.decode_seconds.max(1e-9),
     ));

@@ -2,46 +2,54 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use lookback_heads::head;
 use lookback_heads::importance::{Importance, importance, mean_loss};
-use lookback_model::{Prefix, WeightsKind};
+use lookback_model::WeightsKind;
 use lookback_trace::HeadId;
 use lookback_view::table::Table;
 use lookback_view::terminal::write_table;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{ModelArgs, TextArgs};
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::Context;
-use crate::progress::CountBar;
+use crate::output::count;
+use crate::progress::Line;
+use crate::run::InputSize;
 use crate::{interrupt, output};
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback importance --file essay.txt --keep essay.importance.jsonl
+  lookback importance \"Jack saw Ann. Yet she left.\" --head 5.1,9.4
+  lookback importance --file essay.txt --top 10 --json";
 
 /// Measure what the model loses on a text without each head
 ///
-/// One run of the text a head. With --keep, what is known is written to a file as it comes, and the same command goes
-/// on where it stopped.
+/// One run of the text a head. With --keep, each result is written to a file as it comes, and the same command goes on
+/// where it stopped.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ImportanceArgs {
     #[command(flatten)]
     text: TextArgs,
-    /// Only these heads, as 5.1,9.4 [default: all]
-    #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
+    /// Only these heads, as 5.1,9.4; may be repeated [default: all]
+    #[arg(long = "head", alias = "heads", value_name = "L.H", value_delimiter = ',', value_parser = head::parse)]
     heads: Vec<HeadId>,
     /// How many heads are listed
     #[arg(long, value_name = "K", default_value_t = 20)]
     top: usize,
-    /// Keep what is known in this file, and go on from it
+    /// Keep the results in this file, and go on from it
     #[arg(long, value_name = "FILE")]
     keep: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
 }
 
-/// The first line of a file of what is known: what it belongs to.
+/// The first line of a file of results: what they belong to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Header {
     format: String,
@@ -55,21 +63,20 @@ struct Header {
 struct Report<'a> {
     format: &'static str,
     model: &'a str,
-    tokens: usize,
+    #[serde(flatten)]
+    size: InputSize,
     loss: f64,
     heads: &'a [Importance],
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()> {
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let model = &loaded.model;
-    let encoding = context.encode(model, &text, &args.model, Prefix::Declared)?;
-    let config = model.config();
-    for &one in &args.heads {
-        head::check(one, config.layers, config.heads)?;
-    }
+    let (model, config) = (&loaded.model, loaded.model.config());
+    let run = context.prepare(&loaded, &text, &args.model, &InterventionArgs::default())?;
+    run.check_heads(&args.heads)?;
+    let encoding = &run.encoding;
     let header = Header {
         format: "lookback-importance/1".to_owned(),
         model: loaded.resolved.name.clone(),
@@ -96,19 +103,19 @@ pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()
         .copied()
         .filter(|h| known.iter().all(|k| k.head != *h))
         .collect();
-    let loss = mean_loss(model, &encoding, &())?;
-    let bar = CountBar::start("heads left out one by one");
+    let loss = mean_loss(model, encoding, &())?;
+    let line = Line::counting("heads ablated one by one");
     let mut failed = Ok(());
-    importance(model, &encoding, loss, left, &(), &mut |found| {
+    importance(model, encoding, loss, left, &(), &mut |found| {
         known.push(found);
-        bar.position(known.len().min(asked.len()), asked.len());
+        line.position(known.len().min(asked.len()) as u64, asked.len() as u64);
         failed = kept.as_mut().map_or(Ok(()), |kept| kept.push(&found));
-        match interrupt::requested() || failed.is_err() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        match failed {
+            Ok(()) => interrupt::flow(),
+            Err(_) => std::ops::ControlFlow::Break(()),
         }
     })?;
-    drop(bar);
+    drop(line);
     failed?;
     interrupt::check()?;
     known.retain(|k| asked.contains(&k.head));
@@ -116,7 +123,7 @@ pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()
     let report = Report {
         format: "lookback-importance/1",
         model: &loaded.resolved.name,
-        tokens: encoding.ids.len(),
+        size: run.size(),
         loss,
         heads: &known,
     };
@@ -132,17 +139,17 @@ fn print(report: &Report, top: usize, context: &Context) -> anyhow::Result<()> {
     table.real("loss_change", report.heads.iter().map(|h| h.loss_change));
     let mut out = output::stdout();
     let heading = format!(
-        "mean loss {:.4} nats a token over {} tokens; change without each of the heads: {}",
+        "mean loss {:.4} nats a token over {}; its change with each of {} ablated",
         report.loss,
-        report.tokens,
-        report.heads.len()
+        count(report.size.tokens, "token"),
+        count(report.heads.len(), "head")
     );
     write_table(&mut out, &heading, &table.head(top), context.width())?;
     out.flush()?;
     Ok(())
 }
 
-/// A file of what is known: its header, then a line a head.
+/// A file of results: its header, then a line a head.
 struct Kept {
     file: File,
     known: Vec<Importance>,
@@ -201,7 +208,7 @@ impl Kept {
         let line = format!("{}\n", serde_json::to_string(one)?);
         self.file
             .write_all(line.as_bytes())
-            .context("cannot keep what is known")?;
+            .context("cannot keep a result")?;
         Ok(())
     }
 }

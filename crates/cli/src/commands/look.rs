@@ -1,20 +1,19 @@
 //! `look`: what words look back at, over all heads.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use lookback_heads::{Look, LookOptions, WordName, head};
-use lookback_model::{Encoding, Interventions, Model, TraceOptions, WeightsKind};
-use lookback_trace::{HeadId, Trace};
+use lookback_heads::{Look, LookOptions, WordName, head, interest};
+use lookback_model::WeightsKind;
+use lookback_trace::HeadId;
 use lookback_view::terminal::{LookPicture, write_look};
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::context::{Context, Loaded};
-use crate::interventions::InterventionArgs;
+use super::source::Source;
+use crate::args::SourceArgs;
+use crate::context::Context;
 use crate::output;
-use crate::progress::CountBar;
+use crate::progress::Line;
+use crate::run::TextRun;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,125 +28,76 @@ A name that occurs several times is WORD#n, its nth occurrence: he#2.";
 /// Show what words look back at, over all heads
 ///
 /// For each word of interest (the pronouns, else the last word): the earlier words that all heads together look at,
-/// with the sink set aside and its share stated, and the heads that look most at each candidate for what it stands
-/// for.
+/// with the sink excluded and its share stated, and the heads that look most at each name that it may refer to.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LookArgs {
-    #[command(flatten)]
-    pub(crate) text: TextArgs,
-    /// Look into a trace file instead of reading a text: no model is needed
-    #[arg(long, value_name = "FILE", group = "TextArgs", conflicts_with_all = ["model", "prefix", "truncate", "ablate", "cut"])]
-    pub(crate) trace: Option<PathBuf>,
     /// A word to ask about, or WORD#n for its nth occurrence; may be repeated [default: the pronouns, else the last
     /// word]
     #[arg(long = "word", value_name = "WORD")]
-    pub(crate) words: Vec<WordName>,
-    /// Whom the words may stand for [default: the capitalised words before each]
+    words: Vec<WordName>,
+    /// The names that the words may refer to [default: the capitalised words before each]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) candidates: Vec<WordName>,
-    /// Show this head on its own too, as 5.10 or L5H10; may be repeated
-    #[arg(long = "head", value_name = "L.H", value_parser = head::parse)]
-    pub(crate) heads: Vec<HeadId>,
+    candidates: Vec<WordName>,
+    /// Show these heads on their own too, as 5.10 or L5H10; may be repeated
+    #[arg(long = "head", alias = "heads", value_name = "L.H", value_delimiter = ',', value_parser = head::parse)]
+    heads: Vec<HeadId>,
     /// How many words, and heads for each candidate, are listed [default: 8 words, 5 heads]
     #[arg(long, value_name = "K", value_parser = crate::args::at_least_one)]
-    pub(crate) top: Option<std::num::NonZeroUsize>,
+    top: Option<std::num::NonZeroUsize>,
     /// Columns of a line [default: the terminal's, or 80]
     #[arg(long, value_name = "COLUMNS")]
-    pub(crate) width: Option<usize>,
+    width: Option<usize>,
     #[command(flatten)]
-    pub(crate) changes: InterventionArgs,
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
+    source: SourceArgs,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
-    match &args.trace {
-        Some(path) => {
-            let trace = open(path)?;
-            print(args, context, &trace, Vec::new())
-        }
-        None => {
-            // A text that cannot be read is told before a model is fetched and loaded.
-            let text = context.text(&args.text)?;
-            let loaded = context.load_or_built_in(&args.model.model, WeightsKind::F32)?;
-            let (encoding, changes) =
-                args.changes
-                    .encode(&text, &loaded.model, &args.model, context)?;
-            if let Some(told) = args.changes.describe() {
-                output::note(&format!("the model reads {told}"));
-            }
-            let trace = trace(context, &loaded, &encoding, &changes)?;
-            print(
-                args,
-                context,
-                &trace,
-                prefix_texts(&loaded.model, &encoding),
-            )
-        }
+    let from = &args.source;
+    if let Some(path) = &from.trace {
+        return print(args, context, Source::of_file(path, context)?);
     }
+    // A text that cannot be read is an error before a model is fetched and loaded.
+    let text = from.text.read()?;
+    let loaded = context.load_or_built_in(&from.model.model, WeightsKind::F32)?;
+    let run = context.prepare(&loaded, &text, &from.model, &from.interventions)?;
+    check_names(args, &run)?;
+    if let Some(interventions) = from.interventions.describe() {
+        output::note(&interventions);
+    }
+    print(args, context, Source::of_run(&run)?)
 }
 
-fn open(path: &Path) -> anyhow::Result<Trace> {
-    Trace::open(path).with_context(|| format!("cannot look into {}", path.display()))
+/// Fails where the text or the model does not have what is named: before the text is read, which may take long.
+fn check_names(args: &LookArgs, run: &TextRun) -> anyhow::Result<()> {
+    let (text, words) = (&run.encoding.text, run.words());
+    interest(text, &words, &args.words)?;
+    for candidate in &args.candidates {
+        candidate.find(text, &words)?;
+    }
+    run.check_heads(&args.heads)
 }
 
-/// What the model's heads do on a text.
-pub(super) fn trace(
-    context: &Context,
-    loaded: &Loaded,
-    encoding: &Encoding,
-    changes: &Interventions,
-) -> anyhow::Result<Trace> {
-    let options = TraceOptions {
-        logits: lookback_model::Logits::None,
-        model_name: Some(loaded.resolved.name.clone()),
-        model_sha256: loaded.resolved.sha256.clone(),
-        ..TraceOptions::default()
-    };
-    let reading = context.reading(encoding.ids.len());
-    Ok(loaded
-        .model
-        .trace(encoding, &options, &changes.and(&reading))?
-        .trace)
-}
-
-/// What the tokens before the text are called: a trace knows only their numbers.
-fn prefix_texts(model: &Model, encoding: &Encoding) -> Vec<String> {
-    let name = |&id: &u32| {
-        let text = model.tokenizer().token_text(id);
-        text.unwrap_or_else(|| format!("[{id}]"))
-    };
-    encoding.ids[..encoding.prefix_tokens]
-        .iter()
-        .map(name)
-        .collect()
-}
-
-fn print(
-    args: &LookArgs,
-    context: &Context,
-    trace: &Trace,
-    prefix: Vec<String>,
-) -> anyhow::Result<()> {
+fn print(args: &LookArgs, context: &Context, source: Source) -> anyhow::Result<()> {
     let defaults = LookOptions::default();
     let options = LookOptions {
         words: args.words.clone(),
         candidates: args.candidates.clone(),
         heads: args.heads.clone(),
         heads_per_candidate: args.top.map_or(defaults.heads_per_candidate, usize::from),
-        prefix,
+        prefix: source.prefix,
     };
-    let look = Look::new(trace, &options)?;
+    let look = Look::new(&source.trace, &options)?;
+    context.answer_names_prefix();
     if context.json {
         let heads = match args.heads.len() {
             0 => look.head_count(),
             named => named,
         };
         let asked: Vec<usize> = look.interest().iter().map(|word| word.end - 1).collect();
-        if let Some(told) = told_of_size(&asked, heads) {
-            output::note(&told);
+        if let Some(size) = describe_size(&asked, heads) {
+            output::note(&size);
         }
         return print_json(&look);
     }
@@ -164,10 +114,10 @@ fn print(
     Ok(())
 }
 
-/// What is said before the JSON form of a long text is written, which may take more room than its reader thinks: each head's weight
-/// on each word up to each of those that are asked about.
-fn told_of_size(asked: &[usize], heads: usize) -> Option<String> {
-    /// Bytes that are told of.
+/// What is said before the JSON form of a long text is written, which may be larger than its reader thinks: each
+/// head's weight on each word up to each of those that are asked about.
+fn describe_size(asked: &[usize], heads: usize) -> Option<String> {
+    /// Bytes from which on it is said.
     const LARGE: u64 = 1 << 30;
     /// Bytes of a word and its weight, about.
     const PAIR: u64 = 20;
@@ -185,10 +135,10 @@ fn told_of_size(asked: &[usize], heads: usize) -> Option<String> {
 /// Prints the JSON form, which of a long text takes a while: progress is shown where the answer is not.
 fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
     let words = look.interest().len();
-    let bar = (!std::io::stdout().is_terminal()).then(|| CountBar::start("words looked at"));
+    let bar = (!std::io::stdout().is_terminal()).then(|| Line::counting("words looked at"));
     let progress = |done: usize| {
         if let Some(bar) = &bar {
-            bar.position(done, words);
+            bar.position(done as u64, words as u64);
         }
     };
     // Its keys are the same in every version, and it may be too large to be held as a whole.
@@ -200,15 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_answers_are_told_of() {
+    fn the_size_of_a_large_answer_is_said_first() {
         let asked: Vec<usize> = (0..2_100).map(|pronoun| 3 * pronoun + 2).collect();
         assert_eq!(
-            told_of_size(&asked, 270).as_deref(),
+            describe_size(&asked, 270).as_deref(),
             Some(
                 "the answer takes about 35.7 GB: the weight of each of 270 heads on every word before each of 2100; --word and --head name fewer"
             )
         );
-        assert_eq!(told_of_size(&asked, 2), None);
-        assert_eq!(told_of_size(&asked[..200], 270), None);
+        assert_eq!(describe_size(&asked, 2), None);
+        assert_eq!(describe_size(&asked[..200], 270), None);
     }
 }

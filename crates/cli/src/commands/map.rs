@@ -11,16 +11,24 @@ use lookback_view::pooled::Pool;
 use lookback_view::svg::{self, MapOptions, Scale, Theme};
 use serde::Serialize;
 
-use super::source::{Source, SourceArgs};
+use super::source::Source;
+use crate::args::SourceArgs;
 use crate::context::Context;
-use crate::output;
+use crate::output::{self, count};
 use crate::picture::Picture;
+use crate::run::InputSize;
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback map \"Vatsal studies a lot, Madd does not. Yet he gets high scores in test.\" --head 9.4 -o map.svg
+  lookback map --file essay.txt --head L5H1 -o map.png --scale log --dark
+  lookback map --trace essay.safetensors --head 5.1 -o map.svg --pool mean
+  lookback map \"Jack saw Ann. Yet she left.\" --head 9.4 --ablate 5.1 -o without-L5H1.svg";
 
 /// Draw one head's weights as SVG or PNG
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct MapArgs {
-    #[command(flatten)]
-    source: SourceArgs,
     /// The head: layer and head, both from 0, as 5.10 or L5H10
     #[arg(long, value_name = "L.H", value_parser = |name: &str| head::parse(name))]
     head: HeadId,
@@ -39,6 +47,8 @@ pub(crate) struct MapArgs {
     /// Draw for dark paper
     #[arg(long)]
     dark: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -61,7 +71,10 @@ struct Drawn<'a> {
     bytes: usize,
     layer: usize,
     head: usize,
-    tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interventions: Option<String>,
+    #[serde(flatten)]
+    size: InputSize,
 }
 
 /// Runs the command.
@@ -73,8 +86,11 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
         );
     };
     output::check_destination(&args.output, args.force)?;
-    let Source { trace, prefix } = Source::open(&args.source, context)?;
-    head::check_in(args.head, &trace)?;
+    let Source {
+        trace,
+        prefix,
+        size,
+    } = Source::open(&args.source, (&[args.head], &[]), context)?;
     let options = MapOptions {
         rows: 0..trace.n(),
         cols: 0..trace.n(),
@@ -97,21 +113,25 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
     )?;
     let bytes = picture.write(&args.output, drawing)?;
     let HeadId { layer, head } = args.head;
-    output::wrote(
-        context.json,
-        &Drawn {
-            file: &args.output,
-            bytes,
-            layer,
-            head,
-            tokens: trace.n(),
-        },
-        &format!(
-            "{}: {} of {} tokens, {}",
-            args.output.display(),
-            head::name(args.head),
-            trace.n(),
-            output::bytes(bytes as u64)
-        ),
-    )
+    let interventions = args.source.interventions.describe();
+    let line = format!(
+        "{}: {} of {}{}, {}",
+        args.output.display(),
+        head::name(args.head),
+        count(trace.n(), "token"),
+        interventions
+            .as_ref()
+            .map(|what| format!(", {what}"))
+            .unwrap_or_default(),
+        output::bytes(bytes as u64)
+    );
+    let drawn = Drawn {
+        file: &args.output,
+        bytes,
+        layer,
+        head,
+        interventions,
+        size,
+    };
+    output::wrote(context.json, &drawn, &[line])
 }

@@ -6,21 +6,21 @@ use clap::Args;
 use lookback_heads::rollout::rollout;
 use lookback_heads::{WordName, interest, label, label_of};
 use lookback_model::WeightsKind;
-use lookback_trace::{Trace, Words};
+use lookback_trace::Trace;
 use lookback_view::table::Table;
 use lookback_view::terminal::write_table;
 use ndarray::{Array1, s};
 use serde::Serialize;
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::commands::heads;
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::Context;
-use crate::interventions::InterventionArgs;
 use crate::output;
+use crate::run::InputSize;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   lookback rollout \"Vatsal studies a lot, Madd does not. Yet he gets high scores in test.\" --word he
+  lookback rollout --file essay.txt --word she#2 --json
 
 Every head counts alike, and the residual stream as much as all heads together: docs/heads.md says how that misleads.";
 
@@ -37,7 +37,7 @@ pub(crate) struct RolloutArgs {
     #[arg(long, value_name = "K", default_value_t = 20)]
     top: usize,
     #[command(flatten)]
-    changes: InterventionArgs,
+    interventions: InterventionArgs,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -49,8 +49,13 @@ struct Report<'a> {
     model: &'a str,
     text: &'a str,
     word: String,
+    /// What is intervened on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interventions: Option<String>,
+    #[serde(flatten)]
+    size: InputSize,
     /// Rollout on the prefix.
-    prefix: f64,
+    prefix_rollout: f64,
     words: &'a [WordShare],
 }
 
@@ -68,20 +73,14 @@ struct WordShare {
 
 /// Runs the command.
 pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let (encoding, changes) = args
-        .changes
-        .encode(&text, &loaded.model, &args.model, context)?;
-    let words = Words::new(&encoding.text, &encoding.spans);
-    let asked: Vec<WordName> = args.word.iter().cloned().collect();
-    let asked = interest(&encoding.text, &words, &asked)?.swap_remove(0);
+    let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+    let (encoding, words) = (&run.encoding, run.words());
+    let asked = interest(&encoding.text, &words, args.word.as_slice())?.swap_remove(0);
     let tokens = |word: usize| words.get(word).map_or(0..0, |word| word.tokens.clone());
     let rows = tokens(asked.start).start..tokens(asked.end - 1).end;
-    let trace = {
-        let reading = context.reading(encoding.ids.len());
-        heads::trace(&loaded, &encoding, &changes.and(&reading))?
-    };
+    let trace = run.trace()?;
     let rolled = rollout(&trace, rows.clone())?;
     let mean = mean_weights(&trace, rows)?;
     let of = |values: &Array1<f64>, tokens: std::ops::Range<usize>| values.slice(s![tokens]).sum();
@@ -102,11 +101,13 @@ pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
         })
         .collect();
     let report = Report {
-        format: "lookback-rollout/1",
+        format: "lookback-rollout/2",
         model: &loaded.resolved.name,
         text: &encoding.text,
         word: label_of(&encoding.text, &words, &asked),
-        prefix,
+        interventions: args.interventions.describe(),
+        size: run.size(),
+        prefix_rollout: prefix,
         words: &shares,
     };
     if context.json {
@@ -137,19 +138,20 @@ fn print(args: &RolloutArgs, report: &Report, context: &Context) -> anyhow::Resu
     table.real("share", report.words.iter().map(|w| w.share));
     table.real("mean_weight", report.words.iter().map(|w| w.mean_weight));
     let sorted = table.sorted_by("share").unwrap_or_default().head(args.top);
-    let heading = match report.prefix > 0.0 {
+    let (word, model) = (&report.word, report.model);
+    let interventions = report.interventions.as_ref();
+    let interventions = interventions.map_or(String::new(), |what| format!(", {what}"));
+    let heading = match report.size.prefix_tokens > 0 {
         true => format!(
-            "Rollout of “{}” through all layers of {}: {:.3}% ends at the prefix. That is its nature, whatever the text: heads \
-             put most of their weight on the sink, and rollout multiplies it layer by layer. Share: of what does not end \
-             there. Mean weight: of all heads on the word, without rollout.",
-            report.word,
-            report.model,
-            100.0 * report.prefix
+            "Rollout of “{word}” through all layers of {model}{interventions}: {:.3}% ends at the prefix. That is its \
+             nature, whatever the text: heads put most of their weight on the sink, and rollout multiplies it layer by \
+             layer. Share: of what does not end there. Mean weight: of all heads on the word, without rollout.",
+            100.0 * report.prefix_rollout
         ),
         false => format!(
-            "Rollout of “{}” through all layers of {}, with no prefix: most of it ends at the first word, which acts as the \
-             sink, whatever the text. Share: of all of it. Mean weight: of all heads on the word, without rollout.",
-            report.word, report.model
+            "Rollout of “{word}” through all layers of {model}{interventions}, with no prefix: most of it ends at the \
+             first word, which acts as the sink, whatever the text. Share: of all of it. Mean weight: of all heads on \
+             the word, without rollout."
         ),
     };
     let mut out = output::stdout();

@@ -9,23 +9,32 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 use lookback_heads::example;
+use lookback_model::WeightsKind;
 use lookback_model::store::DEFAULT_MODEL;
-use lookback_model::{Prefix, WeightsKind};
 use lookback_serve::{Error, Limits, NamedModel, ServeOptions, Server};
 use lookback_trace::Trace;
 use serde::Serialize;
 
-use crate::args::{PrefixArg, TextArgs};
+use crate::args::{InterventionArgs, ModelArgs, PrefixArg, TextArgs};
 use crate::context::{Context, Loaded};
-use crate::interventions::InterventionArgs;
-use crate::progress::Spinner;
+use crate::run::InputSize;
 use crate::{interrupt, output};
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback serve
+  lookback serve \"Vatsal studies a lot, Madd does not. Yet he gets high scores in test.\"
+  lookback serve --file essay.txt --ablate 5.1 --no-open --port 8080
+  lookback serve --trace essay.safetensors
+
+Ctrl-C ends the server.";
 
 /// The port that is taken where none is named and this one is free: links keep their meaning.
 const PORT: u16 = 4664;
 
 /// Look at a text in a browser
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
     /// The text to begin with; `-` reads standard input
     text: Option<OsString>,
@@ -33,13 +42,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PATH", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Look at a trace that `lookback trace` kept; what needs a model needs --model too
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix", "ablate", "cut"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "file", "prefix", "ablate", "cut", "mean_over"])]
     trace: Option<PathBuf>,
     /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]; else the default model,
     /// and with --trace none
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// What stands before the text: `none`, `bos`, or a text, which may hold special tokens
+    /// The tokens before the text: `none`, `bos`, or a text, which may hold special tokens [default: the prefix
+    /// declared for the model, else its bos token, else none]
     #[arg(long, value_name = "none|bos|TEXT")]
     prefix: Option<PrefixArg>,
     /// The port; 0 takes any free one [default: 4664, else any free one]
@@ -52,44 +62,49 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     no_open: bool,
     #[command(flatten)]
-    changes: InterventionArgs,
+    interventions: InterventionArgs,
 }
 
 #[derive(Serialize)]
 struct Listening<'a> {
     url: &'a str,
+    /// Of the text that the page begins with; none of a trace.
+    #[serde(flatten)]
+    size: Option<InputSize>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
-    if args.changes.reference.mean_over.is_some() {
-        bail!("the page ablates heads to zero only; leave --mean-over out, or use look or who");
+    if args.interventions.reference.mean_over.is_some() {
+        bail!(
+            "the page ablates heads to zero only; leave out --mean-over, or use `lookback look` or `lookback who`"
+        );
     }
     let trace = args.trace.as_ref().map(Trace::open).transpose()?;
     let text = match (&args.text, &args.file) {
         (None, None) => example::SENTENCE.to_owned(),
-        (text, file) => context.text(&TextArgs {
+        (text, file) => TextArgs {
             text: text.clone(),
             file: file.clone(),
-        })?,
+        }
+        .read()?,
     };
     let model = match (&args.model, &trace) {
         (Some(spec), _) => Some(load(spec, context)?),
         (None, None) => Some(load(DEFAULT_MODEL, context)?),
         (None, Some(_)) => None,
     };
-    if let (Some(named), false) = (&model, args.changes.changes().is_empty()) {
-        // What the text or the model does not have is said here, and not by a page that has nothing to show.
-        let encoding = named.model.tokenizer().encode(&text, &prefix(args))?;
-        args.changes.changes().on(&named.model, &encoding)?;
-    }
+    let size = match (&model, &trace) {
+        (Some(model), None) => Some(check_text(model, &text, args, context)?),
+        _ => None,
+    };
     let options = |port| ServeOptions {
         address: SocketAddr::new(args.host, port),
         model: model.clone(),
         trace: None,
         text: text.clone(),
-        interventions: args.changes.changes(),
-        prefix: prefix(args),
+        interventions: args.interventions.named(),
+        prefix: PrefixArg::or_declared(args.prefix.as_ref()),
         limits: Limits::default(),
     };
     let with_trace = |port, trace| ServeOptions {
@@ -101,7 +116,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         None if free(args.host) => Server::bind(with_trace(PORT, trace))?,
         None => Server::bind(with_trace(0, trace))?,
     };
-    announce(&server.url(), args, context)?;
+    announce(&server.url(), size, args, context)?;
     // Connections are ended and what is being computed is stopped before the process ends.
     let graceful = interrupt::graceful();
     let served = server.run(interrupt::requested);
@@ -116,10 +131,22 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// What stands before each text.
-fn prefix(args: &ServeArgs) -> Prefix {
-    let named = args.prefix.as_ref();
-    named.map_or(Prefix::Declared, |prefix| prefix.0.clone())
+/// How many tokens the text has. What the text or the model does not have is an error here, and not on a page that
+/// has nothing to show.
+fn check_text(
+    named: &NamedModel,
+    text: &str,
+    args: &ServeArgs,
+    context: &Context,
+) -> anyhow::Result<InputSize> {
+    let model = ModelArgs {
+        model: named.name.clone(),
+        prefix: args.prefix.clone(),
+        truncate: false,
+    };
+    let encoding = context.encode(&named.model, text, &model)?;
+    args.interventions.named().on(&named.model, &encoding)?;
+    Ok(InputSize::new(&named.model, &encoding))
 }
 
 /// Whether the usual port can be had.
@@ -129,12 +156,9 @@ fn free(host: IpAddr) -> bool {
 
 /// A model with its name and hash.
 pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
-    let Loaded { model, resolved } = context.load(spec, WeightsKind::F32)?;
-    let spinner = Spinner::start(format!("checking {}", resolved.name));
-    let sha256 = resolved
-        .sha256
-        .unwrap_or_else(|| model.checkpoint().provenance().sha256());
-    spinner.finish();
+    let loaded = context.load(spec, WeightsKind::F32)?;
+    let sha256 = loaded.sha256();
+    let Loaded { model, resolved } = loaded;
     Ok(NamedModel {
         model: Arc::new(model),
         name: resolved.name,
@@ -143,19 +167,26 @@ pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result
 }
 
 /// Prints the address, and opens it.
-fn announce(url: &str, args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
+fn announce(
+    url: &str,
+    size: Option<InputSize>,
+    args: &ServeArgs,
+    context: &Context,
+) -> anyhow::Result<()> {
     if !args.host.is_loopback() {
         output::note(
             "other machines can reach this address, and whoever does can have texts read here",
         );
     }
     if context.json {
-        output::print_json(&Listening { url })?;
+        output::print_json(&Listening { url, size })?;
     } else {
         let mut out = output::stdout();
         writeln!(out, "{url}")?;
         out.flush()?;
     }
+    // Here, since the command does not end by itself.
+    context.print_inputs();
     if !args.no_open
         && let Err(error) = open::that_detached(url)
     {

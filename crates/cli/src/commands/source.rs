@@ -1,65 +1,74 @@
-//! What pictures are made from: a text that is read now, or a trace that was kept.
+//! The trace that a command looks into: of a text that is read now, or one that was kept.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use clap::Args;
-use lookback_model::{Logits, Prefix, TraceOptions, WeightsKind};
-use lookback_trace::Trace;
+use anyhow::Context as _;
+use lookback_heads::WordName;
+use lookback_model::WeightsKind;
+use lookback_trace::{HeadId, Trace};
 
-use crate::args::{ModelArgs, TextArgs};
+use crate::args::SourceArgs;
 use crate::context::Context;
-
-/// A text and the model that reads it, or a trace.
-#[derive(Debug, Clone, Args)]
-pub(super) struct SourceArgs {
-    /// The text; `-` reads standard input
-    #[arg(required_unless_present_any = ["file", "trace"])]
-    text: Option<std::ffi::OsString>,
-    /// Read the text from a file, in UTF-8
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["text", "trace"])]
-    file: Option<PathBuf>,
-    /// Take a trace that `lookback trace` kept, instead of reading a text
-    #[arg(long, value_name = "FILE", conflicts_with = "text")]
-    trace: Option<PathBuf>,
-    #[command(flatten)]
-    model: ModelArgs,
-}
+use crate::run::{InputSize, TextRun};
 
 /// A trace, and the texts of its prefix tokens where they are known.
 pub(super) struct Source {
     pub(super) trace: Trace,
     pub(super) prefix: Vec<String>,
+    pub(super) size: InputSize,
 }
 
 impl Source {
-    /// Reads the text, or opens the trace.
-    pub(super) fn open(args: &SourceArgs, context: &Context) -> anyhow::Result<Self> {
+    /// Opens the trace, or reads the text. Heads and words that are asked about and are not there are an error before
+    /// the model runs.
+    pub(super) fn open(
+        args: &SourceArgs,
+        (heads, words): (&[HeadId], &[WordName]),
+        context: &Context,
+    ) -> anyhow::Result<Self> {
         if let Some(path) = &args.trace {
-            return Ok(Self {
-                trace: Trace::open(path)?,
-                prefix: Vec::new(),
-            });
+            let source = Self::of_file(path, context)?;
+            for &head in heads {
+                lookback_heads::head::check_in(head, &source.trace)?;
+            }
+            return Ok(source);
         }
-        let text = context.text(&TextArgs {
-            text: args.text.clone(),
-            file: args.file.clone(),
-        })?;
+        let text = args.text.read()?;
         let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-        let model = &loaded.model;
-        let encoding = context.encode(model, &text, &args.model, Prefix::Declared)?;
-        let options = TraceOptions {
-            logits: Logits::None,
-            model_name: Some(loaded.resolved.name.clone()),
-            model_sha256: loaded.resolved.sha256.clone(),
-            keep_v: false,
-        };
-        let traced = model.trace(&encoding, &options, &context.reading(encoding.ids.len()))?;
-        let prefix = encoding.ids[..encoding.prefix_tokens]
-            .iter()
-            .map_while(|&id| model.tokenizer().token_text(id));
+        let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+        run.check_heads(heads)?;
+        let in_text = run.words();
+        for word in words {
+            word.find_one(&run.encoding.text, &in_text)?;
+        }
+        Self::of_run(&run)
+    }
+
+    /// The trace of a text that a model reads now.
+    pub(super) fn of_run(run: &TextRun) -> anyhow::Result<Self> {
         Ok(Self {
-            prefix: prefix.collect(),
-            trace: traced.trace,
+            trace: run.trace()?,
+            prefix: run.prefix_texts(),
+            size: run.size(),
+        })
+    }
+
+    /// A trace that was kept.
+    pub(super) fn of_file(path: &Path, context: &Context) -> anyhow::Result<Self> {
+        let trace =
+            Trace::open(path).with_context(|| format!("cannot look into {}", path.display()))?;
+        let meta = trace.meta();
+        let ids = &meta.tokens[..meta.prefix_tokens];
+        let size = InputSize {
+            tokens: trace.n(),
+            prefix_tokens: meta.prefix_tokens,
+            prefix: ids.iter().map(|id| format!("[{id}]")).collect(),
+        };
+        context.note_input(size.to_string());
+        Ok(Self {
+            trace,
+            prefix: Vec::new(),
+            size,
         })
     }
 }

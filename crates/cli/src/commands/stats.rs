@@ -1,24 +1,33 @@
 //! `stats`: the statistics of a text's weights as a table.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use lookback_heads::{head, profile};
-use lookback_model::{Prefix, WeightsKind};
-use lookback_trace::Trace;
+use lookback_model::WeightsKind;
 use lookback_trace::observe::{DistanceMass, Entropy, TopK};
+use lookback_trace::{HeadId, Trace};
 use lookback_view::table::{Kind, Table};
 use ndarray::s;
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::commands::heads;
+use super::{heads, tables};
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::Context;
 use crate::{interrupt, output};
+
+const EXAMPLES: &str = "\
+Examples:
+  lookback stats --file essay.txt -o heads.parquet
+  lookback stats \"Jack saw Ann. Yet she left.\" -o heads.csv
+  lookback stats \"Jack saw Ann. Yet she left.\" --rows --top 8 -o rows.csv
+  lookback stats --file essay.txt --ablate 5.1 -o without-L5H1.npy";
 
 /// Save statistics of every head, or of every query, as a table
 ///
 /// One row a head; with --rows one row a query of each head: its entropy, mean distance and heaviest keys.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     text: TextArgs,
@@ -35,6 +44,8 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "K", default_value_t = 4, requires = "rows")]
     top: usize,
     #[command(flatten)]
+    interventions: InterventionArgs,
+    #[command(flatten)]
     model: ModelArgs,
 }
 
@@ -43,65 +54,57 @@ pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
     // Before the work, not after it.
     Kind::of(&args.output)?;
     output::check_destination(&args.output, args.force)?;
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let encoding = context.encode(&loaded.model, &text, &args.model, Prefix::Declared)?;
-    let trace = {
-        let reading = context.reading(encoding.ids.len());
-        heads::trace(&loaded, &encoding, &reading)?
-    };
+    let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+    let trace = run.trace()?;
     let table = match args.rows {
-        true => rows(&trace, args.top)?,
-        false => heads::table(
-            &profile::profiles(&trace, &heads::special(&loaded, &encoding))?,
-            None,
-        ),
+        true => rows(&trace, &token_texts(&trace, run.prefix_texts()), args.top)?,
+        false => heads::table(&profile::profiles(&trace, &run.special())?, None),
     };
-    heads::saved(&args.output, &table, context)
+    tables::save(&args.output, &table, run.size(), context)
+}
+
+/// What each token stands for: its part of the text, or in the prefix the token's own text.
+fn token_texts(trace: &Trace, prefix: Vec<String>) -> Vec<Arc<str>> {
+    let meta = trace.meta();
+    let of_text = meta.spans.iter().skip(prefix.len());
+    let of_text = of_text.map(|&(start, end)| Arc::from(&meta.text[start..end]));
+    prefix.into_iter().map(Arc::from).chain(of_text).collect()
 }
 
 /// One row a query of each head.
-fn rows(trace: &Trace, top: usize) -> anyhow::Result<Table> {
+fn rows(trace: &Trace, tokens: &[Arc<str>], top: usize) -> anyhow::Result<Table> {
     let n = trace.n();
-    let (mut names, mut layers, mut indices, mut queries) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    // Adding 0 turns −0 into 0.
+    let no_token: Arc<str> = Arc::from("");
+    let (mut names, mut layers, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    let mut queries = Vec::new();
     let (mut entropies, mut distances) = (Vec::new(), Vec::new());
-    let mut keys = vec![Vec::new(); top];
-    let mut weights = vec![Vec::new(); top];
+    let mut heaviest = vec![Heaviest::default(); top];
     for layer in 0..trace.layer_count() {
         interrupt::check()?;
-        let (entropy, distance, heaviest) =
+        let (entropy, distance, top_k) =
             trace.observe(layer, &(Entropy, DistanceMass, TopK::by_weight(top)))?;
         for h in 0..trace.head_count(layer) {
-            let name = head::name(lookback_trace::HeadId { layer, head: h });
+            let name: Arc<str> = Arc::from(head::name(HeadId { layer, head: h }));
             names.extend(std::iter::repeat_n(name, n));
             layers.extend(std::iter::repeat_n(layer, n));
             indices.extend(std::iter::repeat_n(h, n));
             queries.extend(0..n);
-            entropies.extend(
-                entropy
-                    .slice(s![0, h, ..])
-                    .iter()
-                    .map(|&e| f64::from(e) + 0.0),
-            );
-            distances.extend(
-                distance
-                    .mean
-                    .slice(s![0, h, ..])
-                    .iter()
-                    .map(|&d| f64::from(d) + 0.0),
-            );
+            // Adding 0 turns −0 into 0.
+            let real = |&x: &f32| f64::from(x) + 0.0;
+            entropies.extend(entropy.slice(s![0, h, ..]).iter().map(real));
+            distances.extend(distance.mean.slice(s![0, h, ..]).iter().map(real));
             for i in 0..n {
-                let list = heaviest.list(0, h, i);
-                let mut list = list.into_iter();
-                for k in 0..top {
-                    let (key, weight) =
-                        list.next().map_or((f64::NAN, f64::NAN), |(key, weight)| {
-                            (key as f64, f64::from(weight))
-                        });
-                    keys[k].push(key);
-                    weights[k].push(weight);
+                let mut list = top_k.list(0, h, i).into_iter();
+                for place in &mut heaviest {
+                    let (key, token, weight) = match list.next() {
+                        Some((key, weight)) => (key as f64, &tokens[key], f64::from(weight)),
+                        None => (f64::NAN, &no_token, f64::NAN),
+                    };
+                    place.keys.push(key);
+                    place.tokens.push(Arc::clone(token));
+                    place.weights.push(weight);
                 }
             }
         }
@@ -110,12 +113,26 @@ fn rows(trace: &Trace, top: usize) -> anyhow::Result<Table> {
     table.text("head", names);
     table.integer("layer", layers);
     table.integer("index", indices);
+    let of_queries = queries
+        .iter()
+        .map(|&query: &usize| Arc::clone(&tokens[query]));
+    let of_queries: Vec<Arc<str>> = of_queries.collect();
     table.integer("query", queries);
+    table.text("token", of_queries);
     table.real("entropy", entropies);
     table.real("mean_distance", distances);
-    for (k, (keys, weights)) in keys.into_iter().zip(weights).enumerate() {
-        table.real(&format!("key_{}", k + 1), keys);
-        table.real(&format!("weight_{}", k + 1), weights);
+    for (place, found) in (1..).zip(heaviest) {
+        table.real(&format!("key_{place}"), found.keys);
+        table.text(&format!("token_{place}"), found.tokens);
+        table.real(&format!("weight_{place}"), found.weights);
     }
     Ok(table)
+}
+
+/// The keys of one place in the order of weight, a query each.
+#[derive(Clone, Default)]
+struct Heaviest {
+    keys: Vec<f64>,
+    tokens: Vec<Arc<str>>,
+    weights: Vec<f64>,
 }

@@ -1,7 +1,6 @@
 //! `who`: which name a word refers to, with controls and causes.
 
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,14 +9,14 @@ use lookback_heads::who::set::Set;
 use lookback_heads::who::significance::DRAWS;
 use lookback_heads::who::{From as Row, Question, WhoOptions, who};
 use lookback_heads::{WordName, head};
-use lookback_model::{Prefix, WeightsKind};
+use lookback_model::WeightsKind;
 use lookback_trace::{HeadId, Words};
 use lookback_view::terminal::{write_set, write_who};
 
-use crate::args::{ModelArgs, TextArgs};
+use crate::args::{ModelArgs, ReferenceArgs, TextArgs};
 use crate::context::Context;
-use crate::interventions::ReferenceArgs;
-use crate::progress::CountBar;
+use crate::layer_progress::LayerProgress;
+use crate::progress::Line;
 use crate::{interrupt, output};
 
 const EXAMPLES: &str = "\
@@ -34,8 +33,8 @@ docs/heads.md says what is computed and how it misleads.";
 
 /// Ask which name a word refers to, with controls and causes
 ///
-/// A verdict, its reason and a caveat; then for each head the weight from the word to each candidate, the same with the names
-/// swapped and with the word flipped that decides between them, and what cutting the edge does to the model's answer. With a set of questions: each head's
+/// A verdict, its reason and a caveat; then for each head the weight from the word to each candidate, the same with the
+/// names swapped and with the deciding word flipped, and what cutting the edge does to the model's answer. With a set of questions: each head's
 /// accuracy, and whether the best of them beats chance.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -58,7 +57,7 @@ pub(crate) struct WhoArgs {
     #[arg(long, value_name = "ROW", value_enum, default_value_t = FromArg::Word)]
     from: FromArg,
     /// Cut the edges in this head, as 14.8 or L14H8; may be repeated [default: those that favour one candidate most]
-    #[arg(long = "head", value_name = "L.H", value_parser = head::parse)]
+    #[arg(long = "head", alias = "heads", value_name = "L.H", value_delimiter = ',', value_parser = head::parse)]
     heads: Vec<HeadId>,
     /// Ablate these heads together, as 9.4,15.7
     #[arg(long, value_name = "HEADS", value_delimiter = ',', value_parser = head::parse)]
@@ -98,21 +97,20 @@ impl From<FromArg> for Row {
 
 /// Runs the command.
 pub(crate) fn run(args: &WhoArgs, context: &Context) -> anyhow::Result<()> {
-    let prefix = args.model.prefix.as_ref();
-    let prefix = prefix.map_or(Prefix::Declared, |prefix| prefix.0.clone());
     match &args.set {
-        Some(file) => run_set(args, Set::open(file)?, prefix, context),
-        None => run_text(args, prefix, context),
+        Some(file) => run_set(args, Set::open(file)?, context),
+        None => run_text(args, context),
     }
 }
 
-fn run_text(args: &WhoArgs, prefix: Prefix, context: &Context) -> anyhow::Result<()> {
+fn run_text(args: &WhoArgs, context: &Context) -> anyhow::Result<()> {
     if args.from == FromArg::Probe && args.probe.is_none() {
         anyhow::bail!("--from probe reads the row of a probe's last token: give one with --probe");
     }
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let encoding = context.encode(&loaded.model, &text, &args.model, prefix.clone())?;
+    let model = &loaded.model;
+    let encoding = context.encode(model, &text, &args.model)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let question = Question::new(
         &encoding.text,
@@ -122,13 +120,8 @@ fn run_text(args: &WhoArgs, prefix: Prefix, context: &Context) -> anyhow::Result
         args.probe.as_deref(),
     )?;
     let options = WhoOptions {
-        means: args.reference.means(
-            &loaded.model,
-            &args.ablate,
-            context,
-            (&args.model, prefix.clone()),
-        )?,
-        prefix,
+        means: context.mean_outputs(model, &args.ablate, &args.reference, &args.model)?,
+        prefix: args.model.prefix(),
         from: args.from.into(),
         heads: args.heads.clone(),
         ablate: args.ablate.clone(),
@@ -136,8 +129,8 @@ fn run_text(args: &WhoArgs, prefix: Prefix, context: &Context) -> anyhow::Result
         model_name: loaded.resolved.name.clone(),
     };
     let answer = {
-        let reading = context.reading(encoding.ids.len());
-        who(&loaded.model, &question, &options, &reading)?
+        let progress = LayerProgress::start(encoding.ids.len());
+        who(model, &question, &options, &progress)?
     };
     if context.json {
         return output::print_json(&answer);
@@ -148,29 +141,26 @@ fn run_text(args: &WhoArgs, prefix: Prefix, context: &Context) -> anyhow::Result
     Ok(())
 }
 
-fn run_set(args: &WhoArgs, set: Set, prefix: Prefix, context: &Context) -> anyhow::Result<()> {
+fn run_set(args: &WhoArgs, set: Set, context: &Context) -> anyhow::Result<()> {
     for skipped in &set.skipped {
         output::note(&format!(
-            "line {} is left out: {}",
+            "line {} is skipped: {}",
             skipped.line, skipped.reason
         ));
     }
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let options = EvaluateOptions {
-        prefix,
+        prefix: args.model.prefix(),
         from: args.from.into(),
         seed: args.seed,
         draws: DRAWS,
         model_name: loaded.resolved.name.clone(),
     };
     let report = {
-        let bar = CountBar::start("asking");
+        let line = Line::counting("asking");
         evaluate(&loaded.model, &set, &options, &(), &mut |done, total| {
-            bar.position(done, total);
-            match interrupt::requested() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            line.position(done as u64, total as u64);
+            interrupt::flow()
         })?
     };
     if context.json {

@@ -42,7 +42,7 @@ fn an_ablated_head_changes_what_comes_after_it_and_nothing_before() {
     assert_ne!(row(&plain, 6 * 9), row(&without, 6 * 9));
     assert_eq!(
         without["interventions"],
-        "without L5H1, edges cut: he->Madd@9.4"
+        "L5H1 ablated, edges cut: he->Madd@9.4"
     );
     let (_, said) = refused(&["heads", SENTENCE, "--ablate", "30.0"]);
     assert!(said.contains("there is no head L30H0"), "{said}");
@@ -100,10 +100,14 @@ fn tables_are_saved_in_every_form() {
     let mut lines = rows.lines();
     assert_eq!(
         lines.next().unwrap(),
-        "head,layer,index,query,entropy,mean_distance,key_1,weight_1,key_2,weight_2"
+        "head,layer,index,query,token,entropy,mean_distance,key_1,token_1,weight_1,key_2,token_2,weight_2"
     );
     // The first token sees itself alone.
-    assert_eq!(lines.next().unwrap(), "L0H0,0,0,0,0,0,0,1,,");
+    assert_eq!(
+        lines.next().unwrap(),
+        "L0H0,0,0,0,<|endoftext|>,0,0,0,<|endoftext|>,1,,,"
+    );
+    assert!(lines.next().unwrap().starts_with("L0H0,0,0,1,V,"));
     let (_, said) = refused(&["stats", SENTENCE, "-o", &path("heads.txt")]);
     assert!(said.contains(".parquet or .npy"), "{said}");
 }
@@ -246,7 +250,7 @@ fn rollout_is_shared_out_among_words_and_prefix() {
     let words = answer["words"].as_array().unwrap();
     let sum: f64 = words.iter().map(|w| w["rollout"].as_f64().unwrap()).sum();
     // Every token of this text belongs to a word or a punctuation mark.
-    let all = sum + answer["prefix"].as_f64().unwrap();
+    let all = sum + answer["prefix_rollout"].as_f64().unwrap();
     assert!(
         words.last().unwrap()["word"] == "he" && (all - 1.0).abs() < 1e-4,
         "{all}"
@@ -290,7 +294,7 @@ fn heads_are_ablated_to_their_mean_over_texts() {
     };
     let mean = json(&over(&texts));
     let zero = json(&["heads", SENTENCE, "--no-probes", "--ablate", "9.4"]);
-    assert_eq!(mean["interventions"], "with only the mean output of L9H4");
+    assert_eq!(mean["interventions"], "L9H4 ablated to the mean output");
     assert_eq!(mean["heads"][9 * 9], zero["heads"][9 * 9]);
     assert_ne!(mean["heads"][10 * 9], zero["heads"][10 * 9]);
     let (_, said) = refused(&over(&empty));

@@ -122,10 +122,17 @@ fn heads_and_attribute_have_their_old_keys() {
 }
 
 #[test]
+fn rollout_has_its_number_under_its_old_key() {
+    let [one, two] = versions(&["rollout", SENTENCE], "lookback-rollout/1");
+    assert_eq!(one["prefix"], two["prefix_rollout"]);
+    assert_eq!(two["prefix"], "<|endoftext|>");
+}
+
+#[test]
 fn formats_that_did_not_change_are_the_same_in_both_versions() {
     for arguments in [
         &[SENTENCE, "--head", "9.4", "--json"][..],
-        &["rollout", SENTENCE, "--json"],
+        &["importance", SENTENCE, "--head", "9.4", "--json"],
     ] {
         let one = ok(&[&["--json-version", "1"], arguments].concat());
         assert_eq!(one, ok(arguments));

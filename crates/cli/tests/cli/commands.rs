@@ -5,8 +5,47 @@ use std::process::Stdio;
 
 use crate::program::{Run, folder, lookback, tiny};
 
+/// The names that a help text lists as commands.
+fn listed(help: &str) -> Vec<String> {
+    let (_, rest) = help.split_once("Commands:\n").unwrap_or_default();
+    let lines = rest.lines().take_while(|line| line.starts_with("  "));
+    let names = lines.filter(|line| !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn every_command_has_help_with_examples() {
+    let home = folder();
+    let mut commands = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(command) = commands.pop() {
+        let arguments = command.iter().map(String::as_str).chain(["--help"]);
+        let help = Run::of(lookback(home.path()).args(arguments)).ok();
+        assert!(help.contains("Examples:"), "{command:?} has no examples");
+        // The examples are of this command.
+        let (_, examples) = help.split_once("Examples:").unwrap();
+        let name = ["lookback".to_owned()].into_iter().chain(command.clone());
+        let name = name.collect::<Vec<_>>().join(" ");
+        assert!(examples.contains(&name), "{command:?} does not show itself");
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 120),
+            "{help}"
+        );
+        for name in listed(&help) {
+            commands.push(command.iter().cloned().chain([name]).collect());
+        }
+        seen += 1;
+    }
+    // The program, seventeen commands, and those below `trace` and `bench`.
+    assert_eq!(seen, 1 + 17 + 1 + 3);
+}
+
+#[test]
+fn exit_codes_are_named_where_a_script_needs_them() {
     let home = folder();
     for command in [
         &["--help"][..],
@@ -16,13 +55,31 @@ fn every_command_has_help_with_examples() {
         &["bench", "model", "--help"],
     ] {
         let help = Run::of(lookback(home.path()).args(command)).ok();
-        for part in ["Examples:", "Exit codes"] {
-            assert!(help.contains(part), "{command:?} has no {part}");
-        }
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 120),
-            "{help}"
-        );
+        assert!(help.contains("Exit codes"), "{command:?}");
+    }
+}
+
+/// Options that were renamed are still read by their old names.
+#[test]
+fn renamed_options_are_read_by_their_old_names() {
+    let home = folder();
+    let run = |arguments: &[&str]| {
+        let mut command = lookback(home.path());
+        command.args(arguments).arg("--model").arg(tiny("tied"));
+        Run::of(command.arg("--json")).json()
+    };
+    let text = "Tom met Ann.";
+    for (now, before) in [
+        (
+            ["explain", text, "--head", "0.1", "--word", "Tom"],
+            ["explain", text, "--head", "0.1", "--token", "Tom"],
+        ),
+        (
+            ["importance", text, "--head", "0.0,1.1", "--top", "1"],
+            ["importance", text, "--heads", "0.0,1.1", "--top", "1"],
+        ),
+    ] {
+        assert_eq!(run(&now), run(&before));
     }
 }
 
@@ -35,7 +92,11 @@ fn text_goes_to_standard_output_alone_and_json_says_the_same() {
         Run::of(command.arg(tiny("tied")).args(more))
     };
     let plain = generate(&[]);
-    assert_eq!(plain.stderr, "");
+    let note = plain.stderr.lines().collect::<Vec<_>>();
+    assert!(
+        matches!(note[..], [line] if line.starts_with("note: ") && line.contains("tokens, 1 of them the prefix ")),
+        "{note:?}"
+    );
     let json = generate(&["--json"]).json();
     assert_eq!(plain.ok(), format!("{}\n", json["text"].as_str().unwrap()));
     assert_eq!(json["weights"], "f32");
@@ -139,6 +200,7 @@ fn a_bench_measures_every_length_both_ways() {
         assert!(!cfg!(target_os = "linux") || speed["peak_memory_bytes"].as_u64() > Some(1 << 20));
     }
     let table = bench(&["--lengths", "8"]).ok();
+    assert!(table.contains("Medians of 2 runs;"), "{table}");
     assert!(
         table.contains("RAYON_NUM_THREADS") && table.contains("CANDLE_NUM_THREADS"),
         "{table}"

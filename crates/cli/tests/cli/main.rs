@@ -5,6 +5,8 @@ mod bad_checkpoint;
 mod bad_text;
 mod commands;
 mod fetching;
+mod interventions;
+mod one_input;
 mod pictures;
 mod program;
 mod traces;

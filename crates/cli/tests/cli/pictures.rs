@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::program::{Run, folder, lookback, tiny};
+use crate::program::{Run, folder, limited, lookback, tiny};
 
 fn run(home: &Path, arguments: &[&str]) -> Run {
     Run::of(lookback(home).args(arguments))
@@ -62,6 +62,85 @@ fn a_page_keeps_a_trace_that_was_kept() {
     let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(told["bytes"], html.len());
     assert!(html.starts_with("<!doctype html>") && html.contains("\"text\":\"a b c\""));
+}
+
+#[test]
+fn weights_are_saved_as_numbers_and_their_size_is_said_first() {
+    let home = folder();
+    let file = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let export = |more: &[&str]| {
+        let model = model();
+        let arguments = [&["export", "a b c", "--model", &model][..], more].concat();
+        run(home.path(), &arguments)
+    };
+    let npy = file("w.npy");
+    let saved = export(&["--weights", &npy]);
+    let bytes = std::fs::read(&npy).unwrap();
+    let note = format!("note: {npy} takes ");
+    assert!(saved.stderr.starts_with(&note), "{}", saved.stderr);
+    assert!(saved.ok().contains(": the weights of "));
+    let header = String::from_utf8_lossy(&bytes[..128]).into_owned();
+    let told = export(&["--weights", &file("w.parquet"), "--json"]).json();
+    let (heads, n) = (
+        told["weights"]["heads"].as_u64().unwrap(),
+        told["tokens"].as_u64().unwrap(),
+    );
+    assert_eq!(bytes.len() as u64, 128 + 4 * heads * n * n);
+    assert!(header.contains(&format!(", {n}, {n})")), "{header}");
+    assert_eq!(&std::fs::read(file("w.parquet")).unwrap()[..4], b"PAR1");
+    let one = file("one.npy");
+    let told = export(&["--weights", &one, "--head", "1.2", "--json"]).json();
+    assert_eq!(told["weights"]["heads"], 1);
+    assert!(told["file"].is_null());
+    // A row of weights sums to 1.
+    let numbers = std::fs::read(&one).unwrap()[128..].to_vec();
+    let row = numbers[..4 * n as usize].chunks_exact(4);
+    let sum: f32 = row
+        .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+    export(&["--weights", &npy]).refused(&["there already", "--force"]);
+    export(&["--weights", &file("w.csv")]).refused(&[".npy or .parquet"]);
+    export(&["--weights", &file("x.npy"), "--head", "9.9"]).refused(&["no head L9H9"]);
+}
+
+/// A limit on the size of files does to a write what a full disk does.
+#[test]
+fn weights_that_the_disk_cannot_hold_leave_nothing_behind() {
+    let home = folder();
+    let out = home.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    for name in ["w.npy", "w.parquet"] {
+        let mut command = limited(home.path(), "trap '' XFSZ; ulimit -f 1");
+        command.args(["export", "a b c d e f g h i j k l", "--model", &model()]);
+        let failed = Run::of(command.arg("--weights").arg(out.join(name)));
+        assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+        assert!(
+            failed.stderr.contains("cannot be written"),
+            "{}",
+            failed.stderr
+        );
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_page_keeps_what_is_chosen() {
+    let home = folder();
+    let page = home.path().join("page.html").to_str().unwrap().to_owned();
+    let model = model();
+    let export = ["export", "a b c", "--model", &model, "-o", &page];
+    let chosen = ["--head", "0.1,1.2", "--word", "c", "--top", "2", "--json"];
+    let run = run(home.path(), &[&export[..], &chosen].concat());
+    let size = format!("note: {page} takes ");
+    assert!(run.stderr.starts_with(&size), "{}", run.stderr);
+    let told = run.json();
+    let left_out = told["left_out"].as_str().unwrap();
+    assert!(
+        left_out.contains("keeps 2 of ") && left_out.contains("1 of 3 words"),
+        "{left_out}"
+    );
+    assert_eq!(told["bytes"], std::fs::metadata(&page).unwrap().len());
 }
 
 #[test]

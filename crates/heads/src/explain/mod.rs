@@ -19,7 +19,7 @@ mod together;
 mod weighing;
 
 use lookback_attention::Mask;
-use lookback_model::{Encoding, Model};
+use lookback_model::{Encoding, Hooks, Model};
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView1};
 
@@ -83,6 +83,20 @@ pub fn explain(
     encoding: &Encoding,
     options: &ExplainOptions,
 ) -> Result<Explanation, Error> {
+    explain_with(model, encoding, options, &())
+}
+
+/// [`explain`] in a run under hooks. Interventions among them belong to the layers before the head's own, whose input
+/// they change: the steps compute the head as the model defines it.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explain_with(
+    model: &Model,
+    encoding: &Encoding,
+    options: &ExplainOptions,
+    hooks: &dyn Hooks,
+) -> Result<Explanation, Error> {
     let config = model.config();
     head::check(options.head, config.layers, config.heads)?;
     check_length(encoding)?;
@@ -90,7 +104,7 @@ pub fn explain(
     let named: Vec<WordName> = options.word.iter().cloned().collect();
     // `interest` gives at least one word.
     let word = interest(&encoding.text, &words, &named)?.swap_remove(0);
-    let internals = model.inspect(&encoding.ids, options.head.layer)?;
+    let internals = model.inspect_with(&encoding.ids, options.head.layer, hooks)?;
     let token = tokens_of(&words, &word).end.max(1) - 1;
     let seen = Mask::from(internals.scoring.mask).visible(token, encoding.ids.len());
     let sees = |w: &usize| {

@@ -8,9 +8,9 @@ use lookback_attention::forward::forward_into;
 use lookback_attention::{backward, reference};
 use ndarray::{Array3, ArrayView4};
 
-use super::Options;
 use super::form::{Form, with_view};
-use crate::Error;
+use super::options::Options;
+use crate::error::Error;
 
 /// Attention of q, k and v, each in its form.
 pub(super) fn run(
@@ -18,16 +18,16 @@ pub(super) fn run(
     forms: [Form; 3],
     options: &Options,
 ) -> Result<Tensor, Error> {
-    let refused = Arc::new(OnceLock::new());
+    let kernel_error = Arc::new(OnceLock::new());
     let operation = FusedAttention {
         forms,
         options: options.clone(),
         lse: OnceLock::new(),
-        refused: Arc::clone(&refused),
+        kernel_error: Arc::clone(&kernel_error),
     };
     q.apply_op3(k, v, operation)
-        .map_err(|error| match refused.get() {
-            Some(refused) => Error::Attention(lookback_attention::Error::clone(refused)),
+        .map_err(|error| match kernel_error.get() {
+            Some(kernel_error) => Error::Attention(lookback_attention::Error::clone(kernel_error)),
             None => Error::Tensor(error),
         })
 }
@@ -38,7 +38,7 @@ struct FusedAttention {
     /// \[B, H, N\], from the forward pass on f32.
     lse: OnceLock<Array3<f32>>,
     /// What the kernel said; candle would only keep its text.
-    refused: Arc<OnceLock<lookback_attention::Error>>,
+    kernel_error: Arc<OnceLock<lookback_attention::Error>>,
 }
 
 /// Gradients of q, k and v.
@@ -50,10 +50,10 @@ impl FusedAttention {
         self.forms[0]
     }
 
-    fn refuse(&self, error: lookback_attention::Error) -> candle_core::Error {
+    fn kept(&self, error: lookback_attention::Error) -> candle_core::Error {
         let message = candle_core::Error::msg(&error);
-        // The first refusal is the one that is told.
-        let _ = self.refused.set(error);
+        // The first error is the one that is reported.
+        let _ = self.kernel_error.set(error);
         message
     }
 
@@ -68,7 +68,7 @@ impl FusedAttention {
         let mut lse = Array3::zeros((b, h, n));
         let room = self.z_form().view_mut(&mut z, &shape)?;
         forward_into(q, k, v, &self.options.scoring(), room, lse.view_mut())
-            .map_err(|error| self.refuse(error))?;
+            .map_err(|error| self.kept(error))?;
         // A tensor's operation runs once.
         let _ = self.lse.set(lse);
         Ok((z, shape))
@@ -79,7 +79,7 @@ impl FusedAttention {
         [q, k, v]: [ArrayView4<f64>; 3],
     ) -> candle_core::Result<(Vec<f64>, Shape)> {
         let exact = reference::attention(q, k, v, &self.options.scoring())
-            .map_err(|error| self.refuse(error))?;
+            .map_err(|error| self.kept(error))?;
         let (b, h, n, d_v) = exact.o.dim();
         let shape = self.z_form().output([b, h, n, d_v]);
         Ok((in_form(exact.o.view(), self.z_form(), &shape)?, shape))
@@ -120,7 +120,7 @@ impl FusedAttention {
                             };
                             let scoring = self.options.scoring();
                             backward_into(&inputs, &backward::Options::default(), &scoring, out)
-                                .map_err(|error| self.refuse(error))
+                                .map_err(|error| self.kept(error))
                         })
                     })
                 })
@@ -140,7 +140,7 @@ impl FusedAttention {
         let d_o = array(d_z, self.z_form())?;
         let scoring = self.options.scoring();
         let exact = reference::backward(q.view(), k.view(), v.view(), d_o.view(), None, &scoring)
-            .map_err(|error| self.refuse(error))?;
+            .map_err(|error| self.kept(error))?;
         let tensor = |of: ArrayView4<f64>, form, like: &Tensor| {
             let values = in_form(of, form, like.shape())?;
             Tensor::from_vec(values, like.shape(), &Device::Cpu)

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pronoun, Split, Template, Topic};
+use super::names::Pronoun;
+use super::split::Split;
+use super::templates::Template;
+use super::topics::Topic;
 
 /// The word between the two clauses and the outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,9 +19,9 @@ pub enum Connective {
 /// Which sentences are made of a draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Set {
-    /// Eight forms with a good outcome: what decides stands before the pronoun.
+    /// Eight forms with a good outcome: what decides comes before the pronoun.
     Pronoun,
-    /// Sixteen forms, with good and bad outcomes: what decides stands after the pronoun too.
+    /// Sixteen forms, with good and bad outcomes: what decides comes after the pronoun too.
     Outcome,
 }
 
@@ -55,9 +58,9 @@ pub struct Item {
     pub word: String,
     /// Where it stands: \[start, end) in Unicode code points.
     pub word_span: [usize; 2],
-    /// Whom it may stand for, in the sentence's order.
+    /// The names it may refer to, in the sentence's order.
     pub candidates: [String; 2],
-    /// Whom it stands for.
+    /// The name it refers to.
     pub answer: String,
     /// The split that it belongs to.
     pub group: String,

@@ -1,6 +1,6 @@
 //! Who the sentences are about, and who of them is held out of training.
 
-/// The pronoun that stands for someone, which says how verbs are bent too.
+/// The pronoun for someone, which says how verbs are inflected too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Pronoun {
     /// he
@@ -25,7 +25,25 @@ impl Pronoun {
         }
     }
 
-    /// Names that it may stand for, those of training or those held out.
+    /// A pattern with the plural or the singular of each `[plural|singular]`.
+    pub(super) fn inflect(self, pattern: &str) -> String {
+        let mut out = String::with_capacity(pattern.len());
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('[') {
+            let (choice, after) = after.split_once(']').unwrap_or((after, ""));
+            let (plural, singular) = choice.split_once('|').unwrap_or((choice, choice));
+            out.push_str(before);
+            out.push_str(match self {
+                Self::They => plural,
+                Self::He | Self::She => singular,
+            });
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// Names that it may refer to, those of training or those held out.
     #[must_use]
     pub fn names(self, held_out: bool) -> Vec<&'static str> {
         let all = match self {

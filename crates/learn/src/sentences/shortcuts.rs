@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Item;
+use super::item::Item;
 
 /// The best rule of one kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +119,7 @@ mod tests {
         ] {
             for set in [Set::Pronoun, Set::Outcome] {
                 for shortcut in shortcuts(&items(split, set)) {
-                    // A capital letter tells the first place: "The" and "the" in groups; so words of one place are
+                    // A capital letter gives the first place away: "The" and "the" in groups; so words of one place are
                     // bounded too, and all are exactly a half by the swaps.
                     assert!(
                         (shortcut.accuracy - 0.5).abs() < 1e-9,

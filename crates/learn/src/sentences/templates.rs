@@ -2,9 +2,9 @@
 //!
 //! A pattern holds `{1}` and `{2}` for the people in the order of the sentence, `{v}` for the verb as it stands after its
 //! subject, `{base}`, `{past}`, `{pp}` (participle), `{ing}`, `{rest}`, `{j}` for what joins the clauses, and
-//! `[plural|singular]` where words are bent.
+//! `[plural|singular]` where words are inflected.
 
-use super::Pronoun;
+use super::names::Pronoun;
 use super::topics::{Form, Topic};
 
 /// A way to say it, with what joins its clauses.
@@ -70,7 +70,8 @@ impl Template {
             Pronoun::They => Form::Base,
             _ => Form::Third,
         };
-        let filled = bend(pattern, pronoun)
+        let filled = pronoun
+            .inflect(pattern)
             .replace("{1}", names[0])
             .replace("{2}", names[1])
             .replace("{j}", self.joiner)
@@ -82,25 +83,6 @@ impl Template {
             .replace("{rest}", topic.rest());
         capitalised(&filled)
     }
-}
-
-/// Takes the plural or the singular of each `[plural|singular]`.
-pub(super) fn bend(pattern: &str, pronoun: Pronoun) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once('[') {
-        let (choice, after) = after.split_once(']').unwrap_or((after, ""));
-        let (plural, singular) = choice.split_once('|').unwrap_or((choice, choice));
-        out.push_str(before);
-        out.push_str(if pronoun == Pronoun::They {
-            plural
-        } else {
-            singular
-        });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 fn capitalised(text: &str) -> String {

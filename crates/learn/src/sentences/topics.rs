@@ -1,6 +1,6 @@
 //! What the sentences are about: something that one does and another does not, and what comes of it.
 
-use super::Pronoun;
+use super::names::Pronoun;
 
 /// One activity with its outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Topic {
 
     /// The outcome that is expected of whoever does it, or of whoever does not.
     pub(super) fn outcome(&self, good: bool, pronoun: Pronoun) -> String {
-        super::templates::bend(if good { self.good } else { self.bad }, pronoun)
+        pronoun.inflect(if good { self.good } else { self.bad })
     }
 }
 

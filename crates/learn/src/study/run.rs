@@ -1,19 +1,22 @@
 //! One run of the study: a setting with a seed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 use lookback_model::tokenizer::Tokenizer;
-use serde::{Deserialize, Serialize};
 
-use super::{Event, JUDGED, Observer, Setting, Study, THREE_LAYERS};
-use crate::batch::Table;
-use crate::evaluate::{correct, masses, similarity_masses};
-use crate::evaluation::{examples, save_lines};
+use super::event::{Event, Observer};
+use super::runs::Run;
+use super::setting::{JUDGED, Setting, Study, THREE_LAYERS};
+use crate::accuracy::{correct, masses, similarity_masses};
+use crate::batch::{Example, Table};
+use crate::error::Error;
+use crate::evaluation_set::examples;
+use crate::file;
 use crate::sentences::{ReadFrom, Set, Split};
-use crate::train::{Files, Settings, Trainer};
-use crate::{Config, Error, Timing, Vocabulary, file};
+use crate::train::{Files, Trainer};
+use crate::vocabulary::Vocabulary;
 
 /// The frozen table that every run reads, with its tokenizer.
 pub struct Embeddings<'a> {
@@ -39,115 +42,11 @@ impl Embeddings<'_> {
     }
 }
 
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Run {
-    /// The setting's name.
-    pub setting: String,
-    /// The model; none for the similarity of embeddings.
-    pub model: Option<Config>,
-    /// How it was trained, the seed included.
-    pub training: Settings,
-    /// Draws of each held-out set that it was judged by.
-    pub judged: usize,
-    /// Numbers that were trained.
-    pub parameters: usize,
-    /// Steps done.
-    pub steps: usize,
-    /// What training cost, judging left out.
-    pub spent: Timing,
-    /// For each sentence with held-out names, in the order of [`crate::evaluation::items`]: 1 where it is answered
-    /// rightly, ½ for a tie, else 0.
-    pub held_out_names: Vec<f64>,
-    /// The same for held-out templates.
-    pub held_out_templates: Vec<f64>,
-}
-
-impl Run {
-    /// A run before it has begun.
-    fn new(setting: &Setting, seed: u64) -> Self {
-        Self {
-            setting: setting.name.clone(),
-            model: setting.model.clone(),
-            training: Study::training(seed),
-            judged: JUDGED,
-            parameters: 0,
-            steps: 0,
-            spent: Timing::nothing(),
-            held_out_names: Vec::new(),
-            held_out_templates: Vec::new(),
-        }
-    }
-
-    /// Whether another run is of the same setting, seed and length.
-    fn is_of(&self, other: &Self) -> bool {
-        self.setting == other.setting
-            && self.model == other.model
-            && self.training == other.training
-            && self.judged == other.judged
-    }
-}
-
-/// The runs of a study that are finished.
-pub struct Runs {
-    path: PathBuf,
-    /// All that the folder has; some may be of a longer study, or of an earlier version's settings.
-    runs: Vec<Run>,
-    /// What this study asks for.
-    wanted: Vec<Run>,
-}
-
-impl Runs {
-    /// Those that the study's folder has.
-    pub(super) fn open(study: &Study, settings: &[Setting]) -> Result<Self, Error> {
-        std::fs::create_dir_all(&study.folder).map_err(Error::io(&study.folder))?;
-        let path = study.folder.join("runs.jsonl");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io(&path)(error)),
-        };
-        let runs = text
-            .lines()
-            .map(serde_json::from_str)
-            .collect::<Result<Vec<Run>, _>>();
-        let runs = runs.map_err(|error| Error::Checkpoint {
-            path: path.clone(),
-            detail: error.to_string(),
-        })?;
-        let wanted = settings
-            .iter()
-            .flat_map(|setting| {
-                let of = |&seed: &u64| Run::new(setting, seed);
-                setting.seeds.iter().map(of)
-            })
-            .collect();
-        Ok(Self { path, runs, wanted })
-    }
-
-    pub(super) fn has(&self, setting: &Setting, seed: u64) -> bool {
-        self.all()
-            .any(|run| run.setting == setting.name && run.training.seed == seed)
-    }
-
-    /// Those that this study asks for.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Run> {
-        let wanted = |run: &&Run| self.wanted.iter().any(|wanted| run.is_of(wanted));
-        self.runs.iter().filter(wanted)
-    }
-
-    pub(super) fn add(&mut self, run: Run) -> Result<(), Error> {
-        self.runs.push(run);
-        save_lines(&self.path, &self.runs)
-    }
-}
-
 /// The weight on each of two candidates, an example each.
-type Masses<'a> = &'a dyn Fn(&[crate::batch::Example]) -> Result<Vec<[f64; 2]>, Error>;
+type Masses<'a> = &'a dyn Fn(&[Example]) -> Result<Vec<[f64; 2]>, Error>;
 
 /// Trains one setting with one seed, or finds that there is nothing to train, and judges it.
-pub(super) fn one(
+pub(super) fn run_one(
     study: &Study,
     setting: &Setting,
     seed: u64,
@@ -181,7 +80,7 @@ pub(super) fn one(
     trainer.run(|record| observe(&Event::Step(record)))?;
     run.parameters = trainer.model().parameters().count();
     run.steps = trainer.step();
-    run.spent = trainer.spent();
+    run.timing = trainer.timing();
     if setting.name == THREE_LAYERS && seed == 0 {
         let vocabulary = Vocabulary::reduce(embeddings.source, usize::MAX, &[])?;
         let parameters = trainer.model().parameters();

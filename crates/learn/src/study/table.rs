@@ -5,9 +5,10 @@ use std::path::Path;
 use lookback_model::write_atomic;
 use serde::{Deserialize, Serialize};
 
-use super::{Run, Setting};
-use crate::Error;
-use crate::evaluate::interval;
+use super::runs::Run;
+use super::setting::Setting;
+use crate::accuracy::interval;
+use crate::error::Error;
 
 /// Accuracy of one setting on one held-out set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Row {
     pub parameters: usize,
     /// Mean seconds of a run on the clock.
     pub seconds: f64,
-    /// Mean seconds of a run on processors, all threads together, where the system tells.
+    /// Mean seconds of a run on processors, all threads together, where the system says.
     pub cpu_seconds: Option<f64>,
     /// Mean steps of a run.
     pub steps: f64,
@@ -65,10 +66,10 @@ impl Table {
             Some(Row {
                 setting: setting.name.clone(),
                 parameters: first.parameters,
-                seconds: mean(|run| run.spent.seconds),
+                seconds: mean(|run| run.timing.seconds),
                 cpu_seconds: of
                     .iter()
-                    .map(|run| run.spent.cpu_seconds)
+                    .map(|run| run.timing.cpu_seconds)
                     .sum::<Option<f64>>()
                     .map(|sum| sum / of.len() as f64),
                 steps: mean(|run| run.steps as f64),
@@ -89,7 +90,7 @@ impl Table {
 const FORMS: usize = 8;
 
 impl Table {
-    /// Writes the table as JSON, aside first.
+    /// Writes the table as JSON; the file appears whole or not at all.
     pub(super) fn save(&self, path: &Path) -> Result<(), Error> {
         write_atomic(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
             .map_err(Error::io(path))

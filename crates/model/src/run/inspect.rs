@@ -5,7 +5,7 @@ use ndarray::Axis;
 use super::LayerInternals;
 use super::pass::{Keep, Pass};
 use crate::families::Shape;
-use crate::{Error, Model};
+use crate::{Error, Hooks, Model};
 
 impl Model {
     /// Everything that layer `layer` computes on `tokens`; the layers before it are run, those after it are not.
@@ -13,6 +13,19 @@ impl Model {
     /// # Errors
     /// As [`Model::prefill`], and [`Error::LayerOutOfRange`].
     pub fn inspect(&self, tokens: &[u32], layer: usize) -> Result<LayerInternals, Error> {
+        self.inspect_with(tokens, layer, &())
+    }
+
+    /// [`Model::inspect`] under hooks, whose interventions act on all layers that are run.
+    ///
+    /// # Errors
+    /// As [`Model::inspect`].
+    pub fn inspect_with(
+        &self,
+        tokens: &[u32],
+        layer: usize,
+        hooks: &dyn Hooks,
+    ) -> Result<LayerInternals, Error> {
         self.check_tokens(tokens, 0)?;
         let Shape {
             layers, heads, d_v, ..
@@ -21,7 +34,7 @@ impl Model {
             return Err(Error::LayerOutOfRange { layer, layers });
         }
         let all: Vec<usize> = (0..tokens.len()).collect();
-        let mut pass = Pass::begin(self.family(), &(), (tokens, 0), &all)?;
+        let mut pass = Pass::begin(self.family(), hooks, (tokens, 0), &all)?;
         for before in 0..layer {
             pass.layer(
                 before,

@@ -98,6 +98,16 @@ impl Interventions {
         self.cuts.is_empty() && self.outputs.is_empty() && self.patches.is_empty()
     }
 
+    /// Those that act on the layers before `layer`, and so on what enters it.
+    #[must_use]
+    pub fn before(&self, layer: usize) -> Self {
+        let mut before = self.clone();
+        before.cuts.retain(|cut| cut.layer < layer);
+        before.outputs.retain(|head, _| head.layer < layer);
+        before.patches.retain(|patch| patch.at.layer < layer);
+        before
+    }
+
     /// The record that a trace keeps of them.
     #[must_use]
     pub fn edits(&self) -> InterventionRecord {

@@ -35,17 +35,36 @@ pub fn rows(
 ) -> Result<String, Error> {
     let mut canvas = Canvas::new(theme);
     let (_, ink, lesser) = canvas.theme.colors();
-    canvas.text((MARGIN, 1.6 * FONT), Anchor::Start, ink, title);
     let names: Vec<String> = heads.iter().map(|&head| head::name(head)).collect();
-    let legend = format!("bars, from the top: {}", names.join(" "));
-    canvas.text((MARGIN, 3.1 * FONT), Anchor::Start, lesser, &legend);
-    let outlined = "the stronger the colour, the more weight; outlined: whom it stands for";
-    canvas.text((MARGIN, 4.5 * FONT), Anchor::Start, lesser, outlined);
-    let mut y = 7.0 * FONT;
+    let bars = format!("bars, from the top: {}", names.join(" "));
+    let colour = "the stronger the colour, the more weight; outlined: the name it refers to";
+    let mut y = 0.2 * FONT;
+    for (fill, caption) in [(ink, title), (lesser, &bars), (lesser, colour)] {
+        for line in lines(caption) {
+            y += 1.4 * FONT;
+            canvas.text((MARGIN, y), Anchor::Start, fill, &line);
+        }
+    }
+    y += 2.5 * FONT;
     for row in rows {
         y = draw(&mut canvas, row, heads, y)? + 2.2 * FONT;
     }
     Ok(canvas.finish(title, y - 1.2 * FONT))
+}
+
+/// A caption in lines that the drawing has room for; a word that is longer stands alone.
+fn lines(caption: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in caption.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(&format!("{line} {word}")) <= COLUMN - 2.0 * MARGIN => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// One text, from the line at `y` on, with its result below; gives the result's line.
@@ -123,6 +142,38 @@ fn write(canvas: &mut Canvas, text: &str, (x, y): (f32, f32), advance: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What stands beyond the drawing's edge is cut off.
+    #[test]
+    fn captions_stay_within_the_drawing() {
+        let trace = lookback_heads::example::Example::default().trace();
+        let row = TextRow {
+            trace: &trace,
+            token: 5,
+            outlined: &[],
+            result: "a result".to_owned(),
+        };
+        let heads: Vec<HeadId> = (0..2).map(|head| HeadId { layer: 0, head }).collect();
+        let drawing = rows(
+            "a title of some words",
+            &[row],
+            &heads.repeat(12),
+            Theme::Light,
+        );
+        let drawing = drawing.unwrap();
+        let plain = drawing
+            .lines()
+            .filter(|line| line.contains("text-anchor=\"start\""));
+        let mut captions = 0;
+        for line in plain {
+            let text = line.split_once('>').unwrap().1.trim_end_matches("</text>");
+            assert!(MARGIN + width(text) <= COLUMN, "{text}");
+            captions += 1;
+        }
+        // The title, two lines of heads, two of colours, and the result.
+        assert_eq!(captions, 6);
+        assert_eq!(lines("short"), ["short"]);
+    }
 
     #[test]
     fn words_stand_apart_and_what_comes_after_the_row_is_left_out() {

@@ -31,7 +31,7 @@ pub(super) fn write(table: &Table, out: &mut (impl Write + Send)) -> Result<(), 
         };
         match column.values() {
             Values::Text(values) => {
-                let bytes: Vec<ByteArray> = values.iter().map(|v| v.as_str().into()).collect();
+                let bytes: Vec<ByteArray> = values.iter().map(|v| (&**v).into()).collect();
                 to.typed::<ByteArrayType>()
                     .write_batch(&bytes, None, None)?;
             }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::machine;
 use crate::context::Context;
-use crate::progress::Spinner;
+use crate::progress::Line;
 use crate::{interrupt, output};
 
 const EXAMPLES: &str = "\
@@ -70,10 +70,10 @@ pub(super) fn run(args: &BenchAttentionArgs, context: &Context) -> anyhow::Resul
     };
     let mut measured = Vec::new();
     for (at, case) in cases.iter().enumerate() {
-        let spinner = Spinner::start(format!("{} of {}: {}", at + 1, cases.len(), describe(case)));
+        let line = Line::spinner(format!("{} of {}: {}", at + 1, cases.len(), describe(case)));
         let mut go_on = || !interrupt::requested();
         let found = pool.install(|| measure(set, case, args.seconds, &mut go_on))?;
-        spinner.finish();
+        line.clear();
         interrupt::check()?;
         measured.extend(found.map(|found| (*case, found)));
     }
@@ -182,10 +182,10 @@ fn print(
     let mut out = output::stdout();
     writeln!(
         out,
-        "{}, {} on {} threads: {:.0} GFLOP/s of multiply-adds, {:.1} GB/s of reading",
+        "{}, {} on {}: {:.0} GFLOP/s of multiply-adds, {:.1} GB/s of reading",
         output::one_line(&report.cpu),
         set.name(),
-        report.threads,
+        output::count(report.threads, "thread"),
         report.peak_gflops,
         report.read_gbs
     )?;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 
 use crate::interrupt::Interrupted;
@@ -35,4 +36,11 @@ pub(super) fn measure<T: DeserializeOwned>(
         }
     }
     serde_json::from_slice(&output.stdout).context("a measurement came back damaged")
+}
+
+/// A value as its argument is written.
+pub(super) fn written(value: impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map_or(String::new(), |value| value.get_name().to_owned())
 }

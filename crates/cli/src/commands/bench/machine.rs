@@ -5,10 +5,12 @@ use std::process::Command;
 use lookback_attention::InstructionSet;
 use serde::Serialize;
 
+use crate::output;
+
 /// Processor and threads.
 #[derive(Debug, Serialize)]
 pub(super) struct Machine {
-    /// The processor's name, where the system tells it.
+    /// The processor's name, where the system says it.
     processor: Option<String>,
     /// Logical processors that this process may use.
     available: usize,
@@ -39,9 +41,9 @@ impl Machine {
     /// In one line.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{}, {} threads (RAYON_NUM_THREADS), {} for quantised products (CANDLE_NUM_THREADS), {}",
+            "{}, {} (RAYON_NUM_THREADS), {} for quantised products (CANDLE_NUM_THREADS), {}",
             self.processor.as_deref().unwrap_or(self.architecture),
-            self.rayon_threads,
+            output::count(self.rayon_threads, "thread"),
             self.candle_threads,
             self.instruction_set
         )
@@ -69,12 +71,12 @@ pub(super) fn processor() -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The most memory that this process has held so far, in bytes, where the system tells it (Linux).
+/// The most memory that this process has held so far, in bytes, where the system says it (Linux).
 pub(super) fn peak_memory() -> Option<u64> {
     memory("VmHWM:")
 }
 
-/// The memory that this process holds, in bytes, where the system tells it (Linux).
+/// The memory that this process holds, in bytes, where the system says it (Linux).
 pub(super) fn resident_memory() -> Option<u64> {
     memory("VmRSS:")
 }
@@ -94,9 +96,9 @@ mod tests {
     #[test]
     fn peak_memory_sees_what_was_held() {
         const BYTES: usize = 64 << 20;
-        let before = peak_memory().expect("linux tells it");
+        let before = peak_memory().expect("linux says it");
         let held = std::hint::black_box(vec![1_u8; BYTES]);
-        let after = peak_memory().expect("linux tells it");
+        let after = peak_memory().expect("linux says it");
         assert_eq!(held.len(), BYTES);
         assert!(after >= BYTES as u64 && after >= before);
     }

@@ -4,21 +4,19 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use lookback_model::generate::{Sampler, Sampling};
-use lookback_model::{Logits, Model, Prefill, PrefillOptions, Prefix};
+use lookback_model::{Logits, Model, Prefill, PrefillOptions};
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
-use super::super::generate::WeightsArg;
+use super::child::written;
 use super::machine::peak_memory;
+use super::text;
+use crate::args::WeightsArg;
 use crate::context::Context;
+use crate::output::count;
 
 /// Tokens that one run of decoding writes, where the context leaves room.
 const DECODED: usize = 32;
-
-/// What is read, over and over up to the length asked for: ordinary prose, so that attention is as it is in use.
-pub(super) const TEXT: &str = "The lighthouse keeper counted the boats each evening, and wrote the number in a long book. \
-    When the wind rose he counted twice, because some captains liked to run without a lamp, and his daughter, who \
-    had better eyes, checked him from the gallery. In forty years they had disagreed on eleven nights. ";
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,10 +42,10 @@ impl Task {
     pub(super) fn arguments(&self, path: &str) -> Vec<String> {
         let words = ["model", "--json", "--model", path, "--measure"].map(str::to_owned);
         let mut arguments = words.to_vec();
-        arguments.push(super::written(self.kind));
+        arguments.push(written(self.kind));
         for (name, value) in [
             ("--length", self.length.to_string()),
-            ("--weights", super::written(self.weights)),
+            ("--weights", written(self.weights)),
             ("--runs", self.runs.to_string()),
         ] {
             arguments.extend([name.to_owned(), value]);
@@ -56,9 +54,12 @@ impl Task {
     }
 
     pub(super) fn describe(&self) -> String {
-        let weights = super::written(self.weights);
+        let weights = written(self.weights);
         match self.kind {
-            Kind::Prefill => format!("prefill of {} tokens, {weights} weights", self.length),
+            Kind::Prefill => {
+                let tokens = count(self.length, "token");
+                format!("prefill of {tokens}, {weights} weights")
+            }
             Kind::Decode => format!("decode at depth {}, {weights} weights", self.length),
         }
     }
@@ -80,7 +81,7 @@ pub(super) struct Measured {
 /// Makes the measurement in this process.
 pub(super) fn run(spec: &str, task: &Task, context: &Context) -> anyhow::Result<Measured> {
     let model = context.load(spec, task.weights.into())?.model;
-    let text = text(&model, task.length)?;
+    let text = text::tokens(&model, task.length)?;
     let (tokens, seconds) = match task.kind {
         Kind::Prefill => (task.length, prefill(&model, &text, task.runs)?),
         Kind::Decode => decode(&model, &text, task.runs)?,
@@ -91,12 +92,6 @@ pub(super) fn run(spec: &str, task: &Task, context: &Context) -> anyhow::Result<
         seconds,
         peak_memory_bytes: peak_memory(),
     })
-}
-
-/// `length` tokens of prose.
-fn text(model: &Model, length: usize) -> anyhow::Result<Vec<u32>> {
-    let once = model.tokenizer().encode(TEXT, &Prefix::None)?.ids;
-    Ok(once.into_iter().cycle().take(length).collect())
 }
 
 fn prefill(model: &Model, text: &[u32], runs: usize) -> anyhow::Result<Vec<f64>> {

@@ -9,19 +9,26 @@ mod machine;
 mod measure;
 mod report;
 mod serve;
+mod spread;
+mod text;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use lookback_model::checkpoint::Checkpoint;
-use lookback_model::store::{DEFAULT_MODEL, Store};
+use lookback_model::store::DEFAULT_MODEL;
 
-use crate::context::Context;
-use crate::progress::{FetchBar, Spinner};
+use crate::args::WeightsArg;
+use crate::context::{Context, resolve};
+use crate::progress::Line;
 use crate::{interrupt, output};
 use measure::{Kind, Measured, Task};
 use report::Report;
 
-use super::generate::WeightsArg;
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  lookback bench model --quick
+  lookback bench attention --json
+  lookback bench serve --lengths 2048";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +48,7 @@ const QUICK_LENGTHS: [usize; 2] = [128, 512];
 
 /// Measure how fast this machine is
 #[derive(Debug, Subcommand)]
+#[command(after_help = BENCH_EXAMPLES)]
 pub(crate) enum BenchCommand {
     Model(BenchModelArgs),
     Attention(attention::BenchAttentionArgs),
@@ -98,10 +106,7 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
 }
 
 fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
-    let resolved = {
-        let _graceful = interrupt::graceful();
-        Store::from_env()?.resolve(&args.model, &FetchBar::new())?
-    };
+    let resolved = resolve(&args.model)?;
     let model_context = Checkpoint::open(&resolved.path)?.config().context_length;
     let tasks = tasks(args, model_context)?;
     let path = resolved
@@ -110,14 +115,14 @@ fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
         .context("the model's path is not UTF-8; measure it from a folder whose name is")?;
     let mut report = Report::new(&resolved, model_context, usize::from(args.runs_each()));
     for (at, task) in tasks.iter().enumerate() {
-        let spinner = Spinner::start(format!(
+        let line = Line::spinner(format!(
             "{} of {}: {}",
             at + 1,
             tasks.len(),
             task.describe()
         ));
         let measured: Measured = child::measure(&task.describe(), &task.arguments(path))?;
-        spinner.finish();
+        line.clear();
         interrupt::check()?;
         report.add(task, measured);
     }
@@ -167,11 +172,4 @@ fn tasks(args: &BenchModelArgs, context: usize) -> anyhow::Result<Vec<Task>> {
         .chain(task(Kind::Decode, WeightsArg::Quantized))
         .chain(task(Kind::Decode, WeightsArg::F32))
         .collect())
-}
-
-/// A number as its argument is written.
-fn written(value: impl ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map_or(String::new(), |value| value.get_name().to_owned())
 }

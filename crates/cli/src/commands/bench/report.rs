@@ -1,13 +1,14 @@
 //! The measurements put together.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use lookback_model::store::Resolved;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::machine::Machine;
 use super::measure::{Kind, Measured, Task};
-use crate::output;
+use super::spread::Spread;
+use crate::output::{self, count};
 
 /// All that was measured; its JSON form is described in `docs/json/bench.md`.
 #[derive(Debug, Serialize)]
@@ -27,7 +28,7 @@ pub(super) struct Report {
 /// One measurement's speed and memory.
 #[derive(Debug, Serialize)]
 struct Speed {
-    /// Tokens of the text that is read, or that stands before what is decoded.
+    /// Tokens of the text that is read, or of the cache that decoding begins with.
     length: usize,
     /// Which numbers were computed on.
     weights: String,
@@ -35,33 +36,8 @@ struct Speed {
     tokens: usize,
     tokens_per_second: Spread,
     seconds: Spread,
-    /// The most memory that the process held, the model included; none where the system does not tell.
+    /// The most memory that the process held, the model included; none where the system does not say.
     peak_memory_bytes: Option<u64>,
-}
-
-/// The middle of some runs and their ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
-}
-
-impl Spread {
-    /// Of at least one value.
-    pub(super) fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let median = match values.len() % 2 {
-            0 => (values[middle - 1] + values[middle]) / 2.0,
-            _ => values[middle],
-        };
-        Self {
-            median,
-            min: values[0],
-            max: values[values.len() - 1],
-        }
-    }
 }
 
 impl Report {
@@ -111,45 +87,53 @@ impl Report {
             )?;
         }
         writeln!(out)?;
-        let bold = anstyle::Style::new().bold();
         let parts = [
             ("prefill, trace kept", "length", &self.prefill),
             ("decode", "depth", &self.decode),
         ];
         for (title, length, speeds) in parts {
-            writeln!(
-                out,
-                "{bold}{title:<20}{bold:#} {length:>6}  {:>9}  {:>17}  {:>9}  {:>8}",
-                "tokens/s", "slowest–fastest", "seconds", "memory"
-            )?;
-            for speed in speeds {
-                let rate = speed.tokens_per_second;
-                writeln!(
-                    out,
-                    "{:<20} {:>6}  {:>9.1}  {:>17}  {:>9.3}  {:>8}",
-                    speed.weights,
-                    speed.length,
-                    rate.median,
-                    format!("{:.1}–{:.1}", rate.min, rate.max),
-                    speed.seconds.median,
-                    speed
-                        .peak_memory_bytes
-                        .map_or("?".to_owned(), output::bytes),
-                )?;
-            }
-            writeln!(out)?;
+            write_part(&mut out, (title, length), speeds)?;
         }
         writeln!(
             out,
             "Medians of {}; memory is the process's peak, the model included.",
-            match self.runs {
-                1 => "1 run".to_owned(),
-                runs => format!("{runs} runs"),
-            }
+            count(self.runs, "run")
         )?;
         out.flush()?;
         Ok(())
     }
+}
+
+/// A table of speeds, whose first column is as wide as its widest cell: which numbers are computed on is said at length.
+fn write_part(
+    out: &mut impl Write,
+    (title, length): (&str, &str),
+    speeds: &[Speed],
+) -> std::io::Result<()> {
+    let bold = anstyle::Style::new().bold();
+    let names = speeds.iter().map(|speed| speed.weights.as_str());
+    let widths = names.chain([title]).map(|name| name.chars().count());
+    let wide = widths.max().unwrap_or(0);
+    writeln!(
+        out,
+        "{bold}{title:<wide$}{bold:#} {length:>6}  {:>9}  {:>17}  {:>9}  {:>8}",
+        "tokens/s", "slowest–fastest", "seconds", "memory"
+    )?;
+    for speed in speeds {
+        let rate = speed.tokens_per_second;
+        let memory = speed.peak_memory_bytes;
+        writeln!(
+            out,
+            "{:<wide$} {:>6}  {:>9.1}  {:>17}  {:>9.3}  {:>8}",
+            speed.weights,
+            speed.length,
+            rate.median,
+            format!("{:.1}–{:.1}", rate.min, rate.max),
+            speed.seconds.median,
+            memory.map_or("?".to_owned(), output::bytes),
+        )?;
+    }
+    writeln!(out)
 }
 
 #[cfg(test)]
@@ -157,13 +141,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_is_the_middle_and_the_ends() {
-        let spread = |values: &[f64]| {
-            let Spread { median, min, max } = Spread::of(values.to_vec());
-            (median, min, max)
+    fn headers_stand_over_their_columns() {
+        let one = Spread {
+            median: 1.5,
+            min: 1.0,
+            max: 2.0,
         };
-        assert_eq!(spread(&[3.0, 1.0, 2.0]), (2.0, 1.0, 3.0));
-        assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), (2.5, 1.0, 4.0));
-        assert_eq!(spread(&[5.0]), (5.0, 5.0, 5.0));
+        let speed = |weights: &str, length| Speed {
+            length,
+            weights: weights.to_owned(),
+            tokens: 8,
+            tokens_per_second: one,
+            seconds: one,
+            peak_memory_bytes: Some(683_000_000),
+        };
+        let speeds = [
+            speed("f32 (dequantised from Q4_1 and Q8_0)", 128),
+            speed("f32", 8160),
+        ];
+        let mut out = Vec::new();
+        write_part(&mut out, ("decode", "depth"), &speeds).unwrap();
+        let plain = anstream::adapter::strip_bytes(&out).into_vec();
+        let plain = String::from_utf8(plain).unwrap();
+        // Columns stand to the right: each ends where its header does.
+        let ends = |line: &str, cells: [&str; 3]| {
+            cells.map(|cell| {
+                line[..line.find(cell).unwrap() + cell.len()]
+                    .chars()
+                    .count()
+            })
+        };
+        let lines: Vec<&str> = plain.lines().collect();
+        let header = ends(lines[0], ["depth", "tokens/s", "memory"]);
+        assert_eq!(
+            header,
+            ends(lines[1], ["128", " 1.5", "683.0 MB"]),
+            "{plain}"
+        );
+        assert_eq!(
+            header,
+            ends(lines[2], ["8160", " 1.5", "683.0 MB"]),
+            "{plain}"
+        );
     }
 }

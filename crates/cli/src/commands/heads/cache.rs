@@ -1,16 +1,15 @@
 //! Scores that belong to a model and not to a text, computed once and kept.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use lookback_heads::model_scores::{ModelScores, Stage};
-use lookback_model::Hooks;
 use lookback_model::store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Loaded;
-use crate::progress::CountBar;
+use crate::layer_progress::StopWhenAsked;
+use crate::progress::Line;
 use crate::{interrupt, output};
 
 /// Another whenever the scores would be computed otherwise.
@@ -44,19 +43,19 @@ pub(crate) fn model_scores(loaded: &Loaded) -> anyhow::Result<ModelScores> {
 }
 
 fn compute(loaded: &Loaded) -> anyhow::Result<ModelScores> {
-    let mut bar: Option<(Stage, CountBar)> = None;
-    let scores = ModelScores::compute(&loaded.model, &Stop, &mut |at| {
-        let (_, bar) = match bar.take() {
-            Some((stage, shown)) if stage == at.stage => bar.insert((stage, shown)),
+    let mut line: Option<(Stage, Line)> = None;
+    let scores = ModelScores::compute(&loaded.model, &StopWhenAsked, &mut |at| {
+        let (_, line) = match line.take() {
+            Some((stage, shown)) if stage == at.stage => line.insert((stage, shown)),
             // One line goes before another comes.
             old => {
                 drop(old);
-                bar.insert((at.stage, CountBar::start(name(at.stage))))
+                line.insert((at.stage, Line::counting(name(at.stage))))
             }
         };
-        bar.position(at.of_stage.0, at.of_stage.1);
+        line.position(at.of_stage.0 as u64, at.of_stage.1 as u64);
     });
-    drop(bar);
+    drop(line);
     interrupt::check()?;
     let scores = scores?;
     if scores.retrieval.is_none() {
@@ -72,18 +71,6 @@ fn name(stage: Stage) -> &'static str {
         Stage::Copying => "scores from the weights",
         Stage::Probes => "random repeated tokens",
         Stage::Retrieval => "needles in other texts",
-    }
-}
-
-/// Stops a run that is interrupted.
-struct Stop;
-
-impl Hooks for Stop {
-    fn before_layer(&self, _done: usize, _layers: usize) -> ControlFlow<()> {
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     }
 }
 

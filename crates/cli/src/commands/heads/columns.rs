@@ -8,7 +8,7 @@ use lookback_view::svg::HeadScores;
 use lookback_view::table::{Table, Values, of_heads};
 
 /// One row a head, in order; without `scores`, only what a text shows.
-pub(crate) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> Table {
+pub(in crate::commands) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> Table {
     of_heads(profiles, |table| {
         if let Some(scores) = scores {
             let each = |of: fn(&ProbeScores) -> f64| scores.probes.iter().map(of);

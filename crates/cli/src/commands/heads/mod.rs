@@ -6,24 +6,24 @@ mod columns;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 use lookback_heads::profile::{self, HeadProfile};
-use lookback_model::{Encoding, Hooks, Logits, TraceOptions, WeightsKind};
-use lookback_trace::Trace;
+use lookback_model::WeightsKind;
 use lookback_view::svg::{self, HeadsOptions, Theme};
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
 use serde::Serialize;
 
-use crate::args::{ModelArgs, TextArgs};
+use super::tables;
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
 use crate::context::{Context, Loaded};
-use crate::interventions::InterventionArgs;
-use crate::output;
+use crate::output::{self, count};
 use crate::picture::Picture;
+use crate::run::{InputSize, TextRun};
 
-pub(crate) use cache::model_scores;
-pub(crate) use columns::table;
+pub(super) use cache::model_scores;
+pub(super) use columns::table;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +69,7 @@ pub(crate) struct HeadsArgs {
     #[arg(long)]
     no_probes: bool,
     #[command(flatten)]
-    changes: InterventionArgs,
+    interventions: InterventionArgs,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -79,9 +79,9 @@ pub(crate) struct HeadsArgs {
 struct Heads<'a> {
     format: &'static str,
     model: &'a str,
-    tokens: usize,
-    prefix_tokens: usize,
-    /// What was done to the model.
+    #[serde(flatten)]
+    size: InputSize,
+    /// What is intervened on.
     #[serde(skip_serializing_if = "Option::is_none")]
     interventions: Option<String>,
     /// Share of heads whose mean weight on the sink is above 0.3.
@@ -92,27 +92,12 @@ struct Heads<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     if let Some(file) = &args.output {
-        if Picture::of(file).is_none() {
-            Kind::of(file).map_err(|_| {
-                anyhow!(
-                    "{} is neither a table (.json, .csv, .parquet, .npy) nor a picture (.svg, .png); give it one of these \
-                     endings",
-                    file.display()
-                )
-            })?;
-        }
-        output::check_destination(file, args.force)?;
+        check_output(file, args.force)?;
     }
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let (encoding, changes) = args
-        .changes
-        .encode(&text, &loaded.model, &args.model, context)?;
-    let trace = {
-        let reading = context.reading(encoding.ids.len());
-        trace(&loaded, &encoding, &changes.and(&reading))?
-    };
-    let profiles = profile::profiles(&trace, &special(&loaded, &encoding))?;
+    let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+    let profiles = profile::profiles(&run.trace()?, &run.special())?;
     let scores = match args.no_probes {
         true => None,
         false if !loaded.model.has_output_head() => {
@@ -122,54 +107,39 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         false => Some(model_scores(&loaded)?),
     };
     let table = columns::table(&profiles, scores.as_ref());
-    if let Some((file, picture)) = args
-        .output
-        .as_deref()
-        .and_then(|f| Some((f, Picture::of(f)?)))
-    {
-        let scores = columns::scores(&profiles, &table, &args.scores)?;
-        let options = HeadsOptions {
-            title: format!(
-                "{} heads of {}, {} tokens",
-                profiles.len(),
-                loaded.resolved.name,
-                encoding.ids.len()
-            ),
-            theme: if args.dark { Theme::Dark } else { Theme::Light },
-        };
-        let bytes = picture.write(file, svg::heads(&scores, &options)?)?;
-        return output::wrote(
-            context.json,
-            &Drawn {
-                file,
-                bytes,
-                scores: scores.iter().map(|score| score.name.as_str()).collect(),
-            },
-            &format!(
-                "drew {} scores into {}, {}",
-                scores.len(),
-                file.display(),
-                output::bytes(bytes as u64)
-            ),
-        );
+    let picture = args.output.as_deref();
+    if let Some((file, picture)) = picture.and_then(|file| Some((file, Picture::of(file)?))) {
+        return draw(args, (file, picture), &run, (&profiles, &table), context);
     }
     let table = arranged(args, table)?;
     if let Some(file) = &args.output {
-        return saved(file, &table, context);
+        return tables::save(file, &table, run.size(), context);
     }
-    let sink_rate = profile::sink_rate(&profiles);
     if context.json {
         return output::print_json(&Heads {
             format: "lookback-heads/2",
-            model: &loaded.resolved.name,
-            tokens: encoding.ids.len(),
-            prefix_tokens: encoding.prefix_tokens,
-            interventions: args.changes.describe(),
-            sink_rate,
+            model: loaded.name(),
+            size: run.size(),
+            interventions: args.interventions.describe(),
+            sink_rate: profile::sink_rate(&profiles),
             heads: &table,
         });
     }
     print(args, &loaded, &profiles, &table, context)
+}
+
+/// Fails for a file that is neither a table nor a picture, or cannot be written: before the work, not after it.
+fn check_output(file: &Path, force: bool) -> anyhow::Result<()> {
+    if Picture::of(file).is_none() {
+        Kind::of(file).map_err(|_| {
+            anyhow!(
+                "{} is neither a table (.json, .csv, .parquet, .npy) nor a picture (.svg, .png); give it one of these \
+                 endings",
+                file.display()
+            )
+        })?;
+    }
+    output::check_destination(file, force)
 }
 
 /// A picture as JSON.
@@ -178,37 +148,44 @@ struct Drawn<'a> {
     file: &'a Path,
     bytes: usize,
     scores: Vec<&'a str>,
+    #[serde(flatten)]
+    size: InputSize,
 }
 
-/// A saved table as JSON.
-#[derive(Serialize)]
-struct Saved<'a> {
-    file: &'a Path,
-    rows: usize,
-    columns: Vec<&'a str>,
-}
-
-/// Saves a table, and says so.
-pub(crate) fn saved(file: &Path, table: &Table, context: &Context) -> anyhow::Result<()> {
-    let kind = Kind::of(file)?;
-    output::write_file(file, |out| Ok(table.write(kind, out)?))?;
-    let columns: Vec<&str> = table.columns().iter().map(|c| c.name()).collect();
+/// Draws the scores, layers × heads.
+fn draw(
+    args: &HeadsArgs,
+    (file, picture): (&Path, Picture),
+    run: &TextRun,
+    (profiles, table): (&[HeadProfile], &Table),
+    context: &Context,
+) -> anyhow::Result<()> {
+    let scores = columns::scores(profiles, table, &args.scores)?;
+    let size = run.size();
+    let options = HeadsOptions {
+        title: format!(
+            "{} of {}, {}",
+            count(profiles.len(), "head"),
+            run.loaded.name(),
+            count(size.tokens, "token")
+        ),
+        theme: if args.dark { Theme::Dark } else { Theme::Light },
+    };
+    let bytes = picture.write(file, svg::heads(&scores, &options)?)?;
     let line = format!(
-        "saved {} rows of {} columns to {}",
-        table.rows(),
-        columns.len(),
-        file.display()
+        "drew {} into {}, {}",
+        count(scores.len(), "score"),
+        file.display(),
+        output::bytes(bytes as u64)
     );
-    let rows = table.rows();
-    output::wrote(
-        context.json,
-        &Saved {
-            file,
-            rows,
-            columns,
-        },
-        &line,
-    )
+    let scores = scores.iter().map(|score| score.name.as_str()).collect();
+    let drawn = Drawn {
+        file,
+        bytes,
+        scores,
+        size,
+    };
+    output::wrote(context.json, &drawn, &[line])
 }
 
 /// Sorted and cut as asked.
@@ -239,12 +216,14 @@ fn print(
     context: &Context,
 ) -> anyhow::Result<()> {
     let mut out = output::stdout();
-    let changes = args.changes.describe().map(|told| format!(", {told}"));
+    let interventions = args.interventions.describe();
     let heading = format!(
-        "{} heads of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
-        profiles.len(),
+        "{} of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
+        count(profiles.len(), "head"),
         loaded.resolved.name,
-        changes.unwrap_or_default(),
+        interventions
+            .map(|what| format!(", {what}"))
+            .unwrap_or_default(),
         100.0 * profile::sink_rate(profiles)
     );
     write_table(&mut out, &heading, &drawn(args, table), context.width())?;
@@ -263,27 +242,4 @@ fn drawn(args: &HeadsArgs, table: &Table) -> Table {
         }
     }
     table.of_columns(&names)
-}
-
-/// A text's trace under some hooks.
-pub(crate) fn trace(
-    loaded: &Loaded,
-    encoding: &Encoding,
-    hooks: &dyn Hooks,
-) -> anyhow::Result<Trace> {
-    let options = TraceOptions {
-        logits: Logits::None,
-        model_name: Some(loaded.resolved.name.clone()),
-        model_sha256: loaded.resolved.sha256.clone(),
-        ..TraceOptions::default()
-    };
-    let traced = loaded.model.trace(encoding, &options, hooks);
-    Ok(traced.context("the text cannot be read")?.trace)
-}
-
-/// Which tokens are special.
-pub(crate) fn special(loaded: &Loaded, encoding: &Encoding) -> Vec<bool> {
-    let tokenizer = loaded.model.tokenizer();
-    let special = |&id: &u32| tokenizer.is_special(id).unwrap_or(false);
-    encoding.ids.iter().map(special).collect()
 }

@@ -4,21 +4,20 @@ mod notes;
 mod table;
 
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use lookback_learn::sentences::{Set, Split};
 use lookback_learn::study::{self, Embeddings, Event, Length, Study, Table};
-use lookback_learn::{Base, Error, evaluation};
+use lookback_learn::{Base, Error, evaluation_set};
 use lookback_model::store::PRONOUN;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::interrupt::{self, Interrupted};
-use crate::output;
-use crate::progress::StepBar;
+use crate::output::{self, count};
+use crate::progress::Line;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,10 +29,10 @@ The study is kept in its folder as it goes: interrupted, the same command goes o
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.";
 
-/// Train attention heads over frozen embeddings to find whom a pronoun stands for, and say what each part is worth
+/// Train attention heads over frozen embeddings to find which name a pronoun refers to, and compare what each part adds
 ///
-/// Compares no trained matrices at all, one layer, several layers, one head and several, on names and on ways of
-/// speaking that training never shows.
+/// Compares no trained matrices at all, one layer, several layers, one head and several, on names and on sentence
+/// templates that training never shows.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LearnArgs {
@@ -54,7 +53,7 @@ pub(crate) struct LearnArgs {
         requires = "sentences"
     )]
     split: SplitArg,
-    /// Good and bad outcomes in turn, which stand after the pronoun: its row cannot tell them apart, the last token's can
+    /// Good and bad outcomes in turn, which come after the pronoun: its row cannot distinguish them, the last token's can
     #[arg(long, requires = "sentences")]
     outcomes: bool,
     /// How many draws of names, topic and template, of eight swapped sentences each, or sixteen with --outcomes
@@ -103,7 +102,7 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
         folder: args.folder.clone(),
         length,
     };
-    let bar = StepBar::start();
+    let line = Line::training();
     let graceful = interrupt::graceful();
     let ran = study::run(&study, &embeddings, &mut |event| {
         match event {
@@ -114,21 +113,17 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
                 all,
                 steps,
             } => {
-                bar.begin(
-                    &format!("{} of {all}: {}, seed {seed}", done + 1, setting.name),
+                line.begin(
+                    format!("{} of {all}: {}, seed {seed}", done + 1, setting.name),
                     *steps,
                 );
             }
-            Event::Step(record) => bar.step(record.step, record.loss),
+            Event::Step(record) => line.step(record.step, record.loss),
         }
-        if interrupt::requested() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        interrupt::flow()
     });
     drop(graceful);
-    drop(bar);
+    drop(line);
     let table = match ran {
         Ok(table) => table,
         Err(Error::Stopped { .. }) => return Err(Interrupted.into()),
@@ -136,7 +131,7 @@ pub(crate) fn run(args: &LearnArgs, context: &Context) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("the study in {}", args.folder.display()));
         }
     };
-    // A study that somebody took the model away from has its table all the same.
+    // A study whose model was removed has its table all the same.
     let notes = match study.kept() {
         kept if kept.exists() => Some(notes::Notes::new(&kept)?),
         _ => None,
@@ -164,8 +159,9 @@ fn sentences(args: &LearnArgs, path: &std::path::Path) -> anyhow::Result<()> {
     } else {
         Set::Pronoun
     };
-    let items = evaluation::items(split, set, args.draws.get().into());
-    evaluation::save_lines(path, &items)?;
-    output::note(&format!("{} sentences in {}", items.len(), path.display()));
+    let items = evaluation_set::items(split, set, args.draws.get().into());
+    evaluation_set::save_lines(path, &items)?;
+    let sentences = count(items.len(), "sentence");
+    output::note(&format!("{sentences} in {}", path.display()));
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! What the model that a study keeps makes of the notes' sentence and its swaps, in words and as a picture.
+//! How the model that a study keeps answers the notes' sentence and its swaps, in words and as a picture.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use lookback_learn::batch::Example;
+use lookback_learn::inference;
 use lookback_learn::sentences::{self, ReadFrom};
-use lookback_learn::shipped;
-use lookback_model::{LoadOptions, Logits, Model, Prefix, TraceOptions};
-use lookback_trace::{HeadId, Trace};
+use lookback_model::{LoadOptions, Model};
+use lookback_trace::HeadId;
 use lookback_view::svg::{self, TextRow, Theme};
 use serde::Serialize;
 
@@ -37,10 +37,10 @@ impl Notes {
         let model = Model::load(file, &LoadOptions::default())?;
         let items = sentences::notes();
         let examples = Example::all(&items, model.tokenizer(), ReadFrom::Pronoun)?;
-        let masses = shipped::masses(&model, &items, ReadFrom::Pronoun)?;
+        let masses = inference::masses(&model, &items, ReadFrom::Pronoun)?;
         let traces = items
             .iter()
-            .map(|item| trace(&model, &item.text))
+            .map(|item| Ok(inference::run(&model, &item.text)?.trace))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let answers: Vec<Answer> = items
             .into_iter()
@@ -73,7 +73,7 @@ impl Notes {
         let mut pictures = Vec::new();
         for (theme, ending) in [(Theme::Light, "svg"), (Theme::Dark, "dark.svg")] {
             let path = file.with_extension(ending);
-            let drawing = svg::rows("Whom does “he” look at?", &rows, &heads, theme)?;
+            let drawing = svg::rows("Which name does “he” look at?", &rows, &heads, theme)?;
             output::write_file(&path, |out| Ok(out.write_all(drawing.as_bytes())?))?;
             pictures.push(path);
         }
@@ -90,7 +90,7 @@ impl Notes {
         writeln!(out)?;
         writeln!(
             out,
-            "{bold}The notes' sentence, from the row of he: the pointer's heads together{bold:#}"
+            "{bold}The notes' sentence, from the row of “he”, the mean over the pointer's heads{bold:#}"
         )?;
         for answer in &self.answers {
             let before = answer
@@ -119,13 +119,4 @@ impl Answer {
         let first = usize::from(self.mass[1] > self.mass[0]);
         format!("{}, {}", weight(first), weight(1 - first))
     }
-}
-
-fn trace(model: &Model, text: &str) -> anyhow::Result<Trace> {
-    let encoding = model.tokenizer().encode(text, &Prefix::Declared)?;
-    let options = TraceOptions {
-        logits: Logits::None,
-        ..TraceOptions::default()
-    };
-    Ok(model.trace(&encoding, &options, &())?.trace)
 }

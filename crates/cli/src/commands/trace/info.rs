@@ -8,8 +8,14 @@ use super::summary::Summary;
 use crate::context::Context;
 use crate::output;
 
+const EXAMPLES: &str = "\
+Examples:
+  lookback trace info essay.safetensors
+  lookback trace info essay.safetensors --json";
+
 /// Show what a trace file holds; its model is not needed
 #[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct InfoArgs {
     /// The trace file
     #[arg(value_name = "FILE")]

@@ -1,19 +1,18 @@
-//! `trace`: keeps what one run leaves behind in a file, and says what such a file holds.
+//! `trace`: keeps a run's trace in a file, and says what such a file holds.
 
 mod info;
 mod summary;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, Subcommand, ValueEnum};
-use lookback_model::{Logits, Prefix, TraceOptions, WeightsKind};
+use lookback_model::{TraceOptions, WeightsKind};
 use lookback_trace::{Dtype, SaveOptions, Trace};
 
-use crate::args::{ModelArgs, TextArgs};
-use crate::context::{Context, Loaded};
-use crate::progress::{SaveBar, Spinner};
+use crate::args::{InterventionArgs, ModelArgs, TextArgs};
+use crate::context::Context;
+use crate::progress::Line;
 use crate::{interrupt, output};
 use summary::Summary;
 
@@ -42,20 +41,22 @@ pub(crate) struct TraceArgs {
     command: Option<TraceCommand>,
     #[command(flatten)]
     text: TextArgs,
-    #[command(flatten)]
-    model: ModelArgs,
     /// The file to write
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Option<PathBuf>,
     /// How queries and keys are stored; f16 halves the file and says how much weights change
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = DtypeArg::F32)]
     dtype: DtypeArg,
-    /// Keep the values (V) too, which weights do not need; the summary says what they take
+    /// Keep the values (V) too, which weights do not need; the summary says their size
     #[arg(long)]
     values: bool,
     /// Replace the file if there is one
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    interventions: InterventionArgs,
+    #[command(flatten)]
+    model: ModelArgs,
 }
 
 /// What else can be done with trace files.
@@ -92,17 +93,23 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> anyhow::Result<()> {
 fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> {
     // Before the work, not after it.
     output::check_destination(file, args.force)?;
-    let text = context.text(&args.text)?;
+    let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
+    let options = TraceOptions {
+        keep_v: args.values,
+        model_sha256: Some(loaded.sha256()),
+        ..loaded.trace_options()
+    };
     let start = Instant::now();
-    let trace = trace(args, &text, &loaded, context)?;
+    let trace = run.trace_with(&options)?;
     let seconds = start.elapsed().as_secs_f64();
     let options = SaveOptions {
         qk_dtype: args.dtype.into(),
         values: args.values,
     };
     write(&trace, file, &options)?;
-    // What is told is what a reader of the file finds.
+    // What is said is what a reader of the file finds.
     let summary = Summary::open(file)?.after(seconds);
     if context.json {
         return output::print_json(&summary);
@@ -110,37 +117,12 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     summary.print("saved")
 }
 
-fn trace(
-    args: &TraceArgs,
-    text: &str,
-    loaded: &Loaded,
-    context: &Context,
-) -> anyhow::Result<Trace> {
-    let Loaded { model, resolved } = loaded;
-    let encoding = context.encode(model, text, &args.model, Prefix::Declared)?;
-    let sha256 = resolved.sha256.clone().unwrap_or_else(|| {
-        let _spinner = Spinner::start(format!("taking the SHA-256 of {}", resolved.name));
-        model.checkpoint().provenance().sha256()
-    });
-    let options = TraceOptions {
-        logits: Logits::None,
-        keep_v: args.values,
-        model_name: Some(resolved.name.clone()),
-        model_sha256: Some(sha256),
-    };
-    let reading = context.reading(encoding.ids.len());
-    Ok(model.trace(&encoding, &options, &reading)?.trace)
-}
-
 fn write(trace: &Trace, file: &Path, options: &SaveOptions) -> anyhow::Result<()> {
     let _graceful = interrupt::graceful();
-    let bar = SaveBar::start(file);
+    let line = Line::saving(file);
     trace.save_with(file, options, &mut |done, total| {
-        bar.position(done, total);
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        line.position(done, total);
+        interrupt::flow()
     })?;
     Ok(())
 }

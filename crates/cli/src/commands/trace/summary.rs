@@ -103,12 +103,8 @@ impl Summary {
         });
         writeln!(out, "  model   {}{hash}", output::one_line(&self.model))?;
         if let Some(seconds) = self.seconds {
-            let plural = if self.tokens == 1 { "" } else { "s" };
-            writeln!(
-                out,
-                "  took    {seconds:.2} s for {} token{plural}",
-                self.tokens
-            )?;
+            let tokens = output::count(self.tokens, "token");
+            writeln!(out, "  took    {seconds:.2} s for {tokens}")?;
         } else {
             writeln!(out, "  made by {}", output::one_line(&self.library))?;
         }
@@ -124,15 +120,17 @@ impl Summary {
     /// What is kept, and how.
     fn print_numbers(&self, out: &mut impl std::io::Write) -> anyhow::Result<()> {
         let prefix = match self.prefix_tokens {
-            0 => "nothing before the text".to_owned(),
-            1 => "1 of them before the text".to_owned(),
-            n => format!("{n} of them before the text"),
+            0 => "no prefix".to_owned(),
+            n => format!("{n} of them the prefix"),
         };
-        writeln!(out, "  tokens  {} ({prefix})", self.tokens)?;
+        let tokens = output::count(self.tokens, "token");
+        writeln!(out, "  tokens  {tokens}, {prefix}")?;
         writeln!(
             out,
-            "  heads   {} layers of {} query and {} key heads",
-            self.layers, self.heads, self.kv_heads
+            "  heads   {} of {} and {}",
+            output::count(self.layers, "layer"),
+            output::count(self.heads, "query head"),
+            output::count(self.kv_heads, "key head")
         )?;
         let change = self
             .qk_rounding_max_weight_change

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use lookback_model::{Model, Prefix};
+use lookback_model::Prefix;
 use lookback_serve::{ServeOptions, Server};
 use lookback_trace::{SaveOptions, Trace};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use crate::commands::bench::machine::resident_memory;
-use crate::commands::bench::measure::TEXT;
-use crate::commands::bench::report::Spread;
+use crate::commands::bench::spread::Spread;
+use crate::commands::bench::text::prose;
 use crate::commands::serve::load;
 use crate::context::Context;
 
@@ -41,7 +41,7 @@ pub(super) struct Measured {
     /// Seconds to the first small picture of a head, and to the last.
     pub(super) grid_first_seconds: f64,
     pub(super) grid_seconds: f64,
-    /// Bytes that the process holds before anything is asked, and after all of it; none where the system does not tell.
+    /// Bytes that the process holds before anything is asked, and after all of it; none where the system does not say.
     pub(super) resident_bytes_before: Option<u64>,
     pub(super) resident_bytes: Option<u64>,
 }
@@ -63,7 +63,7 @@ pub(super) fn with_model(
 ) -> anyhow::Result<Measured> {
     let named = load(spec, context)?;
     let model = named.model.clone();
-    let text = text(&model, length)?;
+    let text = prose(&model, length)?;
     let options = ServeOptions {
         model: Some(named),
         text: text.clone(),
@@ -83,30 +83,6 @@ pub(super) fn with_trace(file: &Path, tiles: usize) -> anyhow::Result<Measured> 
         ..ServeOptions::default()
     };
     ask(options, tiles)
-}
-
-/// A text of at most `length` tokens with the prefix, and hardly fewer.
-fn text(model: &Model, length: usize) -> anyhow::Result<String> {
-    let mut text = TEXT.repeat(length * 4 / TEXT.len() + 2);
-    loop {
-        let encoding = model.tokenizer().encode(&text, &Prefix::Declared)?;
-        if encoding.ids.len() > length {
-            let end = encoding.spans[length - 1].1;
-            // The last word may be read as other tokens than within the longer text.
-            text.truncate(text[..end].rfind(' ').unwrap_or(end));
-            if model
-                .tokenizer()
-                .encode(&text, &Prefix::Declared)?
-                .ids
-                .len()
-                <= length
-            {
-                return Ok(text);
-            }
-        } else {
-            text += TEXT;
-        }
-    }
 }
 
 fn ask(options: ServeOptions, tiles: usize) -> anyhow::Result<Measured> {

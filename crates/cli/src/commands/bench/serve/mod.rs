@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use lookback_model::checkpoint::Checkpoint;
-use lookback_model::store::{DEFAULT_MODEL, Store};
+use lookback_model::store::DEFAULT_MODEL;
 
-use super::{child, written};
-use crate::context::Context;
-use crate::progress::{FetchBar, Spinner};
+use super::child::{self, written};
+use crate::context::{Context, resolve};
+use crate::output::count;
+use crate::progress::Line;
 use crate::{interrupt, output};
 use report::Report;
 
@@ -79,10 +80,7 @@ pub(super) fn run(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()
 }
 
 fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
-    let resolved = {
-        let _graceful = interrupt::graceful();
-        Store::from_env()?.resolve(&args.model, &FetchBar::new())?
-    };
+    let resolved = resolve(&args.model)?;
     let most = Checkpoint::open(&resolved.path)?.config().context_length;
     let lengths = lengths(args, most)?;
     let path = resolved
@@ -98,10 +96,10 @@ fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
     for length in lengths {
         for kind in [Kind::Model, Kind::Trace] {
             let what = match kind {
-                Kind::Model => format!("{length} tokens, with the model"),
-                Kind::Trace => format!("{length} tokens, the trace alone"),
+                Kind::Model => format!("{}, with the model", count(length, "token")),
+                Kind::Trace => format!("{}, the trace alone", count(length, "token")),
             };
-            let spinner = Spinner::start(what.clone());
+            let line = Line::spinner(what.clone());
             let (kind, tiles, of) = (written(kind), args.tiles.to_string(), length.to_string());
             let arguments = [
                 "serve",
@@ -118,7 +116,7 @@ fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
                 &tiles,
             ];
             report.add(child::measure(&what, &arguments)?);
-            spinner.finish();
+            line.clear();
             interrupt::check()?;
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::measure::Measured;
 use crate::commands::bench::machine::Machine;
-use crate::commands::bench::report::Spread;
+use crate::commands::bench::spread::Spread;
 use crate::output;
 
 /// All that was measured, in the form that is described in `docs/json/bench-serve.md`.
@@ -63,7 +63,8 @@ fn print_one(out: &mut impl std::io::Write, served: &Measured) -> anyhow::Result
         true => "with the model",
         false => "the trace alone",
     };
-    writeln!(out, "\n{bold}{} tokens, {what}{bold:#}", served.tokens)?;
+    let tokens = output::count(served.tokens, "token");
+    writeln!(out, "\n{bold}{tokens}, {what}{bold:#}")?;
     let mut line = |name: &str, value: String| writeln!(out, "  {name:<40} {value}");
     if let Some(seconds) = served.prefill_seconds {
         line("reading the text", format!("{seconds:.2} s"))?;
@@ -82,7 +83,8 @@ fn print_one(out: &mut impl std::io::Write, served: &Measured) -> anyhow::Result
         ms(served.grid_first_seconds),
         served.grid_seconds
     );
-    line(&format!("pictures of {} heads", served.heads), grid)?;
+    let heads = output::count(served.heads, "head");
+    line(&format!("pictures of {heads}"), grid)?;
     let memory = |bytes: Option<u64>| bytes.map_or("?".to_owned(), output::bytes);
     let memory = format!(
         "{}, {} at the end",

@@ -1,9 +1,9 @@
-//! A finished model, measured as everyone runs it: from its file, through the library that runs all models.
+//! A model in a file, run through the library that runs all models, and what it gives each candidate.
 
-use lookback_model::{Logits, Model, Prefix, TraceOptions};
+use lookback_model::{Logits, Model, Prefix, TraceOptions, Traced};
 
-use crate::Error;
 use crate::batch::Example;
+use crate::error::Error;
 use crate::sentences::{Item, ReadFrom};
 
 /// The weight on each candidate from the row that is read, the mean over the heads of the layers that answer (of the
@@ -21,12 +21,7 @@ pub fn masses(model: &Model, items: &[Item], read: ReadFrom) -> Result<Vec<[f64;
 
 fn one(model: &Model, item: &Item, read: ReadFrom) -> Result<[f64; 2], Error> {
     let example = Example::new(item, model.tokenizer(), read)?;
-    let encoding = model.tokenizer().encode(&item.text, &Prefix::Declared)?;
-    let options = TraceOptions {
-        logits: Logits::None,
-        ..TraceOptions::default()
-    };
-    let trace = model.trace(&encoding, &options, &())?.trace;
+    let trace = run(model, &item.text)?.trace;
     let mut masses = [0.0; 2];
     let mut heads = 0;
     for layer in model.answering_layers() {
@@ -44,4 +39,17 @@ fn one(model: &Model, item: &Item, read: ReadFrom) -> Result<[f64; 2], Error> {
         }
     }
     Ok(masses.map(|mass| mass / f64::from(heads.max(1))))
+}
+
+/// What a model's heads do on a text behind the prefix declared for it.
+///
+/// # Errors
+/// [`Error::Tokenizer`], [`Error::Model`].
+pub fn run(model: &Model, text: &str) -> Result<Traced, Error> {
+    let encoding = model.tokenizer().encode(text, &Prefix::Declared)?;
+    let options = TraceOptions {
+        logits: Logits::None,
+        ..TraceOptions::default()
+    };
+    Ok(model.trace(&encoding, &options, &())?)
 }

@@ -5,9 +5,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::attention::{Options, similarity};
 use crate::batch::{Example, Table};
+use crate::error::Error;
 use crate::model::{Input, Pointer, loss};
 
 /// Examples that are run at a time.

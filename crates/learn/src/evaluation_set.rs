@@ -1,4 +1,4 @@
-//! The sentences that a model is judged by: drawn once, by fixed seeds, and the same for every model.
+//! The sentences that every model is evaluated on: drawn by fixed seeds, and so the same for all.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,8 +9,8 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::Serialize;
 
-use crate::Error;
 use crate::batch::Example;
+use crate::error::Error;
 use crate::sentences::{Item, ReadFrom, Set, Split, draw};
 
 /// Sentences of a split, all swapped forms of `draws` draws.
@@ -27,7 +27,7 @@ pub fn items(split: Split, set: Set, draws: usize) -> Vec<Item> {
         .collect()
 }
 
-/// Writes sentences, or what else is a line of JSON each, to a file; it is written aside and renamed.
+/// Writes sentences, or what else is a line of JSON each, to a file, which appears whole or not at all.
 ///
 /// # Errors
 /// [`Error::Io`].
