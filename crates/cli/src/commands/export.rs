@@ -143,11 +143,14 @@ fn write_page<'a>(
     let trace = &source.trace;
     let words = args.words.iter();
     let words = words.map(|word| word.find_one(&trace.meta().text, trace.words()));
+    // A name may span several of the trace's words.
     let words = words.collect::<Result<Vec<_>, _>>()?;
+    let words: Vec<usize> = words.into_iter().flatten().collect();
     let options = PageOptions {
         all: args.all,
         heads: (!args.heads.is_empty()).then(|| args.heads.clone()),
         words: (!words.is_empty()).then_some(words),
+        word: None,
         top: args.top,
     };
     let line = Line::spinner(format!("choosing what {} keeps", file.display()));

@@ -1,13 +1,8 @@
-//! A table's numbers as an npy array.
+//! The npy format, version 1.0 (NumPy Enhancement Proposal 1).
 
 use std::io::{self, Write};
 
-<<<<<<< HEAD
 use super::columns::{Table, Values};
-=======
-use super::{Table, Values};
-use crate::npy::header;
->>>>>>> cli
 
 /// What comes before the numbers of an array of this shape, row by row: the magic string, the version, the header's
 /// length, and the header. Together they fill a multiple of 64 bytes.
