@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use anyhow::bail;
 use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
 use lookback_model::{Encoding, Hooks, LoadOptions, Model, Prefix, WeightsKind};
+use lookback_trace::Trace;
 
 use crate::args::{GlobalArgs, ModelArgs, TextArgs};
 use crate::progress::{FetchBar, Spinner};
@@ -54,6 +55,7 @@ impl Context {
         let spinner = Spinner::start(format!("loading {}", resolved.name));
         let model = Model::load(&resolved.path, &LoadOptions { weights })?;
         spinner.finish();
+        model.notes().iter().for_each(|note| output::note(note));
         Ok(Loaded { model, resolved })
     }
 
@@ -121,6 +123,13 @@ impl Context {
         Reading {
             spinner: Spinner::start(format!("reading {tokens} tokens")),
         }
+    }
+}
+
+/// Says what f32 cannot tell of a trace's weights, where that is worth a word.
+pub(crate) fn note_precision(trace: &Trace) {
+    if let Some(note) = trace.precision().note() {
+        output::note(&note);
     }
 }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lookback_model::store::{Progress, Stage};
+use lookback_trace::SaveProgress;
 
 use crate::interrupt;
 
 const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
 const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
+const ROUNDING: &str = "{spinner} {msg}: rounding to f16, layer {pos} of {len}";
 const SAVING: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}";
 
 /// A line that shows that something is going on; it is gone once this is dropped.
@@ -114,8 +116,15 @@ impl SaveBar {
         Self { bar }
     }
 
-    /// Shows that `done` bytes of `total` are written.
-    pub(crate) fn position(&self, done: u64, total: u64) {
+    /// Shows which layer is rounded, then how many bytes are written.
+    pub(crate) fn position(&self, progress: SaveProgress) {
+        let (style_of, done, total) = match progress {
+            SaveProgress::Rounding { done, layers } => (ROUNDING, done as u64, layers as u64),
+            SaveProgress::Writing { done, total } => (SAVING, done, total),
+        };
+        if done == 0 {
+            self.bar.set_style(style(style_of));
+        }
         self.bar.set_length(total);
         self.bar.set_position(done);
     }
@@ -246,6 +255,7 @@ mod tests {
             "{spinner} {msg} {decimal_bytes}",
             COUNTING,
             SAVING,
+            ROUNDING,
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

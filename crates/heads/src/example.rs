@@ -1,7 +1,7 @@
 //! Traces to try things on where no model is at hand: the documentation's examples, and tests.
 
 use lookback_attention::{Mask, reference};
-use lookback_trace::{Layer, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{Layer, Meta, Scoring, Trace};
 use ndarray::{Array2, Array3, Axis};
 
 use crate::random::SplitMix;
@@ -69,7 +69,7 @@ impl Example {
             tokens: (0..n as u32).collect(),
             spans,
             prefix_tokens: self.prefix_tokens,
-            layers: vec![LayerMeta::new(scale(), TraceMask::Causal { offset: 0 }); self.layers],
+            layers: vec![Scoring::new(scale(), Mask::default()); self.layers],
             ..Meta::default()
         };
         Trace::new(meta, layers).expect("the example holds together")

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use base64::prelude::BASE64_STANDARD;
 use base64::write::EncoderWriter;
-use lookback_trace::{Dtype, Error as TraceError, SaveOptions, Trace, TraceFile, TraceMask};
+use lookback_trace::{Dtype, Error as TraceError, Mask, SaveOptions, Trace, TraceFile};
 use serde::Serialize;
 
 use crate::Error;
@@ -91,7 +91,7 @@ impl Description {
             causal: meta
                 .layers
                 .iter()
-                .map(|layer| layer.mask != TraceMask::None)
+                .map(|layer| layer.mask != Mask::None)
                 .collect(),
             qk_dtype: meta.qk_dtype,
             rounding: meta.qk_rounding_max_weight_change,

@@ -206,6 +206,7 @@ impl<I: Isa, E: Element> Team<'_, '_, '_, '_, I, E> {
                 .call
                 .scoring
                 .sinks
+                .as_deref()
                 .map(|sinks| &sinks[head * group..][..group]),
             states: parts.states,
             o: parts.o,

@@ -7,7 +7,7 @@ use ndarray::ArrayView2;
 use super::plan::meet;
 use super::scores::{Queries, Scores, Strip, seen};
 use super::tile::{LINES, MAX_ROWS};
-use super::weigh::{TileSpace, Weigh};
+use super::weigh::{TileSpace, Weigh, limit_to_1};
 use super::{Area, Edge, Observer, QueryBlock, Tile};
 use crate::InstructionSet;
 use crate::isa::{Line, lines_for};
@@ -127,7 +127,9 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             partial,
         };
         let mut statistics = weigh.run_on(self.set);
-        if self.cut(&rows, &keys, weights) {
+        let band = (strips, workspace.q.height);
+        let limited = limit_to_1(band, lines_for(keys.len()), weights, statistics.as_ref());
+        if limited | self.cut(&rows, &keys, weights) {
             statistics = None;
         }
         let tile = Tile::new(self.set, self.block, (rows, keys), weights, statistics);

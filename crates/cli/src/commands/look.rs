@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use lookback_heads::{Look, LookOptions, WordName, head};
-use lookback_model::{Encoding, Interventions, Model, TraceOptions, WeightsKind};
+use lookback_model::{Encoding, Interventions, TraceOptions, WeightsKind};
 use lookback_trace::{HeadId, Trace};
 use lookback_view::terminal::{LookPicture, write_look};
 
 use crate::args::{ModelArgs, TextArgs};
-use crate::context::{Context, Loaded};
+use crate::context::{Context, Loaded, note_precision};
 use crate::interventions::InterventionArgs;
 use crate::output;
 use crate::progress::CountBar;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
     match &args.trace {
         Some(path) => {
             let trace = open(path)?;
-            print(args, context, &trace, Vec::new())
+            print(args, context, &trace)
         }
         None => {
             // A text that cannot be read is told before a model is fetched and loaded.
@@ -79,12 +79,7 @@ pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
                 output::note(&format!("the model reads {told}"));
             }
             let trace = trace(context, &loaded, &encoding, &changes)?;
-            print(
-                args,
-                context,
-                &trace,
-                prefix_texts(&loaded.model, &encoding),
-            )
+            print(args, context, &trace)
         }
     }
 }
@@ -113,31 +108,15 @@ pub(super) fn trace(
         .trace)
 }
 
-/// What the tokens before the text are called: a trace knows only their numbers.
-fn prefix_texts(model: &Model, encoding: &Encoding) -> Vec<String> {
-    let name = |&id: &u32| {
-        let text = model.tokenizer().token_text(id);
-        text.unwrap_or_else(|| format!("[{id}]"))
-    };
-    encoding.ids[..encoding.prefix_tokens]
-        .iter()
-        .map(name)
-        .collect()
-}
-
-fn print(
-    args: &LookArgs,
-    context: &Context,
-    trace: &Trace,
-    prefix: Vec<String>,
-) -> anyhow::Result<()> {
+fn print(args: &LookArgs, context: &Context, trace: &Trace) -> anyhow::Result<()> {
+    note_precision(trace);
     let defaults = LookOptions::default();
     let options = LookOptions {
         words: args.words.clone(),
         candidates: args.candidates.clone(),
         heads: args.heads.clone(),
         heads_per_candidate: args.top.map_or(defaults.heads_per_candidate, usize::from),
-        prefix,
+        prefix: trace.prefix_texts().to_vec(),
     };
     let look = Look::new(trace, &options)?;
     if context.json {

@@ -7,7 +7,7 @@ use lookback_model::{Logits, Prefix, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
 
 use crate::args::{ModelArgs, TextArgs};
-use crate::context::Context;
+use crate::context::{Context, note_precision};
 
 /// A text and the model that reads it, or a trace.
 #[derive(Debug, Clone, Args)]
@@ -35,10 +35,7 @@ impl Source {
     /// Reads the text, or opens the trace.
     pub(super) fn open(args: &SourceArgs, context: &Context) -> anyhow::Result<Self> {
         if let Some(path) = &args.trace {
-            return Ok(Self {
-                trace: Trace::open(path)?,
-                prefix: Vec::new(),
-            });
+            return Ok(Self::new(Trace::open(path)?));
         }
         let text = context.text(&TextArgs {
             text: args.text.clone(),
@@ -54,12 +51,12 @@ impl Source {
             keep_v: false,
         };
         let traced = model.trace(&encoding, &options, &context.reading(encoding.ids.len()))?;
-        let prefix = encoding.ids[..encoding.prefix_tokens]
-            .iter()
-            .map_while(|&id| model.tokenizer().token_text(id));
-        Ok(Self {
-            prefix: prefix.collect(),
-            trace: traced.trace,
-        })
+        Ok(Self::new(traced.trace))
+    }
+
+    fn new(trace: Trace) -> Self {
+        note_precision(&trace);
+        let prefix = trace.prefix_texts().to_vec();
+        Self { trace, prefix }
     }
 }

@@ -74,7 +74,7 @@ fn scores_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
 fn scale_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let Dimensions { n, d_k, .. } = inputs.dimensions();
-    let scale = inputs.internals.scoring.scale;
+    let scale = inputs.internals.scoring.scale_for(d_k)?;
     let mut step = step("scale", "Scaling", "Score(Q_i·K_j) = dot product / √k");
     step.shapes = vec![shapes(
         "N×N / √k",
@@ -111,7 +111,7 @@ fn spread(scores: ArrayView2<f64>, i: usize) -> f64 {
 fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let n = inputs.dimensions().n;
-    let mask = Mask::from(inputs.internals.scoring.mask);
+    let mask = inputs.internals.scoring.mask;
     let formula = match mask {
         Mask::None => "every j is seen",
         Mask::Window { .. } => "Score(Q_i·K_j) = −∞ unless i − window < j ≤ i",
@@ -172,7 +172,7 @@ fn softmax_step(inputs: &Inputs<'_>, exact: &Exact, outcome: &Outcome) -> Result
     step.says.push(self_weight(inputs, outcome));
     step.says.extend(sink(inputs, outcome));
     step.says.extend(candidates(outcome));
-    let scoring = inputs.internals.scoring.scoring();
+    let scoring = &inputs.internals.scoring;
     let (q, k) = model_q_k(inputs);
     let lse = inputs.internals.lse.row(inputs.head.head);
     let fused = weights::weights(
@@ -223,8 +223,11 @@ fn self_weight(inputs: &Inputs<'_>, outcome: &Outcome) -> String {
 }
 
 fn seen_of_text(inputs: &Inputs<'_>) -> usize {
-    let seen =
-        Mask::from(inputs.internals.scoring.mask).visible(inputs.token(), inputs.dimensions().n);
+    let seen = inputs
+        .internals
+        .scoring
+        .mask
+        .visible(inputs.token(), inputs.dimensions().n);
     seen.filter(|&j| j >= inputs.prefix_tokens).count()
 }
 

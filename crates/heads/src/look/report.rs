@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lookback_trace::{HeadId, Trace, TraceMask};
+use lookback_trace::{HeadId, Mask, Scoring, Trace};
 use serde::Serialize;
 
 use super::{Foci, Focus};
@@ -215,7 +215,7 @@ impl<'t> Look<'t> {
     /// How many words, from the first, word `word` can see: those after it are hidden where every layer's mask is
     /// causal.
     pub(super) fn sees(&self, word: usize) -> usize {
-        let open = |layer: &lookback_trace::LayerMeta| layer.mask == TraceMask::None;
+        let open = |layer: &Scoring<'static>| layer.mask == Mask::None;
         if self.trace.meta().layers.iter().any(open) {
             self.trace.words().len()
         } else {

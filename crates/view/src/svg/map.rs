@@ -296,13 +296,8 @@ fn title(trace: &Trace, id: HeadId, options: &MapOptions, cell: usize) -> String
 
 /// Whether query `i` and all before it may not see key `j`.
 fn hides(trace: &Trace, id: HeadId, i: usize, j: usize) -> bool {
-    use lookback_trace::TraceMask;
-    match trace.meta().layers[id.layer].mask {
-        TraceMask::None => false,
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => {
-            j as isize > i as isize + offset
-        }
-    }
+    let visible = trace.meta().layers[id.layer].mask.visible(i, trace.n());
+    j >= visible.end
 }
 
 /// Between two and six round places along a range.

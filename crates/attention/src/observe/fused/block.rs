@@ -12,7 +12,7 @@ use crate::isa::{Line, lines_for};
 use crate::observe::plan::meet;
 use crate::observe::scores::{Queries, Scores, Strip, seen};
 use crate::observe::tile::MAX_ROWS;
-use crate::observe::weigh::TileSpace;
+use crate::observe::weigh::{TileSpace, limit_to_1};
 use crate::observe::{Area, Observer, QueryBlock, Tile};
 use crate::pack::{BLOCK, KvBlock};
 use crate::score::{HeadScoring, normaliser};
@@ -222,7 +222,12 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             keys: band.keys.start - start..band.keys.end - start,
             o: &mut workspace.o[band.at * of_strip..][..band.strips.len() * of_strip],
         };
-        let statistics = attend.run_on(self.set);
+        let mut statistics = attend.run_on(self.set);
+        let strips = (band.strips, workspace.q.height);
+        let panels = lines_for(band.keys.len());
+        if limit_to_1(strips, panels, weights, statistics.as_ref()) {
+            statistics = None;
+        }
         let rows = band.strips[0].rows.start..band.strips[band.strips.len() - 1].rows.end;
         let wanted = self.observer.wanted(&Area {
             batch: block.batch,

@@ -96,12 +96,12 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
     let start = Instant::now();
     let trace = trace(args, &text, &loaded, context)?;
-    let seconds = start.elapsed().as_secs_f64();
     let options = SaveOptions {
         qk_dtype: args.dtype.into(),
         values: args.values,
     };
     write(&trace, file, &options)?;
+    let seconds = start.elapsed().as_secs_f64();
     // What is told is what a reader of the file finds.
     let summary = Summary::open(file)?.after(seconds);
     if context.json {
@@ -135,8 +135,8 @@ fn trace(
 fn write(trace: &Trace, file: &Path, options: &SaveOptions) -> anyhow::Result<()> {
     let _graceful = interrupt::graceful();
     let bar = SaveBar::start(file);
-    trace.save_with(file, options, &mut |done, total| {
-        bar.position(done, total);
+    trace.save_with(file, options, &mut |progress| {
+        bar.position(progress);
         match interrupt::requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
