@@ -1,5 +1,7 @@
 //! How one score comes from a query and a key: the options that every computation in this crate shares.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayView2, ArrayView4, Axis};
 
 use crate::shape::Shape;
@@ -17,12 +19,17 @@ use crate::{Error, Mask};
 ///
 /// A [sink](Scoring::sinks) then adds `exp(sink_h)` to the softmax's denominator, and so to the LSE.
 ///
+/// One type says this to the kernels, of a model's layer, and in a trace. Slopes and sinks may be borrowed or owned; a layer's
+/// own `Scoring<'static>` owns them. A bias and key lengths belong to one call and are borrowed.
+///
 /// ```
 /// use lookback_attention::{Mask, Scoring};
 /// let scoring = Scoring::default().with_mask(Mask::None).with_scale(0.125);
 /// assert_eq!(scoring.scale, Some(0.125));
+/// let owned: Scoring<'static> = Scoring::new(0.125, Mask::default()).with_sinks(vec![0.5, -1.0]);
+/// assert_eq!(owned.for_head(0, 1).sinks.as_deref(), Some(&[-1.0][..]));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Scoring<'a> {
     /// What `q·k` is multiplied by; `None` stands for 1/√d_k.
@@ -32,18 +39,23 @@ pub struct Scoring<'a> {
     /// Bounds the scores to (−cap, cap) by `cap · tanh(s / cap)` (Gemma 2, 2024); finite and above 0.
     pub soft_cap: Option<f32>,
     /// \[H\]: slopes of the linear distance penalty (Press et al., "Train Short, Test Long", 2021); finite.
-    pub alibi: Option<&'a [f32]>,
+    pub alibi: Option<Cow<'a, [f32]>>,
     /// Additive bias, broadcastable to \[B, H, N, M\]: each dimension is the full one or 1, with any strides.
     /// −∞ gives a key weight 0.
     pub bias: Option<ArrayView4<'a, f32>>,
     /// \[H\]: logit of an extra key without a value (Xiao et al., "Efficient Streaming Language Models with
     /// Attention Sinks", 2023); finite or −∞.
-    pub sinks: Option<&'a [f32]>,
+    pub sinks: Option<Cow<'a, [f32]>>,
     /// \[B\]: how many keys of each batch element are real; keys from there on are seen by no query.
     pub key_lengths: Option<&'a [usize]>,
 }
 
 impl<'a> Scoring<'a> {
+    /// A scale and a mask, and nothing else done to the scores.
+    pub fn new(scale: f32, mask: Mask) -> Self {
+        Self::default().with_scale(scale).with_mask(mask)
+    }
+
     /// Multiplies `q·k` by `scale` instead of 1/√d_k.
     pub fn with_scale(mut self, scale: f32) -> Self {
         self.scale = Some(scale);
@@ -63,8 +75,8 @@ impl<'a> Scoring<'a> {
     }
 
     /// Sets the ALiBi slopes, one a query head.
-    pub fn with_alibi(mut self, slopes: &'a [f32]) -> Self {
-        self.alibi = Some(slopes);
+    pub fn with_alibi(mut self, slopes: impl Into<Cow<'a, [f32]>>) -> Self {
+        self.alibi = Some(slopes.into());
         self
     }
 
@@ -75,8 +87,8 @@ impl<'a> Scoring<'a> {
     }
 
     /// Sets the sinks' logits, one a query head.
-    pub fn with_sinks(mut self, sinks: &'a [f32]) -> Self {
-        self.sinks = Some(sinks);
+    pub fn with_sinks(mut self, sinks: impl Into<Cow<'a, [f32]>>) -> Self {
+        self.sinks = Some(sinks.into());
         self
     }
 
@@ -91,21 +103,58 @@ impl<'a> Scoring<'a> {
     /// Options with one entry for all keep it; an index beyond an option's entries leaves that option empty,
     /// which the function that is then called refuses.
     pub fn for_head(&self, batch: usize, head: usize) -> Scoring<'a> {
-        let one = |values: &'a [f32]| values.get(head..head + 1).unwrap_or(&[]);
+        let one = |values: &Cow<'a, [f32]>| match values {
+            Cow::Borrowed(values) => Cow::Borrowed(values.get(head..head + 1).unwrap_or(&[])),
+            Cow::Owned(values) => Cow::Owned(values.get(head).copied().into_iter().collect()),
+        };
         Scoring {
             scale: self.scale,
             mask: self.mask,
             soft_cap: self.soft_cap,
-            alibi: self.alibi.map(one),
+            alibi: self.alibi.as_ref().map(one),
             bias: self
                 .bias
                 .as_ref()
                 .map(|bias| head_of_bias(bias, batch, head)),
-            sinks: self.sinks.map(one),
+            sinks: self.sinks.as_ref().map(one),
             key_lengths: self
                 .key_lengths
                 .map(|l| l.get(batch..batch + 1).unwrap_or(&[])),
         }
+    }
+
+    /// The logit of a head's sink; −∞ without one.
+    pub fn sink(&self, head: usize) -> f64 {
+        let sinks = self.sinks.as_deref();
+        sinks.map_or(f64::NEG_INFINITY, |sinks| sinks[head].into())
+    }
+
+    /// Steps 1 to 3 in f64: the score of query `i` on key `j`, which it may see, from `product`, their `q·k` of d_k terms. The bias
+    /// and the mask are left to the caller.
+    ///
+    /// ```
+    /// use lookback_attention::{Mask, Scoring};
+    /// let scoring = Scoring::new(0.5, Mask::default()).with_alibi(vec![0.25]);
+    /// assert_eq!(scoring.score(6.0, 4, 0, (5, 3)), 6.0 * 0.5 - 0.25 * 2.0);
+    /// ```
+    ///
+    /// # Panics
+    /// Where there are slopes and none of `head`.
+    pub fn score(&self, product: f64, d_k: usize, head: usize, (i, j): (usize, usize)) -> f64 {
+        let mut score = product * self.scale_in_f64(d_k);
+        if let Some(cap) = self.soft_cap.map(f64::from) {
+            score = cap * (score / cap).tanh();
+        }
+        if let Some(slopes) = &self.alibi {
+            let distance = (i as f64 + self.mask.offset() as f64 - j as f64).abs();
+            score -= f64::from(slopes[head]) * distance;
+        }
+        score
+    }
+
+    /// The factor of `q·k` in f64.
+    pub(crate) fn scale_in_f64(&self, d_k: usize) -> f64 {
+        self.scale.map_or(1.0 / (d_k as f64).sqrt(), f64::from)
     }
 
     /// The factor of `q·k` for head dimension `d_k`.
@@ -132,13 +181,13 @@ impl<'a> Scoring<'a> {
         {
             return Err(invalid("soft_cap", cap, "it must be finite and above 0"));
         }
-        if let Some(slopes) = self.alibi {
+        if let Some(slopes) = self.alibi.as_deref() {
             length("alibi", "H", slopes.len(), shape.h)?;
             if let Some(&slope) = slopes.iter().find(|s| !s.is_finite()) {
                 return Err(invalid("alibi", slope, "each slope must be finite"));
             }
         }
-        if let Some(sinks) = self.sinks {
+        if let Some(sinks) = self.sinks.as_deref() {
             length("sinks", "H", sinks.len(), shape.h)?;
             if let Some(&sink) = sinks.iter().find(|s| s.is_nan() || **s == f32::INFINITY) {
                 return Err(invalid("sinks", sink, "each logit must be finite or -inf"));

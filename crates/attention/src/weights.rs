@@ -10,7 +10,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use crate::pack::PackKeys;
-use crate::score::{Bounds, HeadScoring, TileAt, score_tile};
+pub use crate::score::highest_weight;
+use crate::score::{Bounds, HeadScoring, TileAt, at_most_1, score_tile};
 use crate::shape::{Shape, room, same, validate_range};
 use crate::{Error, Scoring};
 
@@ -23,6 +24,10 @@ const TASK_ROWS: usize = 84;
 /// `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]). Keys that a query may not see
 /// have weight exactly 0; a query that sees none has LSE −∞ and a row of 0. Where the LSE is NaN, the weights
 /// of the visible keys are NaN.
+///
+/// No weight is above 1: where rounding makes it so, by no more than [`highest_weight`] allows, it is 1. (An LSE near 10⁷ is itself
+/// off by up to ½, the weights under it by a factor of e^½; below 10³ a row sums to 1 within 10⁻⁴.) More than that comes of an LSE
+/// that belongs to other queries and keys, and is given as it is.
 ///
 /// ```
 /// use lookback_attention::{Scoring, forward::forward, weights::weights};
@@ -150,6 +155,7 @@ fn write<I: Isa, T: RegisterTile<I::V>>(
     let lowest = isa.splat(f32::MIN);
     for (r, (mut out, &lse)) in out.rows_mut().into_iter().zip(lse).enumerate() {
         // A row that sees no key has no finite score; this keeps −∞ − −∞ out of it.
+        let highest = highest_weight(lse);
         let lse = isa.splat(if lse == f32::NEG_INFINITY {
             f32::INFINITY
         } else {
@@ -163,7 +169,7 @@ fn write<I: Isa, T: RegisterTile<I::V>>(
             isa.store(weight, line.part_mut(v, I::LANES));
         }
         for (out, weight) in out.iter_mut().zip(line.0) {
-            *out = weight;
+            *out = at_most_1(weight, highest);
         }
     }
 }

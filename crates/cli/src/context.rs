@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
 use lookback_model::{LoadOptions, Model, TraceOptions, WeightsKind};
+use lookback_trace::Trace;
 
 use crate::args::GlobalArgs;
 use crate::progress::{FetchBar, Line};
@@ -68,6 +69,7 @@ impl Context {
         let line = Line::spinner(format!("loading {}", resolved.name));
         let model = Model::load(&resolved.path, &LoadOptions { weights })?;
         line.clear();
+        model.notes().iter().for_each(|note| output::note(note));
         Ok(Loaded { model, resolved })
     }
 
@@ -100,6 +102,13 @@ pub(crate) fn resolve(spec: &str) -> anyhow::Result<Resolved> {
     let store = Store::from_env()?;
     let _graceful = interrupt::graceful();
     Ok(store.resolve(spec, &FetchBar::new())?)
+}
+
+/// Says what f32 cannot tell of a trace's weights, where that is worth a word.
+pub(crate) fn note_precision(trace: &Trace) {
+    if let Some(note) = trace.precision().note() {
+        output::note(&note);
+    }
 }
 
 /// Whether a model is missing, and not damaged, and nobody asked to stop.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lookback_model::store::{Progress, Stage};
+use lookback_trace::SaveProgress;
 
 use crate::interrupt;
 
@@ -15,6 +16,7 @@ const LAYERS: &str = "{spinner} {msg}: layer {pos} of {len}";
 const STEPS: &str = "{spinner} {msg}: step {pos} of {len}, {prefix}, {eta}";
 const COUNTING: &str = "{spinner} {msg} {wide_bar} {pos} of {len}, {eta} left";
 const BYTES: &str = "{spinner} {msg}: {decimal_bytes} of {decimal_total_bytes}, {eta} left";
+const ROUNDING: &str = "{spinner} {msg}: rounding to f16, layer {pos} of {len}";
 const FETCHING: &str =
     "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
 const FETCHED: &str = "{spinner} {msg} {decimal_bytes}";
@@ -70,6 +72,19 @@ impl Line {
             self.bar.set_length(total);
             self.bar.set_style(style(self.counted));
         }
+        self.bar.set_position(done);
+    }
+
+    /// Shows which layer of a trace is rounded, then how many bytes of its file are written.
+    pub(crate) fn saved(&self, progress: SaveProgress) {
+        let (template, done, total) = match progress {
+            SaveProgress::Rounding { done, layers } => (ROUNDING, done as u64, layers as u64),
+            SaveProgress::Writing { done, total } => (BYTES, done, total),
+        };
+        if done == 0 {
+            self.bar.set_style(style(template));
+        }
+        self.bar.set_length(total);
         self.bar.set_position(done);
     }
 
@@ -183,7 +198,9 @@ mod tests {
 
     #[test]
     fn the_templates_are_well_formed() {
-        for template in [SPINNER, LAYERS, STEPS, COUNTING, BYTES, FETCHING, FETCHED] {
+        for template in [
+            SPINNER, LAYERS, STEPS, COUNTING, BYTES, ROUNDING, FETCHING, FETCHED,
+        ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -38,6 +38,21 @@ impl InputSize {
             prefix: prefix_texts(model, encoding).concat(),
         }
     }
+
+    /// As a trace file has it. One that does not hold the texts of its prefix shows their numbers.
+    pub(crate) fn of_trace(trace: &Trace) -> Self {
+        let meta = trace.meta();
+        let ids = meta.tokens[..meta.prefix_tokens].iter();
+        let prefix = match trace.prefix_texts() {
+            [] => ids.map(|id| format!("[{id}]")).collect(),
+            texts => texts.concat(),
+        };
+        Self {
+            tokens: trace.n(),
+            prefix_tokens: meta.prefix_tokens,
+            prefix,
+        }
+    }
 }
 
 /// `21 tokens, 1 of them the prefix <|endoftext|>`.
@@ -51,7 +66,7 @@ impl std::fmt::Display for InputSize {
     }
 }
 
-/// The texts of the prefix tokens, which a trace does not hold.
+/// The texts of the prefix tokens.
 fn prefix_texts(model: &Model, encoding: &Encoding) -> Vec<String> {
     let name = |&id: &u32| {
         let text = model.tokenizer().token_text(id);
@@ -161,7 +176,7 @@ impl TextRun<'_> {
         InputSize::new(&self.loaded.model, &self.encoding)
     }
 
-    /// The texts of the prefix tokens, which a trace does not hold.
+    /// The texts of the prefix tokens.
     pub(crate) fn prefix_texts(&self) -> Vec<String> {
         prefix_texts(&self.loaded.model, &self.encoding)
     }

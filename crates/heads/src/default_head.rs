@@ -145,7 +145,7 @@ mod tests {
     fn without_a_causal_mask_words_behind_count_too() {
         let trace = Example {
             text: "she left with Ann".to_owned(),
-            mask: lookback_trace::TraceMask::None,
+            mask: lookback_trace::Mask::None,
             ..Example::default()
         }
         .trace();

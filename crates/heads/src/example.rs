@@ -1,7 +1,7 @@
 //! Traces to try things on where no model is at hand: the documentation's examples, and tests.
 
 use lookback_attention::{Mask, reference};
-use lookback_trace::{Layer, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{Layer, Meta, Scoring, Trace};
 use ndarray::{Array2, Array3, Axis};
 
 use crate::random::SplitMix;
@@ -21,7 +21,7 @@ pub struct Example {
     /// H, the query heads of a layer; two of them share a key head where H is even.
     pub heads: usize,
     /// Which keys a query sees, in every layer.
-    pub mask: TraceMask,
+    pub mask: Mask,
     /// Queries and keys follow from this number.
     pub seed: u64,
 }
@@ -33,7 +33,7 @@ impl Default for Example {
             prefix_tokens: 1,
             layers: 3,
             heads: 2,
-            mask: TraceMask::Causal { offset: 0 },
+            mask: Mask::Causal { offset: 0 },
             seed: 1,
         }
     }
@@ -72,7 +72,7 @@ impl Example {
             tokens: (0..n as u32).collect(),
             spans,
             prefix_tokens: self.prefix_tokens,
-            layers: vec![LayerMeta::new(scale(), self.mask); self.layers],
+            layers: vec![Scoring::new(scale(), self.mask); self.layers],
             ..Meta::default()
         };
         Trace::new(meta, layers).expect("the example is consistent")

@@ -133,7 +133,7 @@ fn in_prompt(
         .collect();
     let mut moved = Interventions::default();
     changes.ablate.iter().for_each(|&head| moved.ablate(head));
-    let cuts = found.edits().cut;
+    let cuts = found.record().cut;
     moved.cut(cuts.iter().flat_map(|&Cut { layer, head, i, j }| {
         let keys = &places[j];
         let rows = places[i].iter();

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
-use lookback_attention::{Mask, reference};
+use lookback_attention::reference;
 use lookback_heads::example::Example;
 use lookback_heads::probes::on_trace;
 use lookback_heads::profile::{LOCAL, SINK_THRESHOLD, profiles};
 use lookback_heads::rollout::rollout;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
 use lookback_heads::{Error, Look, LookOptions, default_head};
-use lookback_trace::{HeadId, Layer, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{HeadId, Layer, Mask, Meta, Scoring, Trace};
 use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
 
@@ -42,8 +42,8 @@ fn weights(trace: &Trace, id: HeadId) -> Array2<f64> {
     let meta = &trace.meta().layers[id.layer];
     let (q, k) = (head.q().mapv(f64::from), head.k().mapv(f64::from));
     let scores = reference::scores(q.view(), k.view()).unwrap();
-    let scores = reference::scale(scores.view(), meta.scale.into()).unwrap();
-    let scores = reference::mask(scores.view(), &Mask::from(meta.mask)).unwrap();
+    let scores = reference::scale(scores.view(), meta.scale.unwrap().into()).unwrap();
+    let scores = reference::mask(scores.view(), &meta.mask).unwrap();
     reference::softmax(scores.view()).unwrap()
 }
 
@@ -52,10 +52,11 @@ fn heads(trace: &Trace) -> Vec<HeadId> {
     (0..trace.layer_count()).flat_map(of).collect()
 }
 
-fn offset(mask: TraceMask) -> isize {
+fn offset(mask: Mask) -> isize {
     match mask {
-        TraceMask::None => 0,
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => offset,
+        Mask::None => 0,
+        Mask::Causal { offset } | Mask::Window { offset, .. } => offset,
+        Mask::StrictlyBefore { .. } => unreachable!("no trace has such a mask"),
     }
 }
 
@@ -79,7 +80,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// Every column of the profiles, by its definition in `docs/heads.md`.
-fn check_profiles(trace: &Trace, mask: TraceMask) {
+fn check_profiles(trace: &Trace, mask: Mask) {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
     let sees = |i: usize| Mask::from(mask).visible(i, n).len();
     let counts = |&i: &usize| sees(i) > 0 && !(prefix == 0 && i == 0 && sees(0) <= 1);
@@ -277,13 +278,13 @@ fn check_probes(trace: &Trace, period: usize) {
     }
 }
 
-fn masks() -> impl Strategy<Value = TraceMask> {
+fn masks() -> impl Strategy<Value = Mask> {
     prop_oneof![
-        Just(TraceMask::None),
-        Just(TraceMask::Causal { offset: 0 }),
-        (-3_isize..4).prop_map(|offset| TraceMask::Causal { offset }),
-        (1_usize..6).prop_map(|window| TraceMask::Window { window, offset: 0 }),
-        (1_usize..6, -3_isize..4).prop_map(|(window, offset)| TraceMask::Window { window, offset }),
+        Just(Mask::None),
+        Just(Mask::Causal { offset: 0 }),
+        (-3_isize..4).prop_map(|offset| Mask::Causal { offset }),
+        (1_usize..6).prop_map(|window| Mask::Window { window, offset: 0 }),
+        (1_usize..6, -3_isize..4).prop_map(|(window, offset)| Mask::Window { window, offset }),
     ]
 }
 
@@ -321,7 +322,7 @@ fn without_a_mask_the_prefix_gets_its_part_and_no_more() {
         tokens: vec![0, 1, 2, 3],
         spans: vec![(0, 0), (0, 0), (0, 2), (2, 5)],
         prefix_tokens: 2,
-        layers: vec![LayerMeta::new(1.0, TraceMask::None)],
+        layers: vec![Scoring::new(1.0, Mask::None)],
         ..Example::default().trace().meta().clone()
     };
     let layer = Layer {

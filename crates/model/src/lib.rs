@@ -11,6 +11,7 @@ mod error;
 pub mod families;
 pub mod generate;
 mod layers;
+mod load_options;
 mod model;
 mod printable;
 mod run;
@@ -19,11 +20,18 @@ mod threads;
 pub mod tokenizer;
 
 pub use error::Error;
+pub use families::AttentionWeights;
+pub use load_options::{LoadOptions, WeightsKind};
 pub use lookback_trace::write_atomic;
-pub use model::{LoadOptions, Model, WeightsKind};
+pub use model::Model;
 pub use run::{
-    Attended, AttentionWeights, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch,
-    Prefill, PrefillOptions, TraceOptions, Traced, WithInterventions,
+    Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
+    PrefillOptions, TraceOptions, Traced, WithInterventions,
 };
 pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,28 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::Error;
 use crate::checkpoint::{Checkpoint, Config};
 use crate::families::{self, Family, Shape};
 use crate::tokenizer::Tokenizer;
-
-/// In which form the weights are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WeightsKind {
-    /// Dequantised to f32: what traces, analyses and reference values are computed with.
-    #[default]
-    F32,
-    /// Quantised or 16-bit, for faster decoding. What is not fast as it is stored becomes Q8_0, so that numbers differ
-    /// slightly from f32's; f16 and bf16 stay, and give f32's but for rounding.
-    Quantized,
-}
-
-/// How a model is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LoadOptions {
-    /// In which form the weights are held.
-    pub weights: WeightsKind,
-}
+use crate::{Error, LoadOptions, WeightsKind};
 
 /// A decoder with its weights and tokenizer.
 pub struct Model {
@@ -71,6 +53,12 @@ impl Model {
     #[must_use]
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// Notes for whoever uses the model, a sentence each: where the checkpoint says two things, which of them counts.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        self.checkpoint.notes()
     }
 
     /// In which form the weights are held.

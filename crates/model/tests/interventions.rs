@@ -100,7 +100,7 @@ fn a_cut_edge_has_no_weight_and_the_rest_of_its_row_is_renormalised() {
             }
         }
     }
-    assert_eq!(cut.trace.meta().interventions, changes.edits());
+    assert_eq!(cut.trace.meta().interventions, changes.record());
 }
 
 #[test]

@@ -155,7 +155,14 @@ impl Hooks for TraceJob {
 impl Ready {
     fn new(trace: Trace, model: Option<&NamedModel>, seconds: Option<f64>) -> Self {
         let ids = &trace.meta().tokens[..trace.meta().prefix_tokens];
-        let text = |id: &u32| model?.model.tokenizer().token_text(*id);
+        // A trace of another program's may not know them.
+        let prefix = match (trace.prefix_texts(), model) {
+            ([], Some(named)) => ids
+                .iter()
+                .map(|&id| named.model.tokenizer().printed(id))
+                .collect(),
+            (texts, _) => texts.to_vec(),
+        };
         let special = |id: &u32| model.and_then(|m| m.model.tokenizer().is_special(*id));
         let special = trace
             .meta()
@@ -164,7 +171,7 @@ impl Ready {
             .map(|id| special(id).unwrap_or(false));
         Self {
             layers: Layers::new(trace.layer_count(), special.collect()),
-            prefix: ids.iter().map_while(text).collect(),
+            prefix,
             tiles: Tiles::new(),
             trace,
             seconds,

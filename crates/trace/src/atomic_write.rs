@@ -4,6 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// Begin and end of the names of what is not finished.
+const BEGIN: &str = ".lookback-";
+const END: &str = ".part";
+
 /// Writes a file beside `path` and renames it to `path` once all of it is on disk.
 ///
 /// Whoever opens `path` meanwhile sees what was there before. If anything fails, the half-written file is removed.
@@ -26,6 +30,12 @@ pub fn write_atomic(
     }
 }
 
+/// Whether a file of this name is one that [`write_atomic`] was writing, as a process that was killed leaves it behind.
+#[must_use]
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with(BEGIN) && name.ends_with(END)
+}
+
 /// The file that a link names in the end; any other path, and a link to nothing, as it is.
 fn followed(path: &Path) -> PathBuf {
     match fs::symlink_metadata(path) {
@@ -43,7 +53,7 @@ fn replace(
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".lookback-").suffix(".part");
+    builder.prefix(BEGIN).suffix(END);
     #[cfg(unix)]
     {
         // A temporary file is its owner's alone; this one is to be as any new file is, as the umask says.
@@ -91,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_not_told_by_a_temporary_name() {
+    fn a_folder_that_cannot_be_written_is_not_named_by_a_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let lost = write_atomic(&folder.path().join("no/x"), |_| Ok(())).unwrap_err();
         assert_eq!(lost.kind(), io::ErrorKind::NotFound);
@@ -161,7 +171,7 @@ mod tests {
             std::fs::metadata(path).unwrap().permissions().mode()
         };
         std::fs::write(folder.path().join("plain"), "").unwrap();
-        write_atomic(&folder.path().join("aside"), |_| Ok(())).unwrap();
-        assert_eq!(mode("aside"), mode("plain"));
+        write_atomic(&folder.path().join("new"), |_| Ok(())).unwrap();
+        assert_eq!(mode("new"), mode("plain"));
     }
 }

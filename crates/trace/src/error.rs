@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A part of the trace contradicts another, or the format.
-    #[error("the trace does not hold together: {0}")]
+    #[error("the trace is inconsistent: {0}")]
     Inconsistent(String),
     /// A number that no run with sound weights leaves behind.
     #[error(

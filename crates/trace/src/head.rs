@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use half::f16;
 use lookback_attention::Scoring;
-use lookback_attention::weights::weights;
+use lookback_attention::weights::{highest_weight, weights};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 
 use crate::layer::Stored;
-use crate::row_sum::{highest_weight, validate_row_sum};
+use crate::row_sum::validate_row_sum;
 use crate::{Cut, Error, Trace};
 
 /// How many rows of weights are held at a time where all of a head's are looked through: 64·N numbers, and enough
@@ -27,6 +26,39 @@ pub struct Head<'a> {
     q: CowArray<'a, f32, Ix2>,
     k: CowArray<'a, f32, Ix2>,
     cuts: &'a [Cut],
+}
+
+impl Trace {
+    /// One head, to be asked many questions.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
+    pub fn head(&self, layer: usize, head: usize) -> Result<Head<'_>, Error> {
+        Head::new(self, layer, head)
+    }
+
+    /// The weights of query `i` over all keys: \[N\]. See [`Head::row`].
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
+    pub fn row(&self, layer: usize, head: usize, i: usize) -> Result<Array1<f32>, Error> {
+        self.head(layer, head)?.row(i)
+    }
+
+    /// The weights of some queries on some keys: \[rows, cols\]. See [`Head::weights`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`], [`Error::NoSuchTokens`]; [`Error::NotAWeight`] where the
+    /// trace is damaged.
+    pub fn weights(
+        &self,
+        layer: usize,
+        head: usize,
+        rows: Range<usize>,
+        cols: Range<usize>,
+    ) -> Result<Array2<f32>, Error> {
+        self.head(layer, head)?.weights(rows, cols)
+    }
 }
 
 impl<'a> Head<'a> {
@@ -95,16 +127,17 @@ impl<'a> Head<'a> {
         Ok(self.weights(rows, 0..self.n())?.index_axis_move(Axis(0), 0))
     }
 
-    /// The weights of some queries on some keys: \[rows, cols\], exp(score − lse), and 0 where an edge was cut.
+    /// The weights of some queries on some keys: \[rows, cols\], exp(score − lse), and 0 where an edge was cut. None is above 1;
+    /// [`Trace::precision`] says how near they are to the truth.
     ///
     /// # Errors
     /// [`Error::NoSuchTokens`], and [`Error::NotAWeight`] or, for whole rows, [`Error::NotARow`] where the trace is
     /// damaged.
     pub fn weights(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
-        let weights = self.weights_under(self.lse(), rows.clone(), cols.clone())?;
-        let whole = cols == (0..self.n()) && self.sink().is_none();
+        let weights = self.recompute(rows.clone(), cols.clone())?;
+        let whole = cols == (0..self.n()) && !self.has_sink();
         for (i, row) in rows.zip(weights.outer_iter()) {
-            self.refuse_unsound(i, cols.start, row)?;
+            self.validate_weights(i, cols.start, row)?;
             if whole {
                 validate_row_sum(self.trace, self.place(), (i, row))?;
             }
@@ -113,9 +146,9 @@ impl<'a> Head<'a> {
     }
 
     /// Refuses weights of query `i`, on keys from `first` on, of which one can come from no softmax.
-    fn refuse_unsound(&self, i: usize, first: usize, row: ArrayView1<f32>) -> Result<(), Error> {
-        let sound = 0.0..=highest_weight(self.lse()[i]);
-        match row.iter().position(|w| !sound.contains(w)) {
+    fn validate_weights(&self, i: usize, first: usize, row: ArrayView1<f32>) -> Result<(), Error> {
+        let possible = 0.0..=highest_weight(self.lse()[i]);
+        match row.iter().position(|w| !possible.contains(w)) {
             None => Ok(()),
             Some(col) => Err(Error::NotAWeight {
                 layer: self.layer,
@@ -127,17 +160,11 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// exp(score − lse) for another LSE than the trace's, and whatever comes out; 0 where an edge was cut.
-    pub(crate) fn weights_under(
-        &self,
-        lse: ArrayView1<f32>,
-        rows: Range<usize>,
-        cols: Range<usize>,
-    ) -> Result<Array2<f32>, Error> {
+    /// exp(score − lse), whatever comes out; 0 where an edge was cut.
+    fn recompute(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
         self.exist(&rows, &cols)?;
-        let scoring = self.scoring();
-        let (q, k) = (self.q.view(), self.k.view());
-        let mut weights = weights(q, k, lse, &scoring, rows.clone(), cols.clone())?;
+        let (q, k, scoring) = (self.q.view(), self.k.view(), self.scoring());
+        let mut weights = weights(q, k, self.lse(), &scoring, rows.clone(), cols.clone())?;
         let from = self.cuts.partition_point(|c| c.i < rows.start);
         for cut in self.cuts[from..].iter().take_while(|c| c.i < rows.end) {
             if cols.contains(&cut.j) {
@@ -159,9 +186,8 @@ impl<'a> Head<'a> {
     }
 
     /// How this head's scores are computed, as the attention crate takes it.
-    pub(crate) fn scoring(&self) -> Scoring<'a> {
-        let layer = self.trace.meta().layers[self.layer].scoring();
-        layer.for_head(0, self.head)
+    pub(crate) fn scoring(&self) -> Scoring<'static> {
+        self.trace.meta().layers[self.layer].for_head(0, self.head)
     }
 
     /// Layer and head.
@@ -180,7 +206,8 @@ impl<'a> Head<'a> {
         rows: Range<usize>,
         mut look: impl FnMut(usize, ArrayView1<f32>),
     ) -> Result<(), Error> {
-        for block in row_blocks(rows) {
+        for start in rows.clone().step_by(ROWS_AT_A_TIME) {
+            let block = start..rows.end.min(start + ROWS_AT_A_TIME);
             let weights = self.weights(block.clone(), 0..self.n())?;
             for (i, row) in block.zip(weights.outer_iter()) {
                 look(i, row);
@@ -189,36 +216,12 @@ impl<'a> Head<'a> {
         Ok(())
     }
 
-    /// The same head with its queries and keys rounded to f16.
-    pub(crate) fn rounded(&self) -> Head<'a> {
-        let round = |x: f32| f16::from_f32(x).to_f32();
-        Head {
-            q: self.q.mapv(round).into(),
-            k: self.k.mapv(round).into(),
-            ..*self
-        }
-    }
-
-    /// The sink's logit, where this head has one.
-    pub(crate) fn sink(&self) -> Option<f32> {
-        let sinks = self.trace.meta().layers[self.layer].sinks.as_ref();
-        sinks.map(|sinks| sinks[self.head])
-    }
-
-    /// The error for a row whose weights rounding to f16 makes impossible to compute.
-    pub(crate) fn scores_too_large_for_f16(&self, i: usize) -> Error {
-        let (layer, head) = (self.layer, self.head);
-        Error::ScoresTooLargeForF16 { layer, head, i }
+    /// Whether a sink takes part in this head's softmax.
+    fn has_sink(&self) -> bool {
+        self.trace.meta().layers[self.layer].sinks.is_some()
     }
 
     fn layer(&self) -> &'a Stored {
         &self.trace.layers()[self.layer]
     }
-}
-
-/// The blocks in which rows are looked through.
-pub(crate) fn row_blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let end = rows.end;
-    rows.step_by(ROWS_AT_A_TIME)
-        .map(move |start| start..end.min(start + ROWS_AT_A_TIME))
 }

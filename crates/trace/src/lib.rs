@@ -10,27 +10,36 @@ mod layer;
 mod mean_rows;
 mod meta;
 mod metadata;
+mod observing;
 mod open;
+mod precision;
 mod rounding;
 mod row_sum;
 mod save;
+mod scoring_record;
 mod statistics;
 mod tensor;
 mod trace;
 mod validate;
-mod walk;
 mod word_weights;
 pub mod words;
 
-pub use lookback_attention::observe;
+pub use lookback_attention::{Mask, Scoring, observe};
 
-pub use atomic_write::write_atomic;
+pub use atomic_write::{is_unfinished, write_atomic};
 pub use error::Error;
 pub use head::Head;
 pub use interventions::{Cut, HeadId, InterventionRecord, Patched, Scaled, Site};
 pub use layer::Layer;
-pub use meta::{Dtype, FORMAT, LayerMeta, Meta, TraceMask};
-pub use save::{SaveOptions, Saved, TraceFile};
+pub use meta::{Dtype, FORMAT, Meta};
+pub use precision::Precision;
+pub use save::{SaveOptions, SaveProgress, Saved, TraceFile};
+pub use scoring_record::{MaskRecord, ScoringRecord};
 pub use trace::Trace;
 pub use word_weights::WordWeights;
 pub use words::{Word, Words};
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

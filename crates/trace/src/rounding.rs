@@ -1,73 +1,247 @@
 //! What storing queries and keys as f16 does to the weights.
 
-use ndarray::{Array1, ArrayView2, Zip};
-use rayon::prelude::*;
+use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::head::row_blocks;
-use crate::{Error, Head, Trace};
+use half::f16;
+use lookback_attention::observe::{Area, Observer, QueryBlock, Tile, Walk, forward_and_observe};
+use lookback_attention::reference::row_without;
+use ndarray::{Array2, Array4, ArrayView1, ArrayView4, Axis, Zip, s};
+
+use crate::{Cut, Error, Trace};
+
+/// How far a row's log-sum-exp may move: by more, weights under the old one would all be 0 or overflow.
+const FARTHEST: f32 = 80.0;
 
 /// The LSEs that belong to the rounded queries and keys, and what the rounding did.
 pub(crate) struct Rounding {
-    /// For each layer and head: \[N\].
-    pub(crate) lse: Vec<Vec<Array1<f32>>>,
+    /// For each layer: \[H, N\].
+    pub(crate) lse: Vec<Array2<f32>>,
     /// The largest absolute change of any weight.
     pub(crate) max_weight_change: f32,
 }
 
-/// Computes every weight of a trace before and after rounding, head by head, in O(N) memory a thread.
-pub(crate) fn round_all(trace: &Trace) -> Result<Rounding, Error> {
-    let mut max_weight_change = 0.0_f32;
-    let mut lse = Vec::with_capacity(trace.layer_count());
-    for layer in 0..trace.layer_count() {
-        let heads = (0..trace.head_count(layer)).into_par_iter();
-        let rounded: Vec<(Array1<f32>, f32)> = heads
-            .map(|head| round_head(&trace.head(layer, head)?))
-            .collect::<Result<_, Error>>()?;
-        let changes = rounded.iter().map(|&(_, change)| change);
-        max_weight_change = changes.fold(max_weight_change, f32::max);
-        lse.push(rounded.into_iter().map(|(lse, _)| lse).collect());
+/// Computes the weights of the rounded queries and keys, layer by layer, in O(N) memory beside a layer's operands, on all threads.
+/// `progress` hears how many layers are done, and of how many; where it breaks, there is nothing.
+pub(crate) fn round_all(
+    trace: &Trace,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<Rounding>, Error> {
+    let layers = trace.layer_count();
+    let mut rounding = Rounding {
+        lse: Vec::with_capacity(layers),
+        max_weight_change: 0.0,
+    };
+    for layer in 0..layers {
+        if progress(layer, layers).is_break() {
+            return Ok(None);
+        }
+        let (lse, change) = round_layer(trace, layer)?;
+        rounding.lse.push(lse);
+        rounding.max_weight_change = rounding.max_weight_change.max(change);
     }
-    Ok(Rounding {
-        lse,
-        max_weight_change,
+    Ok(Some(rounding))
+}
+
+/// A layer's new LSEs \[H, N\], and the largest change of a weight.
+///
+/// One pass over the rounded scores gives both. A weight before rounding is computed only where it can be the one that changes most:
+/// rounding moves the scores of query i by at most δ_i ([`farthest_moves`]), its LSE too, and so a weight by a factor of at most e^(2δ_i).
+fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error> {
+    let stored = &trace.layers()[layer];
+    let (q, k) = (stored.q.heads(), stored.k.heads());
+    let lse = stored.lse.heads();
+    let round = |x: &f32| f16::from_f32(*x).to_f32();
+    let rounded: [Array4<f32>; 2] = [q.map(round), k.map(round)];
+    let cuts: Vec<Cut> = trace
+        .cuts()
+        .iter()
+        .copied()
+        .filter(|c| c.layer == layer)
+        .collect();
+    let search = Search {
+        q: q.view(),
+        k: k.view(),
+        lse: lse.view().index_axis_move(Axis(0), 0).remove_axis(Axis(2)),
+        trace,
+        layer,
+        moves: farthest_moves(
+            trace,
+            layer,
+            [q.view(), k.view()],
+            [rounded[0].view(), rounded[1].view()],
+        ),
+        cuts: &cuts,
+        largest: AtomicU32::new(0),
+    };
+    // Values have no part in weights; one number a key is the least there can be.
+    let v = Array4::zeros((1, stored.k.heads, stored.k.rows, 1));
+    let scoring = &trace.meta().layers[layer];
+    let [new_q, new_k] = [rounded[0].view(), rounded[1].view()];
+    let (out, ()) = forward_and_observe(new_q, new_k, v.view(), scoring, &search)?;
+    let mut new_lse = out.lse.index_axis_move(Axis(0), 0);
+    for row in cuts.chunk_by(|a, b| (a.head, a.i) == (b.head, b.i)) {
+        new_lse[[row[0].head, row[0].i]] = search.cut_row(row, [new_q, new_k])?;
+    }
+    for ((head, i), &new) in new_lse.indexed_iter() {
+        let old = search.lse[[head, i]];
+        if new != old && !((new - old).abs() <= FARTHEST) {
+            return Err(Error::ScoresTooLargeForF16 { layer, head, i });
+        }
+    }
+    Ok((new_lse, search.largest()))
+}
+
+/// By how much, at most, rounding moves the scores of each query: \[H, N\].
+///
+/// |q·k − q'·k'| ≤ ‖q − q'‖·‖k‖ + ‖q'‖·‖k − k'‖, with the largest norms of any key; a soft-cap only brings scores nearer to each other.
+fn farthest_moves(
+    trace: &Trace,
+    layer: usize,
+    [q, k]: [ArrayView4<f32>; 2],
+    [new_q, new_k]: [ArrayView4<f32>; 2],
+) -> Array2<f32> {
+    let stored = &trace.layers()[layer];
+    let scoring = &trace.meta().layers[layer];
+    let scale = f64::from(scoring.scale.unwrap_or(1.0)).abs();
+    let largest = |key: usize| {
+        let rows = k.slice(s![0, key, .., ..]);
+        let new_rows = new_k.slice(s![0, key, .., ..]);
+        let pairs = rows.outer_iter().zip(new_rows.outer_iter());
+        pairs.fold((0.0_f64, 0.0_f64), |(norm, moved), (row, new)| {
+            (norm.max(length(row)), moved.max(distance(row, new)))
+        })
+    };
+    let keys: Vec<(f64, f64)> = (0..stored.k.heads).map(largest).collect();
+    Array2::from_shape_fn((stored.q.heads, stored.q.rows), |(head, i)| {
+        let (row, new) = (q.slice(s![0, head, i, ..]), new_q.slice(s![0, head, i, ..]));
+        let (norm, moved) = keys[stored.kv_head(head)];
+        (scale * (distance(row, new) * norm + length(new) * moved)) as f32
     })
 }
 
-/// One head's new LSEs, and its largest change of a weight.
-///
-/// With s' the score after rounding, exp(s' − lse) is a weight but for a factor that is common to its row. The
-/// factor is what the row sums to (with the sink), so that lse' = lse + ln Σ exp(s' − lse): no row needs a maximum
-/// of its own, since the old LSE is within rounding of the new one.
-fn round_head(head: &Head) -> Result<(Array1<f32>, f32), Error> {
-    let rounded = head.rounded();
-    let old = head.lse();
-    let mut lse = old.to_owned();
-    let mut change = 0.0_f32;
-    for block in row_blocks(0..head.n()) {
-        let before = head.weights(block.clone(), 0..head.n())?;
-        let mut after = rounded.weights_under(old, block.clone(), 0..head.n())?;
-        for (i, mut row) in block.zip(after.outer_iter_mut()) {
-            if old[i] == f32::NEG_INFINITY {
-                continue;
-            }
-            let sink = head
-                .sink()
-                .map_or(0.0, |sink| f64::from(sink - old[i]).exp());
-            let total = sink + row.iter().map(|&w| f64::from(w)).sum::<f64>();
-            if !(total.is_finite() && total > 0.0) {
-                return Err(head.scores_too_large_for_f16(i));
-            }
-            lse[i] = (f64::from(old[i]) + total.ln()) as f32;
-            row.mapv_inplace(|w| (f64::from(w) / total) as f32);
-        }
-        change = change.max(largest_difference(before.view(), after.view()));
-    }
-    Ok((lse, change))
+/// ‖a‖
+fn length(a: ArrayView1<f32>) -> f64 {
+    a.iter().map(|&a| f64::from(a).powi(2)).sum::<f64>().sqrt()
 }
 
-/// max |a − b|.
-fn largest_difference(a: ArrayView2<f32>, b: ArrayView2<f32>) -> f32 {
+/// ‖a − b‖
+fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f64 {
     Zip::from(a)
         .and(b)
-        .fold(0.0, |largest, &a, &b| largest.max((a - b).abs()))
+        .fold(0.0, |sum, &a, &b| {
+            sum + (f64::from(a) - f64::from(b)).powi(2)
+        })
+        .sqrt()
+}
+
+/// Looks, among the weights of the rounded queries and keys, for the one that changed most.
+struct Search<'a> {
+    trace: &'a Trace,
+    layer: usize,
+    /// As they were: \[1, H, N, d_k\].
+    q: ArrayView4<'a, f32>,
+    /// As they were: \[1, H_kv, N, d_k\].
+    k: ArrayView4<'a, f32>,
+    /// As it was: \[H, N\].
+    lse: ndarray::ArrayView2<'a, f32>,
+    /// [`farthest_moves`].
+    moves: Array2<f32>,
+    /// The layer's, in order; their rows are computed apart.
+    cuts: &'a [Cut],
+    /// The largest change yet, as the bits of an f32 ≥ 0, which are in the numbers' own order. Whichever thread finds it first, what
+    /// is passed over is smaller.
+    largest: AtomicU32,
+}
+
+impl Search<'_> {
+    fn largest(&self) -> f32 {
+        f32::from_bits(self.largest.load(Ordering::Relaxed))
+    }
+
+    fn found(&self, change: f64) {
+        self.largest
+            .fetch_max((change as f32).to_bits(), Ordering::Relaxed);
+    }
+
+    /// By what part of itself a weight of this query may have changed, at most, f32's rounding included.
+    fn reach(&self, head: usize, i: usize) -> f32 {
+        let rounding = 1e-5 * (1.0 + self.lse[[head, i]].abs());
+        (2.0 * self.moves[[head, i]] + rounding).exp_m1()
+    }
+
+    /// A weight as it was.
+    fn before(&self, head: usize, i: usize, j: usize) -> f64 {
+        let kv_head = self.trace.layers()[self.layer].kv_head(head);
+        let q = self.q.slice(s![0, head, i, ..]);
+        let pairs = q.iter().zip(self.k.slice(s![0, kv_head, j, ..]));
+        let product: f64 = pairs.map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
+        let scoring = &self.trace.meta().layers[self.layer];
+        let score = scoring.score(product, q.len(), head, (i, j));
+        (score - f64::from(self.lse[[head, i]])).exp().min(1.0)
+    }
+
+    /// The new LSE of a row that lost edges; looks for its largest change too.
+    fn cut_row(&self, row: &[Cut], [new_q, new_k]: [ArrayView4<f32>; 2]) -> Result<f32, Error> {
+        let Cut { head, i, .. } = row[0];
+        let kv_head = self.trace.layers()[self.layer].kv_head(head);
+        let scoring = self.trace.meta().layers[self.layer].for_head(0, head);
+        let is_cut = |j: usize| row.binary_search_by_key(&j, |cut| cut.j).is_ok();
+        let of = |q: ArrayView4<f32>, k: ArrayView4<f32>| {
+            let (q, k) = (
+                q.slice_move(s![0, head, i, ..]),
+                k.slice_move(s![0, kv_head, .., ..]),
+            );
+            row_without((q, i), k, &scoring, is_cut)
+        };
+        let (before, after) = (of(self.q, self.k)?, of(new_q, new_k)?);
+        for (before, after) in before.weights.iter().zip(&after.weights) {
+            self.found((before - after).abs());
+        }
+        Ok(after.lse as f32)
+    }
+
+    fn has_cut(&self, head: usize, i: usize) -> bool {
+        self.cuts
+            .binary_search_by_key(&(head, i), |cut| (cut.head, cut.i))
+            .is_ok()
+    }
+}
+
+impl Observer for Search<'_> {
+    type Block = ();
+    type Output = ();
+
+    fn start(&self, _: &Walk) -> Result<(), lookback_attention::Error> {
+        Ok(())
+    }
+
+    fn block(&self, _: &QueryBlock) {}
+
+    fn tile(&self, (): &mut (), tile: &Tile) {
+        let head = tile.block().head();
+        for (row, &max) in tile.iter().zip(tile.row_maxima()) {
+            let i = row.query;
+            let reach = self.reach(head, i);
+            // Not `<=`: what is NaN is looked at.
+            if max * reach <= self.largest() || self.has_cut(head, i) {
+                continue;
+            }
+            for (j, &after) in (tile.keys().start..).zip(row.weights) {
+                if after * reach > self.largest() {
+                    self.found((self.before(head, i, j) - f64::from(after)).abs());
+                }
+            }
+        }
+    }
+
+    fn merge(&self, (): &mut (), _: &QueryBlock, (): ()) {}
+
+    fn wanted(&self, area: &Area) -> Range<usize> {
+        area.keys.clone()
+    }
+
+    fn wants_row_statistics(&self) -> bool {
+        true
+    }
 }

@@ -1,8 +1,8 @@
 //! What no softmax yields: how a damaged trace is noticed.
 
+use lookback_attention::weights::highest_weight;
 use ndarray::ArrayView1;
 
-use crate::statistics::sum;
 use crate::{Error, Trace};
 
 /// Refuses all weights of query `i` of a head without a sink, \[N\], where they do not sum to 1 though it sees a key.
@@ -11,14 +11,20 @@ pub(crate) fn validate_row_sum(
     (layer, head): (usize, usize),
     (i, row): (usize, ArrayView1<f32>),
 ) -> Result<(), Error> {
-    let mask = trace.meta().layers[layer].scoring().mask;
-    let seen = mask.visible(i, trace.n()).len();
-    let cuts = trace.cuts_of(layer, head);
-    let cut = cuts.iter().filter(|cut| cut.i == i).count();
+    let mask = trace.meta().layers[layer].mask;
+    let seen = mask.visible(i, trace.n());
+    // Cuts are sorted; one may stand there twice, and one may name a key that the mask hides anyway.
+    let mut cut: Vec<usize> = trace
+        .cuts_of(layer, head)
+        .iter()
+        .filter(|cut| cut.i == i && seen.contains(&cut.j))
+        .map(|cut| cut.j)
+        .collect();
+    cut.dedup();
     let sum = sum(row.iter().copied());
     let lse = trace.lse(layer, head)?[i];
     let slack = f64::from(highest_weight(lse) - 1.0).max(0.0);
-    if seen == cut || (sum - 1.0).abs() <= slack {
+    if seen.len() == cut.len() || (sum - 1.0).abs() <= slack {
         return Ok(());
     }
     Err(Error::NotARow {
@@ -29,12 +35,7 @@ pub(crate) fn validate_row_sum(
     })
 }
 
-/// The largest weight that rounding can make of a true one under this LSE. Scores are of the LSE's size, and each
-/// is off by some units in its last place (6e-8 of it), which the exponential turns into a factor.
-pub(crate) fn highest_weight(lse: f32) -> f32 {
-    if lse.is_finite() {
-        1.01 + 1e-5 * lse.abs()
-    } else {
-        0.0
-    }
+/// A sum of f32 in f64, in the order given.
+pub(crate) fn sum(values: impl IntoIterator<Item = f32>) -> f64 {
+    values.into_iter().map(f64::from).sum()
 }

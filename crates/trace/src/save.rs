@@ -7,7 +7,7 @@ use std::path::Path;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ndarray::Array1;
+use ndarray::{Array2, ArrayView1};
 
 use crate::atomic_write::write_atomic;
 use crate::container::{Entry, header};
@@ -25,6 +25,25 @@ pub struct SaveOptions {
     pub values: bool,
 }
 
+/// How far saving is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaveProgress {
+    /// Queries and keys are rounded to f16, and what that does to the weights is computed.
+    Rounding {
+        /// Layers done.
+        done: usize,
+        /// Of so many.
+        layers: usize,
+    },
+    /// The file is written.
+    Writing {
+        /// Bytes written.
+        done: u64,
+        /// Of so many.
+        total: u64,
+    },
+}
+
 /// What saving a trace came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Saved {
@@ -40,18 +59,18 @@ pub struct Saved {
 impl Trace {
     /// Saves the trace as one file, which `docs/trace-format.md` of the project describes.
     ///
-    /// The file is written aside and renamed, so that `path` is never half-written. The same trace and options
+    /// The file is written beside its place and renamed, so that `path` is never half-written. The same trace and options
     /// give the same bytes.
     ///
     /// With [`Dtype::F16`], queries and keys take half the room. Each row's LSE is computed again from the rounded
     /// numbers, so that rows still sum to 1, and the largest change of a weight is stored and returned. This takes
-    /// two computations of every weight, O(N²) time and O(N) memory a thread.
+    /// one computation of every weight, less time than the forward pass of attention alone, and a layer's operands in memory.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::NoValues`]; [`Error::BadNumber`] where queries, keys or values are not finite;
     /// [`Error::TooLargeForF16`] and [`Error::ScoresTooLargeForF16`].
     pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved, Error> {
-        self.save_with(path, options, &mut |_, _| ControlFlow::Continue(()))
+        self.save_with(path, options, &mut |_| ControlFlow::Continue(()))
     }
 
     /// What [`Trace::save`] writes, for whoever writes it elsewhere than into a file of its own.
@@ -59,11 +78,13 @@ impl Trace {
     /// # Errors
     /// As [`Trace::save`].
     pub fn file(&self, options: &SaveOptions) -> Result<TraceFile<'_>, Error> {
-        TraceFile::new(self, options)
+        match TraceFile::new(self, options, &mut |_, _| ControlFlow::Continue(()))? {
+            Some(file) => Ok(file),
+            None => unreachable!("nobody breaks it off"),
+        }
     }
 
-    /// [`Trace::save`], calling `progress` with the bytes written and their total as it goes on; `Break` ends it,
-    /// and leaves at `path` what was there.
+    /// [`Trace::save`], calling `progress` as it goes on; `Break` ends it, and leaves at `path` what was there.
     ///
     /// # Errors
     /// As [`Trace::save`], and [`Error::Cancelled`].
@@ -71,19 +92,27 @@ impl Trace {
         &self,
         path: impl AsRef<Path>,
         options: &SaveOptions,
-        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+        progress: &mut dyn FnMut(SaveProgress) -> ControlFlow<()>,
     ) -> Result<Saved, Error> {
         let path = path.as_ref();
-        let file = self.file(options)?;
+        let rounding = &mut |done, layers| progress(SaveProgress::Rounding { done, layers });
+        let Some(file) = TraceFile::new(self, options, rounding)? else {
+            return Err(Error::Cancelled {
+                path: path.to_owned(),
+            });
+        };
         let mut cancelled = false;
         let written = write_atomic(path, |w| {
-            file.write(w, &mut |done, total| match progress(done, total) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => {
-                    cancelled = true;
-                    Err(io::Error::other("cancelled"))
-                }
-            })
+            file.write(
+                w,
+                &mut |done, total| match progress(SaveProgress::Writing { done, total }) {
+                    ControlFlow::Continue(()) => Ok(()),
+                    ControlFlow::Break(()) => {
+                        cancelled = true;
+                        Err(io::Error::other("cancelled"))
+                    }
+                },
+            )
         });
         match written {
             Ok(()) => Ok(file.saved()),
@@ -110,11 +139,17 @@ pub struct TraceFile<'a> {
 #[derive(Debug)]
 enum Part<'a> {
     Stored(&'a Tensor),
-    Computed(Vec<Array1<f32>>),
+    /// \[heads, rows\]
+    Computed(Array2<f32>),
 }
 
 impl<'a> TraceFile<'a> {
-    fn new(trace: &'a Trace, options: &SaveOptions) -> Result<Self, Error> {
+    /// Rounds what is to be rounded; none where `progress`, which hears of each layer, breaks that off.
+    fn new(
+        trace: &'a Trace,
+        options: &SaveOptions,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<Self>, Error> {
         if options.values && trace.values_bytes(options.qk_dtype).is_none() {
             return Err(Error::NoValues);
         }
@@ -122,8 +157,10 @@ impl<'a> TraceFile<'a> {
         let mut rounding = trace.meta().qk_rounding_max_weight_change;
         let mut computed = Vec::new();
         if options.qk_dtype == Dtype::F16 && trace.meta().qk_dtype == Dtype::F32 {
-            let rounded = round_all(trace)?;
-            // NamedInterventions of two roundings in a row add up, at most.
+            let Some(rounded) = round_all(trace, progress)? else {
+                return Ok(None);
+            };
+            // The changes of two roundings in a row add up, at most.
             let total = rounding.unwrap_or(0.0) + rounded.max_weight_change;
             rounding = Some(total.min(1.0));
             computed = rounded.lse;
@@ -136,11 +173,11 @@ impl<'a> TraceFile<'a> {
         };
         let entries: Vec<&Entry> = parts.iter().map(|(entry, _)| entry).collect();
         let header = header(&metadata::write(&meta), &entries);
-        Ok(Self {
+        Ok(Some(Self {
             header,
             parts,
             rounding,
-        })
+        }))
     }
 
     /// Writes all of it.
@@ -172,7 +209,10 @@ impl<'a> TraceFile<'a> {
                     (0..tensor.heads).try_for_each(|head| write(&tensor.head(head)))?;
                 }
                 Part::Computed(heads) => {
-                    heads.iter().try_for_each(|head| write(&head.to_vec()))?;
+                    let numbers = |head: ArrayView1<f32>| head.to_vec();
+                    heads
+                        .outer_iter()
+                        .try_for_each(|head| write(&numbers(head)))?;
                 }
             }
         }
@@ -198,7 +238,7 @@ impl<'a> TraceFile<'a> {
 fn parts<'a>(
     trace: &'a Trace,
     options: &SaveOptions,
-    computed_lse: Vec<Vec<Array1<f32>>>,
+    computed_lse: Vec<Array2<f32>>,
 ) -> Vec<(Entry, Part<'a>)> {
     let mut computed_lse = computed_lse.into_iter();
     let mut parts = Vec::new();

@@ -5,6 +5,7 @@ use std::ops::Range;
 use lookback_attention::observe::{Entropy, Received, TopK, Within};
 use ndarray::{Array1, ArrayView1, Axis};
 
+use crate::row_sum::sum;
 use crate::{Error, Head};
 
 impl Head<'_> {
@@ -62,7 +63,11 @@ impl Head<'_> {
         }
         let row = self.row(i)?;
         let mass = |span: &Range<usize>| sum(row.slice(ndarray::s![span.clone()]).iter().copied());
-        Ok(spans.iter().map(|span| mass(span) as f32).collect())
+        // Where f32 cannot tell the LSE of large scores, a row may sum to more than 1.
+        Ok(spans
+            .iter()
+            .map(|span| mass(span).min(1.0) as f32)
+            .collect())
     }
 
     /// The weight that each key receives, summed over all queries: \[N\].
@@ -73,11 +78,6 @@ impl Head<'_> {
         let received = self.observe(&Received)?.mapv(|sum| sum as f32);
         Ok(received.remove_axis(Axis(0)).remove_axis(Axis(0)))
     }
-}
-
-/// A sum of f32 in f64, in the order given.
-pub(crate) fn sum(values: impl IntoIterator<Item = f32>) -> f64 {
-    values.into_iter().map(f64::from).sum()
 }
 
 /// The heaviest keys of one row.

@@ -1,12 +1,11 @@
 //! The trace itself.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::ArrayView1;
 
 use crate::layer::Stored;
-use crate::{Cut, Dtype, Error, Head, Layer, Meta, Words, validate};
+use crate::{Cut, Dtype, Error, Layer, Meta, Words, validate};
 
 /// What one run of a model leaves behind: its text and tokens, and per layer the queries, keys and log-sum-exps from
 /// which any weight is recomputed. Held in memory or mapped from a file.
@@ -56,6 +55,13 @@ impl Trace {
         self.meta.tokens.len()
     }
 
+    /// By what text each token of the prefix is printed; empty where there is no prefix, or the trace was kept by a program that
+    /// did not say.
+    #[must_use]
+    pub fn prefix_texts(&self) -> &[String] {
+        &self.meta.prefix_texts
+    }
+
     /// How many layers there are.
     #[must_use]
     pub fn layer_count(&self) -> usize {
@@ -74,14 +80,6 @@ impl Trace {
         self.layers.get(layer).map_or(0, |l| l.k.heads)
     }
 
-    /// One head, to be asked many questions.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
-    pub fn head(&self, layer: usize, head: usize) -> Result<Head<'_>, Error> {
-        Head::new(self, layer, head)
-    }
-
     /// A head's natural log-sum-exps: \[N\].
     ///
     /// # Errors
@@ -96,29 +94,6 @@ impl Trace {
     /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`].
     pub fn vnorm(&self, layer: usize, head: usize) -> Result<ArrayView1<'_, f32>, Error> {
         Ok(self.stored(layer, head)?.vnorm.vector(head))
-    }
-
-    /// The weights of query `i` over all keys: \[N\]. See [`Head::row`].
-    ///
-    /// # Errors
-    /// As [`weights`](Self::weights).
-    pub fn row(&self, layer: usize, head: usize, i: usize) -> Result<Array1<f32>, Error> {
-        self.head(layer, head)?.row(i)
-    }
-
-    /// The weights of some queries on some keys: \[rows, cols\]. See [`Head::weights`].
-    ///
-    /// # Errors
-    /// [`Error::NoSuchLayer`], [`Error::NoSuchHead`], [`Error::NoSuchTokens`]; [`Error::NotAWeight`] where the
-    /// trace is damaged.
-    pub fn weights(
-        &self,
-        layer: usize,
-        head: usize,
-        rows: Range<usize>,
-        cols: Range<usize>,
-    ) -> Result<Array2<f32>, Error> {
-        self.head(layer, head)?.weights(rows, cols)
     }
 
     /// The words of the text, found when they are first asked for.

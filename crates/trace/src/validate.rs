@@ -3,9 +3,12 @@
 //! A file may be damaged or made to do harm, so that everything that later code relies on (sizes, order, ranges,
 //! signs) is established here, once, before a [`Trace`](crate::Trace) exists.
 
+use lookback_attention::{Mask, Scoring};
+
 use crate::layer::Stored;
+use crate::scoring_record::ScoringRecord;
 use crate::tensor::Tensor;
-use crate::{Dtype, Error, InterventionRecord, LayerMeta, Meta, Site, TraceMask};
+use crate::{Dtype, Error, InterventionRecord, Meta, Site};
 
 /// Refuses a trace whose parts contradict each other.
 pub(crate) fn all(meta: &Meta, layers: &[Stored]) -> Result<(), Error> {
@@ -53,6 +56,20 @@ fn tokens(meta: &Meta) -> Result<(), Error> {
     ensure(meta.prefix_tokens <= n, || {
         format!("`prefix_tokens` is {} of {n} tokens", meta.prefix_tokens)
     })?;
+    let texts = &meta.prefix_texts;
+    ensure(
+        texts.is_empty() || texts.len() == meta.prefix_tokens,
+        || {
+            format!(
+                "there are {} `prefix_texts` of {} tokens",
+                texts.len(),
+                meta.prefix_tokens
+            )
+        },
+    )?;
+    ensure(texts.iter().all(|text| !text.is_empty()), || {
+        "one of the `prefix_texts` is empty".into()
+    })?;
     let is_hash = |hash: &String| {
         hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
@@ -83,7 +100,7 @@ fn spans(meta: &Meta) -> Result<(), Error> {
         }
         ensure(token >= meta.prefix_tokens, || {
             format!(
-                "{} is not empty, though the token stands before the text",
+                "{} is not empty, though the token belongs to the prefix",
                 name()
             )
         })?;
@@ -141,9 +158,13 @@ fn shapes(at: usize, layer: &Stored, meta: &Meta) -> Result<(), Error> {
 }
 
 /// A layer's scoring is finite and has an entry for each head where it needs one.
-fn scoring(at: usize, layer: &LayerMeta, heads: usize, n: usize) -> Result<(), Error> {
-    ensure(layer.scale.is_finite(), || {
-        format!("the scale of layer {at} is {}", layer.scale)
+fn scoring(at: usize, layer: &Scoring, heads: usize, n: usize) -> Result<(), Error> {
+    if let Err(what) = ScoringRecord::new(layer) {
+        return ensure(false, || format!("layer {at} has {what}"));
+    }
+    let scale = layer.scale.unwrap_or(f32::NAN);
+    ensure(scale.is_finite(), || {
+        format!("the scale of layer {at} is {scale}")
     })?;
     ensure(
         layer.soft_cap.is_none_or(|c| c.is_finite() && c > 0.0),
@@ -158,14 +179,11 @@ fn scoring(at: usize, layer: &LayerMeta, heads: usize, n: usize) -> Result<(), E
             format!("the {name} of layer {at} are not all finite")
         })?;
     }
-    let (window, offset) = match layer.mask {
-        TraceMask::None => (1, 0),
-        TraceMask::Causal { offset } => (1, offset),
-        TraceMask::Window { window, offset } => (window, offset),
-    };
-    ensure(window > 0, || {
-        format!("the mask of layer {at} has a window of 0 keys")
-    })?;
+    ensure(
+        !matches!(layer.mask, Mask::Window { window: 0, .. }),
+        || format!("the mask of layer {at} has a window of 0 keys"),
+    )?;
+    let offset = layer.mask.offset();
     ensure(offset.unsigned_abs() <= n, || {
         format!("the mask of layer {at} has offset {offset}, beyond all {n} tokens")
     })

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::{Array1, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use crate::statistics::sum;
+use crate::row_sum::sum;
 use crate::{Error, Head, Trace, Words};
 
 /// What one query looks back at, word by word. With no sink in the softmax, all of it sums to 1.
@@ -33,7 +33,8 @@ impl WordWeights {
             .map_or_else(|| Cow::from(row.to_vec()), Cow::from);
         let mass = |from: usize, to: usize| {
             let to = to.min(row.len());
-            sum(row[from.min(to)..to].iter().copied())
+            // Where f32 cannot tell the LSE of large scores, a row may sum to more than 1.
+            sum(row[from.min(to)..to].iter().copied()).min(1.0)
         };
         let mut end = prefix_tokens;
         let mut other = 0.0;
@@ -46,7 +47,7 @@ impl WordWeights {
         Self {
             words: each,
             prefix: mass(0, prefix_tokens) as f32,
-            other: (other + mass(end, row.len())) as f32,
+            other: (other + mass(end, row.len())).min(1.0) as f32,
         }
     }
 }

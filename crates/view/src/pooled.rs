@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lookback_trace::observe::{self, PooledTile};
-use lookback_trace::{Head, TraceMask};
+use lookback_trace::{Head, Mask};
 use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
@@ -141,20 +141,21 @@ fn parts(range: &Range<usize>, cell: usize, most: usize) -> Vec<Range<usize>> {
 /// Whether `mask` lets any query of `rows` see any key of `cols`, neither of them empty.
 ///
 /// ```
-/// use lookback_trace::TraceMask;
+/// use lookback_trace::Mask;
 /// use lookback_view::pooled::visible;
-/// let window = TraceMask::Window { window: 2, offset: 0 };
+/// let window = Mask::Window { window: 2, offset: 0 };
 /// assert!(visible(window, &(4..6), &(2..4)) && !visible(window, &(4..6), &(0..3)));
 /// ```
 #[must_use]
-pub fn visible(mask: TraceMask, rows: &Range<usize>, cols: &Range<usize>) -> bool {
+pub fn visible(mask: Mask, rows: &Range<usize>, cols: &Range<usize>) -> bool {
     // How far keys lie ahead of queries: every distance from the least to the most is there.
     let least = cols.start as isize - rows.end as isize + 1;
     let most = cols.end as isize - 1 - rows.start as isize;
     match mask {
-        TraceMask::None => true,
-        TraceMask::Causal { offset } => least <= offset,
-        TraceMask::Window { window, offset } => {
+        Mask::None => true,
+        Mask::Causal { offset } => least <= offset,
+        Mask::StrictlyBefore { offset } => least < offset,
+        Mask::Window { window, offset } => {
             least <= offset && most > offset.saturating_sub_unsigned(window)
         }
     }
@@ -200,22 +201,24 @@ mod tests {
 
     #[test]
     fn a_block_is_visible_where_one_of_its_pairs_is() {
-        let window = |window, offset| TraceMask::Window { window, offset };
-        let causal = |offset| TraceMask::Causal { offset };
+        let window = |window, offset| Mask::Window { window, offset };
+        let causal = |offset| Mask::Causal { offset };
         for mask in [
-            TraceMask::None,
+            Mask::None,
             causal(0),
             causal(2),
             causal(-3),
             window(1, 0),
             window(3, 1),
+            Mask::StrictlyBefore { offset: 1 },
         ] {
             let pair = |i: usize, j: usize| {
                 let ahead = j as isize - i as isize;
                 match mask {
-                    TraceMask::None => true,
-                    TraceMask::Causal { offset } => ahead <= offset,
-                    TraceMask::Window { window, offset } => {
+                    Mask::None => true,
+                    Mask::Causal { offset } => ahead <= offset,
+                    Mask::StrictlyBefore { offset } => ahead < offset,
+                    Mask::Window { window, offset } => {
                         ahead <= offset && ahead > offset - window as isize
                     }
                 }

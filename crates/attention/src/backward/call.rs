@@ -149,7 +149,10 @@ impl Gradients {
             dk: Array4::zeros((b, h_kv, m, d_k)),
             dv: Array4::zeros((b, h_kv, m, d_v)),
             d_bias: bias.map(|bias| Array4::zeros(bias.dim())),
-            d_sinks: scoring.sinks.map(|sinks| Array1::zeros(sinks.len())),
+            d_sinks: scoring
+                .sinks
+                .as_ref()
+                .map(|sinks| Array1::zeros(sinks.len())),
         })
     }
 
@@ -217,7 +220,7 @@ impl<'a> GradientsMut<'a> {
             )?;
         }
         if let Some(d_sinks) = &self.d_sinks {
-            let Some(sinks) = scoring.sinks else {
+            let Some(sinks) = &scoring.sinks else {
                 return Err(Error::NothingToDerive {
                     gradient: "d_sinks",
                     option: "sinks",

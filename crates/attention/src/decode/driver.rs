@@ -207,6 +207,7 @@ impl<I: Isa, E: Widen> Team<'_, '_, '_, '_, I, E> {
                 .call
                 .scoring
                 .sinks
+                .as_deref()
                 .map(|sinks| &sinks[head * group..][..group]),
             states: parts.states,
             o: parts.o,

@@ -6,7 +6,7 @@ use lookback_simd::{Line, lines_for};
 use ndarray::ArrayView2;
 
 use super::area::{Area, Edge, QueryBlock};
-use super::exp_weights::{ExpWeights, TileSpace};
+use super::exp_weights::{ExpWeights, TileSpace, limit_to_1};
 use super::layout::{LINES, MAX_ROWS};
 use super::observer::Observer;
 use super::ranges::intersect;
@@ -129,7 +129,9 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             partial,
         };
         let mut statistics = exp_weights.run_on(self.set);
-        if self.cut(&rows, &keys, weights) {
+        let band = (strips, workspace.q.height);
+        let limited = limit_to_1(band, lines_for(keys.len()), weights, statistics.as_ref());
+        if limited | self.cut(&rows, &keys, weights) {
             statistics = None;
         }
         let tile = Tile::new(self.set, self.block, (rows, keys), weights, statistics);

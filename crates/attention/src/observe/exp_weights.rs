@@ -2,13 +2,16 @@
 //! instruction set, whoever looks, and keeps its accumulators in registers. What the walk, which is generic, runs goes by way of
 //! functions that are not (`run_on`): these are compiled in this crate, and not again in every crate that observes.
 
+use std::f32::consts::LN_2;
+
 use lookback_simd::math::{exp2_domain, exp2_in_domain};
 use lookback_simd::{Isa, Kernel, Line, RegisterTile};
 
 use super::layout::{LINES, MAX_ROWS, WORD};
-use super::scores::Scores;
+use super::scores::{Scores, Strip};
 use super::statistics::{Partial, RowPartial, Statistics};
 use crate::InstructionSet;
+use crate::score::{at_most_1, highest_weight};
 
 /// Where a worker makes its tiles, one after the other.
 pub(super) struct TileSpace {
@@ -83,6 +86,35 @@ impl ExpWeights<'_, '_> {
             }
         }
     }
+}
+
+/// Puts 1 in the place of weights that rounding alone made larger, among those `[strips][ROWS][LINES]` of some strips for `panels` · 16
+/// keys; whether there are any. Hardly any tile has one: where the rows' maxima are known, only those are looked at.
+pub(super) fn limit_to_1(
+    (strips, height): (&[Strip], usize),
+    panels: usize,
+    weights: &mut [Line],
+    statistics: Option<&Statistics>,
+) -> bool {
+    let mut any = false;
+    for (at, strip) in strips.iter().enumerate() {
+        for r in 0..strip.rows.len() {
+            let in_band = at * height + r;
+            let row = &mut weights[in_band * LINES..][..panels];
+            let above = match statistics {
+                Some(statistics) => statistics.maxima[in_band] > 1.0,
+                None => row.iter().flat_map(|line| line.0).any(|w| w > 1.0),
+            };
+            if above {
+                let highest = highest_weight(strip.lse(r) * LN_2);
+                for line in row {
+                    line.0 = line.0.map(|w| at_most_1(w, highest));
+                }
+                any = true;
+            }
+        }
+    }
+    any
 }
 
 /// Writes a row's weights, 2^(score − lse), and gathers their statistics if these are wanted. Where no scores are given, they

@@ -78,7 +78,10 @@ pub fn backward(
         dk: Array4::zeros(k.dim()),
         dv: Array4::zeros(v.dim()),
         d_bias: scoring.bias.as_ref().map(|bias| Array4::zeros(bias.dim())),
-        d_sinks: scoring.sinks.map(|sinks| Array1::zeros(sinks.len())),
+        d_sinks: scoring
+            .sinks
+            .as_ref()
+            .map(|sinks| Array1::zeros(sinks.len())),
     };
     let row_term = row_term(&exact, d_o, d_lse);
     for b in 0..b {
@@ -114,7 +117,7 @@ pub fn backward(
                         ]] += d_s;
                     }
                 }
-                if let (Some(d_sinks), Some(sinks)) = (&mut gradients.d_sinks, scoring.sinks)
+                if let (Some(d_sinks), Some(sinks)) = (&mut gradients.d_sinks, &scoring.sinks)
                     && sinks[h] != f32::NEG_INFINITY
                 {
                     let p = (f64::from(sinks[h]) - exact.lse[[b, h, i]]).exp();
@@ -143,10 +146,7 @@ fn slope_of_scores(
 ) -> Result<Array2<f64>, Error> {
     let kv = h / (q.dim().1 / k.dim().1);
     let products = scores(q.slice(s![b, h, .., ..]), k.slice(s![b, kv, .., ..]))?;
-    let scale = match scoring.scale {
-        Some(scale) => f64::from(scale),
-        None => 1.0 / (q.dim().3 as f64).sqrt(),
-    };
+    let scale = scoring.scale_in_f64(q.dim().3);
     Ok(products.mapv(|product| match scoring.soft_cap {
         Some(cap) => scale * (1.0 - (scale * product / f64::from(cap)).tanh().powi(2)),
         None => scale,

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, Array4, ArrayView4, Zip, s};
 
 use super::steps::{Denominator, scores, weighted_sum};
 use crate::shape::Shape;
-use crate::{Error, Mask, Scoring};
+use crate::{Error, Scoring};
 
 /// Exact attention in f64.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +44,7 @@ pub fn attention(
             let kv = h / shape.group();
             let keys = scoring.key_length(b, m);
             let s = masked_scores(q.view(), k.view(), scoring, (b, h))?;
-            let sink = scoring
-                .sinks
-                .map_or(f64::NEG_INFINITY, |sinks| sinks[h].into());
+            let sink = scoring.sink(h);
             for i in 0..n {
                 let denominator = Denominator::of(s.row(i), sink);
                 exact.lse[[b, h, i]] = denominator.lse();
@@ -81,10 +79,6 @@ pub fn masked_scores(
     let shape = Shape::new(q.dim(), k.dim(), k.dim())?;
     scoring.validate(&shape)?;
     let kv = h / shape.group();
-    let scale = match scoring.scale {
-        Some(scale) => f64::from(scale),
-        None => 1.0 / (shape.d_k as f64).sqrt(),
-    };
     let mut scores = scores(q.slice(s![b, h, .., ..]), k.slice(s![b, kv, .., ..]))?;
     let bias = scoring.bias_of_head(&shape, b, h);
     let keys = scoring.key_length(b, shape.m);
@@ -93,22 +87,10 @@ pub fn masked_scores(
             *score = f64::NEG_INFINITY;
             continue;
         }
-        *score *= scale;
-        if let Some(cap) = scoring.soft_cap {
-            let cap = f64::from(cap);
-            *score = cap * (*score / cap).tanh();
-        }
-        if let Some(slopes) = scoring.alibi {
-            *score -= f64::from(slopes[h]) * distance(&scoring.mask, i, j);
-        }
+        *score = scoring.score(*score, shape.d_k, h, (i, j));
         if let Some(bias) = &bias {
             *score += f64::from(bias[[i, j]]);
         }
     }
     Ok(scores)
-}
-
-/// |i + offset − j|: how far key `j` stands from query `i`.
-fn distance(mask: &Mask, i: usize, j: usize) -> f64 {
-    (i as f64 + mask.offset() as f64 - j as f64).abs()
 }

@@ -54,9 +54,11 @@
 mod backward;
 mod batched;
 mod heads;
+mod row;
 mod steps;
 
 pub use backward::{ExactGradients, backward};
 pub use batched::{Exact, attention, masked_scores};
 pub use heads::{Attended, HeadMatrices, head, multi_head, similarity_only};
+pub use row::{ExactRow, row_without};
 pub use steps::{concat, log_sum_exp, mask, project, scale, scores, softmax, weighted_sum};

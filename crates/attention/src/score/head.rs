@@ -39,11 +39,9 @@ impl<'a> HeadScoring<'a> {
         Ok(HeadScoring {
             factor: scoring.soft_cap.map_or(scale * LOG2_E, |cap| scale / cap),
             cap: scoring.soft_cap.map(|cap| cap * LOG2_E),
-            slope: scoring.alibi.map(|slopes| slopes[h] * LOG2_E),
+            slope: scoring.alibi.as_ref().map(|slopes| slopes[h] * LOG2_E),
             bias: scoring.bias_of_head(shape, b, h),
-            sink: scoring.sinks.map_or(f64::NEG_INFINITY, |s| {
-                f64::from(s[h]) * std::f64::consts::LOG2_E
-            }),
+            sink: scoring.sink(h) * std::f64::consts::LOG2_E,
             mask: scoring.mask,
             keys: scoring.key_length(b, shape.m),
         })

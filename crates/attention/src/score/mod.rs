@@ -13,9 +13,12 @@
 mod bounds;
 mod head;
 mod normalise;
+mod rounding;
 mod tile;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use head::HeadScoring;
 pub(crate) use normalise::{HEADROOM, normaliser};
+pub(crate) use rounding::at_most_1;
+pub use rounding::highest_weight;
 pub(crate) use tile::{TileAt, apply_options_to_row, hide_in_row, score_tile};

@@ -86,7 +86,10 @@ pub fn backward_on(
         dq: Array3::zeros(q),
         dk: Array3::zeros(k),
         dv: Array3::zeros(v),
-        d_sinks: scoring.sinks.map(|sinks| Array1::zeros(sinks.len())),
+        d_sinks: scoring
+            .sinks
+            .as_ref()
+            .map(|sinks| Array1::zeros(sinks.len())),
     };
     backward_into_on(set, inputs, sequences, scoring, gradients.view_mut())?;
     Ok(gradients)
@@ -210,7 +213,7 @@ impl<'a> GradientsMut<'a> {
         same_dims(&["H", "N", "d_k"], ("dq", self.dq.shape()), ("q", q))?;
         same_dims(&["H_kv", "M", "d_k"], ("dk", self.dk.shape()), ("k", k))?;
         same_dims(&["H_kv", "M", "d_v"], ("dv", self.dv.shape()), ("v", v))?;
-        match (&self.d_sinks, scoring.sinks) {
+        match (&self.d_sinks, &scoring.sinks) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Error::NothingToDerive {
                 gradient: "d_sinks",

@@ -86,9 +86,17 @@ impl Operands {
         let mut scoring = Scoring::default().with_mask(self.choice.mask);
         scoring.scale = self.choice.scale;
         scoring.soft_cap = self.choice.soft_cap;
-        scoring.alibi = self.alibi.as_ref().and_then(|a| a.as_slice());
+        scoring.alibi = self
+            .alibi
+            .as_ref()
+            .and_then(|a| a.as_slice())
+            .map(Into::into);
         scoring.bias = self.bias.as_ref().map(|bias| bias.view());
-        scoring.sinks = self.sinks.as_ref().and_then(|a| a.as_slice());
+        scoring.sinks = self
+            .sinks
+            .as_ref()
+            .and_then(|a| a.as_slice())
+            .map(Into::into);
         scoring.key_lengths = self.choice.key_lengths.as_deref();
         scoring
     }

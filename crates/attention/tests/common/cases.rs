@@ -210,8 +210,8 @@ impl Operands {
         let mut scoring = Scoring::default().with_mask(options.mask);
         scoring.scale = options.scale;
         scoring.soft_cap = options.soft_cap;
-        scoring.alibi = options.alibi.then_some(&self.slopes[..]);
-        scoring.sinks = options.sinks.then_some(&self.sinks[..]);
+        scoring.alibi = options.alibi.then_some(self.slopes[..].into());
+        scoring.sinks = options.sinks.then_some(self.sinks[..].into());
         scoring.bias = options.bias.map(|_| self.bias.view());
         scoring.key_lengths = options.key_lengths.then_some(&self.lengths[..]);
         scoring

@@ -66,7 +66,7 @@ fn rows_without_a_key() {
     ] {
         for sinks in [None, Some(&sinks[..])] {
             let mut scoring = Scoring::default().with_mask(mask);
-            scoring.sinks = sinks;
+            scoring.sinks = sinks.map(Into::into);
             for set in InstructionSet::available() {
                 let found = forward_on(set, q.view(), k.view(), v.view(), &scoring).expect("valid");
                 for i in (0..30).filter(|&i| mask.visible(i, 20).is_empty()) {

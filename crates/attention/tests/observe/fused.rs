@@ -139,10 +139,10 @@ fn observers_see_the_very_weights_under_every_option() {
         offset: -20,
     });
     let (mut sinks, mut lengths) = (plain.clone(), plain.clone());
-    sinks.sinks = Some(&[0.5, 3.0, -2.0, 9.0]);
+    sinks = sinks.with_sinks(vec![0.5, 3.0, -2.0, 9.0]);
     sinks.soft_cap = Some(5.0);
     lengths.key_lengths = Some(&[0, 333]);
-    lengths.alibi = Some(&[0.1, 0.0, 0.02, 0.3]);
+    lengths = lengths.with_alibi(vec![0.1, 0.0, 0.02, 0.3]);
     let biased = plain.clone().with_bias(bias.view());
     let picture = PooledTile {
         rows: 0..n,

@@ -237,8 +237,8 @@ impl Operands {
         let mut scoring = Scoring::default().with_mask(self.case.mask);
         scoring.scale = self.case.scale;
         scoring.soft_cap = self.case.soft_cap;
-        scoring.alibi = self.case.alibi.then_some(&self.slopes[..]);
-        scoring.sinks = self.case.sinks.then_some(&self.sinks[..]);
+        scoring.alibi = self.case.alibi.then_some(self.slopes[..].into());
+        scoring.sinks = self.case.sinks.then_some(self.sinks[..].into());
         scoring
     }
 

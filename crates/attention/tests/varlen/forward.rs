@@ -27,7 +27,7 @@ fn compare<E: Element + Into<f64>>(
             continue;
         }
         if keys.is_empty() {
-            let sinks = scoring.sinks.unwrap_or(&[]);
+            let sinks = scoring.sinks.as_deref().unwrap_or(&[]);
             prop_assert!(o.iter().all(|&o| o == 0.0), "{} {:?}", name, sequence);
             for ((h, _), &lse) in lse.indexed_iter() {
                 let sink = sinks.get(h).copied().unwrap_or(f32::NEG_INFINITY);

@@ -67,8 +67,8 @@ fn attempt(call: &Call) -> Option<()> {
         .map(|len| len.map(|len| vec![call.values[0]; len]));
     let mut scoring = Scoring::default().with_mask(call.mask);
     (scoring.scale, scoring.soft_cap) = (call.scale, call.cap);
-    scoring.alibi = lists[0].as_deref();
-    scoring.sinks = lists[1].as_deref();
+    scoring.alibi = lists[0].as_deref().map(Into::into);
+    scoring.sinks = lists[1].as_deref().map(Into::into);
     let [of_q, of_k] = &call.cu_seqlens;
     let sequences = match call.at_end {
         true => Sequences::at_end(of_q, of_k),

@@ -8,7 +8,7 @@ use lookback_model::WeightsKind;
 use lookback_trace::{HeadId, Trace};
 
 use crate::args::SourceArgs;
-use crate::context::Context;
+use crate::context::{Context, note_precision};
 use crate::run::{InputSize, TextRun};
 
 /// A trace, and the texts of its prefix tokens where they are known.
@@ -46,8 +46,10 @@ impl Source {
 
     /// The trace of a text that a model reads now.
     pub(super) fn of_run(run: &TextRun) -> anyhow::Result<Self> {
+        let trace = run.trace()?;
+        note_precision(&trace);
         Ok(Self {
-            trace: run.trace()?,
+            trace,
             prefix: run.prefix_texts(),
             size: run.size(),
         })
@@ -57,17 +59,12 @@ impl Source {
     pub(super) fn of_file(path: &Path, context: &Context) -> anyhow::Result<Self> {
         let trace =
             Trace::open(path).with_context(|| format!("cannot look into {}", path.display()))?;
-        let meta = trace.meta();
-        let ids = &meta.tokens[..meta.prefix_tokens];
-        let size = InputSize {
-            tokens: trace.n(),
-            prefix_tokens: meta.prefix_tokens,
-            prefix: ids.iter().map(|id| format!("[{id}]")).collect(),
-        };
+        let size = InputSize::of_trace(&trace);
         context.note_input(size.to_string());
+        note_precision(&trace);
         Ok(Self {
+            prefix: trace.prefix_texts().to_vec(),
             trace,
-            prefix: Vec::new(),
             size,
         })
     }

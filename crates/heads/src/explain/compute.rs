@@ -1,6 +1,6 @@
 //! The head taken step by step in f64 from the layer's input on, independently of what the model computed.
 
-use lookback_attention::{Mask, reference};
+use lookback_attention::reference;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
 use super::inputs::Inputs;
@@ -98,9 +98,9 @@ impl Weighing {
         v: ArrayView2<f64>,
     ) -> Result<Self, Error> {
         let scoring = &inputs.internals.scoring;
-        let mask = Mask::from(scoring.mask);
+        let mask = scoring.mask;
         let raw = reference::scores(q, k)?;
-        let scaled = reference::scale(raw.view(), f64::from(scoring.scale))?;
+        let scaled = reference::scale(raw.view(), scoring.scale_for(q.ncols())?.into())?;
         let masked = reference::mask(scaled.view(), &mask)?;
         let lse = reference::log_sum_exp(masked.view())?;
         let weights = reference::softmax(masked.view())?;

@@ -74,7 +74,7 @@ fn scores_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
 fn scale_step(inputs: &Inputs<'_>, exact: &Exact) -> Result<Step, Error> {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let Dimensions { n, d_k, .. } = inputs.dimensions();
-    let scale = inputs.internals.scoring.scale;
+    let scale = inputs.internals.scoring.scale_for(d_k)?;
     let mut step = step("scale", "Scaling", "Score(Q_i·K_j) = dot product / √k");
     step.shapes = vec![shapes(
         "N×N / √k",
@@ -112,7 +112,7 @@ fn spread(inputs: &Inputs<'_>, scores: ArrayView2<f64>) -> f64 {
 fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let n = inputs.dimensions().n;
-    let mask = Mask::from(inputs.internals.scoring.mask);
+    let mask = inputs.internals.scoring.mask;
     let (name, formula) = match mask {
         Mask::None => ("The mask: none", "every j is seen"),
         Mask::Window { .. } => (
@@ -181,7 +181,7 @@ fn softmax_step(inputs: &Inputs<'_>, exact: &Exact, outcome: &Outcome) -> Result
     step.says.push(self_weight(inputs, outcome));
     step.says.extend(sink(inputs, outcome));
     step.says.extend(candidates(outcome));
-    let scoring = inputs.internals.scoring.scoring();
+    let scoring = &inputs.internals.scoring;
     let (q, k) = model_q_k(inputs);
     let lse = inputs.internals.lse.row(inputs.head.head);
     let fused = weights::weights(

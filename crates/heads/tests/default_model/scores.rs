@@ -47,7 +47,8 @@ fn profiles_follow_their_definitions() {
                 let scores =
                     reference::scores(exact(&inner.q, h).view(), exact(&inner.k, h / 3).view())
                         .unwrap();
-                let scores = reference::scale(scores.view(), inner.scoring.scale.into()).unwrap();
+                let scores =
+                    reference::scale(scores.view(), inner.scoring.scale.unwrap().into()).unwrap();
                 let scores = reference::mask(scores.view(), &Mask::default()).unwrap();
                 let w = reference::softmax(scores.view()).unwrap();
                 let w_o = inner

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::format;
+use super::format::{self, Format, Formats};
 use super::map::MappedFile;
 use super::safetensors::{read_header, read_index};
 use super::settings::Settings;
 use super::validate::check_tensors;
 use super::weights::{StoredTensor, Weights};
-use super::{Checkpoint, Error, Provenance};
+use super::{Checkpoint, Config, Error, Provenance};
 use crate::printable::printable;
 use crate::tokenizer::{JsonOptions, Tokenizer};
 
@@ -21,7 +21,7 @@ const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
+pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {
@@ -37,10 +37,11 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
             detail: "it is no object".to_owned(),
         });
     };
-    let format = format::by_model_type(json["model_type"].as_str(), &config_path)?;
+    let format = format::by_model_type(formats, json["model_type"].as_str(), &config_path)?;
     let source = config_path.display().to_string();
-    let config = (format.folder_config)(Settings::new(source, "", values), format)?;
+    let mut config = (format.folder_config)(Settings::new(source, "", values), format)?;
     let weights = read_weights(path)?;
+    let notes = untie_if_another_is_stored(format, &mut config, &weights)?;
     check_tensors(format, &config, &weights)?;
     let texts = Texts::read(path, &json)?;
     let name = super::names::folder_name(path);
@@ -58,7 +59,28 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
         tokenizer,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
+        notes: notes.into_iter().collect(),
     })
+}
+
+/// Where the configuration says that the output head is the embedding table, and another one is stored: the stored one counts, as it
+/// does in transformers. Says so.
+fn untie_if_another_is_stored(
+    format: &Format,
+    config: &mut Config,
+    weights: &Weights,
+) -> Result<Option<String>, Error> {
+    let Some((head, embeddings)) = format.output_head().filter(|_| config.tied) else {
+        return Ok(None);
+    };
+    if !weights.contains(head) || weights.same_numbers(head, embeddings)? {
+        return Ok(None);
+    }
+    config.tied = false;
+    Ok(Some(format!(
+        "config.json says tie_word_embeddings, and the {head} that is stored is another matrix than {embeddings}: \
+         the stored one is used"
+    )))
 }
 
 /// What to do with a folder that is no checkpoint but holds GGUF files.

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::settings::Settings;
 use super::weights::{RowOrder, Weights};
 use super::{Config, Error};
-use crate::families::FORMATS;
+
+/// The formats of all families.
+pub(crate) type Formats = &'static [&'static Format];
 
 /// A family's files.
 pub(crate) struct Format {
@@ -42,7 +44,7 @@ pub(crate) struct TensorFormat {
     /// `[out, in]` for a matrix.
     shape: fn(&Config) -> Vec<usize>,
     interleaved: bool,
-    untied: bool,
+    tied_to: Option<&'static str>,
     not_in_last: bool,
 }
 
@@ -57,7 +59,7 @@ impl TensorFormat {
             gguf,
             shape,
             interleaved: false,
-            untied: false,
+            tied_to: None,
             not_in_last: false,
         }
     }
@@ -71,10 +73,10 @@ impl TensorFormat {
         }
     }
 
-    /// There is none where the output head is the embedding table.
-    pub(crate) const fn untied(self) -> Self {
+    /// The output head, of which there is none where it is the embedding table, of this name.
+    pub(crate) const fn tied_to(self, embeddings: &'static str) -> Self {
         Self {
-            untied: true,
+            tied_to: Some(embeddings),
             ..self
         }
     }
@@ -115,8 +117,14 @@ impl Format {
     /// Whether a tensor may be there and takes no part in the computation.
     pub(crate) fn is_ignored(&self, name: &str, config: &Config) -> bool {
         let ignored = |end: &&str| name.ends_with(*end);
-        let is = |tensor: &TensorFormat| tensor.untied && tensor.name == name;
+        let is = |tensor: &TensorFormat| tensor.tied_to.is_some() && tensor.name == name;
         self.ignored.iter().any(ignored) || (config.tied && self.outside.iter().any(is))
+    }
+
+    /// The names of the output head and of the embedding table that it may be tied to, where the family has both.
+    pub(crate) fn output_head(&self) -> Option<(&'static str, &'static str)> {
+        let mut tensors = self.outside.iter();
+        tensors.find_map(|tensor| Some((tensor.name, tensor.tied_to?)))
     }
 
     /// Names and shapes of all tensors of a model. Lazily: a lying configuration may ask for
@@ -125,7 +133,7 @@ impl Format {
         let outside = self
             .outside
             .iter()
-            .filter(|tensor| !(tensor.untied && config.tied))
+            .filter(|tensor| !(tensor.tied_to.is_some() && config.tied))
             .map(|tensor| (tensor.name.to_owned(), (tensor.shape)(config)));
         let layers = (0..config.layers).flat_map(move |layer| {
             let last = layer + 1 == config.layers;
@@ -140,8 +148,12 @@ impl Format {
 }
 
 /// The format of a GGUF file's `general.architecture`.
-pub(crate) fn by_architecture(found: Option<&str>, path: &Path) -> Result<&'static Format, Error> {
-    FORMATS
+pub(crate) fn by_architecture(
+    formats: Formats,
+    found: Option<&str>,
+    path: &Path,
+) -> Result<&'static Format, Error> {
+    formats
         .iter()
         .copied()
         .find(|format| Some(format.architecture) == found)
@@ -150,24 +162,28 @@ pub(crate) fn by_architecture(found: Option<&str>, path: &Path) -> Result<&'stat
             found: found
                 .unwrap_or("unknown (it has no general.architecture)")
                 .to_owned(),
-            supported: list(|format| vec![format.architecture]),
+            supported: list(formats, |format| vec![format.architecture]),
         })
 }
 
 /// The format of a config.json's `model_type`.
-pub(crate) fn by_model_type(found: Option<&str>, path: &Path) -> Result<&'static Format, Error> {
-    FORMATS
+pub(crate) fn by_model_type(
+    formats: Formats,
+    found: Option<&str>,
+    path: &Path,
+) -> Result<&'static Format, Error> {
+    formats
         .iter()
         .copied()
         .find(|format| found.is_some_and(|found| format.model_types.contains(&found)))
         .ok_or_else(|| Error::Architecture {
             path: path.to_owned(),
             found: found.unwrap_or("unknown (it has no model_type)").to_owned(),
-            supported: list(|format| format.model_types.to_vec()),
+            supported: list(formats, |format| format.model_types.to_vec()),
         })
 }
 
-fn list(names: impl Fn(&Format) -> Vec<&'static str>) -> String {
-    let names: Vec<&str> = FORMATS.iter().flat_map(|format| names(format)).collect();
+fn list(formats: Formats, names: impl Fn(&Format) -> Vec<&'static str>) -> String {
+    let names: Vec<&str> = formats.iter().flat_map(|format| names(format)).collect();
     names.join(", ")
 }

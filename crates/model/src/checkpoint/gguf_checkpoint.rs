@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::format::{self, Format};
+use super::format::{self, Format, Formats};
 use super::gguf::{GgufFile, Value};
 use super::settings::Settings;
 use super::validate::check_tensors;
@@ -14,7 +14,7 @@ use super::weights::{RowOrder, StoredTensor, Weights};
 use super::{Checkpoint, Config, Error, GgufError, Provenance};
 use crate::tokenizer::Tokenizer;
 
-pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
+pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
     let file = GgufFile::open(path)?;
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
     };
     check_whole(&file, path)?;
     let architecture = file.text("general.architecture").map_err(at)?;
-    let format = format::by_architecture(architecture, path)?;
+    let format = format::by_architecture(formats, architecture, path)?;
     let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
@@ -54,6 +54,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, Error> {
         stop_tokens,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
+        notes: Vec::new(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What a model is called, and what is declared to stand before every text given to it.
+//! What a model is called, and which prefix is declared for it.
 
 use std::path::Path;
 

@@ -173,6 +173,31 @@ impl Weights {
         )?)
     }
 
+    /// Whether two tensors hold the same numbers in the same shape, whatever types they are stored in. A number that is not finite is
+    /// refused.
+    pub(crate) fn same_numbers(&self, one: &str, other: &str) -> Result<bool, Error> {
+        let (a, b) = (self.get(one)?, self.get(other)?);
+        if a.shape != b.shape {
+            return Ok(false);
+        }
+        if (a.dtype, a.rows) == (b.dtype, b.rows) && self.bytes(a) == self.bytes(b) {
+            return Ok(true);
+        }
+        let rows = a.shape.iter().product::<usize>() / a.columns();
+        let at_a_time = (TASK_ENTRIES / a.columns()).max(1);
+        let mut values = [0, 1].map(|_| vec![0.0; at_a_time * a.columns()]);
+        for first in (0..rows).step_by(at_a_time) {
+            let len = at_a_time.min(rows - first) * a.columns();
+            for ((name, tensor), values) in [(one, a), (other, b)].into_iter().zip(&mut values) {
+                self.decode_rows(name, tensor, first, &mut values[..len])?;
+            }
+            if values[0][..len] != values[1][..len] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// A matrix in its stored type, after a check that all its entries are finite.
     pub(crate) fn quantized(&self, name: &str) -> Result<QTensor, Error> {
         let tensor = self.get(name)?;

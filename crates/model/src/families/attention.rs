@@ -4,28 +4,28 @@ use std::sync::OnceLock;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, s};
 
-use super::{HeadsMut, Projection, Shape};
+use super::parts::{Activations, AttentionWeights, HeadsMut, Projection, Shape};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{
     HeadColumns, Linear, RmsNorm, RopeTable, ValueNorms, add_rows, from_rows, row_chunks, rows,
     rows_mut, split_heads, to_array,
 };
-use crate::{AttentionWeights, Error, WeightsKind};
+use crate::{Error, WeightsKind};
 
 /// The norm before the attention, and W_q | W_k | W_v side by side, or W_q | W_k in a layer from which nothing flows on.
-pub(super) struct Inward {
+pub(crate) struct QkvProjection {
     norm: RmsNorm,
     projections: Linear,
 }
 
 /// W_o.
-pub(super) struct Outward {
+pub(crate) struct OutputProjection {
     linear: Linear,
     /// Made when a trace first needs it.
     value_norms: OnceLock<ValueNorms>,
 }
 
-impl Inward {
+impl QkvProjection {
     /// Reads the norm and the projections of these names.
     pub(super) fn load(
         checkpoint: &Checkpoint,
@@ -39,9 +39,18 @@ impl Inward {
         })
     }
 
-    /// Normalised input times the projections, taken apart into heads; queries and keys are turned by `rotation`, where
-    /// there is one. Without W_v, values are 0.
+    /// Normalised input times the projections, taken apart into heads; queries and keys are turned by the input's rotary angles,
+    /// where it has any. Without W_v, values are 0.
     pub(super) fn project(
+        &self,
+        shape: &Shape,
+        input: &Activations,
+        out: HeadsMut,
+    ) -> Result<(), Error> {
+        self.rotated(shape, input.hidden.view(), input.rotation.as_ref(), out)
+    }
+
+    fn rotated(
         &self,
         shape: &Shape,
         hidden: ArrayView2<f32>,
@@ -75,11 +84,8 @@ impl Inward {
     }
 
     /// The normalised input, and queries and keys before any rotation.
-    pub(super) fn plain(
-        &self,
-        shape: &Shape,
-        hidden: ArrayView2<f32>,
-    ) -> Result<Projection, Error> {
+    pub(super) fn plain(&self, shape: &Shape, input: &Activations) -> Result<Projection, Error> {
+        let hidden = input.hidden.view();
         let n = hidden.nrows();
         let mut q_plain = Array3::zeros((shape.heads, n, shape.d_k));
         let mut k_plain = Array3::zeros((shape.kv_heads, n, shape.d_k));
@@ -89,7 +95,7 @@ impl Inward {
             k: k_plain.view_mut(),
             v: v.view_mut(),
         };
-        self.project(shape, hidden, None, out)?;
+        self.rotated(shape, hidden, None, out)?;
         let x_norm = self.norm.apply(rows(&hidden, 0..n));
         Ok(Projection {
             x_norm: from_rows(x_norm, hidden.ncols()),
@@ -102,7 +108,7 @@ impl Inward {
     pub(super) fn weights(
         &self,
         shape: &Shape,
-        out: Option<&Outward>,
+        out: Option<&OutputProjection>,
     ) -> Result<AttentionWeights, Error> {
         let (k_first, v_first) = columns(shape);
         let all = to_array(&self.projections.dense()?)?;
@@ -133,7 +139,7 @@ fn columns(shape: &Shape) -> (usize, usize) {
     (k_first, k_first + shape.kv_heads * shape.d_k)
 }
 
-impl Outward {
+impl OutputProjection {
     /// Reads W_o.
     pub(super) fn load(
         checkpoint: &Checkpoint,

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
-use super::attention::{Inward, Outward};
-use super::{Activations, Family, HeadsMut, Projection, Shape};
+use super::attention::{OutputProjection, QkvProjection};
+use super::base::Base;
+use super::family::Family;
+use super::parts::AttentionWeights;
 use crate::checkpoint::decoder::{folder_config, gguf_config};
 use crate::checkpoint::format::{Format, TensorFormat};
-use crate::checkpoint::{Activation, Checkpoint, Config};
+use crate::checkpoint::{Activation, Checkpoint};
 use crate::layers::{
-    Linear, OutputHead, RmsNorm, RopeFrequencies, add_rows, describe, from_rows, row_chunks, rows,
-    rows_mut, swiglu, to_array,
+    Linear, OutputHead, RmsNorm, add_rows, describe, from_rows, row_chunks, rows, rows_mut, swiglu,
 };
-use crate::{AttentionWeights, Error, WeightsKind};
+use crate::{Error, WeightsKind};
 
 const EMBEDDINGS: &str = "model.embed_tokens.weight";
 const FINAL_NORM: &str = "model.norm.weight";
@@ -33,7 +34,7 @@ pub(crate) const FORMAT: Format = Format {
     outside: &[
         TensorFormat::new(EMBEDDINGS, "token_embd.weight", |c| vec![c.vocab, c.d]),
         TensorFormat::new(FINAL_NORM, "output_norm.weight", |c| vec![c.d]),
-        TensorFormat::new(OUTPUT_HEAD, "output.weight", |c| vec![c.vocab, c.d]).untied(),
+        TensorFormat::new(OUTPUT_HEAD, "output.weight", |c| vec![c.vocab, c.d]).tied_to(EMBEDDINGS),
     ],
     layer_prefix: "model.layers.",
     layer: &[
@@ -69,9 +70,7 @@ pub(crate) const FORMAT: Format = Format {
 
 /// A decoder of the Llama family with its weights.
 pub(crate) struct Llama {
-    checkpoint: Arc<Checkpoint>,
-    shape: Shape,
-    frequencies: RopeFrequencies,
+    base: Base,
     layers: Vec<Layer>,
     final_norm: RmsNorm,
     output_head: OutputHead,
@@ -79,8 +78,8 @@ pub(crate) struct Llama {
 
 /// One decoder layer: x + Attention(norm(x)), then x + SwiGLU(norm(x)).
 struct Layer {
-    inward: Inward,
-    out: Outward,
+    qkv: QkvProjection,
+    out: OutputProjection,
     feed_forward_norm: RmsNorm,
     /// W_gate | W_up
     gate_up: Linear,
@@ -96,27 +95,24 @@ impl Llama {
             .into_par_iter()
             .map(|layer| Layer::load(&checkpoint, layer, kind))
             .collect::<Result<Vec<_>, _>>()?;
-        let head_name = if config.tied { EMBEDDINGS } else { OUTPUT_HEAD };
         Ok(Self {
-            shape: shape(config),
-            frequencies: RopeFrequencies::new(&config.rope, config.head_dim),
             layers,
             final_norm: RmsNorm::load(&checkpoint, FINAL_NORM, config.norm_eps)?,
-            output_head: OutputHead::new(checkpoint.clone(), head_name.to_owned(), kind)?,
-            checkpoint,
+            output_head: OutputHead::new(
+                checkpoint.clone(),
+                head_name(&checkpoint).to_owned(),
+                kind,
+            )?,
+            base: Base::new(checkpoint, EMBEDDINGS),
         })
     }
 }
 
-fn shape(config: &Config) -> Shape {
-    Shape {
-        layers: config.layers,
-        heads: config.heads,
-        kv_heads: config.kv_heads,
-        d_k: config.head_dim,
-        d_v: config.head_dim,
-        vocab: config.vocab,
-        context: config.context_length,
+/// The name of the matrix that is the output head.
+fn head_name(checkpoint: &Checkpoint) -> &'static str {
+    match checkpoint.config().tied {
+        true => EMBEDDINGS,
+        false => OUTPUT_HEAD,
     }
 }
 
@@ -126,8 +122,8 @@ impl Layer {
         let projections = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"].map(name);
         let eps = checkpoint.config().norm_eps;
         Ok(Self {
-            inward: Inward::load(checkpoint, &name("input_layernorm"), &projections, kind)?,
-            out: Outward::load(checkpoint, name("self_attn.o_proj"), kind)?,
+            qkv: QkvProjection::load(checkpoint, &name("input_layernorm"), &projections, kind)?,
+            out: OutputProjection::load(checkpoint, name("self_attn.o_proj"), kind)?,
             feed_forward_norm: RmsNorm::load(checkpoint, &name("post_attention_layernorm"), eps)?,
             gate_up: Linear::load(
                 checkpoint,
@@ -158,28 +154,15 @@ impl Layer {
 }
 
 impl Family for Llama {
-    fn shape(&self) -> &Shape {
-        &self.shape
+    fn base(&self) -> &Base {
+        &self.base
     }
 
-    fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
-        to_array(&self.checkpoint.rows_f32(EMBEDDINGS, tokens)?)
+    fn qkv(&self, layer: usize) -> &QkvProjection {
+        &self.layers[layer].qkv
     }
 
-    fn begin(&self, tokens: &[u32], first: usize) -> Result<Activations, Error> {
-        Ok(Activations {
-            hidden: self.embeddings(tokens)?,
-            rotation: Some(self.frequencies.table(first, tokens.len())),
-        })
-    }
-
-    fn project(&self, layer: usize, input: &Activations, out: HeadsMut) -> Result<(), Error> {
-        let (hidden, rotation) = (input.hidden.view(), input.rotation.as_ref());
-        let inward = &self.layers[layer].inward;
-        inward.project(&self.shape, hidden, rotation, out)
-    }
-
-    fn absorb(
+    fn finish_layer(
         &self,
         layer: usize,
         hidden: &mut Array2<f32>,
@@ -191,36 +174,26 @@ impl Family for Llama {
     }
 
     fn value_norms(&self, layer: usize, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
-        self.layers[layer].out.value_norms(&self.shape, v)
+        self.layers[layer].out.value_norms(self.shape(), v)
     }
 
-    fn finish(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
-        let finished = self.final_norm.apply(rows(&hidden, 0..hidden.nrows()));
-        from_rows(finished, hidden.ncols())
+    fn final_norm(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
+        let normed = self.final_norm.apply(rows(&hidden, 0..hidden.nrows()));
+        from_rows(normed, hidden.ncols())
     }
 
-    fn logits(&self, finished: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
-        self.output_head.logits(finished)
-    }
-
-    fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
-        self.layers[layer]
-            .inward
-            .plain(&self.shape, input.hidden.view())
+    fn logits(&self, normed: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
+        self.output_head.logits(normed)
     }
 
     fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
         let layer = &self.layers[layer];
-        layer.inward.weights(&self.shape, Some(&layer.out))
+        layer.qkv.weights(self.shape(), Some(&layer.out))
     }
 
     fn unembeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
-        let name = match self.checkpoint.config().tied {
-            true => EMBEDDINGS,
-            false => OUTPUT_HEAD,
-        };
-        let rows = to_array(&self.checkpoint.rows_f32(name, tokens)?)?;
-        Ok(rows * ArrayView1::from(self.final_norm.gain()))
+        let name = head_name(self.base.checkpoint());
+        self.base.unembeddings(name, self.final_norm.gain(), tokens)
     }
 
     fn final_norm_factor(&self, residual: ArrayView1<f32>) -> f64 {
@@ -231,10 +204,10 @@ impl Family for Llama {
         let layers = self.layers.iter();
         let matrices = layers
             .flat_map(|layer| {
-                let attention = [layer.inward.linear(), layer.out.linear()];
+                let attention = [layer.qkv.linear(), layer.out.linear()];
                 attention.into_iter().chain([&layer.gate_up, &layer.down])
             })
-            .map(Linear::held);
-        describe(matrices.chain([self.output_head.held()]))
+            .map(Linear::weight_types);
+        describe(matrices.chain([self.output_head.weight_types()]))
     }
 }

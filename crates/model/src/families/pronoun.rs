@@ -11,15 +11,16 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use serde_json::json;
 
-use super::attention::{Inward, Outward};
-use super::{Activations, Family, HeadsMut, Projection, Shape};
+use super::attention::{OutputProjection, QkvProjection};
+use super::base::Base;
+use super::family::Family;
+use super::parts::AttentionWeights;
 use crate::checkpoint::decoder::folder_config;
 use crate::checkpoint::format::{Format, TensorFormat};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::checkpoint::{Activation, Checkpoint, Config, Rope, RopeScaling};
-use crate::layers::{RopeFrequencies, to_array};
-use crate::{AttentionWeights, Error, WeightsKind, checkpoint};
+use crate::{Error, WeightsKind, checkpoint};
 
 const EMBEDDINGS: &str = "token_embd.weight";
 
@@ -96,17 +97,15 @@ fn gguf_config(
 
 /// The model with its weights.
 pub(crate) struct Pronoun {
-    checkpoint: Arc<Checkpoint>,
-    shape: Shape,
-    frequencies: RopeFrequencies,
+    base: Base,
     layers: Vec<Layer>,
 }
 
 struct Layer {
     /// In the pointer without W_v.
-    inward: Inward,
+    qkv: QkvProjection,
     /// What makes the heads' outputs flow on; none in the pointer.
-    out: Option<Outward>,
+    out: Option<OutputProjection>,
 }
 
 impl Pronoun {
@@ -117,18 +116,8 @@ impl Pronoun {
             .map(|layer| Layer::load(&checkpoint, layer, layer + 1 == config.layers))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            shape: Shape {
-                layers: config.layers,
-                heads: config.heads,
-                kv_heads: config.heads,
-                d_k: config.head_dim,
-                d_v: config.head_dim,
-                vocab: config.vocab,
-                context: config.context_length,
-            },
-            frequencies: RopeFrequencies::new(&config.rope, config.head_dim),
             layers,
-            checkpoint,
+            base: Base::new(checkpoint, EMBEDDINGS),
         })
     }
 }
@@ -143,37 +132,24 @@ impl Layer {
         let projections: Vec<String> = projections.iter().map(|part| name(part)).collect();
         let kind = WeightsKind::F32;
         Ok(Self {
-            inward: Inward::load(checkpoint, &name("attn_norm"), &projections, kind)?,
+            qkv: QkvProjection::load(checkpoint, &name("attn_norm"), &projections, kind)?,
             out: out
-                .map(|name| Outward::load(checkpoint, name, kind))
+                .map(|name| OutputProjection::load(checkpoint, name, kind))
                 .transpose()?,
         })
     }
 }
 
 impl Family for Pronoun {
-    fn shape(&self) -> &Shape {
-        &self.shape
+    fn base(&self) -> &Base {
+        &self.base
     }
 
-    fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
-        to_array(&self.checkpoint.rows_f32(EMBEDDINGS, tokens)?)
+    fn qkv(&self, layer: usize) -> &QkvProjection {
+        &self.layers[layer].qkv
     }
 
-    fn begin(&self, tokens: &[u32], first: usize) -> Result<Activations, Error> {
-        Ok(Activations {
-            hidden: self.embeddings(tokens)?,
-            rotation: Some(self.frequencies.table(first, tokens.len())),
-        })
-    }
-
-    fn project(&self, layer: usize, input: &Activations, out: HeadsMut) -> Result<(), Error> {
-        let (hidden, rotation) = (input.hidden.view(), input.rotation.as_ref());
-        let inward = &self.layers[layer].inward;
-        inward.project(&self.shape, hidden, rotation, out)
-    }
-
-    fn absorb(
+    fn finish_layer(
         &self,
         layer: usize,
         hidden: &mut Array2<f32>,
@@ -188,16 +164,16 @@ impl Family for Pronoun {
     /// In the pointer every key's value is its own indicator, which is 1 long.
     fn value_norms(&self, layer: usize, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
         match &self.layers[layer].out {
-            Some(out) => out.value_norms(&self.shape, v),
+            Some(out) => out.value_norms(self.shape(), v),
             None => Ok(Array2::ones((v.dim().0, v.dim().1))),
         }
     }
 
-    fn finish(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
+    fn final_norm(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
         hidden.to_owned()
     }
 
-    fn logits(&self, _finished: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
+    fn logits(&self, _normed: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
         Err(NO_OUTPUT_HEAD)
     }
 
@@ -207,19 +183,13 @@ impl Family for Pronoun {
 
     /// The pointer.
     fn answering_layers(&self) -> Range<usize> {
-        self.shape.layers - 1..self.shape.layers
-    }
-
-    fn projection(&self, layer: usize, input: &Activations) -> Result<Projection, Error> {
-        self.layers[layer]
-            .inward
-            .plain(&self.shape, input.hidden.view())
+        self.shape().layers - 1..self.shape().layers
     }
 
     /// Of the pointer, W_v and W_o are 0: nothing flows on from it.
     fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
         let layer = &self.layers[layer];
-        layer.inward.weights(&self.shape, layer.out.as_ref())
+        layer.qkv.weights(self.shape(), layer.out.as_ref())
     }
 
     fn unembeddings(&self, _tokens: &[u32]) -> Result<Array2<f32>, Error> {

@@ -1,12 +1,13 @@
 //! Products of activations with weights.
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
-use candle_core::{CpuStorage, Device, Module, Storage, Tensor};
+use candle_core::{Device, Module, Tensor};
 use rayon::prelude::*;
 
 use super::eight_bit::EightBit;
-use super::held::Held;
 use super::sixteen_bit::SixteenBit;
+use super::tensor::read_f32;
+use super::weight_types::{WeightNames, WeightTypes};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, WeightsKind};
 
@@ -17,7 +18,7 @@ const DEQUANTISE_ROWS: usize = 16;
 /// A matrix W that activations are multiplied by: y = x·W, \[rows, inputs\] · \[inputs, outputs\].
 pub(crate) struct Linear {
     form: Form,
-    held: Held,
+    types: WeightTypes,
     outputs: usize,
 }
 
@@ -37,9 +38,6 @@ enum Form {
 
 type QTensorRef = std::sync::Arc<QTensor>;
 
-/// Weights that stand side by side in one [`Linear`], by their names in the checkpoint (`[outputs, inputs]` each).
-pub(crate) type WeightNames<'a> = &'a [String];
-
 impl Linear {
     /// Loads the weights called `names` and puts their outputs side by side.
     pub(crate) fn load(
@@ -47,12 +45,12 @@ impl Linear {
         names: WeightNames,
         kind: WeightsKind,
     ) -> Result<Self, Error> {
-        let held = Held::new(checkpoint, names, kind)?;
+        let types = WeightTypes::new(checkpoint, names, kind)?;
         let form = match kind {
             WeightsKind::F32 => Form::F32(transposed(checkpoint, names)?),
-            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, names, held.dtype)?)?,
+            WeightsKind::Quantized => Form::quantized(quantized(checkpoint, names, types.dtype)?)?,
         };
-        Ok(Self::new(form, held))
+        Ok(Self::new(form, types))
     }
 
     /// Loads one matrix and keeps it in f32 as it is stored, `[outputs, inputs]`: for matrices that are too large
@@ -64,17 +62,17 @@ impl Linear {
     ) -> Result<Self, Error> {
         match kind {
             WeightsKind::F32 => {
-                let held = Held::new(checkpoint, &[name.to_owned()], kind)?;
+                let types = WeightTypes::new(checkpoint, &[name.to_owned()], kind)?;
                 Ok(Self::new(
                     Form::F32(checkpoint.tensor_f32(name)?.t()?),
-                    held,
+                    types,
                 ))
             }
             WeightsKind::Quantized => Self::load(checkpoint, &[name.to_owned()], kind),
         }
     }
 
-    fn new(form: Form, held: Held) -> Self {
+    fn new(form: Form, types: WeightTypes) -> Self {
         let outputs = match &form {
             Form::F32(w) => w.dims()[1],
             Form::EightBit(w) => w.outputs(),
@@ -83,7 +81,7 @@ impl Linear {
         };
         Self {
             form,
-            held,
+            types,
             outputs,
         }
     }
@@ -119,8 +117,8 @@ impl Linear {
     }
 
     /// The type that the weights are held in, and those that they are stored in.
-    pub(crate) fn held(&self) -> &Held {
-        &self.held
+    pub(crate) fn weight_types(&self) -> &WeightTypes {
+        &self.types
     }
 }
 
@@ -173,17 +171,6 @@ impl Product {
             Product::Tensor(tensor) => read_f32(tensor, f),
             Product::Rows(rows) => Ok(f(rows)),
         }
-    }
-}
-
-/// Lets `f` read the numbers of a contiguous f32 tensor where they are.
-pub(crate) fn read_f32<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R, Error> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
-        _ => Err(Error::Tensor(candle_core::Error::Msg(format!(
-            "expected a contiguous f32 tensor on the CPU, not {tensor:?}"
-        )))),
     }
 }
 

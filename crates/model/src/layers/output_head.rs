@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array2, ArrayView2};
 
-use super::held::Held;
+use super::weight_types::WeightTypes;
 use super::{Linear, row_chunks};
 use crate::checkpoint::Checkpoint;
 use crate::{Error, WeightsKind};
@@ -15,7 +15,7 @@ pub(crate) struct OutputHead {
     checkpoint: Arc<Checkpoint>,
     name: String,
     kind: WeightsKind,
-    held: Held,
+    types: WeightTypes,
     weights: OnceLock<Linear>,
 }
 
@@ -26,7 +26,7 @@ impl OutputHead {
         kind: WeightsKind,
     ) -> Result<Self, Error> {
         Ok(Self {
-            held: Held::new(&checkpoint, std::slice::from_ref(&name), kind)?,
+            types: WeightTypes::new(&checkpoint, std::slice::from_ref(&name), kind)?,
             checkpoint,
             name,
             kind,
@@ -35,8 +35,8 @@ impl OutputHead {
     }
 
     /// The type that the weights will be held in, and that they are stored in.
-    pub(crate) fn held(&self) -> &Held {
-        &self.held
+    pub(crate) fn weight_types(&self) -> &WeightTypes {
+        &self.types
     }
 
     fn weights(&self) -> Result<&Linear, Error> {

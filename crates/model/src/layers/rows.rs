@@ -2,12 +2,8 @@
 
 use std::ops::Range;
 
-use candle_core::Tensor;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-
-use super::linear::read_f32;
-use crate::Error;
 
 /// Rows that go through a chain of products at a time. A chunk's widest activation (2·d_ff columns, 6 MB for
 /// d_ff = 1,536) stays near the caches, and is still tall enough that packing the weights costs little.
@@ -44,15 +40,6 @@ pub(crate) fn rows_mut(x: &mut Array2<f32>, range: Range<usize>) -> &mut [f32] {
 pub(crate) fn from_rows(values: Vec<f32>, columns: usize) -> Array2<f32> {
     Array2::from_shape_vec((values.len() / columns, columns), values)
         .expect("whole rows were computed")
-}
-
-/// A copy of a matrix of candle's.
-pub(crate) fn to_array(matrix: &Tensor) -> Result<Array2<f32>, Error> {
-    let columns = matrix.dims2()?.1;
-    Ok(from_rows(
-        read_f32(&matrix.contiguous()?, <[f32]>::to_vec)?,
-        columns,
-    ))
 }
 
 /// Runs `f` compiled for the best vector instructions of this processor. What `f` calls has to be inlined into it.

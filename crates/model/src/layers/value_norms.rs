@@ -3,10 +3,10 @@
 use candle_core::{DType, Device, Tensor};
 use ndarray::{Array2, ArrayView3};
 
-use super::linear::read_f32;
 use super::rms_norm::sum_of_squares;
 use super::row_chunks;
 use super::rows::for_each_row;
+use super::tensor::read_f32;
 use crate::Error;
 
 /// For each head h a d_v×d_v matrix L_h with L_h·L_hᵀ = W_o^h·W_o^hᵀ, so that ‖v·L_h‖ = ‖v·W_o^h‖ at d_v/d of the

@@ -2,11 +2,12 @@
 
 use lookback_attention::decode::{Cache, Workspace, decode_into};
 use lookback_attention::forward::forward_into;
-use lookback_trace::{LayerMeta, TraceMask};
-use ndarray::{Array2, ArrayView3, ArrayViewMut2, Axis};
+use lookback_trace::{Mask, Scoring};
+use ndarray::{Array2, ArrayViewMut2, Axis};
 
-use super::{Attended, change};
-use crate::{Error, Hooks};
+use super::heads::HeadsView;
+use super::{Attended, Hooks, intervene};
+use crate::Error;
 
 /// New tokens up to which a pass with a workspace reads the cache as it lies; for more, packing it pays.
 const FEW: usize = 8;
@@ -15,13 +16,8 @@ const FEW: usize = 8;
 pub(super) struct Attend<'a> {
     pub(super) layer: usize,
     /// How the scores are computed, offset 0 standing for a text from its beginning.
-    pub(super) scoring: &'a LayerMeta,
-    /// \[H, N, d_k\]
-    pub(super) q: ArrayView3<'a, f32>,
-    /// \[H_kv, M, d_k\]; the last N keys are those of the queries' own tokens.
-    pub(super) k: ArrayView3<'a, f32>,
-    /// \[H_kv, M, d_v\]
-    pub(super) v: ArrayView3<'a, f32>,
+    pub(super) scoring: &'a Scoring<'static>,
+    pub(super) heads: HeadsView<'a>,
 }
 
 /// Writes the heads' outputs to `z` \[N, H·d_v\], concatenated, and gives their log-sum-exps \[H, N\].
@@ -36,46 +32,46 @@ pub(super) fn attend(
     mut z: ArrayViewMut2<f32>,
     workspace: Option<&mut Workspace>,
 ) -> Result<Array2<f32>, Error> {
-    let (heads, n, _) = call.q.dim();
-    let (_, m, d_v) = call.v.dim();
+    let HeadsView { q, k, v } = call.heads;
+    let (heads, n, _) = q.dim();
+    let (_, m, d_v) = v.dim();
+    let (layer, first) = (call.layer, m - n);
     let mut scoring = call.scoring.clone();
-    shift(&mut scoring.mask, m - n);
+    shift(&mut scoring.mask, first);
     let mut lse = Array2::zeros((heads, n));
     let mut by_head = z
         .view_mut()
         .into_shape_with_order((n, heads, d_v))
         .expect("z is row-major")
         .permuted_axes([1, 0, 2]);
-    let [q, k, v] = [call.q, call.k, call.v].map(|x| x.insert_axis(Axis(0)));
+    let [q4, k4, v4] = [q, k, v].map(|x| x.insert_axis(Axis(0)));
     let out = (
         by_head.view_mut().insert_axis(Axis(0)),
         lse.view_mut().insert_axis(Axis(0)),
     );
     match workspace {
         Some(workspace) if n <= FEW => {
-            let cache = Cache::Contiguous { k, v };
-            decode_into(q, &cache, &scoring.scoring(), workspace, out.0, out.1)?;
+            let cache = Cache::Contiguous { k: k4, v: v4 };
+            decode_into(q4, &cache, &scoring, workspace, out.0, out.1)?;
         }
-        _ => forward_into(q, k, v, &scoring.scoring(), out.0, out.1)?,
+        _ => forward_into(q4, k4, v4, &scoring, out.0, out.1)?,
     }
-    let (layer, first) = (call.layer, m - n);
-    if let Some(changes) = hooks.interventions() {
-        let at = (&scoring, first);
-        change::cut_edges(
-            changes.cuts_of(layer),
-            call,
-            at,
-            by_head.view_mut(),
-            lse.view_mut(),
-        );
-        change::change_outputs(changes, layer, first, by_head.view_mut());
+    if let Some(interventions) = hooks.interventions() {
+        let cutting = intervene::Cutting {
+            heads: call.heads,
+            scoring: &scoring,
+            first,
+        };
+        let cuts = interventions.cuts_of(layer);
+        cutting.cut_edges(cuts, by_head.view_mut(), lse.view_mut())?;
+        intervene::change_outputs(interventions, layer, first, by_head.view_mut());
     }
     hooks.attended(&Attended {
         layer,
         first,
-        q: call.q,
-        k: call.k,
-        v: call.v,
+        q,
+        k,
+        v,
         lse: lse.view(),
         z: by_head.view(),
     });
@@ -83,11 +79,11 @@ pub(super) fn attend(
 }
 
 /// Lets the first query stand at position `by`.
-fn shift(mask: &mut TraceMask, by: usize) {
+fn shift(mask: &mut Mask, by: usize) {
     match mask {
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => {
-            *offset += by as isize;
+        Mask::None => {}
+        Mask::Causal { offset } | Mask::StrictlyBefore { offset } | Mask::Window { offset, .. } => {
+            *offset += by as isize
         }
-        _ => {}
     }
 }

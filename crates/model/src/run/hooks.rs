@@ -53,3 +53,44 @@ pub struct Attended<'a> {
     /// The heads' outputs: \[H, N, d_v\].
     pub z: ArrayView3<'a, f32>,
 }
+
+impl Hooks for Interventions {
+    fn interventions(&self) -> Option<&Interventions> {
+        Some(self)
+    }
+}
+
+impl Interventions {
+    /// These interventions, with `hooks` to hear of the run's progress and of what it computes.
+    pub fn and<'a>(&'a self, hooks: &'a dyn Hooks) -> WithInterventions<'a> {
+        WithInterventions {
+            interventions: self,
+            hooks,
+        }
+    }
+}
+
+/// Interventions and the hooks of one run; made by [`Interventions::and`].
+#[derive(Clone, Copy)]
+pub struct WithInterventions<'a> {
+    interventions: &'a Interventions,
+    hooks: &'a dyn Hooks,
+}
+
+impl Hooks for WithInterventions<'_> {
+    fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
+        self.hooks.before_layer(done, layers)
+    }
+
+    fn interventions(&self) -> Option<&Interventions> {
+        Some(self.interventions)
+    }
+
+    fn attended(&self, layer: &Attended) {
+        self.hooks.attended(layer);
+    }
+
+    fn before_final_norm(&self, hidden: ArrayView2<f32>) {
+        self.hooks.before_final_norm(hidden);
+    }
+}

@@ -1,6 +1,6 @@
 //! Everything that one attention layer computes, kept.
 
-use lookback_trace::LayerMeta;
+use lookback_trace::Scoring;
 use ndarray::{Array1, Array2, Array3};
 
 /// Every intermediate value of one attention layer on one text. N tokens, model dimension d, H query heads,
@@ -42,5 +42,5 @@ pub struct LayerInternals {
     /// Concatenated heads times W_o, what the layer adds to X: \[N, d\].
     pub attn_out: Array2<f32>,
     /// How the scores are computed.
-    pub scoring: LayerMeta,
+    pub scoring: Scoring<'static>,
 }

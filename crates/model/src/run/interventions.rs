@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use lookback_trace::{Cut, HeadId, InterventionRecord, Patched, Scaled, Site};
 use ndarray::{Array1, Array2};
 
-use super::Hooks;
 use crate::Error;
 use crate::families::Shape;
 
-/// NamedInterventions to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
+/// Changes to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
 /// and outputs that come from elsewhere. A run without interventions is not touched by any of this.
 ///
 /// - A **cut edge** takes its key out of the query's softmax (score −∞): its weight is 0 and the rest of the row sums
@@ -21,16 +20,16 @@ use crate::families::Shape;
 /// - A **patch** puts rows of Q, K, V or of a head's output from another run in the place of this run's
 ///   (activation patching, Vig et al. 2020, <https://arxiv.org/abs/2004.12265>).
 ///
-/// Patches of outputs come first, then ablations and scalings. Interventions are [`Hooks`]; [`Interventions::and`]
+/// Patches of outputs come first, then ablations and scalings. Interventions are [`Hooks`](super::Hooks); [`Interventions::and`]
 /// joins them with hooks that report.
 ///
 /// ```
 /// use lookback_model::Interventions;
 /// use lookback_trace::{Cut, HeadId};
-/// let mut changes = Interventions::default();
-/// changes.ablate(HeadId { layer: 5, head: 1 });
-/// changes.cut([Cut { layer: 14, head: 8, i: 11, j: 5 }]);
-/// assert_eq!(changes.edits().cut.len(), 1);
+/// let mut interventions = Interventions::default();
+/// interventions.ablate(HeadId { layer: 5, head: 1 });
+/// interventions.cut([Cut { layer: 14, head: 8, i: 11, j: 5 }]);
+/// assert_eq!(interventions.record().cut.len(), 1);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Interventions {
@@ -110,32 +109,24 @@ impl Interventions {
 
     /// The record that a trace keeps of them.
     #[must_use]
-    pub fn edits(&self) -> InterventionRecord {
-        let mut edits = InterventionRecord {
+    pub fn record(&self) -> InterventionRecord {
+        let mut record = InterventionRecord {
             cut: self.cuts.clone(),
             patched: self.patches.iter().map(|patch| patch.at).collect(),
             ..InterventionRecord::default()
         };
         for (&HeadId { layer, head }, output) in &self.outputs {
             match *output {
-                Output::Zero => edits.ablated.push(HeadId { layer, head }),
-                Output::Constant { .. } => edits.mean_ablated.push(HeadId { layer, head }),
-                Output::Scaled(factor) => edits.scaled.push(Scaled {
+                Output::Zero => record.ablated.push(HeadId { layer, head }),
+                Output::Constant { .. } => record.mean_ablated.push(HeadId { layer, head }),
+                Output::Scaled(factor) => record.scaled.push(Scaled {
                     layer,
                     head,
                     factor,
                 }),
             }
         }
-        edits
-    }
-
-    /// These interventions, with `hooks` to hear of the run's progress and of what it computes.
-    pub fn and<'a>(&'a self, hooks: &'a dyn Hooks) -> WithInterventions<'a> {
-        WithInterventions {
-            interventions: self,
-            hooks,
-        }
+        record
     }
 
     /// The cut edges of one layer.
@@ -165,8 +156,8 @@ impl Interventions {
     }
 
     /// Refuses what a model of this shape cannot be changed in; positions are checked where `tokens` is given.
-    pub(super) fn check(&self, shape: &Shape, tokens: Option<usize>) -> Result<(), Error> {
-        let refuse = |what: String| Err(Error::Intervention { what });
+    pub(super) fn validate(&self, shape: &Shape, tokens: Option<usize>) -> Result<(), Error> {
+        let reject = |what: String| Err(Error::Intervention { what });
         let unknown = |layer: usize, head: usize, heads: usize| {
             format!(
                 "head L{layer}H{head} does not exist: there are {} layers with heads 0 to {}",
@@ -181,12 +172,12 @@ impl Interventions {
             .chain(outputs)
             .find(|&(layer, head)| !exists(layer, head, shape.heads))
         {
-            return refuse(unknown(layer, head, shape.heads));
+            return reject(unknown(layer, head, shape.heads));
         }
         if let Some(n) = tokens
             && let Some(cut) = self.cuts.iter().find(|cut| cut.i >= n || cut.j >= n)
         {
-            return refuse(format!(
+            return reject(format!(
                 "the edge from token {} to token {} cannot be cut: there are {n} tokens",
                 cut.i, cut.j
             ));
@@ -194,7 +185,7 @@ impl Interventions {
         for (head, output) in &self.outputs {
             match output {
                 Output::Constant { mean, .. } if mean.len() != shape.d_v => {
-                    return refuse(format!(
+                    return reject(format!(
                         "the mean output of L{}H{} has {} numbers, and d_v is {}",
                         head.layer,
                         head.head,
@@ -203,7 +194,7 @@ impl Interventions {
                     ));
                 }
                 Output::Scaled(factor) if !factor.is_finite() => {
-                    return refuse(format!(
+                    return reject(format!(
                         "L{}H{} cannot be scaled by {factor}",
                         head.layer, head.head
                     ));
@@ -219,10 +210,10 @@ impl Interventions {
                 Site::Z => (shape.heads, shape.d_v),
             };
             if !exists(at.layer, at.head, heads) {
-                return refuse(unknown(at.layer, at.head, heads));
+                return reject(unknown(at.layer, at.head, heads));
             }
             if values.dim() != (at.rows, d) {
-                return refuse(format!(
+                return reject(format!(
                     "a patch of {} rows of {:?} in L{}H{} has {} × {} numbers, not {} × {d}",
                     at.rows,
                     at.site,
@@ -236,7 +227,7 @@ impl Interventions {
             if let Some(n) = tokens
                 && at.first.saturating_add(at.rows) > n
             {
-                return refuse(format!(
+                return reject(format!(
                     "rows {} to {} cannot be patched: there are {n} tokens",
                     at.first,
                     at.first.saturating_add(at.rows)
@@ -244,36 +235,5 @@ impl Interventions {
             }
         }
         Ok(())
-    }
-}
-
-impl Hooks for Interventions {
-    fn interventions(&self) -> Option<&Interventions> {
-        Some(self)
-    }
-}
-
-/// Interventions and the hooks of one run; made by [`Interventions::and`].
-#[derive(Clone, Copy)]
-pub struct WithInterventions<'a> {
-    interventions: &'a Interventions,
-    hooks: &'a dyn Hooks,
-}
-
-impl Hooks for WithInterventions<'_> {
-    fn before_layer(&self, done: usize, layers: usize) -> std::ops::ControlFlow<()> {
-        self.hooks.before_layer(done, layers)
-    }
-
-    fn interventions(&self) -> Option<&Interventions> {
-        Some(self.interventions)
-    }
-
-    fn attended(&self, layer: &super::Attended) {
-        self.hooks.attended(layer);
-    }
-
-    fn before_final_norm(&self, hidden: ndarray::ArrayView2<f32>) {
-        self.hooks.before_final_norm(hidden);
     }
 }

@@ -2,10 +2,11 @@
 
 mod attend;
 mod cache;
-mod change;
+mod heads;
 mod hooks;
 mod inspect;
 mod internals;
+mod intervene;
 mod interventions;
 mod options;
 mod pass;
@@ -13,8 +14,7 @@ mod prefill;
 mod weights;
 
 pub use cache::KvCache;
-pub use hooks::{Attended, Hooks};
+pub use hooks::{Attended, Hooks, WithInterventions};
 pub use internals::LayerInternals;
-pub use interventions::{Interventions, Patch, WithInterventions};
+pub use interventions::{Interventions, Patch};
 pub use options::{Logits, Prefill, PrefillOptions, TraceOptions, Traced};
-pub use weights::AttentionWeights;

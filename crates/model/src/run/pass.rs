@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use lookback_trace::{Layer, LayerMeta};
+use lookback_trace::{Layer, Scoring};
 use ndarray::{Array2, Array3, Axis};
 
 use super::attend::{Attend, attend};
-use super::{Hooks, KvCache, change};
+use super::heads::{Heads, HeadsView};
+use super::{Hooks, KvCache, intervene};
 use crate::Error;
 use crate::families::{Activations, Family, HeadsMut, Shape};
 
@@ -30,16 +31,6 @@ pub(super) struct Keep {
     pub(super) trace: bool,
     /// Keep V in it.
     pub(super) values: bool,
-}
-
-/// One layer's heads.
-pub(super) struct Heads {
-    /// \[H, N, d_k\]
-    pub(super) q: Array3<f32>,
-    /// \[H_kv, N, d_k\]
-    pub(super) k: Array3<f32>,
-    /// \[H_kv, N, d_v\]
-    pub(super) v: Array3<f32>,
 }
 
 impl<'a> Pass<'a> {
@@ -78,8 +69,8 @@ impl<'a> Pass<'a> {
             return Err(Error::Cancelled { layer });
         }
         let mut heads = self.project(layer)?;
-        if let Some(changes) = self.hooks.interventions() {
-            change::patch_projections(changes, layer, self.first, &mut heads);
+        if let Some(interventions) = self.hooks.interventions() {
+            intervene::patch_projections(interventions, layer, self.first, &mut heads);
         }
         let vnorm = match keep.trace {
             true => Some(self.family.value_norms(layer, heads.v.view())?),
@@ -93,7 +84,7 @@ impl<'a> Pass<'a> {
             }
             Some(cache) => self.attend_cached(&scoring, layer, heads, keep, cache)?,
         };
-        self.absorb(layer, layer + 1 == shape.layers)?;
+        self.finish_layer(layer, layer + 1 == shape.layers)?;
         Ok(vnorm.map(|vnorm| Layer {
             q: kept.q,
             k: kept.k,
@@ -131,15 +122,13 @@ impl<'a> Pass<'a> {
     pub(super) fn attend(
         &mut self,
         layer: usize,
-        scoring: &LayerMeta,
+        scoring: &Scoring<'static>,
         heads: &Heads,
     ) -> Result<Array2<f32>, Error> {
         let call = Attend {
             layer,
             scoring,
-            q: heads.q.view(),
-            k: heads.k.view(),
-            v: heads.v.view(),
+            heads: heads.view(),
         };
         attend(&call, self.hooks, self.z.view_mut(), None)
     }
@@ -147,7 +136,7 @@ impl<'a> Pass<'a> {
     /// Attention to the cached tokens and the new ones, which join the cache. Gives back what the trace keeps.
     fn attend_cached(
         &mut self,
-        scoring: &LayerMeta,
+        scoring: &Scoring<'static>,
         layer: usize,
         heads: Heads,
         keep: Keep,
@@ -166,9 +155,11 @@ impl<'a> Pass<'a> {
         let call = Attend {
             layer,
             scoring,
-            q: heads.q.view(),
-            k: all_k,
-            v: all_v,
+            heads: HeadsView {
+                q: heads.q.view(),
+                k: all_k,
+                v: all_v,
+            },
         };
         let lse = attend(&call, self.hooks, self.z.view_mut(), Some(&mut workspace))?;
         cache.give_workspace(workspace);
@@ -176,7 +167,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Lets the heads' outputs flow back into the hidden states; of the last layer's, only wanted rows.
-    fn absorb(&mut self, layer: usize, last: bool) -> Result<(), Error> {
+    fn finish_layer(&mut self, layer: usize, last: bool) -> Result<(), Error> {
         if last {
             self.state.hidden = self.state.hidden.select(Axis(0), self.wanted);
             self.z = self.z.select(Axis(0), self.wanted);
@@ -185,7 +176,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         self.family
-            .absorb(layer, &mut self.state.hidden, self.z.view())
+            .finish_layer(layer, &mut self.state.hidden, self.z.view())
     }
 
     /// The heads' outputs of the layer at hand: \[N, H·d_v\].
@@ -201,7 +192,7 @@ impl<'a> Pass<'a> {
             return Ok((Array2::zeros((0, d)), Array2::zeros((0, vocab))));
         }
         self.hooks.before_final_norm(self.state.hidden.view());
-        let hidden = self.family.finish(self.state.hidden.view());
+        let hidden = self.family.final_norm(self.state.hidden.view());
         let logits = self.family.logits(hidden.view())?;
         for (row, &position) in logits.outer_iter().zip(self.wanted) {
             if !row.iter().all(|logit| logit.is_finite()) {

@@ -29,8 +29,8 @@ impl Model {
         hooks: &dyn Hooks,
     ) -> Result<Prefill, Error> {
         self.check_tokens(tokens, 0)?;
-        if let Some(changes) = hooks.interventions() {
-            changes.check(self.shape(), Some(tokens.len()))?;
+        if let Some(interventions) = hooks.interventions() {
+            interventions.validate(self.shape(), Some(tokens.len()))?;
         }
         let wanted = wanted_rows(&options.logits, tokens.len())?;
         let keep = Keep {
@@ -90,8 +90,8 @@ impl Model {
         cache: &mut KvCache,
         hooks: &dyn Hooks,
     ) -> Result<Array2<f32>, Error> {
-        if let Some(changes) = hooks.interventions() {
-            changes.check(self.shape(), None)?;
+        if let Some(interventions) = hooks.interventions() {
+            interventions.validate(self.shape(), None)?;
         }
         cache.check(self.shape())?;
         self.check_tokens(tokens, cache.len())?;
@@ -138,12 +138,13 @@ impl Model {
             tokens: encoding.ids.clone(),
             spans: encoding.spans.clone(),
             prefix_tokens: encoding.prefix_tokens,
+            prefix_texts: self.tokenizer().prefix_texts(encoding),
             layers: (0..self.shape().layers)
                 .map(|layer| self.family().scoring(layer))
                 .collect(),
             interventions: hooks
                 .interventions()
-                .map(Interventions::edits)
+                .map(Interventions::record)
                 .unwrap_or_default(),
             ..Meta::default()
         };

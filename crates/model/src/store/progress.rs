@@ -26,7 +26,7 @@ pub enum Stage {
     },
 }
 
-/// Is told how far a fetch is, and can stop it.
+/// Hears how far a fetch is, and can stop it.
 ///
 /// Stages follow one another: each [`begin`](Progress::begin) ends the stage before it.
 pub trait Progress: Sync {

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_told_with_what_may_be_meant() {
+    fn what_is_not_there_is_named_with_what_may_be_meant() {
         let message = |spec: &str| parse(spec, KNOWN).unwrap_err().to_string();
         assert!(
             message("HuggingFaceTB/SmolLM2-135M").contains("write hf:HuggingFaceTB/SmolLM2-135M")
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_name_and_a_path_are_told_apart() {
+    fn a_short_name_and_a_path_are_distinguished() {
         assert!(matches!(parse("smollm2-135m", KNOWN), Ok(Spec::Known(_))));
         assert!(matches!(parse(".", KNOWN), Ok(Spec::Path(_))));
     }

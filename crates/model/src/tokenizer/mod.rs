@@ -133,12 +133,6 @@ impl Tokenizer {
         self.decoder.text(&bytes)
     }
 
-    /// A decoder that takes one token at a time.
-    #[must_use]
-    pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
-        StreamDecoder::new(self, skip_special)
-    }
-
     /// The bytes that a token stands for. None where it has none: an unknown id, or a special
     /// token that is to be skipped.
     fn bytes(&self, id: u32, skip_special: bool) -> Option<Vec<u8>> {
@@ -164,6 +158,29 @@ impl Tokenizer {
     pub fn token_text(&self, id: u32) -> Option<String> {
         let bytes = self.bytes(id, false)?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A token as the vocabulary spells it where it is a special one (`<|im_start|>`), else its text as [`Tokenizer::token_text`]
+    /// gives it; `[id]` where there is no such token or it has no text.
+    #[must_use]
+    pub fn printed(&self, id: u32) -> String {
+        let text = match &self.model {
+            Model::Library(library) => library.token(id),
+            Model::SentencePiece(model) => model.token(id),
+        };
+        let text = match text {
+            Some((spelling, true)) => Some(spelling),
+            _ => self.token_text(id),
+        };
+        text.filter(|text| !text.is_empty())
+            .unwrap_or_else(|| format!("[{id}]"))
+    }
+
+    /// By what text each token of an encoding's prefix is printed.
+    #[must_use]
+    pub fn prefix_texts(&self, encoding: &Encoding) -> Vec<String> {
+        let prefix = encoding.ids.iter().take(encoding.prefix_tokens);
+        prefix.map(|&id| self.printed(id)).collect()
     }
 
     /// The id of a token as the vocabulary spells it, for example `<|im_end|>`.
@@ -193,7 +210,7 @@ impl Tokenizer {
         self.specials.adds_bos && self.specials.bos.is_some()
     }
 
-    /// The text that is declared to stand before every text given to this model, if any.
+    /// The prefix that is declared for this model, if any.
     #[must_use]
     pub fn declared_prefix(&self) -> Option<&str> {
         self.declared_prefix.as_deref()

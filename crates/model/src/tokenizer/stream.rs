@@ -12,15 +12,19 @@ pub struct StreamDecoder<'a> {
     pending: Vec<u8>,
 }
 
-impl<'a> StreamDecoder<'a> {
-    pub(super) fn new(tokenizer: &'a Tokenizer, skip_special: bool) -> Self {
-        Self {
-            tokenizer,
+impl Tokenizer {
+    /// A decoder that takes one token at a time.
+    #[must_use]
+    pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
+        StreamDecoder {
+            tokenizer: self,
             skip_special,
             pending: Vec::new(),
         }
     }
+}
 
+impl StreamDecoder<'_> {
     /// The text that `id` completes; empty while a character is still in parts. Bytes that
     /// cannot be part of a character become U+FFFD.
     pub fn push(&mut self, id: u32) -> String {

@@ -9,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use lookback_trace::HeadId;
-use lookback_view::table::npy;
+use lookback_view::npy;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 

@@ -80,11 +80,11 @@ fn coarse_tiles_pool_what_they_say() {
 
 #[test]
 fn tiles_are_the_weights_under_every_mask() {
-    use lookback_trace::TraceMask;
+    use lookback_trace::Mask;
     for mask in [
-        TraceMask::None,
-        TraceMask::Causal { offset: 60 },
-        TraceMask::Window {
+        Mask::None,
+        Mask::Causal { offset: 60 },
+        Mask::Window {
             window: 70,
             offset: 0,
         },
@@ -96,7 +96,7 @@ fn tiles_are_the_weights_under_every_mask() {
         assert_eq!(description["masks"][0], serde_json::to_value(mask).unwrap());
         assert_eq!(
             description["causal"][0],
-            matches!(mask, TraceMask::Window { .. })
+            matches!(mask, Mask::Window { .. })
         );
         for (zoom, row, col) in [(0, 0, 1), (0, 1, 0), (1, 0, 0)] {
             let path = format!("/heads/0.1/tile?zoom={zoom}&row={row}&col={col}");

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use lookback_heads::example::Example;
 use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, share};
-use lookback_trace::{Dtype, HeadId, SaveOptions, Trace, TraceMask};
+use lookback_trace::{Dtype, HeadId, Mask, SaveOptions, Trace};
 use lookback_view::page::{Page, PageOptions, Plan};
 
 use crate::chromium::Browser;
@@ -89,7 +89,7 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
 }
 
 /// A text of 600 words in many heads, of which the page keeps two and two words.
-fn partial(mask: TraceMask) -> (Trace, PageOptions) {
+fn partial(mask: Mask) -> (Trace, PageOptions) {
     let words = (0..600).map(|at| ["the", "river", "went", "slow"][at % 4]);
     let trace = Example {
         text: words.collect::<Vec<_>>().join(" "),
@@ -114,7 +114,7 @@ fn a_page_of_chosen_heads_and_words_answers_with_them_and_says_what_it_has_not()
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let (trace, options) = partial(TraceMask::Causal { offset: 0 });
+    let (trace, options) = partial(Mask::Causal { offset: 0 });
     let file = folder.path().join("page.html");
     export(&trace, &options, &file);
     let ask = |unit: usize, options: &TokenAttentionOptions| {
@@ -178,10 +178,10 @@ fn a_page_of_chosen_heads_and_words_answers_with_them_and_says_what_it_has_not()
 #[test]
 fn an_exported_page_gives_the_trace_s_weights_under_every_mask() {
     for mask in [
-        TraceMask::None,
-        TraceMask::Causal { offset: 0 },
-        TraceMask::Causal { offset: 40 },
-        TraceMask::Window {
+        Mask::None,
+        Mask::Causal { offset: 0 },
+        Mask::Causal { offset: 40 },
+        Mask::Window {
             window: 25,
             offset: 0,
         },
@@ -231,7 +231,7 @@ fn a_page_that_computes_shows_it_goes_on_and_can_be_stopped() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let (trace, _) = partial(TraceMask::Causal { offset: 0 });
+    let (trace, _) = partial(Mask::Causal { offset: 0 });
     let file = folder.path().join("page.html");
     export(&trace, &PageOptions::default(), &file);
     browser.open(&format!("file://{}#at=300", file.display()));

@@ -1,16 +1,16 @@
 //! The map under every mask: what a query may not see is blank and said to be masked, and nothing else is.
 
 use lookback_heads::example::Example;
-use lookback_trace::TraceMask;
+use lookback_trace::Mask;
 use lookback_view::pooled::visible;
 
 use crate::page::Page;
 
-const MASKS: [TraceMask; 4] = [
-    TraceMask::None,
-    TraceMask::Causal { offset: 0 },
-    TraceMask::Causal { offset: 30 },
-    TraceMask::Window {
+const MASKS: [Mask; 4] = [
+    Mask::None,
+    Mask::Causal { offset: 0 },
+    Mask::Causal { offset: 30 },
+    Mask::Window {
         window: 50,
         offset: 0,
     },
@@ -87,10 +87,10 @@ fn masked_cells_are_blank_and_all_others_are_coloured() {
 #[test]
 fn a_masked_cell_says_so() {
     for (mask, right, says) in [
-        (TraceMask::Causal { offset: 0 }, 15, "masked"),
-        (TraceMask::None, 15, "weight"),
+        (Mask::Causal { offset: 0 }, 15, "masked"),
+        (Mask::None, 15, "weight"),
         (
-            TraceMask::Window {
+            Mask::Window {
                 window: 3,
                 offset: 0,
             },

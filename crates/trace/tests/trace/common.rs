@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lookback_trace::{Cut, Layer, LayerMeta, Meta, SaveOptions, Trace, TraceMask};
+use lookback_trace::{Cut, Layer, Mask, Meta, SaveOptions, Scoring, Trace};
 use ndarray::{Array, Array2, Dimension, ShapeBuilder};
 
 /// Sizes of a trace to be made up.
@@ -50,7 +50,7 @@ impl Numbers {
 /// The scores of one head the way the format's definition puts them, in f64; none where a query may not look.
 pub(crate) fn scores(
     layer: &Layer,
-    meta: &LayerMeta,
+    meta: &Scoring<'static>,
     head: usize,
     cuts: &[Cut],
 ) -> Vec<Vec<Option<f64>>> {
@@ -59,9 +59,10 @@ pub(crate) fn scores(
     let score = |i: usize, j: usize| {
         let (p, k) = (i as isize, j as isize);
         let (sees, distance) = match meta.mask {
-            TraceMask::None => (true, p - k),
-            TraceMask::Causal { offset } => (k <= p + offset, p + offset - k),
-            TraceMask::Window { window, offset } => (
+            Mask::None => (true, p - k),
+            Mask::StrictlyBefore { .. } => unreachable!("a trace cannot hold it"),
+            Mask::Causal { offset } => (k <= p + offset, p + offset - k),
+            Mask::Window { window, offset } => (
                 // In i128, where no window wraps around.
                 (p + offset) as i128 - (window as i128) < k as i128 && k <= p + offset,
                 p + offset - k,
@@ -72,7 +73,7 @@ pub(crate) fn scores(
         }
         let q = layer.q.slice(ndarray::s![head, i, ..]).mapv(f64::from);
         let k = layer.k.slice(ndarray::s![kv_head, j, ..]).mapv(f64::from);
-        let mut s = f64::from(meta.scale) * q.dot(&k);
+        let mut s = f64::from(meta.scale.unwrap()) * q.dot(&k);
         if let Some(cap) = meta.soft_cap.map(f64::from) {
             s = cap * (s / cap).tanh();
         }
@@ -105,7 +106,12 @@ pub(crate) fn lse(scores: &[Vec<Option<f64>>], sink: Option<f32>) -> Vec<f64> {
 }
 
 /// The weights of one head, computed the long way from the layer's queries and keys alone.
-pub(crate) fn weights(layer: &Layer, meta: &LayerMeta, head: usize, cuts: &[Cut]) -> Array2<f64> {
+pub(crate) fn weights(
+    layer: &Layer,
+    meta: &Scoring<'static>,
+    head: usize,
+    cuts: &[Cut],
+) -> Array2<f64> {
     let scores = scores(layer, meta, head, cuts);
     let lse = lse(&scores, meta.sinks.as_ref().map(|s| s[head]));
     let n = scores.len();
@@ -115,7 +121,12 @@ pub(crate) fn weights(layer: &Layer, meta: &LayerMeta, head: usize, cuts: &[Cut]
 }
 
 /// A layer of made-up queries, keys and values, with the LSE that belongs to them.
-pub(crate) fn layer(numbers: &mut Numbers, sizes: Sizes, meta: &LayerMeta, cuts: &[Cut]) -> Layer {
+pub(crate) fn layer(
+    numbers: &mut Numbers,
+    sizes: Sizes,
+    meta: &Scoring<'static>,
+    cuts: &[Cut],
+) -> Layer {
     let Sizes {
         n,
         heads,
@@ -135,7 +146,7 @@ pub(crate) fn layer(numbers: &mut Numbers, sizes: Sizes, meta: &LayerMeta, cuts:
 }
 
 /// Gives a layer the LSE that belongs to its queries and keys.
-pub(crate) fn set_lse(layer: &mut Layer, meta: &LayerMeta, cuts: &[Cut]) {
+pub(crate) fn set_lse(layer: &mut Layer, meta: &Scoring<'static>, cuts: &[Cut]) {
     for head in 0..layer.q.dim().0 {
         let sink = meta.sinks.as_ref().map(|s| s[head]);
         let row = lse(&scores(layer, meta, head, cuts), sink);
@@ -146,7 +157,7 @@ pub(crate) fn set_lse(layer: &mut Layer, meta: &LayerMeta, cuts: &[Cut]) {
 }
 
 /// A text of six tokens, the first of which stands before it: `I don't.` and some white space.
-pub(crate) fn meta(layers: Vec<LayerMeta>) -> Meta {
+pub(crate) fn meta(layers: Vec<Scoring<'static>>) -> Meta {
     Meta {
         model: "made up".into(),
         model_sha256: Some("0123456789abcdef".repeat(4)),
@@ -160,14 +171,14 @@ pub(crate) fn meta(layers: Vec<LayerMeta>) -> Meta {
     }
 }
 
-pub(crate) fn causal() -> LayerMeta {
-    LayerMeta::new(0.5, TraceMask::Causal { offset: 0 })
+pub(crate) fn causal() -> Scoring<'static> {
+    Scoring::new(0.5, Mask::Causal { offset: 0 })
 }
 
 /// The layers of a trace of [`meta`]'s text, as they were before the trace took them over.
-pub(crate) fn layers(described: &[LayerMeta], cuts: &[Cut]) -> Vec<Layer> {
+pub(crate) fn layers(described: &[Scoring<'static>], cuts: &[Cut]) -> Vec<Layer> {
     let mut numbers = Numbers::new(7);
-    let make = |(at, meta): (usize, &LayerMeta)| {
+    let make = |(at, meta): (usize, &Scoring<'static>)| {
         let cuts: Vec<Cut> = cuts.iter().copied().filter(|c| c.layer == at).collect();
         layer(&mut numbers, SMALL, meta, &cuts)
     };

@@ -1,8 +1,8 @@
 //! Files: what is written, and what comes back.
 
 use lookback_trace::{
-    Cut, Dtype, FORMAT, HeadId, InterventionRecord, LayerMeta, Meta, Patched, SaveOptions, Scaled,
-    Site, Trace, TraceMask,
+    Cut, Dtype, FORMAT, HeadId, InterventionRecord, Mask, Meta, Patched, SaveOptions, Scaled,
+    Scoring, Site, Trace,
 };
 use safetensors::SafeTensors;
 
@@ -18,21 +18,17 @@ const F16: SaveOptions = SaveOptions {
 /// Two layers with all that a layer can have, and all kinds of edits.
 fn rich() -> Trace {
     let described = vec![
-        LayerMeta {
-            soft_cap: Some(30.0),
-            sinks: Some(vec![0.5, -3.0, 2.0, 0.0]),
-            ..causal()
-        },
-        LayerMeta {
-            alibi: Some(vec![0.5, 0.25, 0.125, 0.0625]),
-            ..LayerMeta::new(
-                0.1,
-                TraceMask::Window {
-                    window: 3,
-                    offset: 0,
-                },
-            )
-        },
+        causal()
+            .with_soft_cap(30.0)
+            .with_sinks(vec![0.5, -3.0, 2.0, 0.0]),
+        Scoring::new(
+            0.1,
+            Mask::Window {
+                window: 3,
+                offset: 0,
+            },
+        )
+        .with_alibi(vec![0.5, 0.25, 0.125, 0.0625]),
     ];
     let cut = vec![
         Cut {
@@ -250,6 +246,166 @@ fn an_f16_file_holds_the_softmax_of_its_own_numbers() {
     assert_eq!(opened.meta().qk_dtype, Dtype::F16);
 }
 
+/// The change that is stated is the largest of any weight, found the long way over enough keys that the search leaves most out; on
+/// any number of threads.
+#[test]
+fn the_stated_change_is_the_largest_of_any_weight() {
+    let (n, d_k) = (500, 24);
+    let sizes = common::Sizes {
+        n,
+        heads: 4,
+        kv_heads: 2,
+        d_k,
+        d_v: 1,
+    };
+    let scorings = [
+        Scoring::new(2.0, Mask::default()),
+        Scoring::new(1.5, Mask::None).with_soft_cap(9.0),
+        Scoring::new(-2.0, Mask::default()).with_sinks(vec![0.5, 9.0, -3.0, 2.0]),
+        Scoring::new(
+            4.0,
+            Mask::Window {
+                window: 90,
+                offset: 20,
+            },
+        ),
+    ];
+    for described in scorings {
+        let mut layer = common::layer(&mut common::Numbers::new(17), sizes, &described, &[]);
+        // A key of another size, as a sink's is in a model.
+        layer
+            .k
+            .slice_mut(ndarray::s![0, 0, ..])
+            .mapv_inplace(|x| 20.0 * x);
+        common::set_lse(&mut layer, &described, &[]);
+        let meta = Meta {
+            text: "x".repeat(n),
+            tokens: vec![1; n],
+            spans: (0..n).map(|i| (i, i + 1)).collect(),
+            prefix_tokens: 0,
+            ..meta(vec![described.clone()])
+        };
+        let trace = Trace::new(meta, vec![layer]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t");
+        let stated = trace
+            .save(&path, &F16)
+            .unwrap()
+            .qk_rounding_max_weight_change
+            .unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let changes = all_weights(&trace);
+        let changes = changes
+            .iter()
+            .zip(all_weights(&Trace::open(&path).unwrap()));
+        let largest = changes.fold(0.0_f32, |largest, (before, after)| {
+            let pairs = before.iter().zip(&after);
+            pairs.fold(largest, |largest, (a, b)| largest.max((a - b).abs()))
+        });
+        assert!(
+            (stated - largest).abs() < 1e-5 && largest > 1e-4,
+            "{described:?}: {stated}, not {largest}"
+        );
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        one.install(|| trace.save(&path, &F16)).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn the_prefix_keeps_its_texts() {
+    let mut described = meta(vec![causal()]);
+    described.prefix_tokens = 2;
+    described.spans = vec![(0, 0), (0, 0), (0, 1), (1, 5), (5, 8), (8, 9)];
+    described.prefix_texts = vec!["<|im_start|>".into(), "é".into()];
+    let trace = Trace::new(described, layers(&[causal()], &[])).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    trace.save(&path, &SaveOptions::default()).unwrap();
+    let opened = Trace::open(&path).unwrap();
+    assert_eq!(opened.meta(), trace.meta());
+    assert_eq!(opened.prefix_texts(), ["<|im_start|>", "é"]);
+    assert_eq!(opened.words(), trace.words());
+    // The file is one of `lookback-trace/1` as it always was: the prefix's spans are empty, the others lie behind them.
+    let (header, _) = take_apart(&std::fs::read(&path).unwrap());
+    assert_eq!(header["__metadata__"]["text"], "<|im_start|>éI don't.\n");
+    assert_eq!(
+        header["__metadata__"]["spans"],
+        "[[12,12],[14,14],[14,15],[15,19],[19,22],[22,23]]"
+    );
+}
+
+#[test]
+fn a_file_that_names_no_prefix_or_only_a_part_of_it_is_read_as_it_stands() {
+    let (mut header, data) = take_apart(&sound_file(&SaveOptions::default()));
+    let open =
+        |header: &serde_json::Value| open_bytes(&common::put_together(header, &data, 8)).unwrap();
+    assert!(open(&header).prefix_texts().is_empty());
+    // The first token of the text begins before the prefix's ends.
+    header["__metadata__"]["spans"] = "[[3,3],[0,1],[1,5],[5,7],[7,8],[8,9]]".into();
+    let opened = open(&header);
+    assert!(opened.prefix_texts().is_empty());
+    assert_eq!(opened.meta().text, "I don't.\n");
+}
+
+#[test]
+fn a_prefix_text_belongs_to_each_token_or_to_none() {
+    for texts in [vec!["a".to_owned(), "b".to_owned()], vec![String::new()]] {
+        let described = Meta {
+            prefix_texts: texts,
+            ..meta(vec![causal()])
+        };
+        let refused = Trace::new(described, layers(&[causal()], &[])).unwrap_err();
+        assert!(refused.to_string().contains("prefix_texts"), "{refused}");
+    }
+}
+
+#[test]
+fn what_the_format_has_no_words_for_is_not_a_trace() {
+    let lengths = [3];
+    for scoring in [
+        Scoring::default(),
+        Scoring::new(1.0, Mask::StrictlyBefore { offset: 0 }),
+        causal().with_key_lengths(lengths.to_vec().leak()),
+    ] {
+        let refused = Trace::new(meta(vec![scoring]), layers(&[causal()], &[]));
+        assert!(
+            matches!(refused, Err(lookback_trace::Error::Inconsistent(_))),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn rounding_tells_how_far_it_is_and_may_be_stopped() {
+    use std::ops::ControlFlow;
+
+    use lookback_trace::SaveProgress;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t");
+    let mut heard = Vec::new();
+    let saved = sound().save_with(&path, &F16, &mut |progress| {
+        heard.push(progress);
+        ControlFlow::Continue(())
+    });
+    saved.unwrap();
+    let rounding = |done| SaveProgress::Rounding { done, layers: 2 };
+    assert_eq!(heard[..2], [rounding(0), rounding(1)]);
+    std::fs::remove_file(&path).unwrap();
+    let stopped = sound().save_with(&path, &F16, &mut |progress| match progress {
+        SaveProgress::Rounding { done: 1, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(matches!(
+        stopped,
+        Err(lookback_trace::Error::Cancelled { .. })
+    ));
+    assert!(common::names(folder.path()).is_empty());
+}
+
 #[test]
 fn rounding_happens_once() {
     let first = through_a_file(&rich(), &F16);
@@ -268,7 +424,7 @@ fn rounding_happens_once() {
 
 #[test]
 fn rounding_leaves_rows_without_keys_and_cut_edges_as_they_are() {
-    let described = vec![LayerMeta::new(1.0, TraceMask::Causal { offset: -2 })];
+    let described = vec![Scoring::new(1.0, Mask::Causal { offset: -2 })];
     let cut = vec![Cut {
         layer: 0,
         head: 0,

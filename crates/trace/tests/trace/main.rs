@@ -3,8 +3,10 @@
 mod common;
 mod file;
 mod hostile;
+mod masks;
 mod mean_rows;
 mod observing;
+mod precision;
 mod saving;
 mod statistics;
 mod weights;

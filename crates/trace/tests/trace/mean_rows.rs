@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lookback_trace::{Cut, Error, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{Cut, Error, Mask, Meta, Scoring, Trace};
 use ndarray::s;
 
 use crate::common::{self, Numbers, SMALL, Sizes, layers, meta};
@@ -31,13 +31,10 @@ fn check(trace: &Trace, ranges: &[Range<usize>]) {
 
 #[test]
 fn many_rows_of_all_heads_are_those_of_each() {
-    let sunk = LayerMeta {
-        sinks: Some(vec![0.5, -3.0, 2.0, 0.0]),
-        ..common::causal()
-    };
-    let windowed = LayerMeta::new(
+    let sunk = common::causal().with_sinks(vec![0.5, -3.0, 2.0, 0.0]);
+    let windowed = Scoring::new(
         0.577,
-        TraceMask::Window {
+        Mask::Window {
             window: 3,
             offset: 0,
         },

@@ -1,7 +1,7 @@
 //! Observers of layers and heads, against the weights that the trace gives row by row.
 
 use lookback_trace::observe::{Entropy, Pool, PooledTile, Received, Rows, TopK};
-use lookback_trace::{Cut, Error, InterventionRecord, LayerMeta, Meta, SaveOptions, Trace};
+use lookback_trace::{Cut, Error, InterventionRecord, Meta, SaveOptions, Scoring, Trace};
 use ndarray::{Array2, s};
 
 use crate::common::{self, Numbers, Sizes, causal, layer, meta};
@@ -9,7 +9,7 @@ use crate::common::{self, Numbers, Sizes, causal, layer, meta};
 const N: usize = 300;
 
 /// A trace of one layer of 4 heads, 2 of keys, over 300 tokens, with some edges cut.
-fn long(described: &LayerMeta, cut: Vec<Cut>) -> Trace {
+fn long(described: &Scoring<'static>, cut: Vec<Cut>) -> Trace {
     let sizes = Sizes {
         n: N,
         ..common::SMALL
@@ -62,12 +62,10 @@ fn same_weights(trace: &Trace) {
 #[test]
 fn layers_and_heads_show_the_weights_of_their_rows() {
     same_weights(&long(&causal(), vec![]));
-    let described = LayerMeta {
-        sinks: Some(vec![0.5, -3.0, 2.0, 0.0]),
-        alibi: Some(vec![0.5, 0.25, 0.125, 0.0625]),
-        soft_cap: Some(0.7),
-        ..causal()
-    };
+    let described = causal()
+        .with_sinks(vec![0.5, -3.0, 2.0, 0.0])
+        .with_alibi(vec![0.5, 0.25, 0.125, 0.0625])
+        .with_soft_cap(0.7);
     same_weights(&long(&described, vec![]));
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use lookback_trace::{Error, SaveOptions};
+use lookback_trace::{Error, SaveOptions, SaveProgress};
 
 use crate::common::{names, sound};
 
@@ -49,9 +49,9 @@ fn progress_counts_the_files_bytes_and_may_stop_it() {
     let stopped = sound().save_with(
         &path,
         &SaveOptions::default(),
-        &mut |done, total| match done > total / 2 {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        &mut |progress| match progress {
+            SaveProgress::Writing { done, total } if done > total / 2 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         },
     );
     assert!(
@@ -62,8 +62,10 @@ fn progress_counts_the_files_bytes_and_may_stop_it() {
     assert_eq!(std::fs::read(&path).unwrap(), b"before");
 
     let mut last = (0, 0);
-    let saved = sound().save_with(&path, &SaveOptions::default(), &mut |done, total| {
-        last = (done, total);
+    let saved = sound().save_with(&path, &SaveOptions::default(), &mut |progress| {
+        if let SaveProgress::Writing { done, total } = progress {
+            last = (done, total);
+        }
         ControlFlow::Continue(())
     });
     let bytes = saved.unwrap().bytes;

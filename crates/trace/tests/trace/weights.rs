@@ -1,7 +1,7 @@
 //! Weights that a trace gives, against weights computed the long way.
 
 use crate::common::{self, SMALL, Sizes, layer, layers, meta, sound, weights};
-use lookback_trace::{Cut, Error, InterventionRecord, LayerMeta, Meta, Trace, TraceMask};
+use lookback_trace::{Cut, Error, InterventionRecord, Mask, Meta, Scoring, Trace};
 use ndarray::Array2;
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn largest_difference(a: &Array2<f32>, b: &Array2<f64>) -> f64 {
         .fold(0.0, |x, d| if d.is_nan() { d } else { x.max(d) })
 }
 
-fn check(described: &[LayerMeta], cuts: &[Cut]) {
+fn check(described: &[Scoring<'static>], cuts: &[Cut]) {
     let layers = layers(described, cuts);
     let edits = InterventionRecord {
         cut: cuts.to_vec(),
@@ -50,55 +50,40 @@ fn check(described: &[LayerMeta], cuts: &[Cut]) {
 #[test]
 fn every_mask() {
     for mask in [
-        TraceMask::None,
-        TraceMask::Causal { offset: 0 },
-        TraceMask::Causal { offset: 2 },
-        TraceMask::Causal { offset: -2 },
-        TraceMask::Window {
+        Mask::None,
+        Mask::Causal { offset: 0 },
+        Mask::Causal { offset: 2 },
+        Mask::Causal { offset: -2 },
+        Mask::Window {
             window: 1,
             offset: 0,
         },
-        TraceMask::Window {
+        Mask::Window {
             window: 3,
             offset: 0,
         },
-        TraceMask::Window {
+        Mask::Window {
             window: 3,
             offset: -4,
         },
-        TraceMask::Window {
+        Mask::Window {
             window: usize::MAX,
             offset: 1,
         },
     ] {
-        check(&[LayerMeta::new(0.577, mask)], &[]);
+        check(&[Scoring::new(0.577, mask)], &[]);
     }
 }
 
 #[test]
 fn soft_caps_sinks_and_slopes() {
     let plain = common::causal();
-    let capped = LayerMeta {
-        soft_cap: Some(0.7),
-        ..plain.clone()
-    };
-    let sunk = LayerMeta {
-        sinks: Some(vec![0.5, -3.0, 2.0, 0.0]),
-        ..plain.clone()
-    };
-    let sloped = LayerMeta {
-        alibi: Some(vec![0.5, 0.25, 0.125, 0.0625]),
-        ..plain
-    };
-    let both_ways = LayerMeta {
-        mask: TraceMask::None,
-        ..sloped.clone()
-    };
-    let all = LayerMeta {
-        soft_cap: capped.soft_cap,
-        sinks: sunk.sinks.clone(),
-        ..sloped.clone()
-    };
+    let sinks = vec![0.5, -3.0, 2.0, 0.0];
+    let capped = plain.clone().with_soft_cap(0.7);
+    let sunk = plain.clone().with_sinks(sinks.clone());
+    let sloped = plain.with_alibi(vec![0.5, 0.25, 0.125, 0.0625]);
+    let both_ways = sloped.clone().with_mask(Mask::None);
+    let all = sloped.clone().with_soft_cap(0.7).with_sinks(sinks);
     check(&[capped, sunk, sloped, both_ways, all], &[]);
 }
 
@@ -119,10 +104,7 @@ fn a_cut_edge_has_weight_0_in_its_head_alone() {
 
 #[test]
 fn rows_sum_to_1_less_the_sink() {
-    let described = LayerMeta {
-        sinks: Some(vec![0.5, -3.0, 2.0, 0.0]),
-        ..common::causal()
-    };
+    let described = common::causal().with_sinks(vec![0.5, -3.0, 2.0, 0.0]);
     let layers = layers(std::slice::from_ref(&described), &[]);
     let trace = Trace::new(meta(vec![described]), layers.clone()).unwrap();
     for head in 0..4 {
@@ -136,7 +118,7 @@ fn rows_sum_to_1_less_the_sink() {
 
 #[test]
 fn a_row_that_sees_no_key_is_all_0() {
-    let described = vec![LayerMeta::new(1.0, TraceMask::Causal { offset: -2 })];
+    let described = vec![Scoring::new(1.0, Mask::Causal { offset: -2 })];
     let trace = Trace::new(meta(described.clone()), layers(&described, &[])).unwrap();
     assert_eq!(trace.lse(0, 0).unwrap()[1], f32::NEG_INFINITY);
     assert!(trace.row(0, 0, 1).unwrap().iter().all(|&w| w == 0.0));
@@ -273,7 +255,7 @@ proptest! {
     ) {
         let sizes = Sizes { n, heads: group * kv_heads, kv_heads, d_k, ..SMALL };
         let scale = 1.0 / (d_k as f32).sqrt();
-        let described = LayerMeta::new(scale, TraceMask::Window { window, offset: 0 });
+        let described = Scoring::new(scale, Mask::Window { window, offset: 0 });
         let layer = layer(&mut common::Numbers::new(seed), sizes, &described, &[]);
         let meta = Meta {
             text: "x".repeat(n),

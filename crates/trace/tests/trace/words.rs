@@ -1,6 +1,6 @@
 //! Words, and weights from word to word.
 
-use lookback_trace::{Error, LayerMeta, Meta, Trace, Word, WordWeights, Words};
+use lookback_trace::{Error, Meta, Scoring, Trace, Word, WordWeights, Words};
 use ndarray::Array1;
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ fn a_word_of_a_text_sums_keys_and_averages_queries() {
     let trace = sound();
     assert_eq!(texts(trace.words()), ["I", "don't", "."]);
     let all = trace.weights(1, 2, 0..6, 0..6).unwrap();
-    // `don't` is tokens 2 and 3; token 0 stands before the text, and token 5 is white space.
+    // `don't` is tokens 2 and 3; token 0 is the prefix, and token 5 is white space.
     let mean = |j: usize| (all[[2, j]] + all[[3, j]]) / 2.0;
     let expected = WordWeights {
         words: vec![mean(1), mean(2) + mean(3), mean(4)],
@@ -206,7 +206,7 @@ fn special_tokens_after_the_text_are_apart_from_its_words() {
 fn a_long_word_takes_no_room_for_all_its_rows() {
     // All 150 tokens are one word, more than the rows that are held at a time.
     let n = 150;
-    let described = LayerMeta::new(0.3, lookback_trace::TraceMask::None);
+    let described = Scoring::new(0.3, lookback_trace::Mask::None);
     let layer = crate::common::layer(
         &mut crate::common::Numbers::new(3),
         crate::common::Sizes { n, ..SMALL },

@@ -1,6 +1,8 @@
 //! A trace of chosen heads alone.
 
-use lookback_trace::{Cut, Dtype, HeadId, InterventionRecord, Layer, LayerMeta, Meta, Trace};
+use std::borrow::Cow;
+
+use lookback_trace::{Cut, Dtype, HeadId, InterventionRecord, Layer, Meta, Scoring, Trace};
 use ndarray::{Array2, Array3, Axis};
 
 use crate::Error;
@@ -23,7 +25,7 @@ pub(super) fn of_heads(trace: &Trace, heads: &[HeadId]) -> Result<Trace, Error> 
                 ..*cut
             }));
         }
-        metas.push(chosen_meta(&meta.layers[at], of_layer));
+        metas.push(chosen_scoring(&meta.layers[at], of_layer));
         layers.push(chosen_layer(trace, of_layer)?);
     }
     let meta = Meta {
@@ -39,14 +41,14 @@ pub(super) fn of_heads(trace: &Trace, heads: &[HeadId]) -> Result<Trace, Error> 
     Ok(Trace::new(meta, layers)?)
 }
 
-fn chosen_meta(meta: &LayerMeta, heads: &[HeadId]) -> LayerMeta {
-    let of_heads =
-        |numbers: &Vec<f32>| -> Vec<f32> { heads.iter().map(|id| numbers[id.head]).collect() };
-    LayerMeta {
-        sinks: meta.sinks.as_ref().map(of_heads),
-        alibi: meta.alibi.as_ref().map(of_heads),
-        ..meta.clone()
-    }
+fn chosen_scoring(scoring: &Scoring<'static>, heads: &[HeadId]) -> Scoring<'static> {
+    let of_heads = |numbers: &Cow<'static, [f32]>| -> Cow<'static, [f32]> {
+        heads.iter().map(|id| numbers[id.head]).collect()
+    };
+    let mut chosen = scoring.clone();
+    chosen.sinks = scoring.sinks.as_ref().map(of_heads);
+    chosen.alibi = scoring.alibi.as_ref().map(of_heads);
+    chosen
 }
 
 fn chosen_layer(trace: &Trace, heads: &[HeadId]) -> Result<Layer, Error> {

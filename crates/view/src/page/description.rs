@@ -1,7 +1,7 @@
 //! What a page needs to know of a trace beside its numbers.
 
 use lookback_heads::interest;
-use lookback_trace::{Dtype, HeadId, InterventionRecord, Trace, TraceMask};
+use lookback_trace::{Dtype, HeadId, InterventionRecord, Mask, MaskRecord, Trace};
 use serde::Serialize;
 
 /// What a page needs to know of a trace beside its numbers. Places in the text are in UTF-16 code units, as
@@ -29,7 +29,7 @@ pub struct Description {
     /// Query heads of each layer.
     pub heads: Vec<usize>,
     /// For each layer, which keys a query may see.
-    pub masks: Vec<TraceMask>,
+    pub masks: Vec<MaskRecord>,
     /// For each layer, whether queries see only themselves and what is before them.
     pub causal: Vec<bool>,
     /// How queries and keys are stored.
@@ -91,7 +91,11 @@ impl Description {
             heads: (0..trace.layer_count())
                 .map(|layer| trace.head_count(layer))
                 .collect(),
-            masks: meta.layers.iter().map(|layer| layer.mask).collect(),
+            masks: meta
+                .layers
+                .iter()
+                .map(|layer| MaskRecord::new(layer.mask).expect("a trace has no other masks"))
+                .collect(),
             causal: meta
                 .layers
                 .iter()
@@ -107,10 +111,11 @@ impl Description {
 }
 
 /// Whether a query may see keys after its own.
-fn sees_ahead(mask: TraceMask) -> bool {
+fn sees_ahead(mask: Mask) -> bool {
     match mask {
-        TraceMask::None => true,
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => offset > 0,
+        Mask::None => true,
+        Mask::Causal { offset } | Mask::Window { offset, .. } => offset > 0,
+        Mask::StrictlyBefore { offset } => offset > 1,
     }
 }
 

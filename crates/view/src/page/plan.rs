@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
-use lookback_trace::{Dtype, HeadId, Trace};
+use lookback_trace::{Dtype, HeadId, ScoringRecord, Trace};
 
 use super::assets::{SCRIPT, STYLE};
 use super::description::{Description, Kept, first_word};
@@ -277,7 +277,9 @@ fn header(trace: &Trace) -> Result<u64, Error> {
     let text = json(Ok(meta.text.clone()))?;
     let tokens = json(serde_json::to_string(&meta.tokens))?;
     let spans = json(serde_json::to_string(&meta.spans))?;
-    let layers = json(serde_json::to_string(&meta.layers))?;
+    let layers = meta.layers.iter().map(ScoringRecord::new);
+    let layers: Vec<_> = layers.filter_map(Result::ok).collect();
+    let layers = json(serde_json::to_string(&layers))?;
     let edits = json(serde_json::to_string(&meta.interventions))?;
     let tensors = 4 * 90 * trace.layer_count() as u64;
     Ok(text + tokens + spans + layers + edits + tensors + 400)

@@ -319,14 +319,14 @@ fn ticks(range: &Range<usize>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use lookback_heads::example::Example;
-    use lookback_trace::TraceMask;
+    use lookback_trace::Mask;
     use resvg::tiny_skia::{ColorU8, Pixmap};
 
     use super::*;
     use crate::png;
 
     /// A text of so many tokens, read under a mask.
-    fn trace(tokens: usize, mask: TraceMask) -> Trace {
+    fn trace(tokens: usize, mask: Mask) -> Trace {
         Example {
             text: vec!["to"; tokens - 1].join(" "),
             layers: 1,
@@ -366,8 +366,8 @@ mod tests {
 
     #[test]
     fn every_pixel_that_a_query_may_see_is_painted_and_no_other() {
-        let window = |window, offset| TraceMask::Window { window, offset };
-        let causal = |offset| TraceMask::Causal { offset };
+        let window = |window, offset| Mask::Window { window, offset };
+        let causal = |offset| Mask::Causal { offset };
         for (tokens, mask) in [
             (31, causal(0)),
             (257, causal(0)),
@@ -375,8 +375,8 @@ mod tests {
             (777, causal(0)),
             (777, causal(-9)),
             (700, causal(40)),
-            (257, TraceMask::None),
-            (515, TraceMask::None),
+            (257, Mask::None),
+            (515, Mask::None),
             (300, window(40, 0)),
             (777, window(100, 0)),
         ] {
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_picture_is_opaque_to_its_edges() {
         for scale in [png::SCALE, 0.73, 2.0] {
-            let (pixels, _) = pixels(&trace(300, TraceMask::Causal { offset: 0 }), scale);
+            let (pixels, _) = pixels(&trace(300, Mask::Causal { offset: 0 }), scale);
             let whole = pixels.pixels().iter().all(|pixel| pixel.alpha() == 255);
             assert!(whole, "×{scale}");
         }

@@ -1,6 +1,7 @@
 //! A table in memory.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -32,8 +33,8 @@ pub struct Column {
 /// The values of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Texts.
-    Text(Vec<String>),
+    /// Texts; rows with the same text may share it.
+    Text(Vec<Arc<str>>),
     /// Whole numbers.
     Integer(Vec<i64>),
     /// Numbers; NaN stands for none.
@@ -94,8 +95,9 @@ impl Table {
     ///
     /// # Panics
     /// Where it is not as long as the others; so do the next two.
-    pub fn text(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
-        self.push(name, Values::Text(values.into_iter().collect()));
+    pub fn text(&mut self, name: &str, values: impl IntoIterator<Item = impl Into<Arc<str>>>) {
+        let values = values.into_iter().map(Into::into);
+        self.push(name, Values::Text(values.collect()));
     }
 
     /// Adds a column of whole numbers.
@@ -188,7 +190,7 @@ impl Serialize for Row<'_> {
         let mut map = serializer.serialize_map(Some(table.columns.len()))?;
         for column in &table.columns {
             match &column.values {
-                Values::Text(values) => map.serialize_entry(&column.name, &values[*row])?,
+                Values::Text(values) => map.serialize_entry(&column.name, &*values[*row])?,
                 Values::Integer(values) => map.serialize_entry(&column.name, &values[*row])?,
                 Values::Real(values) => map.serialize_entry(&column.name, &values[*row])?,
             }

@@ -4,7 +4,7 @@ mod columns;
 mod csv;
 mod error;
 mod heads;
-pub mod npy;
+mod npy;
 mod parquet;
 mod save;
 

@@ -1,6 +1,6 @@
 use lookback_heads::example::Example;
 use lookback_heads::{Error, Look, LookOptions, head};
-use lookback_trace::{Layer, Trace, TraceMask};
+use lookback_trace::{Layer, Mask, Trace};
 use lookback_view::terminal::{LookPicture, NARROWEST, WIDEST, write_look};
 use ndarray::Axis;
 use proptest::prelude::*;
@@ -138,18 +138,19 @@ fn what_the_text_holds_does_not_reach_the_terminal() {
     assert!(picture.contains("\\u{1b}]0;x\\u{7}"));
 }
 
-fn masks() -> impl Strategy<Value = TraceMask> {
+fn masks() -> impl Strategy<Value = Mask> {
     prop_oneof![
-        Just(TraceMask::None),
-        (-2_isize..3).prop_map(|offset| TraceMask::Causal { offset }),
-        (1_usize..6, -2_isize..3).prop_map(|(window, offset)| TraceMask::Window { window, offset }),
+        Just(Mask::None),
+        (-2_isize..3).prop_map(|offset| Mask::Causal { offset }),
+        (1_usize..6, -2_isize..3).prop_map(|(window, offset)| Mask::Window { window, offset }),
     ]
 }
 
-fn offset(mask: TraceMask) -> usize {
+fn offset(mask: Mask) -> usize {
     match mask {
-        TraceMask::None => 0,
-        TraceMask::Causal { offset } | TraceMask::Window { offset, .. } => offset.unsigned_abs(),
+        Mask::None => 0,
+        Mask::Causal { offset } | Mask::Window { offset, .. } => offset.unsigned_abs(),
+        Mask::StrictlyBefore { .. } => unreachable!("no trace has such a mask"),
     }
 }
 
@@ -158,7 +159,7 @@ fn offset(mask: TraceMask) -> usize {
 fn without_a_mask_words_behind_are_shown_too() {
     let trace = Example {
         text: "she met Ann".to_owned(),
-        mask: TraceMask::None,
+        mask: Mask::None,
         ..Example::default()
     }
     .trace();

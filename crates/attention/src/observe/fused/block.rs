@@ -10,7 +10,7 @@ use super::softmax::{RowSoftmax, Sum};
 use crate::InstructionSet;
 use crate::forward::write;
 use crate::observe::area::{Area, QueryBlock};
-use crate::observe::exp_weights::TileSpace;
+use crate::observe::exp_weights::{TileSpace, limit_to_1};
 use crate::observe::layout::MAX_ROWS;
 use crate::observe::observer::Observer;
 use crate::observe::ranges::intersect;
@@ -224,7 +224,12 @@ impl<O: Observer> Job<'_, '_, '_, O> {
             keys: band.keys.start - start..band.keys.end - start,
             o: &mut workspace.o[band.at * of_strip..][..band.strips.len() * of_strip],
         };
-        let statistics = attend.run_on(self.set);
+        let mut statistics = attend.run_on(self.set);
+        let strips = (band.strips, workspace.q.height);
+        let panels = lines_for(band.keys.len());
+        if limit_to_1(strips, panels, weights, statistics.as_ref()) {
+            statistics = None;
+        }
         let rows = band.strips[0].rows.start..band.strips[band.strips.len() - 1].rows.end;
         let wanted = self.observer.wanted(&Area {
             batch: block.batch,

@@ -103,12 +103,12 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     };
     let start = Instant::now();
     let trace = run.trace_with(&options)?;
-    let seconds = start.elapsed().as_secs_f64();
     let options = SaveOptions {
         qk_dtype: args.dtype.into(),
         values: args.values,
     };
     write(&trace, file, &options)?;
+    let seconds = start.elapsed().as_secs_f64();
     // What is said is what a reader of the file finds.
     let summary = Summary::open(file)?.after(seconds);
     if context.json {
@@ -120,8 +120,8 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
 fn write(trace: &Trace, file: &Path, options: &SaveOptions) -> anyhow::Result<()> {
     let _graceful = interrupt::graceful();
     let line = Line::saving(file);
-    trace.save_with(file, options, &mut |done, total| {
-        line.position(done, total);
+    trace.save_with(file, options, &mut |progress| {
+        line.saved(progress);
         interrupt::flow()
     })?;
     Ok(())

@@ -35,7 +35,7 @@ pub(super) struct Summary {
     qk_rounding_max_weight_change: Option<f32>,
     /// Whether edges were cut, or heads ablated or scaled.
     edited: bool,
-    /// How long the model took, where it has just run.
+    /// How long reading and saving took, where the model has just run.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
@@ -70,7 +70,7 @@ impl Summary {
         })
     }
 
-    /// With the seconds that the model has just taken.
+    /// With the seconds that reading and saving have just taken.
     pub(super) fn after(self, seconds: f64) -> Self {
         Self {
             seconds: Some(seconds),

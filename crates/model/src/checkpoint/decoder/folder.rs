@@ -46,11 +46,11 @@ pub(crate) fn config(mut settings: Settings, format: &Format) -> Result<Config, 
         activation: activation(&mut settings)?,
     };
     check_layer_types(&mut settings)?;
-    refuse_the_rest(settings)?;
+    validate_the_rest(settings)?;
     Ok(config)
 }
 
-fn refuse_the_rest(mut settings: Settings) -> Result<(), Error> {
+fn validate_the_rest(mut settings: Settings) -> Result<(), Error> {
     if let Some(window) = settings.take("sliding_window") {
         return Err(settings.unsupported("sliding_window", &window, "null"));
     }

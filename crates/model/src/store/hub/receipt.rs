@@ -5,13 +5,14 @@
 //! for that file when it was; neither moves when the other is fetched from a newer commit.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 
+use lookback_trace::write_atomic;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::is_commit;
-use crate::store::atomic_write;
 use crate::store::spec::{HubSpec, is_file_path};
 use crate::store::{Error, Resolved};
 
@@ -23,21 +24,21 @@ const ADDRESSES: &str = "addresses.json";
 
 /// The files of one commit that are here.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(in crate::store) struct Receipt {
+pub(crate) struct Receipt {
     /// By path inside the repository.
-    pub(in crate::store) files: BTreeMap<String, FileReceipt>,
+    pub(crate) files: BTreeMap<String, FileReceipt>,
 }
 
 /// One file that is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store) struct FileReceipt {
-    pub(in crate::store) bytes: u64,
-    pub(in crate::store) sha256: Option<String>,
+pub(crate) struct FileReceipt {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: Option<String>,
 }
 
 impl Receipt {
     /// The receipt in `folder`, if there is one that can be read.
-    pub(in crate::store) fn read(folder: &Path) -> Option<Self> {
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
         let receipt: Self = read(&folder.join(RECEIPT))?;
         receipt
             .files
@@ -51,7 +52,7 @@ impl Receipt {
     }
 
     /// What is known of `file`, if it is in `folder`, whole.
-    pub(in crate::store) fn whole(&self, folder: &Path, file: &str) -> Option<&FileReceipt> {
+    pub(crate) fn whole(&self, folder: &Path, file: &str) -> Option<&FileReceipt> {
         let size = std::fs::metadata(folder.join(file)).ok()?.len();
         self.files.get(file).filter(|receipt| receipt.bytes == size)
     }
@@ -59,24 +60,24 @@ impl Receipt {
 
 /// What the addresses of one repository stand for.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(in crate::store) struct Addresses {
+pub(crate) struct Addresses {
     /// `hf:OWNER/NAME`.
-    pub(in crate::store) unnamed: Option<Unnamed>,
+    pub(crate) unnamed: Option<Unnamed>,
     /// The commit of `hf:OWNER/NAME/FILE`, by FILE.
-    pub(in crate::store) named: BTreeMap<String, String>,
+    pub(crate) named: BTreeMap<String, String>,
 }
 
 /// What a repository was found to be when it was asked for without a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store) struct Unnamed {
-    pub(in crate::store) commit: String,
-    pub(in crate::store) model: ModelFiles,
+pub(crate) struct Unnamed {
+    pub(crate) commit: String,
+    pub(crate) model: ModelFiles,
 }
 
 /// The files of a model, of either kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::store) enum ModelFiles {
+pub(crate) enum ModelFiles {
     /// One GGUF file.
     File(String),
     /// These files.
@@ -85,7 +86,7 @@ pub(in crate::store) enum ModelFiles {
 
 impl Addresses {
     /// Those of the repository in `home`; none where it was never fetched, or they cannot be read.
-    pub(in crate::store) fn read(home: &Path) -> Self {
+    pub(crate) fn read(home: &Path) -> Self {
         let found: Self = read(&home.join(ADDRESSES)).unwrap_or_default();
         let commits = found
             .named
@@ -107,7 +108,7 @@ impl Addresses {
 
 impl Unnamed {
     /// Bytes of the model, if all of it is in `home`.
-    pub(in crate::store) fn bytes(&self, home: &Path) -> Option<u64> {
+    pub(crate) fn bytes(&self, home: &Path) -> Option<u64> {
         let folder = home.join(&self.commit);
         let receipt = Receipt::read(&folder)?;
         let files = match &self.model {
@@ -159,7 +160,7 @@ fn write(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string(value)
         .map_err(std::io::Error::from)
         .map_err(Error::write(path))?;
-    atomic_write::write(path, &text)
+    write_atomic(path, |to| to.write_all(text.as_bytes())).map_err(Error::write(path))
 }
 
 /// Removes the broken-off files of all commits of `home` but this one: nobody will go on with them.

@@ -90,7 +90,7 @@ fn ggufs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The models in `cache`: what each is called after `hf:`, and its folder or file.
-pub(in crate::store) fn models(cache: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn models(cache: &Path) -> Vec<(String, PathBuf)> {
     let mut models = Vec::new();
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

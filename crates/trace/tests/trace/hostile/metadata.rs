@@ -106,7 +106,7 @@ fn tokens_and_spans() {
     );
     says(
         &with_json("prefix_tokens", &json!(2)),
-        &["token 1 is not empty, though the token stands before the text"],
+        &["token 1 is not empty, though the token belongs to the prefix"],
     );
 
     let spans = |token: usize, span: [u64; 2]| {

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::quantized::GgmlDType;
 
-use super::linear::WeightNames;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::gguf::type_name;
 use crate::{Error, WeightsKind};
 
+/// Weights that stand side by side in one [`Linear`](super::Linear), by their names in the checkpoint (`[outputs, inputs]` each).
+pub(crate) type WeightNames<'a> = &'a [String];
+
 /// The type that a matrix is held in, and the types of the weights that stand side by side in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct WeightTypes {
     pub(super) dtype: GgmlDType,
     stored: Vec<GgmlDType>,
 }
 
-impl Held {
+impl WeightTypes {
     /// How the weights called `names` are held together.
     pub(super) fn new(
         checkpoint: &Checkpoint,
@@ -55,7 +57,7 @@ fn kept_type(stored: &[GgmlDType], inputs: usize) -> GgmlDType {
 
 /// In words, which numbers products with these matrices are computed on: each type that weights are held in, and
 /// what they are stored as where that is another.
-pub(crate) fn describe<'a>(all: impl IntoIterator<Item = &'a Held>) -> String {
+pub(crate) fn describe<'a>(all: impl IntoIterator<Item = &'a WeightTypes>) -> String {
     let mut sources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for held in all {
         let stored = held.stored.iter().map(|&dtype| type_name(dtype));
@@ -104,8 +106,8 @@ mod tests {
     use super::*;
     use GgmlDType::{BF16, F16, F32, Q4_1, Q4K, Q6K, Q8_0};
 
-    fn held(dtype: GgmlDType, stored: &[GgmlDType]) -> Held {
-        Held {
+    fn held(dtype: GgmlDType, stored: &[GgmlDType]) -> WeightTypes {
+        WeightTypes {
             dtype,
             stored: stored.to_vec(),
         }
@@ -124,7 +126,7 @@ mod tests {
 
     #[test]
     fn descriptions_say_what_is_held_and_where_it_comes_from() {
-        let described = |all: &[Held]| describe(all);
+        let described = |all: &[WeightTypes]| describe(all);
         let f32s = [held(F32, &[Q4_1, Q4_1]), held(F32, &[Q8_0])];
         assert_eq!(described(&f32s), "f32 (dequantised from Q4_1 and Q8_0)");
         assert_eq!(described(&[held(F32, &[F32])]), "f32");

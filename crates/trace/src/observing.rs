@@ -6,9 +6,9 @@ use lookback_attention::InstructionSet;
 use lookback_attention::observe::{
     Area, Edge, Observer, PooledTile, QueryBlock, Tile, Walk, observe_on,
 };
+use lookback_attention::weights::highest_weight;
 use ndarray::{Array2, Axis};
 
-use crate::row_sum::highest_weight;
 use crate::{Cut, Error, Head, Trace};
 
 impl Trace {
@@ -30,12 +30,12 @@ impl Trace {
             .filter(|cut| cut.layer == layer)
             .map(|cut| edge(cut, cut.head))
             .collect();
-        let scoring = self.meta().layers[layer].scoring();
+        let scoring = &self.meta().layers[layer];
         let call = (q.view(), k.view(), lse);
-        let observer = (observer, Sound);
-        let (output, unsound) =
-            observe_on(InstructionSet::best(), call, &scoring, &cut, &observer)?;
-        match unsound {
+        let observer = (observer, Validation);
+        let (output, impossible) =
+            observe_on(InstructionSet::best(), call, scoring, &cut, &observer)?;
+        match impossible {
             Some(weight) => Err(weight.error(layer, weight.head)),
             None => Ok(output),
         }
@@ -55,15 +55,15 @@ impl Head<'_> {
             k.insert_axis(Axis(0)).insert_axis(Axis(0)),
             lse.insert_axis(Axis(0)).insert_axis(Axis(0)),
         );
-        let observer = (observer, Sound);
-        let (output, unsound) = observe_on(
+        let observer = (observer, Validation);
+        let (output, impossible) = observe_on(
             InstructionSet::best(),
             call,
             &self.scoring(),
             &cut,
             &observer,
         )?;
-        match unsound {
+        match impossible {
             Some(weight) => {
                 let (layer, head) = self.place();
                 Err(weight.error(layer, head))
@@ -95,19 +95,19 @@ fn edge(cut: &Cut, head: usize) -> Edge {
 }
 
 /// Looks for a weight that no softmax yields, among those that others want.
-struct Sound;
+struct Validation;
 
 /// The first such weight of the first head that has one.
-struct Unsound {
+struct Impossible {
     head: usize,
     i: usize,
     j: usize,
     value: f32,
 }
 
-impl Unsound {
+impl Impossible {
     fn error(&self, layer: usize, head: usize) -> Error {
-        let &Unsound { i, j, value, .. } = self;
+        let &Impossible { i, j, value, .. } = self;
         Error::NotAWeight {
             layer,
             head,
@@ -118,9 +118,9 @@ impl Unsound {
     }
 }
 
-impl Observer for Sound {
-    type Block = Option<Unsound>;
-    type Output = Option<Unsound>;
+impl Observer for Validation {
+    type Block = Option<Impossible>;
+    type Output = Option<Impossible>;
 
     fn start(&self, _: &Walk) -> Result<Self::Output, lookback_attention::Error> {
         Ok(None)
@@ -137,10 +137,10 @@ impl Observer for Sound {
             if max <= highest {
                 continue;
             }
-            let sound = 0.0..=highest;
-            let at = row.weights.iter().position(|w| !sound.contains(w));
+            let possible = 0.0..=highest;
+            let at = row.weights.iter().position(|w| !possible.contains(w));
             if let (Some(at), true) = (at, found.as_ref().is_none_or(|f| row.query < f.i)) {
-                *found = Some(Unsound {
+                *found = Some(Impossible {
                     head: tile.block().head(),
                     i: row.query,
                     j: tile.keys().start + at,
@@ -151,7 +151,8 @@ impl Observer for Sound {
     }
 
     fn merge(&self, output: &mut Self::Output, _: &QueryBlock, found: Self::Block) {
-        let place = |at: &Option<Unsound>| at.as_ref().map_or((usize::MAX, 0), |f| (f.head, f.i));
+        let place =
+            |at: &Option<Impossible>| at.as_ref().map_or((usize::MAX, 0), |f| (f.head, f.i));
         if place(&found) < place(output) {
             *output = found;
         }

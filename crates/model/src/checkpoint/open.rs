@@ -1,0 +1,36 @@
+//! Opening a checkpoint of any format and family.
+
+use std::path::Path;
+
+use super::{Checkpoint, Error, folder, gguf_checkpoint};
+use crate::families::FORMATS;
+use crate::store::EmbeddedModel;
+
+impl Checkpoint {
+    /// Opens a folder (config.json, model.safetensors, tokenizer.json), a GGUF file, or the
+    /// [address](crate::store::EmbeddedModel::address) of a model that is built in.
+    ///
+    /// # Errors
+    /// What is missing, damaged or not supported, by name.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if EmbeddedModel::at(path).is_some() {
+            return gguf_checkpoint::open(path, FORMATS);
+        }
+        let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        if metadata.is_dir() {
+            return folder::open(path, FORMATS);
+        }
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "safetensors" || ending == "json")
+        {
+            return Err(Error::NotACheckpoint {
+                path: path.to_owned(),
+            });
+        }
+        gguf_checkpoint::open(path, FORMATS)
+    }
+}
