@@ -93,7 +93,10 @@ fn tiles_are_the_weights_under_every_mask() {
         let (server, trace) = (Running::of(&example), trace(&example));
         let n = trace.n();
         let description = server.ask("").json()["trace"].clone();
-        assert_eq!(description["masks"][0], serde_json::to_value(mask).unwrap());
+        assert_eq!(
+            description["masks"][0],
+            serde_json::to_value(lookback_trace::MaskRecord::new(mask).unwrap()).unwrap()
+        );
         assert_eq!(
             description["causal"][0],
             matches!(mask, Mask::Window { .. })
