@@ -105,21 +105,7 @@ fn a_masked_cell_says_so() {
             return;
         };
         page.open("#view=map&head=1.1");
-        page.browser
-            .wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
-        page.browser
-            .eval("document.querySelector('.map canvas').focus()");
-        page.browser.key("0");
-        for _ in 0..40 {
-            page.browser.key("ArrowUp");
-            page.browser.key("ArrowLeft");
-        }
-        for _ in 0..9 {
-            page.browser.key("ArrowDown");
-        }
-        for _ in 0..right {
-            page.browser.key("ArrowRight");
-        }
+        page.browser.go_to_cell(9, right);
         page.browser
             .wait_for("[data-testid=cell]", &format!("({right}): {says}"));
         page.is_content();
