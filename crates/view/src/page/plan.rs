@@ -87,6 +87,9 @@ impl Plan {
     /// # Ok::<(), lookback_view::Error>(())
     /// ```
     pub fn new(trace: &Trace, options: &PageOptions, cancel: &AtomicBool) -> Result<Self, Error> {
+        if let Some(word) = options.word {
+            named_words(trace, &[word])?;
+        }
         let sizes = Sizes::new(trace, options.top)?;
         let heads = sizes.heads.len();
         let chosen = options.heads.is_some() || options.words.is_some();
@@ -98,9 +101,6 @@ impl Plan {
                 words: trace.words().len(),
                 size: whole,
             });
-        }
-        if let Some(word) = options.word {
-            named_words(trace, &[word])?;
         }
         let first = options.word.or_else(|| first_word(trace));
         // A page without a map would be none.
