@@ -46,7 +46,7 @@ pub struct Limits {
     pub still: Duration,
     /// How long a client may leave an answer unread before its connection is ended.
     pub unread: Duration,
-    /// How many texts may wait to be read, the one being read included; more are refused.
+    /// How many texts may wait to be read, the one being read included; for more the answer is an error.
     pub texts: usize,
 }
 

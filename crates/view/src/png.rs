@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_drawing_or_too_large_is_refused() {
+    fn what_is_no_drawing_or_too_large_is_an_error() {
         assert!(matches!(render("no drawing", 1.0), Err(Error::Pixels(_))));
         let wide = r#"<svg xmlns="http://www.w3.org/2000/svg" width="1000" height="5" viewBox="0 0 1000 5"/>"#;
         assert!(matches!(render(wide, 100.0), Err(Error::Pixels(_))));

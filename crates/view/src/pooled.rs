@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_what_is_not_wanted_any_more_are_refused() {
+    fn nothing_and_what_is_not_wanted_any_more_are_errors() {
         let trace = Example::default().trace();
         let head = trace.head(0, 0).unwrap();
         let ask = |rows, cancel| {

@@ -53,17 +53,7 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
     browser.wait_for(".text", "<|start|>");
     browser.picture("exported");
     browser.click("#tab-map");
-    browser.wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
-    browser.eval("document.querySelector('.map canvas').focus()");
-    browser.key("0");
-    for _ in 0..40 {
-        browser.key("ArrowUp");
-        browser.key("ArrowLeft");
-    }
-    for _ in 0..9 {
-        browser.key("ArrowDown");
-    }
-    browser.key("ArrowRight");
+    browser.go_to_cell(9, 1);
     browser.wait_for("[data-testid=cell]", "weight");
     let says = browser.text("[data-testid=cell]");
     assert!(

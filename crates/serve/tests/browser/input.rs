@@ -60,6 +60,23 @@ impl Browser {
         }
     }
 
+    /// Moves the map's cross-hair to a query and a key, by keys alone.
+    pub(crate) fn go_to_cell(&mut self, query: usize, key: usize) {
+        self.wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
+        self.eval("document.querySelector('.map canvas').focus()");
+        self.key("0");
+        for _ in 0..40 {
+            self.key("ArrowUp");
+            self.key("ArrowLeft");
+        }
+        for _ in 0..query {
+            self.key("ArrowDown");
+        }
+        for _ in 0..key {
+            self.key("ArrowRight");
+        }
+    }
+
     /// Types into what has the focus.
     pub(crate) fn type_text(&mut self, text: &str) {
         self.call("Input.insertText", json!({ "text": text }));

@@ -43,21 +43,7 @@ fn zooming_into_a_cell_shows_its_exact_weight() {
         return;
     };
     page.open("#view=map&head=1.1");
-    page.browser
-        .wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
-    page.browser
-        .eval("document.querySelector('.map canvas').focus()");
-    page.browser.key("0");
-    for _ in 0..40 {
-        page.browser.key("ArrowUp");
-        page.browser.key("ArrowLeft");
-    }
-    for _ in 0..12 {
-        page.browser.key("ArrowDown");
-    }
-    for _ in 0..3 {
-        page.browser.key("ArrowRight");
-    }
+    page.browser.go_to_cell(12, 3);
     page.browser.key("Enter");
     page.browser.wait_for("[data-testid=cell]", "weight");
     let says = page.browser.text("[data-testid=cell]");

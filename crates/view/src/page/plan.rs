@@ -4,10 +4,11 @@ use std::sync::atomic::AtomicBool;
 
 use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
-use lookback_trace::{Dtype, HeadId, ScoringRecord, Trace};
+use lookback_trace::{Dtype, HeadId, Trace};
 
-use super::assets::{SCRIPT, STYLE};
+use super::assets::{SCRIPT, STYLE, in_element};
 use super::description::{Description, Kept, first_word};
+use super::header::header_bytes;
 use super::words::bytes_of_word;
 use crate::Error;
 
@@ -17,6 +18,9 @@ const WHOLE_BYTES: u64 = 64_000_000;
 
 /// Bytes of a page for which heads and words are chosen: 30 MB, as mail and chat take them.
 const CHOSEN_BYTES: u64 = 30_000_000;
+
+/// Bytes of the file that are neither script nor style nor data.
+const FRAME: u64 = 560;
 
 /// The part of them that words may take where heads are chosen too.
 const WORDS_PART: f64 = 0.35;
@@ -83,6 +87,9 @@ impl Plan {
     /// # Ok::<(), lookback_view::Error>(())
     /// ```
     pub fn new(trace: &Trace, options: &PageOptions, cancel: &AtomicBool) -> Result<Self, Error> {
+        if let Some(word) = options.word {
+            named_words(trace, &[word])?;
+        }
         let sizes = Sizes::new(trace, options.top)?;
         let heads = sizes.heads.len();
         let chosen = options.heads.is_some() || options.words.is_some();
@@ -94,9 +101,6 @@ impl Plan {
                 words: trace.words().len(),
                 size: whole,
             });
-        }
-        if let Some(word) = options.word {
-            named_words(trace, &[word])?;
         }
         let first = options.word.or_else(|| first_word(trace));
         // A page without a map would be none.
@@ -116,7 +120,7 @@ impl Plan {
             top: options.top,
         };
         Ok(Self {
-            size: sizes.of(&kept),
+            size: sizes.of(trace, &kept),
             kept: Some(kept),
             heads,
             words: trace.words().len(),
@@ -161,7 +165,7 @@ impl Plan {
 struct Sizes {
     /// Script, style, description and the frame of the file.
     frame: u64,
-    /// What each token adds to the header of the trace within the page, and the header itself.
+    /// The header of the trace with every head.
     header: u64,
     /// Every head, and the bytes of its queries, keys and numbers in the trace before they are written as text.
     heads: Vec<(HeadId, u64)>,
@@ -189,8 +193,10 @@ impl Sizes {
         let description = serde_json::to_string(&Description::new(trace, &[]));
         let description = description.map_err(std::io::Error::from)?.len() as u64;
         Ok(Self {
-            frame: (SCRIPT.len() + STYLE.len()) as u64 + description + 1000,
-            header: header(trace)?,
+            frame: (in_element(SCRIPT).len() + in_element(STYLE).len()) as u64
+                + description
+                + FRAME,
+            header: header_bytes(trace, None),
             trace: all,
             word: bytes_of_word(trace.words().len(), heads.len(), top),
             heads,
@@ -202,10 +208,12 @@ impl Sizes {
         self.frame + base64(self.header + self.trace)
     }
 
-    fn of(&self, kept: &Kept) -> u64 {
+    fn of(&self, trace: &Trace, kept: &Kept) -> u64 {
         let heads: u64 = kept.heads.iter().map(|id| self.head(*id)).sum();
         let words = self.word * kept.words.len() as u64;
-        self.frame + base64(self.header + heads) + base64(words)
+        let header = header_bytes(trace, Some(&kept.heads));
+        let kept = serde_json::to_string(kept).map_or(0, |json| json.len()) as u64;
+        self.frame + kept + base64(header + heads) + base64(words)
     }
 
     fn head(&self, id: HeadId) -> u64 {
@@ -263,26 +271,6 @@ impl Sizes {
         chosen.sort_unstable();
         Ok(chosen)
     }
-}
-
-/// The header of the trace within a page: metadata, and a line a tensor.
-fn header(trace: &Trace) -> Result<u64, Error> {
-    let meta = trace.meta();
-    let json = |value: Result<String, serde_json::Error>| {
-        // A string within JSON: quotes are escaped.
-        value
-            .map(|text| serde_json::to_string(&text).map_or(text.len(), |text| text.len()) as u64)
-            .map_err(|error| Error::Write(error.into()))
-    };
-    let text = json(Ok(meta.text.clone()))?;
-    let tokens = json(serde_json::to_string(&meta.tokens))?;
-    let spans = json(serde_json::to_string(&meta.spans))?;
-    let layers = meta.layers.iter().map(ScoringRecord::new);
-    let layers: Vec<_> = layers.filter_map(Result::ok).collect();
-    let layers = json(serde_json::to_string(&layers))?;
-    let edits = json(serde_json::to_string(&meta.interventions))?;
-    let tensors = 4 * 90 * trace.layer_count() as u64;
-    Ok(text + tokens + spans + layers + edits + tensors + 400)
 }
 
 /// Characters of so many bytes.
