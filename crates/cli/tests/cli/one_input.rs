@@ -16,7 +16,7 @@ const READERS: [&[&str]; 13] = [
     &["heads", "--no-probes"],
     &["stats", "-o", "FILE.csv"],
     &["importance", "--head", "0.1"],
-    &["attribute", "--for", "Tom", "--against", "left"],
+    &["attribute", "--for", "the", "--against", "abc"],
     &["rollout"],
     &["compare", "--with", TEXT],
     &["trace", "-o", "FILE.safetensors"],

@@ -93,7 +93,7 @@ fn ask(options: ServeOptions, tiles: usize) -> anyhow::Result<Measured> {
     let client = Client::of(address)?;
     let (state, ready) = read(&client)?;
     let before = resident_memory();
-    client.ask("/around?index=1")?;
+    client.ask("/token-attention?index=1")?;
     let usable_seconds = ready.elapsed().as_secs_f64();
     let description = &state["trace"];
     let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default() as usize;
@@ -108,7 +108,7 @@ fn ask(options: ServeOptions, tiles: usize) -> anyhow::Result<Measured> {
     let mut word_seconds = Vec::new();
     for at in 0..tiles {
         let word = (at + 2) * words.saturating_sub(1) / (tiles + 2);
-        word_seconds.push(client.time(&format!("/around?index={word}"))?);
+        word_seconds.push(client.time(&format!("/token-attention?index={word}"))?);
     }
     let measured_tiles = tiles_of(&client, n, &heads, tiles)?;
     let (grid_first_seconds, grid_seconds) = client.time_lines("/grid")?;
