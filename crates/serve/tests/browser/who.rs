@@ -67,9 +67,7 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
         let row = format!("[data-head={}]", head::name(head.as_is.head));
         for candidate in 0..2 {
             let cell = format!("{row} td:nth-child({}) span", candidate + 2);
-            assert!(
-                (number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001
-            );
+            assert!((number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001);
             let cell = format!("{row} td:nth-child({})", candidate + 4);
             assert!((number(&mut page, &cell) - head.swapped[candidate]).abs() <= 0.0005001);
         }
