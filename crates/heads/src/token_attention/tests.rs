@@ -1,3 +1,5 @@
+use ndarray::s;
+
 use super::*;
 use crate::example::Example;
 

@@ -5,11 +5,14 @@ use lookback_heads::explain::{Excerpt, Explanation};
 use super::clean::{cut, name, width as width_of};
 use super::flow::Flow;
 use super::line::Line;
-use super::number::Format;
+use super::number::{Format, percent};
 use super::palette::{FOCUS, HEADING, PLAIN, QUIET};
 
 /// Columns of a row's name, at most.
 const NAME: usize = 12;
+
+/// The matrices that hold weights, by symbol: they are shown as percent.
+const WEIGHTS: [&str; 2] = ["W", "softmax(X·Xᵀ)"];
 
 /// Columns between two numbers.
 const GAP: usize = 2;
@@ -32,10 +35,14 @@ pub(super) fn lines(explanation: &Explanation, excerpt: &Excerpt, width: usize) 
 
 fn numbers(explanation: &Explanation, excerpt: &Excerpt, width: usize) -> Vec<Line> {
     let format = Format::of(excerpt.values.iter().flatten().copied());
+    let show = |value: Option<f64>| match value {
+        Some(weight) if WEIGHTS.contains(&excerpt.symbol.as_str()) => percent(weight),
+        value => format.show(value),
+    };
     let cells: Vec<Vec<String>> = excerpt
         .values
         .iter()
-        .map(|row| row.iter().map(|&v| format.show(v)).collect())
+        .map(|row| row.iter().map(|&v| show(v)).collect())
         .collect();
     let names: Vec<String> = excerpt
         .row_labels

@@ -135,7 +135,7 @@ fn control_words(control: &Control) -> String {
     let (chance, all) = (percent(control.chance), count(control.heads, "head"));
     if control.flip.flips_the_answer() {
         return format!(
-            "{}: {} shifts most, by {} (noise: {chance}); {} of {all} flip in all four texts.",
+            "{}: {} shifts most, by {} (noise: {chance}). Right in all four texts: {} of {all}.",
             control.flip.label(),
             head::name(control.best.head),
             percent(control.best.meaning.abs()),
