@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use lookback_model::chat::{self, Message};
+use lookback_model::chat::{self, Conversation, Message};
 use lookback_model::generate::{End, GenerateOptions, Generation, Sampling};
 use lookback_model::tokenizer::StreamDecoder;
 use lookback_model::{Encoding, Model, Prefix, WeightsKind};
@@ -195,12 +195,13 @@ fn prompt(
         id.and_then(|id| tokenizer.token_text(id))
             .unwrap_or_default()
     };
-    let rendered = chat::render(
-        template,
-        &messages,
-        &special(tokenizer.bos()),
-        &special(tokenizer.eos()),
-    )?;
+    let conversation = Conversation {
+        messages: &messages,
+        bos: &special(tokenizer.bos()),
+        eos: &special(tokenizer.eos()),
+        context_length: model.config().context_length,
+    };
+    let rendered = chat::render(template, &conversation)?;
     // The template has spelt out whatever stands before the text.
     context.encode(model, &rendered, &args.model, Prefix::None)
 }
