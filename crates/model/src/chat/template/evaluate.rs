@@ -11,7 +11,7 @@ use super::given::{self, Given};
 use super::run::Run;
 use super::value::{Function, Range, Value};
 use super::write::Text;
-use super::{filters, format, methods, operators, tests};
+use super::{filters, format, methods, operators, predicates};
 use crate::chat::date;
 use crate::printable::{printable, printable_message};
 
@@ -186,7 +186,7 @@ impl<'t> Run<'t> {
                 Behind::Filter(filter) => self.filtered(&value, filter)?,
                 Behind::Test(holds, test) => {
                     let given = self.given(&test.arguments, None)?;
-                    let result = tests::apply(budget, &test.name, &value, &given.positional)?;
+                    let result = predicates::apply(budget, &test.name, &value, &given.positional)?;
                     Value::Bool(result == *holds)
                 }
             };

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One line that says what was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::chat) struct Fault(pub(super) String);
+pub(crate) struct Fault(pub(super) String);
 
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 

@@ -13,6 +13,9 @@ pub(super) struct Given {
     pub(super) named: Vec<(Rc<str>, Value)>,
 }
 
+/// A filter by what it is called with: its name, for those that share a function, the value before it, and the rest.
+pub(super) type Filter = fn(&Budget, &str, &Value, Given) -> Result<Value>;
+
 impl Given {
     /// Takes the steps of reading the texts among them, as most of what is called does.
     pub(super) fn read(&self, budget: &Budget) -> Result<()> {

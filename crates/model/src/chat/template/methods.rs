@@ -7,7 +7,7 @@ use super::compare::equal;
 use super::fault::{Result, fault};
 use super::format;
 use super::given::{self, Given};
-use super::tests::has_case;
+use super::predicates::has_case;
 use super::value::Value;
 use super::write::Text;
 

@@ -16,8 +16,10 @@
 mod ast;
 mod budget;
 mod compare;
+mod cursor;
 mod evaluate;
 mod execute;
+mod expressions;
 mod fault;
 mod filters;
 mod format;
@@ -26,10 +28,9 @@ mod json;
 mod lexer;
 mod methods;
 mod operators;
-mod parser;
+mod predicates;
 mod run;
 mod statements;
-mod tests;
 mod value;
 mod write;
 

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::ast::{Behind, Block, Call, Expression, For, Kind, Macro, Statement, Target};
+use super::cursor::Parser;
 use super::fault::{Result, fault};
 use super::lexer::{Token, tokens};
-use super::parser::Parser;
 
 /// Parses a template.
 pub(super) fn parse(source: &str) -> Result<Block> {

@@ -8,10 +8,14 @@ use super::budget::Budget;
 use super::fault::{Result, fault};
 use super::given::{Given, path};
 use super::value::Value;
-use super::{json, tests, write};
+use super::{json, predicates, write};
 
 /// Applies the filter `name`.
 pub(super) fn apply(budget: &Budget, name: &str, value: &Value, given: Given) -> Result<Value> {
+    let filters = [texts::filter, sequences::filter, numbers::filter];
+    if let Some(filter) = filters.iter().find_map(|filter| filter(name)) {
+        return filter(budget, name, value, given);
+    }
     match name {
         "default" | "d" => {
             let [default, also_false] = given.bind(name, ["default_value", "boolean"])?;
@@ -50,20 +54,11 @@ pub(super) fn apply(budget: &Budget, name: &str, value: &Value, given: Given) ->
         "selectattr" => chosen(budget, name, value, given, true, true),
         "rejectattr" => chosen(budget, name, value, given, true, false),
         _ => {
-            if let Some(filter) = texts::filter(name) {
-                return filter(budget, name, value, given);
-            }
-            if let Some(filter) = sequences::filter(name).or_else(|| numbers::filter(name)) {
-                return filter(budget, name, value, given);
-            }
             let name = crate::printable::printable(name);
             fault(format!("the filter {name} is not known"))
         }
     }
 }
-
-/// What the filters' modules hold.
-type Filter = fn(&Budget, &str, &Value, Given) -> Result<Value>;
 
 /// A filter, or an attribute, of each item.
 fn map(budget: &Budget, value: &Value, mut given: Given) -> Result<Value> {
@@ -123,7 +118,7 @@ fn chosen(
         };
         let holds = match &test {
             None => tested.is_true(),
-            Some(test) => tests::apply(budget, test, &tested, &given.positional)?,
+            Some(test) => predicates::apply(budget, test, &tested, &given.positional)?,
         };
         if holds == wanted {
             kept.push(item);

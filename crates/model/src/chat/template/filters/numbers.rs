@@ -3,10 +3,9 @@
 use super::super::ast::Operator;
 use super::super::budget::Budget;
 use super::super::fault::{Result, fault};
-use super::super::given::{Given, int, path};
+use super::super::given::{Filter, Given, int, path};
 use super::super::operators;
 use super::super::value::Value;
-use super::Filter;
 
 pub(super) fn filter(name: &str) -> Option<Filter> {
     Some(match name {

@@ -3,11 +3,10 @@
 use super::super::budget::Budget;
 use super::super::compare::{equal, sorted};
 use super::super::fault::{Result, fault};
-use super::super::given::{Given, count, flag, path};
+use super::super::given::{Filter, Given, count, flag, path};
 use super::super::methods::lowered;
 use super::super::value::Value;
 use super::super::write::Text;
-use super::Filter;
 
 pub(super) fn filter(name: &str) -> Option<Filter> {
     Some(match name {

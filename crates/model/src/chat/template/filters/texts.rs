@@ -3,11 +3,10 @@
 use super::super::budget::Budget;
 use super::super::fault::{Result, fault};
 use super::super::format;
-use super::super::given::{Given, count, flag, text};
+use super::super::given::{Filter, Given, count, flag, text};
 use super::super::methods;
 use super::super::value::Value;
 use super::super::write::{Text, text_of};
-use super::Filter;
 
 pub(super) fn filter(name: &str) -> Option<Filter> {
     Some(match name {

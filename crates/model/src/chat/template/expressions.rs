@@ -3,12 +3,10 @@
 use std::rc::Rc;
 
 use super::ast::{Arguments, Behind, Call, Comparison, Expression, Operator, Sign};
-use super::fault::{Result, fault};
+use super::cursor::Parser;
+use super::fault::Result;
 use super::lexer::Token;
 use super::value::Value;
-
-/// The deepest that brackets and blocks nest.
-const NESTING: u32 = 150;
 
 /// Words that an argument of a test without brackets does not begin with.
 const NO_ARGUMENT: [&str; 9] = [
@@ -23,118 +21,7 @@ const NO_ARGUMENT: [&str; 9] = [
     "elif",
 ];
 
-pub(super) struct Parser {
-    tokens: Vec<(Token, u32)>,
-    at: usize,
-    nesting: u32,
-    /// For each macro around this place, whether it names `varargs` and `kwargs`.
-    pub(super) macros: Vec<(bool, bool)>,
-    /// How many loops of the innermost macro are around this place.
-    pub(super) loops: usize,
-}
-
 impl Parser {
-    pub(super) fn new(tokens: Vec<(Token, u32)>) -> Self {
-        Self {
-            tokens,
-            at: 0,
-            nesting: 0,
-            macros: Vec::new(),
-            loops: 0,
-        }
-    }
-
-    pub(super) fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at).map(|(token, _)| token)
-    }
-
-    fn peek_second(&self) -> Option<&Token> {
-        self.tokens.get(self.at + 1).map(|(token, _)| token)
-    }
-
-    pub(super) fn line(&self) -> u32 {
-        let at = self.at.min(self.tokens.len().saturating_sub(1));
-        self.tokens.get(at).map_or(1, |(_, line)| *line)
-    }
-
-    /// The next token, which is then past.
-    pub(super) fn take(&mut self) -> Option<Token> {
-        let token = self.tokens.get_mut(self.at)?;
-        self.at += 1;
-        // Looked at once only.
-        Some(std::mem::replace(&mut token.0, Token::Sign("")))
-    }
-
-    pub(super) fn failed<T>(&self, detail: &str) -> Result<T> {
-        fault(format!("{detail} (line {} of the template)", self.line()))
-    }
-
-    /// Fails because of the next token.
-    pub(super) fn unexpected<T>(&self, expected: &str) -> Result<T> {
-        let found = match self.peek() {
-            None => "its end".to_owned(),
-            Some(Token::Data(_)) => "text".to_owned(),
-            Some(Token::BlockStart) => "{%".to_owned(),
-            Some(Token::BlockEnd) => "%}".to_owned(),
-            Some(Token::WriteStart) => "{{".to_owned(),
-            Some(Token::WriteEnd) => "}}".to_owned(),
-            Some(Token::Name(name)) => crate::printable::printable(name),
-            Some(Token::Text(_)) => "a text".to_owned(),
-            Some(Token::Int(_) | Token::Float(_)) => "a number".to_owned(),
-            Some(Token::Sign(sign)) => (*sign).to_owned(),
-        };
-        self.failed(&format!("it has {found} where {expected} is expected"))
-    }
-
-    pub(super) fn is_sign(&self, sign: &str) -> bool {
-        matches!(self.peek(), Some(Token::Sign(found)) if *found == sign)
-    }
-
-    pub(super) fn is_word(&self, word: &str) -> bool {
-        matches!(self.peek(), Some(Token::Name(found)) if found == word)
-    }
-
-    pub(super) fn take_sign(&mut self, sign: &str) -> bool {
-        let found = self.is_sign(sign);
-        self.at += usize::from(found);
-        found
-    }
-
-    pub(super) fn take_word(&mut self, word: &str) -> bool {
-        let found = self.is_word(word);
-        self.at += usize::from(found);
-        found
-    }
-
-    pub(super) fn expect_sign(&mut self, sign: &str) -> Result<()> {
-        match self.take_sign(sign) {
-            true => Ok(()),
-            false => self.unexpected(sign),
-        }
-    }
-
-    pub(super) fn name(&mut self) -> Result<Rc<str>> {
-        match self.peek() {
-            Some(Token::Name(name)) => {
-                let name = name.as_str().into();
-                self.at += 1;
-                Ok(name)
-            }
-            _ => self.unexpected("a name"),
-        }
-    }
-
-    /// Parses what stands one level deeper.
-    pub(super) fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.nesting >= NESTING {
-            return self.failed(&format!("it nests more than {NESTING} deep"));
-        }
-        self.nesting += 1;
-        let result = inner(self);
-        self.nesting -= 1;
-        result
-    }
-
     /// One expression, or several with commas, which are a tuple.
     pub(super) fn tuple(&mut self) -> Result<Expression> {
         self.several(Self::expression)
@@ -246,14 +133,14 @@ impl Parser {
             Token::Name(name) if name == "in" => Comparison::In,
             Token::Name(name) if name == "not" => match self.peek_second() {
                 Some(Token::Name(name)) if name == "in" => {
-                    self.at += 1;
+                    self.skip();
                     Comparison::NotIn
                 }
                 _ => return None,
             },
             _ => return None,
         };
-        self.at += 1;
+        self.skip();
         Some(comparison)
     }
 
@@ -296,7 +183,7 @@ impl Parser {
         let first = one(self)?;
         let mut others = Vec::new();
         while let Some((_, operator)) = signs.iter().find(|(sign, _)| self.is_sign(sign)) {
-            self.at += 1;
+            self.skip();
             others.push((*operator, one(self)?));
         }
         Ok(match others.is_empty() {
@@ -385,7 +272,7 @@ impl Parser {
         if self.take_sign(".") {
             if let Some(Token::Int(number)) = self.peek() {
                 let number = Value::Int(*number);
-                self.at += 1;
+                self.skip();
                 return Ok(Some(Behind::Item(Expression::Constant(number))));
             }
             return Ok(Some(Behind::Attribute(self.name()?)));
@@ -448,7 +335,7 @@ impl Parser {
             (self.peek(), self.peek_second())
         {
             let name = self.name()?;
-            self.at += 1;
+            self.skip();
             arguments.named.push((name, self.expression()?));
         } else {
             if !arguments.named.is_empty() {
@@ -467,12 +354,12 @@ impl Parser {
             Some(Token::Text(_)) => self.texts(),
             Some(Token::Int(number)) => {
                 let number = Value::Int(*number);
-                self.at += 1;
+                self.skip();
                 Ok(Expression::Constant(number))
             }
             Some(Token::Float(number)) => {
                 let number = Value::Float(*number);
-                self.at += 1;
+                self.skip();
                 Ok(Expression::Constant(number))
             }
             Some(Token::Name(_)) => {
@@ -510,7 +397,7 @@ impl Parser {
         let mut joined = String::new();
         while let Some(Token::Text(text)) = self.peek() {
             joined.push_str(text);
-            self.at += 1;
+            self.skip();
         }
         Ok(Expression::Constant(Value::Text(joined.into())))
     }
@@ -551,25 +438,6 @@ impl Parser {
             }
         }
         Ok(Expression::Map(pairs))
-    }
-
-    /// The end of a block's tag.
-    pub(super) fn block_end(&mut self) -> Result<()> {
-        match self.peek() {
-            Some(Token::BlockEnd) => {
-                self.at += 1;
-                Ok(())
-            }
-            _ => self.unexpected("%}"),
-        }
-    }
-
-    /// The word that opens the tag which comes next, if a tag comes next.
-    pub(super) fn tag_word(&self) -> Option<&str> {
-        match (self.peek(), self.peek_second()) {
-            (Some(Token::BlockStart), Some(Token::Name(word))) => Some(word),
-            _ => None,
-        }
     }
 }
 
