@@ -26,6 +26,9 @@ const SIGNS: [&str; 25] = [
 /// The most digits of a number.
 const DIGITS: usize = 40;
 
+/// The longest name, in bytes: one is looked up at every use.
+const NAME: usize = 256;
+
 /// The tokens of `source`, each with its line, from 1.
 pub(super) fn tokens(source: &str) -> Result<Vec<(Token, u32)>> {
     let mut source = source.replace("\r\n", "\n").replace('\r', "\n");
@@ -247,6 +250,9 @@ impl<'s> Lexer<'s> {
             } else if first.is_alphabetic() || first == '_' {
                 let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
                 let name = &rest[..length.unwrap_or(rest.len())];
+                if name.len() > NAME {
+                    return self.failed(&format!("a name has more than {NAME} bytes"));
+                }
                 self.push(Token::Name(name.to_owned()));
                 self.advance(name.len());
             } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
