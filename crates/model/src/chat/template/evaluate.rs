@@ -176,7 +176,13 @@ impl<'t> Run<'t> {
                             None => None,
                         };
                     }
-                    operators::slice(budget, &value, bounds)?
+                    match value {
+                        Value::Text(_) | Value::List(_) | Value::Range(_) => {
+                            operators::slice(budget, &value, bounds)?
+                        }
+                        Value::Undefined(_) => self.item(&value, &Value::None)?,
+                        _ => Value::undefined("a part of what has no parts"),
+                    }
                 }
                 Behind::Call(arguments) => {
                     let last = at == behind.len();

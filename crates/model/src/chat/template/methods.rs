@@ -161,7 +161,7 @@ fn cased(budget: &Budget, name: &str, text: &str) -> Result<Value> {
             "swapcase" => c.is_lowercase(),
             _ => false,
         };
-        in_word = c.is_alphabetic();
+        in_word = c.is_lowercase() || c.is_uppercase();
         match upper {
             true => result.extend(c.to_uppercase()),
             false => result.extend(c.to_lowercase()),

@@ -154,7 +154,6 @@ pub(super) fn slice(budget: &Budget, value: &Value, parts: [Option<Value>; 3]) -
             characters = text.chars().collect();
             characters.len()
         }
-        Value::Map(_) => return fault("a mapping cannot be cut"),
         _ => {
             characters = Vec::new();
             value.length(budget)?

@@ -6,6 +6,7 @@ use super::budget::Budget;
 use super::compare::{contains, equal, order};
 use super::fault::{Result, fault};
 use super::value::Value;
+use super::write::text_of;
 
 /// Whether the test `name` holds for a value.
 pub(super) fn apply(budget: &Budget, name: &str, value: &Value, given: &[Value]) -> Result<bool> {
@@ -42,9 +43,8 @@ pub(super) fn apply(budget: &Budget, name: &str, value: &Value, given: &[Value])
             _ => return fault("divisibleby takes a whole number other than 0"),
         },
         "lower" | "upper" => {
-            let Value::Text(text) = value else {
-                return fault(format!("the test {name} is of texts"));
-            };
+            let text = text_of(budget, value)?;
+            let text = text.as_text().unwrap_or_default();
             budget.walk(text.len())?;
             match name {
                 "lower" => has_case(text, char::is_lowercase, char::is_uppercase),

@@ -7,7 +7,7 @@ mod texts;
 use super::budget::Budget;
 use super::fault::{Result, fault};
 use super::given::{Given, path};
-use super::value::Value;
+use super::value::{Items, Value};
 use super::{json, predicates, write};
 
 /// Applies the filter `name`.
@@ -60,6 +60,14 @@ pub(super) fn apply(budget: &Budget, name: &str, value: &Value, given: Given) ->
     }
 }
 
+/// The items that `map` and its like go over: none where there is nothing, whatever it is.
+fn items(budget: &Budget, value: &Value) -> Result<Items> {
+    match value.is_true() {
+        true => value.items(budget),
+        false => Value::undefined("").items(budget),
+    }
+}
+
 /// A filter, or an attribute, of each item.
 fn map(budget: &Budget, value: &Value, mut given: Given) -> Result<Value> {
     let mut mapped = Vec::new();
@@ -67,7 +75,7 @@ fn map(budget: &Budget, value: &Value, mut given: Given) -> Result<Value> {
     if by_attribute {
         let [attribute, default] = given.bind("map", ["attribute", "default"])?;
         let attribute = attribute.unwrap_or(Value::None);
-        for item in value.items(budget)?.iter() {
+        for item in items(budget, value)?.iter() {
             let found = path(budget, &item, &attribute)?;
             mapped.push(match (&found, &default) {
                 (Value::Undefined(_), Some(default)) => default.clone(),
@@ -80,7 +88,7 @@ fn map(budget: &Budget, value: &Value, mut given: Given) -> Result<Value> {
         return fault("map needs the name of a filter");
     }
     let name = super::given::text("map", &given.positional.remove(0))?;
-    for item in value.items(budget)?.iter() {
+    for item in items(budget, value)?.iter() {
         given.read(budget)?;
         let arguments = Given {
             positional: given.positional.clone(),
@@ -110,7 +118,7 @@ fn chosen(
         false => Some(super::given::text(name, &given.positional.remove(0))?),
     };
     let mut kept = Vec::new();
-    for item in value.items(budget)?.iter() {
+    for item in items(budget, value)?.iter() {
         given.read(budget)?;
         let tested = match &attribute {
             None => item.clone(),

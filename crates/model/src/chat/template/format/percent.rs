@@ -67,7 +67,9 @@ pub(in super::super) fn percent(budget: &Budget, format: &str, values: &Value) -
         percent_value(&mut text, budget, &value, layout, kind)?;
     }
     text.push(rest)?;
-    if used < items.len() && !matches!(values, Value::Map(_)) {
+    let may_be_left = matches!(values, Value::Map(_) | Value::Undefined(_))
+        || matches!(values, Value::List(list) if !list.is_tuple);
+    if used < items.len() && !may_be_left {
         return fault("a format has fewer places than there are values");
     }
     Ok(text.finish())
