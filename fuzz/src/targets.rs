@@ -185,7 +185,7 @@ fn checkpoint(path: &Path) -> bool {
     let tokenizer = checkpoint.tokenizer();
     let text = "The 2 <s> <|im_start|> lamps’ é日\n";
     if let Ok(encoding) = tokenizer.encode(text, &Prefix::Declared) {
-        tokenizer.decode(&encoding.ids, false);
+        let _ = tokenizer.decode(&encoding.ids, false);
     }
     let name = "model.layers.0.self_attn.q_proj.weight";
     if checkpoint.shape(name).is_ok() {

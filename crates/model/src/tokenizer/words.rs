@@ -76,11 +76,13 @@ struct Split {
 
 enum By {
     Text(String),
-    /// The pattern for short texts and for long ones.
-    Pattern {
-        short: Regex,
-        long: Regex,
-    },
+    Pattern(Box<Lengths>),
+}
+
+/// One pattern, for short texts and for long ones.
+struct Lengths {
+    short: Regex,
+    long: Regex,
 }
 
 impl Words {
@@ -126,10 +128,10 @@ impl Step {
         };
         let by = match &split.pattern {
             SplitPattern::String(text) => By::Text(text.clone()),
-            SplitPattern::Regex(pattern) => By::Pattern {
+            SplitPattern::Regex(pattern) => By::Pattern(Box::new(Lengths {
                 short: compiled(pattern, STEPS_BACK)?,
                 long: compiled(pattern, STEPS_BACK_WHERE_LONG)?,
-            },
+            })),
         };
         Ok(Self::Split(Box::new(Split {
             by,
@@ -190,9 +192,13 @@ impl Pattern for Matches<'_> {
                     push(at, at + found.len())?;
                 }
             }
-            By::Pattern { short, long } => {
+            By::Pattern(lengths) => {
                 let is_short = inside.len() <= LONG;
-                let pattern = if is_short { short } else { long };
+                let pattern = if is_short {
+                    &lengths.short
+                } else {
+                    &lengths.long
+                };
                 for found in pattern.find_iter(inside) {
                     let found = found.map_err(|_| Error::Encode {
                         detail: "its pattern that cuts words goes back too often in this text"

@@ -302,11 +302,11 @@ impl<'s> Lexer<'s> {
         let starts_with_digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
         let mut length = digits(rest);
         let mut is_float = false;
-        if let Some(fraction) = rest[length..].strip_prefix('.') {
-            if starts_with_digit(fraction) {
-                is_float = true;
-                length += 1 + digits(fraction);
-            }
+        if let Some(fraction) = rest[length..].strip_prefix('.')
+            && starts_with_digit(fraction)
+        {
+            is_float = true;
+            length += 1 + digits(fraction);
         }
         if let Some(exponent) = rest[length..].strip_prefix(['e', 'E']) {
             let unsigned = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);

@@ -159,7 +159,7 @@ fn grouped(digits: &str, separator: Option<char>) -> String {
     };
     let mut result = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             result.push(separator);
         }
         result.push(digit);
