@@ -49,7 +49,11 @@ pub enum Error {
         layers: usize,
     },
     /// The architecture is not one that this crate implements.
-    #[error("architecture {architecture} is not supported; supported: {supported}", supported = crate::families::SUPPORTED.join(", "))]
+    #[error(
+        "architecture {architecture} is not supported; supported: {supported}",
+        architecture = crate::printable::printable(architecture),
+        supported = crate::families::SUPPORTED.join(", ")
+    )]
     Architecture {
         /// Its name.
         architecture: String,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use lookback_model::chat::{self, Message};
+use lookback_model::chat::{self, Conversation, Message};
 use lookback_model::generate::{End, GenerateOptions, Generation, Sampler, Sampling};
 use lookback_model::tokenizer::StreamDecoder;
 use lookback_model::{Encoding, Model, Prefix, WeightsKind};
@@ -190,15 +190,17 @@ fn chat_prompt(
         id.and_then(|id| tokenizer.token_text(id))
             .unwrap_or_default()
     };
-    let rendered = chat::render(
-        template,
-        &messages,
-        &special(tokenizer.bos()),
-        &special(tokenizer.eos()),
-    )?;
+    let most = model.config().context_length;
+    let conversation = Conversation {
+        messages: &messages,
+        bos: &special(tokenizer.bos()),
+        eos: &special(tokenizer.eos()),
+        context_length: most,
+    };
+    let rendered = chat::render(template, &conversation)?;
     // The template has its own beginning: no prefix is added.
     let encoding = model.tokenizer().encode(&rendered, &Prefix::None)?;
-    let (tokens, most) = (encoding.ids.len(), model.config().context_length);
+    let tokens = encoding.ids.len();
     if tokens > most {
         bail!(
             "the chat has {tokens} tokens, more than the {most} that the model reads; shorten it"

@@ -1,10 +1,13 @@
 //! The tensors of safetensors files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
 use safetensors::{Dtype, SafeTensors};
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::Error;
 use super::map::MappedFile;
@@ -13,7 +16,8 @@ use crate::printable::printable;
 
 /// Reads the header of `file`, which will be file `index` of the checkpoint. The safetensors
 /// library checks that the tensors lie in the file, in order, without gaps or overlaps, and
-/// that each has the bytes its shape asks for.
+/// that each has the bytes its shape asks for; of two tensors with one name, which the format
+/// forbids, it would take the last.
 pub(crate) fn read_header(
     file: &MappedFile,
     index: usize,
@@ -25,6 +29,9 @@ pub(crate) fn read_header(
     let (header, metadata) =
         SafeTensors::read_metadata(file.bytes()).map_err(|error| bad(error.to_string()))?;
     let data_start = header + size_of::<u64>();
+    let names = serde_json::Deserializer::from_slice(&file.bytes()[size_of::<u64>()..data_start])
+        .deserialize_map(DistinctNames);
+    names.map_err(|error| bad(error.to_string()))?;
     let mut tensors = HashMap::new();
     for (name, info) in metadata.tensors() {
         let dtype = float_type(info.dtype).ok_or_else(|| Error::TensorType {
@@ -51,6 +58,31 @@ pub(crate) fn read_header(
         tensors.insert(name, tensor);
     }
     Ok(tensors)
+}
+
+/// Refuses an object that has a key twice.
+struct DistinctNames;
+
+impl<'de> Visitor<'de> for DistinctNames {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value::<IgnoredAny>()?;
+            if let Some(name) = seen.replace(name) {
+                let name = printable(&name);
+                return Err(serde::de::Error::custom(format!(
+                    "the name {name} stands in its header twice"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn float_type(dtype: Dtype) -> Option<GgmlDType> {

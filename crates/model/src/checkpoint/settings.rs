@@ -143,7 +143,7 @@ impl Settings {
                 return Err(Error::UnknownSetting {
                     source_name: self.source,
                     key: format!("{}{key}", self.prefix),
-                    value: shorten(&value),
+                    value: value.to_string(),
                 });
             }
         }
@@ -161,7 +161,7 @@ impl Settings {
         Error::InvalidSetting {
             source_name: self.source.clone(),
             key: format!("{}{key}", self.prefix),
-            value: shorten(value),
+            value: value.to_string(),
             expected: expected.to_owned(),
         }
     }
@@ -170,7 +170,7 @@ impl Settings {
         Error::UnsupportedSetting {
             source_name: self.source.clone(),
             key: format!("{}{key}", self.prefix),
-            value: shorten(value),
+            value: value.to_string(),
             supported: supported.to_owned(),
         }
     }
@@ -181,14 +181,5 @@ fn same(a: &Value, b: &Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a == b,
         _ => a == b,
-    }
-}
-
-fn shorten(value: &Value) -> String {
-    const LENGTH: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(LENGTH) {
-        None => text,
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

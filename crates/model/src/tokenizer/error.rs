@@ -44,11 +44,23 @@ pub enum Error {
     #[error(transparent)]
     Gguf(#[from] GgufError),
     /// The tokenizer failed on a text.
-    #[error("the tokenizer cannot encode this text: {detail}")]
+    #[error("the tokenizer cannot encode this text: {detail}", detail = printable_message(detail))]
     Encode {
         /// What it says.
         detail: String,
     },
+    /// A pattern of the tokenizer, or its merging, took too long on a text.
+    #[error(
+        "the tokenizer takes more than {seconds} seconds for this text, far longer than tokenizers do; \
+         its pattern may be made to stall: shorten the text, or use another model"
+    )]
+    Slow {
+        /// How long it was given.
+        seconds: u64,
+    },
+    /// Nobody waits for the text any more.
+    #[error("encoding the text was cancelled")]
+    Cancelled,
     /// A chat template that is damaged, or that refuses the messages.
     #[error("the chat template cannot be rendered: {detail}", detail = printable_message(detail))]
     Template {

@@ -151,7 +151,7 @@ fn byte_level(file: &GgufFile) -> Result<Tokenizer, Error> {
     });
     library.add_tokens(added).map_err(failed)?;
     Ok(Tokenizer::new(
-        Model::Library(Library::new(library, Decoder::ByteLevel)),
+        Model::Library(Library::new(library, Decoder::ByteLevel)?),
         Decoder::ByteLevel,
         specials,
     ))

@@ -59,7 +59,7 @@ impl Tokenizer {
                 .unwrap_or_else(|| put_before.is_some() && (bos.is_none() || put_before == bos)),
         };
         Ok(Tokenizer::new(
-            Model::Library(Library::new(library, decoder)),
+            Model::Library(Library::new(library, decoder)?),
             decoder,
             specials,
         ))

@@ -1,17 +1,18 @@
 //! Tokenizers that the `tokenizers` library runs.
 
-use tokenizers::{EncodeInput, Tokenizer};
+use tokenizers::{Model as _, OffsetType, Tokenizer};
 
 use super::Error;
 use super::bytes::character_of;
 use super::decoder::Decoder;
 use super::encoding::Piece;
-use super::error::one_line;
+use super::words::{Clock, Words, failed};
 
 /// A tokenizer of the library, reduced to cutting text into tokens: what it would put around
 /// a text is known to [`super::Specials`].
 pub(super) struct Library {
     tokenizer: Box<Tokenizer>,
+    words: Words,
     decoder: Decoder,
     /// Bytes that a byte-level vocabulary has no token for. The library would leave them out
     /// without a word.
@@ -19,7 +20,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn new(tokenizer: Tokenizer, decoder: Decoder) -> Self {
+    pub(super) fn new(tokenizer: Tokenizer, decoder: Decoder) -> Result<Self, Error> {
         let has = |byte| {
             tokenizer
                 .token_to_id(&character_of(byte).to_string())
@@ -29,11 +30,12 @@ impl Library {
             Decoder::ByteLevel => (0..=u8::MAX).filter(|&byte| !has(byte)).collect(),
             Decoder::Spaces { .. } => Vec::new(),
         };
-        Self {
+        Ok(Self {
+            words: Words::new(tokenizer.get_pre_tokenizer())?,
             tokenizer: Box::new(tokenizer),
             decoder,
             missing,
-        }
+        })
     }
 
     /// Refuses a text that has no tokens for all of it.
@@ -50,14 +52,25 @@ impl Library {
         }
     }
 
-    pub(super) fn encode(&self, text: &str) -> Result<Vec<Piece>, Error> {
+    /// The library's steps, one after the other, so that each can be stopped.
+    fn run(&self, text: &str, clock: &Clock<'_>) -> Result<tokenizers::Encoding, Error> {
+        let (tokenizer, model) = (&self.tokenizer, self.tokenizer.get_model());
+        let added = tokenizer.get_added_vocabulary();
+        let mut parts = added.extract_and_normalize(tokenizer.get_normalizer(), text);
+        self.words.cut(&mut parts, clock)?;
+        let tokenized = parts.tokenize(|word| {
+            clock.check()?;
+            model.tokenize(word.get())
+        });
+        tokenized.map_err(failed)?;
+        parts
+            .into_encoding(None, 0, OffsetType::Byte)
+            .map_err(failed)
+    }
+
+    pub(super) fn encode(&self, text: &str, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
         self.check_bytes(text)?;
-        let encoding = self
-            .tokenizer
-            .encode(EncodeInput::Single(text.into()), false)
-            .map_err(|error| Error::Encode {
-                detail: one_line(error),
-            })?;
+        let encoding = self.run(text, clock)?;
         let offsets = encoding.get_offsets();
         let piece = |(index, (&id, token)): (usize, (&u32, &String))| {
             let (start, end) = offsets[index];

@@ -16,10 +16,10 @@ mod sentencepiece;
 mod special;
 mod steps;
 mod stream;
+mod words;
 
 pub use encoding::{Encoding, Prefix};
 pub use error::Error;
-pub(crate) use error::one_line;
 pub(crate) use json::JsonOptions;
 pub use stream::StreamDecoder;
 
@@ -27,6 +27,7 @@ use decoder::Decoder;
 use encoding::Piece;
 use library::Library;
 use sentencepiece::SentencePiece;
+use words::Clock;
 
 /// A checkpoint's tokenizer.
 pub struct Tokenizer {
@@ -67,11 +68,26 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`Error::NoBos`] where the prefix is [`Prefix::Bos`] and the tokenizer has none;
-    /// [`Error::Encode`] where the tokenizer fails.
+    /// [`Error::Encode`] where the tokenizer fails; [`Error::Slow`] where it takes some seconds more than real
+    /// tokenizers do.
     pub fn encode(&self, text: &str, prefix: &Prefix) -> Result<Encoding, Error> {
-        let mut ids = self.prefix_ids(prefix)?;
+        self.encode_cancellable(text, prefix, &|| false)
+    }
+
+    /// [`encode`](Self::encode), for whoever may lose interest meanwhile: `cancelled` is asked after every word.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode), and [`Error::Cancelled`] once `cancelled` says so.
+    pub fn encode_cancellable(
+        &self,
+        text: &str,
+        prefix: &Prefix,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Encoding, Error> {
+        let clock = Clock::start(text, cancelled);
+        let mut ids = self.prefix_ids(prefix, &clock)?;
         let prefix_tokens = ids.len();
-        let mut pieces = self.pieces(text)?;
+        let mut pieces = self.pieces(text, &clock)?;
         let found = pieces.iter().take(prefix_tokens).map(|piece| piece.id);
         let prefix_was_in_text = prefix_tokens > 0
             && found.eq(ids.iter().copied())
@@ -99,7 +115,7 @@ impl Tokenizer {
         })
     }
 
-    fn prefix_ids(&self, prefix: &Prefix) -> Result<Vec<u32>, Error> {
+    fn prefix_ids(&self, prefix: &Prefix, clock: &Clock<'_>) -> Result<Vec<u32>, Error> {
         let text = match prefix {
             Prefix::None => return Ok(Vec::new()),
             Prefix::Bos => return Ok(vec![self.specials.bos.ok_or(Error::NoBos)?]),
@@ -109,12 +125,16 @@ impl Tokenizer {
                 None => return Ok(self.specials.bos.into_iter().collect()),
             },
         };
-        Ok(self.pieces(text)?.iter().map(|piece| piece.id).collect())
+        Ok(self
+            .pieces(text, clock)?
+            .iter()
+            .map(|piece| piece.id)
+            .collect())
     }
 
-    fn pieces(&self, text: &str) -> Result<Vec<Piece>, Error> {
+    fn pieces(&self, text: &str, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
         match &self.model {
-            Model::Library(library) => library.encode(text),
+            Model::Library(library) => library.encode(text, clock),
             Model::SentencePiece(model) => Ok(model.encode(text)),
         }
     }
@@ -219,7 +239,10 @@ impl Tokenizer {
     /// Declares what [`Prefix::Declared`] stands for: a token of the vocabulary. Where it is none, as in a vocabulary
     /// of another model with a similar name, nothing is declared; it would be spelt out letter by letter.
     pub(crate) fn declare_prefix(&mut self, token: Option<&str>) {
-        let is_token = |token: &&str| matches!(self.pieces(token), Ok(pieces) if pieces.len() == 1);
+        let is_token = |token: &&str| {
+            let clock = Clock::start(token, &|| false);
+            matches!(self.pieces(token, &clock), Ok(pieces) if pieces.len() == 1)
+        };
         self.declared_prefix = token.filter(is_token).map(str::to_owned);
     }
 }

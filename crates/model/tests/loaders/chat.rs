@@ -1,8 +1,11 @@
 //! Chat templates as published models write them.
 
-use lookback_model::chat::{Message, render};
+use lookback_model::chat::{Conversation, Message, render};
+use serde_json::Value;
 
-fn conversation() -> Vec<Message> {
+use crate::common::data;
+
+fn messages() -> Vec<Message> {
     [
         ("system", "Be brief."),
         ("user", " Who? "),
@@ -16,13 +19,23 @@ fn conversation() -> Vec<Message> {
     .to_vec()
 }
 
-fn rendered(template: &str) -> String {
-    render(template, &conversation(), "<s>", "</s>").expect("a good template")
+/// What a template makes of [`messages`].
+pub(crate) fn answer(template: &str) -> Result<String, lookback_model::tokenizer::Error> {
+    let conversation = Conversation {
+        messages: &messages(),
+        bos: "<s>",
+        eos: "</s>",
+        context_length: 8192,
+    };
+    render(template, &conversation)
 }
 
-fn refusal(template: &str) -> String {
-    let error = render(template, &conversation(), "<s>", "</s>");
-    let message = error.expect_err("a bad template").to_string();
+fn rendered(template: &str) -> String {
+    answer(template).expect("a good template")
+}
+
+pub(crate) fn refusal(template: &str) -> String {
+    let message = answer(template).expect_err("a bad template").to_string();
     assert!(!message.contains('\n'), "{message}");
     message
 }
@@ -65,6 +78,22 @@ fn headers_with_white_space_control_filters_and_namespaces() {
     );
 }
 
+/// Templates and what Jinja2 made of them, or that it refused them: `scripts/chat_templates.py`.
+#[test]
+fn templates_are_rendered_as_jinja2_does() {
+    let text = std::fs::read_to_string(data("jinja2.json")).expect("the reference values");
+    let cases: Vec<(String, Value)> = serde_json::from_str(&text).expect("JSON");
+    assert!(cases.len() > 100);
+    for (template, expected) in cases {
+        let answer = answer(&template).map_err(|error| error.to_string());
+        match (&answer, expected.as_str()) {
+            (Ok(answer), Some(expected)) => assert_eq!(answer, expected, "{template}"),
+            (Err(_), None) => {}
+            _ => panic!("{template}: {answer:?}, and Jinja2 {expected}"),
+        }
+    }
+}
+
 /// As Jinja2 with `trim_blocks` and `lstrip_blocks`, and without the last newline.
 #[test]
 fn blocks_take_their_line_with_them() {
@@ -81,7 +110,8 @@ fn marks_for_training_change_nothing() {
 #[test]
 fn tojson_writes_as_python_does() {
     let template = "{{ {'b': [1, 'é<&>'], 'a': none} | tojson }}";
-    assert_eq!(rendered(template), "{\"a\": null, \"b\": [1, \"é<&>\"]}");
+    // In the order of writing, as json.dumps; only Jinja2's own filter, which `transformers` replaces, sorts.
+    assert_eq!(rendered(template), "{\"b\": [1, \"é<&>\"], \"a\": null}");
     assert_eq!(rendered("{{ [1] | tojson(indent=2) }}"), "[\n  1\n]");
 }
 
@@ -147,14 +177,14 @@ fn templates_that_nest_deeply_end_in_an_answer() {
         repeated("", "{% for a in a %}", ""),
         repeated("", "{% macro m() %}", ""),
     ] {
-        let _ = render(&template, &conversation(), "", "");
+        let _ = answer(&template);
     }
     let sum = repeated("{{ 1", "+1", " }}");
     assert_eq!(rendered(&sum), ((sum.len() - 7) / 2 + 1).to_string());
     let longer = refusal(&" ".repeat(LONGEST + 1));
     assert!(longer.contains("65537 bytes"), "{longer}");
-    let joined = refusal(&repeated("{{ 1", "~1", " }}"));
-    assert!(joined.contains("more than 1000"), "{joined}");
+    let joined = repeated("{{ 1", "~1", " }}");
+    assert_eq!(rendered(&joined), "1".repeat((joined.len() - 7) / 2 + 1));
 }
 
 /// Values that a short template makes deep: writing, comparing and dropping them goes down by recursion too.
@@ -180,7 +210,7 @@ fn values_that_nest_deeply_end_in_an_answer() {
         for rounds in [1000, 10_000, 30_000, 99_999] {
             let made = made.replace("99999", &rounds.to_string());
             let template = format!("{made}{step}{{% endfor %}}{last}");
-            let _ = render(&template, &conversation(), "", "");
+            let _ = answer(&template);
         }
     }
 }

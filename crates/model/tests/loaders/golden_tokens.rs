@@ -1,6 +1,6 @@
 //! The default model's tokenizer against its own publishers'.
 
-use lookback_model::chat::{Message, render};
+use lookback_model::chat::{Conversation, Message, render};
 use lookback_model::checkpoint::Checkpoint;
 use lookback_model::tokenizer::Prefix;
 use serde_json::Value;
@@ -54,7 +54,13 @@ fn the_chat_template_gives_the_golden_prompt_and_tokens() {
         content: "Vatsal studies a lot, Madd does not. Yet he gets high scores in test. Who gets high scores?".into(),
     };
     let template = checkpoint.chat_template().expect("a template");
-    let prompt = render(template, &[message], "<|im_start|>", "<|im_end|>").unwrap();
+    let conversation = Conversation {
+        messages: &[message],
+        bos: "<|im_start|>",
+        eos: "<|im_end|>",
+        context_length: 8192,
+    };
+    let prompt = render(template, &conversation).unwrap();
     assert_eq!(prompt, chat["prompt"].as_str().unwrap());
     let encoding = checkpoint
         .tokenizer()

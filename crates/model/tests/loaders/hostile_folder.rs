@@ -302,3 +302,36 @@ fn indices_may_not_lead_astray() {
         "{message}"
     );
 }
+
+/// The library would take the last of two tensors with one name, which the format forbids.
+#[test]
+fn a_name_that_stands_twice_in_a_header_is_refused() {
+    let folder = copy("tied");
+    let path = folder.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&bytes[8..8 + length])
+        .unwrap()
+        .trim_end();
+    let norm = "\"model.norm.weight\":";
+    let start = header.find(norm).expect("every model has this tensor");
+    let entry = &header[start..start + header[start..].find('}').unwrap() + 1];
+    let long = "x".repeat(200_000);
+    let long = entry.replace("model.norm.weight", &long);
+    for (entry_twice, name) in [
+        (format!("{entry},{entry}"), "model.norm.weight"),
+        (format!("{long},{long}"), "xxx"),
+    ] {
+        let header = header.replace(entry, &entry_twice);
+        let mut changed = (header.len() as u64).to_le_bytes().to_vec();
+        changed.extend(header.bytes());
+        changed.extend(&bytes[8 + length..]);
+        std::fs::write(&path, changed).unwrap();
+        let message = refusal(&folder);
+        assert!(message.len() < 1000, "{} bytes", message.len());
+        assert!(message.contains("stands in its header twice"), "{message}");
+        assert!(message.contains(name), "{message}");
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    Checkpoint::open(folder.path()).expect("the file as it was");
+}

@@ -1,6 +1,8 @@
 //! Tokenizers that are damaged, or of a kind that is not implemented, in both formats.
 
+use lookback_model::Prefix;
 use lookback_model::checkpoint::Checkpoint;
+use lookback_model::tokenizer::Error;
 use serde_json::{Value, json};
 
 use crate::common::data;
@@ -261,12 +263,51 @@ fn gguf_texts_without_tokens_are_refused_and_not_cut() {
     file.set("tokenizer.ggml.pre", Entry::Text("gpt-2"));
     file.set("tokenizer.ggml.merges", Entry::Texts(vec![]));
     let checkpoint = file.open().expect("a small vocabulary");
-    let encode = |text: &str| {
-        checkpoint
-            .tokenizer()
-            .encode(text, &lookback_model::Prefix::None)
-    };
+    let encode = |text: &str| checkpoint.tokenizer().encode(text, &Prefix::None);
     assert_eq!(encode("aa").unwrap().ids, [4, 4]);
     let message = encode("ab").unwrap_err().to_string();
     assert!(message.contains("byte 0x62 at 1"), "{message}");
+}
+
+/// A tokenizer whose pattern, of the kind that looks ahead and back, takes some hundredths of a second a letter.
+fn slow(pattern: &str) -> Checkpoint {
+    let split = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
+    let steps = json!({"type": "Sequence", "pretokenizers": [split, bytes]});
+    open(|json| json["pre_tokenizer"] = steps).expect("a tokenizer that is slow and nothing else")
+}
+
+#[test]
+fn slow_patterns_are_stopped() {
+    let checkpoint = slow(r"a(?=(a{0,900})(a{0,900})\1b|a|$)");
+    let tokenizer = checkpoint.tokenizer();
+    let text = "a".repeat(2000);
+    // By whoever waits for it, between two words.
+    let asked = std::cell::Cell::new(0);
+    let cancelled = || asked.replace(asked.get() + 1) >= 5;
+    let stopped = tokenizer.encode_cancellable(&text, &Prefix::None, &cancelled);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    // By the time that it takes.
+    let message = tokenizer
+        .encode(&text, &Prefix::None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("more than 5 seconds"), "{message}");
+    assert_eq!(
+        tokenizer.encode("aab", &Prefix::None).unwrap().spans.len(),
+        3
+    );
+}
+
+/// The library would leave the rest of the text uncut, without a word.
+#[test]
+fn a_match_that_goes_back_without_end_is_refused() {
+    let checkpoint = slow(r"(a+)+\1c|(?=b)b");
+    let text = "a".repeat(60);
+    let message = checkpoint
+        .tokenizer()
+        .encode(&text, &Prefix::None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("goes back too often"), "{message}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::printable::printable;
 use crate::store::spec::is_file_path;
 
 /// What the hub says a repository holds.
@@ -26,7 +27,8 @@ impl Listing {
         if is_commit(&self.sha) {
             return Ok(self.sha.clone());
         }
-        Err(format!("{:?} is no commit", self.sha))
+        let sha = printable(&format!("{:?}", self.sha));
+        Err(format!("{sha} is no commit"))
     }
 
     fn has(&self, file: &str) -> bool {
@@ -167,15 +169,20 @@ pub(super) fn shards(folder: &Path) -> Result<Vec<String>, String> {
         return Err(format!("{INDEX} has {bytes} bytes, too many for an index"));
     }
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{INDEX}: {error}"))?;
-    let index: Index = serde_json::from_str(&text)
-        .map_err(|error| format!("{INDEX} is not as expected: {error}"))?;
+    let index: Index = serde_json::from_str(&text).map_err(|error| {
+        format!(
+            "{INDEX} is not as expected: {}",
+            printable(&error.to_string())
+        )
+    })?;
     let shards: BTreeSet<_> = index.weight_map.into_values().collect();
     if let Some(shard) = shards
         .iter()
         .find(|shard| !is_file_path(shard) || !shard.ends_with(".safetensors"))
     {
         return Err(format!(
-            "{INDEX} names {shard:?}, which is no .safetensors file inside the repository"
+            "{INDEX} names {}, which is no .safetensors file inside the repository",
+            printable(&format!("{shard:?}"))
         ));
     }
     Ok(shards.into_iter().collect())
