@@ -126,7 +126,7 @@ impl Example {
     fn log_sum_exp(&self, q: &Array2<f64>, k: &Array2<f64>) -> ndarray::Array1<f32> {
         let lse = reference::scores(q.view(), k.view())
             .and_then(|s| reference::scale(s.view(), scale().into()))
-            .and_then(|s| reference::mask(s.view(), &Mask::from(self.mask)))
+            .and_then(|s| reference::mask(s.view(), &self.mask))
             .and_then(|s| reference::log_sum_exp(s.view()))
             .expect("the shapes fit");
         lse.mapv(|l| l as f32)

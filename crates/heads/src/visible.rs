@@ -35,5 +35,5 @@ pub(crate) fn words(trace: &Trace, of: &Range<usize>) -> usize {
 }
 
 fn mask(trace: &Trace, layer: usize) -> Mask {
-    Mask::from(trace.meta().layers[layer].mask)
+    trace.meta().layers[layer].mask
 }

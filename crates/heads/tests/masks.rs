@@ -82,7 +82,7 @@ fn mean(values: &[f64]) -> f64 {
 /// Every column of the profiles, by its definition in `docs/heads.md`.
 fn check_profiles(trace: &Trace, mask: Mask) {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
-    let sees = |i: usize| Mask::from(mask).visible(i, n).len();
+    let sees = |i: usize| mask.visible(i, n).len();
     let counts = |&i: &usize| sees(i) > 0 && !(prefix == 0 && i == 0 && sees(0) <= 1);
     let rows: Vec<usize> = (prefix..n).filter(counts).collect();
     let found = match profiles(trace, &[]) {

@@ -85,7 +85,9 @@ fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error>
     }
     for ((head, i), &new) in new_lse.indexed_iter() {
         let old = search.lse[[head, i]];
-        if new != old && !((new - old).abs() <= FARTHEST) {
+        let moved = (new - old).abs();
+        // Equal infinities differ by NaN and are fine; any other NaN is not.
+        if new != old && (moved.is_nan() || moved > FARTHEST) {
             return Err(Error::ScoresTooLargeForF16 { layer, head, i });
         }
     }

@@ -96,7 +96,7 @@ fn rows(trace: &Trace, tokens: &[Arc<str>], top: usize) -> anyhow::Result<Table>
             entropies.extend(entropy.slice(s![0, h, ..]).iter().map(real));
             distances.extend(distance.mean.slice(s![0, h, ..]).iter().map(real));
             for i in 0..n {
-                let mut list = top_k.list(0, h, i).into_iter();
+                let mut list = top_k.list(0, h, i);
                 for place in &mut heaviest {
                     let (key, token, weight) = match list.next() {
                         Some((key, weight)) => (key as f64, &tokens[key], f64::from(weight)),

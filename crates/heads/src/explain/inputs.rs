@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use lookback_attention::Mask;
 use lookback_model::LayerInternals;
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView2, s};
@@ -70,7 +69,7 @@ impl Inputs<'_> {
     /// The keys that the followed token sees.
     pub(super) fn seen(&self) -> Range<usize> {
         let n = self.token_names.len();
-        Mask::from(self.internals.scoring.mask).visible(self.token(), n)
+        self.internals.scoring.mask.visible(self.token(), n)
     }
 
     /// The tokens of a candidate that the followed one sees.

@@ -18,7 +18,6 @@ mod projections;
 mod together;
 mod weighing;
 
-use lookback_attention::Mask;
 use lookback_model::{Encoding, Hooks, Model};
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView1};
@@ -106,7 +105,7 @@ pub fn explain_with(
     let word = interest(&encoding.text, &words, &named)?.swap_remove(0);
     let internals = model.inspect_with(&encoding.ids, options.head.layer, hooks)?;
     let token = tokens_of(&words, &word).end.max(1) - 1;
-    let seen = Mask::from(internals.scoring.mask).visible(token, encoding.ids.len());
+    let seen = internals.scoring.mask.visible(token, encoding.ids.len());
     let sees = |w: &usize| {
         let tokens = tokens_of(&words, &(*w..*w + 1));
         !word.contains(w) && seen.contains(&tokens.start)

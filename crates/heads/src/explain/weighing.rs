@@ -269,7 +269,7 @@ fn weighted_sum_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "The weighted sum",
         "Attention_i = Σ_{j=1}^{i} W_ij · V_j",
     );
-    if Mask::from(inputs.internals.scoring.mask) == Mask::None {
+    if inputs.internals.scoring.mask == Mask::None {
         step.formula = "Attention_i = Σ_j W_ij · V_j".to_owned();
     }
     step.shapes = vec![product("N×N · N×v = N×v", [n, n, d_v])];
