@@ -82,20 +82,17 @@ const FORMATS: &[Renamed] = &[
     },
 ];
 
-/// An answer with the keys of version 1.
-pub(crate) fn to_one(mut answer: Value) -> Value {
-    let Value::Object(object) = &mut answer else {
-        return answer;
-    };
+/// An answer with the keys of version 1; none where its format has not changed since.
+pub(crate) fn to_one(mut answer: Value) -> Option<Value> {
+    let object = answer.as_object_mut()?;
     let format = object.get("format").and_then(Value::as_str);
-    let found = FORMATS.iter().find(|known| format == Some(known.format[0]));
-    let Some(renamed) = found else {
-        return answer;
-    };
+    let renamed = FORMATS
+        .iter()
+        .find(|known| format == Some(known.format[0]))?;
     (renamed.restore)(object);
     object.insert("format".to_owned(), renamed.format[1].into());
     rename(&mut answer, renamed.keys);
-    answer
+    Some(answer)
 }
 
 /// Renames keys wherever they occur.
@@ -176,7 +173,7 @@ mod tests {
             json!({"rows": [{"flip": 1}]}),
             json!([1]),
         ] {
-            assert_eq!(to_one(answer.clone()), answer);
+            assert_eq!(to_one(answer), None);
         }
     }
 
@@ -188,6 +185,6 @@ mod tests {
         let expected = json!({
             "format": "lookback-heads/1", "changes": "x", "heads": [{"changes": {"changes": 1}}],
         });
-        assert_eq!(to_one(answer), expected);
+        assert_eq!(to_one(answer), Some(expected));
     }
 }

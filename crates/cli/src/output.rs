@@ -18,12 +18,12 @@ pub(crate) fn stdout() -> BufWriter<anstream::AutoStream<io::StdoutLock<'static>
 
 /// Prints one JSON object, in one line, in the version that was asked for.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    match JsonVersion::asked() {
-        JsonVersion::Current => print_json_as_it_is(value),
-        JsonVersion::One => {
-            print_json_as_it_is(&json_version::to_one(serde_json::to_value(value)?))
-        }
+    if JsonVersion::asked() == JsonVersion::One
+        && let Some(one) = json_version::to_one(serde_json::to_value(value)?)
+    {
+        return print_json_as_it_is(&one);
     }
+    print_json_as_it_is(value)
 }
 
 /// Prints one JSON object, in one line: the current version, whatever was asked for.
