@@ -42,10 +42,13 @@ fn header(look: &Look<'_>, width: usize) -> Vec<Line> {
     let trace = look.trace();
     let meta = trace.meta();
     let model = Flow::new(width, 2, Line::new()).prose(HEADING, &meta.model);
-    let text_tokens = trace.n() - meta.prefix_tokens;
+    let of_prefix = match meta.prefix_tokens {
+        0 => String::new(),
+        tokens => format!(", {tokens} of them the prefix"),
+    };
     let sizes = format!(
-        "· {} · {} in {}",
-        number::count(text_tokens, "token"),
+        "· {}{of_prefix} · {} in {}",
+        number::count(trace.n(), "token"),
         number::count(look.head_count(), "head"),
         number::count(trace.layer_count(), "layer"),
     );
