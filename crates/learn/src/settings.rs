@@ -26,7 +26,7 @@ pub struct Settings {
     pub warmup: usize,
     /// The longest gradient, in norm, that is taken as it is.
     pub clip: f64,
-    /// How much the loss asks for the whole row's weight on the two candidates: see [`loss`].
+    /// How much the loss asks for the whole row's weight on the two candidates: see [`loss`](crate::model::loss).
     pub coverage: f64,
     /// What is added to a mass before its logarithm.
     pub floor: f64,

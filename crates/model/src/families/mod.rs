@@ -1,6 +1,6 @@
 //! Model families: one file each, and what they share (`attention`).
 //!
-//! A [`Family`] says how hidden states become queries, keys and values, and how the heads' outputs flow back; the run
+//! A `Family` says how hidden states become queries, keys and values, and how the heads' outputs flow back; the run
 //! in between (attention, traces, the cache) is the same for all. A new family is a file beside `llama`, an entry
 //! in [`SUPPORTED`] and in `FORMATS`, and an arm in `load`.
 
