@@ -1,6 +1,6 @@
 //! The npy format, version 1.0 (NumPy Enhancement Proposal 1).
 
-/// What stands before an array's numbers, row by row, in a file: `descr` is their type as NumPy writes it.
+/// The header before an array's numbers, row by row, in a file: `descr` is their type as NumPy writes it.
 ///
 /// ```
 /// let header = lookback_view::npy::header("<f4", &[2, 3]);

@@ -192,7 +192,7 @@ impl Parser {
         })
     }
 
-    /// Signs, what they stand before, and the filters and tests behind it, which see the signs.
+    /// Signs, what they precede, and the filters and tests behind it, which see the signs.
     fn unary(&mut self) -> Result<Expression> {
         let mut signs = Vec::new();
         loop {

@@ -15,7 +15,7 @@ const INDENT: usize = 64;
 /// How JSON is written.
 struct Style {
     ascii: bool,
-    /// What stands before each level's items, once a level.
+    /// The text before each level's items, once a level.
     indent: Option<String>,
     between: Rc<str>,
     after_key: Rc<str>,
@@ -127,7 +127,7 @@ fn json_float(number: f64) -> String {
     }
 }
 
-/// What stands before an item.
+/// The text before an item.
 fn separate(text: &mut Text<'_>, style: &Style, level: usize, index: usize) -> Result<()> {
     if index > 0 {
         text.push(&style.between)?;

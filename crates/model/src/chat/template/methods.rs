@@ -11,7 +11,7 @@ use super::predicates::has_case;
 use super::value::Value;
 use super::write::Text;
 
-/// The methods of mappings, which stand before their keys.
+/// The methods of mappings, which take precedence over their keys.
 pub(super) const OF_MAPS: [&str; 5] = ["get", "items", "keys", "values", "copy"];
 
 /// Calls a mapping's method.
