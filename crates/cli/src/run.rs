@@ -195,9 +195,9 @@ impl TextRun<'_> {
 
     /// Fails where the model has no such head.
     pub(crate) fn check_heads(&self, heads: &[HeadId]) -> anyhow::Result<()> {
-        let config = self.loaded.model.config();
+        let spec = self.loaded.model.spec();
         for &one in heads {
-            head::check(one, config.layers, config.heads)?;
+            head::check(one, spec.layers.len(), spec.heads)?;
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl TextRun<'_> {
 
 fn encode(model: &Model, text: &str, args: &ModelArgs) -> anyhow::Result<Encoding> {
     let encoding = model.tokenizer().encode(text, &args.prefix())?;
-    let context = model.config().context_length;
+    let context = model.spec().context_length;
     let tokens = encoding.ids.len();
     if tokens <= context {
         return Ok(encoding);

@@ -42,16 +42,16 @@ pub fn copying(
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Option<Vec<Copying>>, Error> {
     let through = unembedding_times_embedding(model)?;
-    let config = model.config();
+    let spec = model.spec();
     let mut scores = Vec::new();
-    for layer in 0..config.layers {
-        if !progress(layer, config.layers) {
+    for layer in 0..spec.layers.len() {
+        if !progress(layer, spec.layers.len()) {
             return Ok(None);
         }
         let weights = model.attention_weights(layer)?;
-        let d_v = weights.w_o.nrows() / config.heads;
-        let group = config.heads / config.kv_heads;
-        for head in 0..config.heads {
+        let d_v = weights.w_o.nrows() / spec.heads;
+        let group = spec.heads / spec.kv_heads;
+        for head in 0..spec.heads {
             let w_v = weights
                 .w_v
                 .slice(s![.., head / group * d_v..(head / group + 1) * d_v]);
@@ -71,7 +71,7 @@ pub fn copying(
 
 /// diag(g_f)·Ūᵀ·E: \[d, d\] in f64, Ū being U without its mean row, from rows of U and E at a time.
 fn unembedding_times_embedding(model: &Model) -> Result<Array2<f64>, Error> {
-    let vocab = model.config().vocab as u32;
+    let vocab = model.spec().vocab as u32;
     let d = model.embeddings(&[0])?.ncols();
     let mut sum = Array2::<f64>::zeros((d, d));
     let (mut all_u, mut all_e) = (Array1::<f64>::zeros(d), Array1::<f64>::zeros(d));

@@ -71,7 +71,7 @@ impl fmt::Display for EdgeName {
 /// first, so that there is no edge; [`Error::NoSuchHead`]; [`Error::TooManyEdges`].
 pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Vec<Cut>, Error> {
     let words = Words::new(&encoding.text, &encoding.spans);
-    let config = model.config();
+    let spec = model.spec();
     let mut cuts = Vec::new();
     for name in names {
         let from = name.from.find_one(&encoding.text, &words)?;
@@ -90,7 +90,7 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
         let rows = select::tokens_of(&words, &from);
         let mut heads = name.heads.clone();
         if heads.is_empty() {
-            heads.extend(head::all(config.layers, config.heads));
+            heads.extend(head::all(spec.layers.len(), spec.heads));
         }
         let keys: usize = to.iter().map(|&word| tokens(word).len()).sum();
         let more = keys.saturating_mul(rows.len() * heads.len());
@@ -101,7 +101,7 @@ pub fn find(model: &Model, encoding: &Encoding, names: &[EdgeName]) -> Result<Ve
             });
         }
         for &HeadId { layer, head } in &heads {
-            crate::head::check(HeadId { layer, head }, config.layers, config.heads)?;
+            crate::head::check(HeadId { layer, head }, spec.layers.len(), spec.heads)?;
             for i in rows.clone() {
                 let keys = to.iter().flat_map(|&word| tokens(word));
                 cuts.extend(keys.map(|j| Cut { layer, head, i, j }));

@@ -53,9 +53,9 @@ impl NamedInterventions {
         encoding: &Encoding,
         means: &MeanOutputs,
     ) -> Result<Interventions, Error> {
-        let config = model.config();
+        let spec = model.spec();
         for &id in &self.ablate {
-            head::check(id, config.layers, config.heads)?;
+            head::check(id, spec.layers.len(), spec.heads)?;
         }
         let mut interventions = Interventions::default();
         means.ablate(&self.ablate, encoding.prefix_tokens, &mut interventions);

@@ -33,9 +33,9 @@ impl MeanOutputs {
         heads: &[HeadId],
         hooks: &dyn Hooks,
     ) -> Result<Self, Error> {
-        let config = model.config();
+        let spec = model.spec();
         for &head in heads {
-            crate::head::check(head, config.layers, config.heads)?;
+            crate::head::check(head, spec.layers.len(), spec.heads)?;
         }
         let mut sums = Sums {
             hooks,

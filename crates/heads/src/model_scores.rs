@@ -80,7 +80,7 @@ impl ModelScores {
         let repeated = Repeated::standard(model)?;
         let needles = NeedleTest::random(NEEDLES, SEED);
         let layers = match model.has_output_head() {
-            true => model.config().layers,
+            true => model.spec().layers.len(),
             false => 0,
         };
         let sequences = repeated.sequences.len();

@@ -66,7 +66,7 @@ impl Repeated {
         seed: u64,
     ) -> Result<Self, Error> {
         let before = model.tokenizer().encode("", prefix)?.ids;
-        let ordinary: Vec<u32> = (0..model.config().vocab as u32)
+        let ordinary: Vec<u32> = (0..model.spec().vocab as u32)
             .filter(|&id| model.tokenizer().is_special(id) == Some(false))
             .collect();
         if ordinary.is_empty() {

@@ -171,8 +171,8 @@ pub fn retrieval(
     hooks: &dyn Hooks,
     done: &mut dyn FnMut(),
 ) -> Result<Option<Vec<Retrieval>>, Error> {
-    let config = model.config();
-    let heads = crate::head::all(config.layers, config.heads);
+    let spec = model.spec();
+    let heads = crate::head::all(spec.layers.len(), spec.heads);
     let mut found: Vec<Retrieval> = heads
         .map(|head| Retrieval {
             head,
@@ -186,7 +186,7 @@ pub fn retrieval(
     };
     for test in tests {
         let encoding = model.tokenizer().encode(&test.text, prefix)?;
-        if encoding.ids.len() > config.context_length || !test.is_read(&encoding) {
+        if encoding.ids.len() > spec.context_length || !test.is_read(&encoding) {
             return Ok(None);
         }
         let trace = model.trace(&encoding, &options, hooks)?.trace;

@@ -280,8 +280,8 @@ fn without_feed_forward_parts_heads_and_embedding_are_the_whole_logit_difference
 
 /// E·diag(g)·W_v·W_o·diag(g_f)·Ū of one head in plain f64: \[V, V\], row t what looking at token t adds to each logit.
 fn whole_circuit(model: &Model, id: HeadId) -> Array2<f64> {
-    let config = model.config();
-    let ids: Vec<u32> = (0..config.vocab as u32).collect();
+    let spec = model.spec();
+    let ids: Vec<u32> = (0..spec.vocab as u32).collect();
     let exact = |x: Array2<f32>| x.mapv(f64::from);
     let (e, mut u) = (
         exact(model.embeddings(&ids).unwrap()),
@@ -289,8 +289,8 @@ fn whole_circuit(model: &Model, id: HeadId) -> Array2<f64> {
     );
     u -= &u.mean_axis(Axis(0)).unwrap();
     let weights = model.attention_weights(id.layer).unwrap();
-    let of = |head: usize| head * config.head_dim..(head + 1) * config.head_dim;
-    let value_head = id.head / (config.heads / config.kv_heads);
+    let of = |head: usize| head * spec.head_dim..(head + 1) * spec.head_dim;
+    let value_head = id.head / (spec.heads / spec.kv_heads);
     let w_v = exact(weights.w_v.slice(s![.., of(value_head)]).to_owned());
     let w_o = exact(weights.w_o.slice(s![of(id.head), ..]).to_owned());
     let gained = &e * &weights.norm_gain.mapv(f64::from);
@@ -333,7 +333,7 @@ fn copying_scores_are_those_of_the_whole_circuit() {
 /// The scores of a model, each as the eigenvalues of the whole circuit give it.
 fn check_copying(model: &Model) -> Vec<Copying> {
     let scores = copying(model, &mut |_, _| true).unwrap().unwrap();
-    assert_eq!(scores.len(), model.config().layers * model.config().heads);
+    assert_eq!(scores.len(), model.spec().layers.len() * model.spec().heads);
     for found in &scores {
         let circuit = whole_circuit(model, found.head);
         let dense = DMatrix::from_fn(circuit.nrows(), circuit.ncols(), |i, j| circuit[[i, j]]);

@@ -210,8 +210,8 @@ fn tiny_models_of_every_kind_agree_with_their_steps() {
         "rope-linear",
     ] {
         let model = tiny(name);
-        let config = model.config();
-        let last = format!("{}.{}", config.layers - 1, config.heads - 1);
+        let spec = model.spec();
+        let last = format!("{}.{}", spec.layers.len() - 1, spec.heads - 1);
         for head in ["0.0", last.as_str()] {
             for entries in [1, 3, 200] {
                 let explanation = explained(

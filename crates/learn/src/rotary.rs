@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, WithDType};
-use lookback_model::checkpoint::{Rope, RopeScaling};
+use lookback_model::spec::Rope;
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -28,11 +28,7 @@ impl Rotation {
     /// Angles for tokens at `positions`, for heads of `d_k` entries.
     #[must_use]
     pub fn new(theta: f32, d_k: usize, positions: impl IntoIterator<Item = usize>) -> Self {
-        let rope = Rope {
-            theta,
-            scaling: RopeScaling::None,
-        };
-        let frequencies = rope.frequencies(d_k);
+        let frequencies = Rope::plain(theta, d_k).frequencies(0);
         let angles = positions.into_iter().flat_map(|position| {
             // Rounded to f32 as where the model is run.
             let angle = move |frequency: &f32| f64::from(position as f32 * frequency);

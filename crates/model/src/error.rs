@@ -48,21 +48,25 @@ pub enum Error {
         /// How many there are.
         layers: usize,
     },
-    /// The architecture is not one that this crate implements.
-    #[error(
-        "architecture {architecture} is not supported; supported: {supported}",
-        architecture = crate::printable::printable(architecture),
-        supported = crate::families::SUPPORTED.join(", ")
-    )]
-    Architecture {
-        /// Its name.
-        architecture: String,
-    },
     /// Logits were asked for of a model that only attends.
     #[error(
-        "the {architecture} model has no output head: it shows where words look and cannot write; ask it with look, who, map or explain"
+        "this {architecture} model has no output head: it shows where words look and predicts nothing; ask it with look, who, map or explain"
     )]
     NoOutputHead {
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// Parts of a logit were asked for of a model whose logits are no sum of parts.
+    #[error("a logit of this model is no sum of parts of the residual stream: it has {what}")]
+    NotLinear {
+        /// What stands in between.
+        what: &'static str,
+    },
+    /// A model in which every token sees every other was asked to read token by token.
+    #[error(
+        "this {architecture} model reads a text as a whole and does not continue it; ask it with look, fill or explain"
+    )]
+    Bidirectional {
         /// The architecture.
         architecture: &'static str,
     },

@@ -7,6 +7,7 @@
 
 pub mod chat;
 pub mod checkpoint;
+mod engine;
 mod error;
 pub mod families;
 pub mod generate;
@@ -15,12 +16,13 @@ mod load_options;
 mod model;
 mod printable;
 mod run;
+pub mod spec;
 pub mod store;
 mod threads;
 pub mod tokenizer;
 
+pub use engine::AttentionWeights;
 pub use error::Error;
-pub use families::AttentionWeights;
 pub use load_options::{LoadOptions, WeightsKind};
 pub use lookback_trace::write_atomic;
 pub use model::Model;

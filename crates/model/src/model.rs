@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, Config};
-use crate::families::{self, Family, Shape};
+use crate::checkpoint::Checkpoint;
+use crate::engine::Engine;
+use crate::spec::Spec;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, LoadOptions, WeightsKind};
 
-/// A decoder with its weights and tokenizer.
+/// A model with its weights and tokenizer.
 pub struct Model {
     checkpoint: Arc<Checkpoint>,
-    family: Box<dyn Family>,
+    engine: Engine,
     options: LoadOptions,
 }
 
@@ -19,7 +20,7 @@ impl Model {
     /// Loads a Hugging Face folder or a GGUF file.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where it is missing, damaged or unsupported; [`Error::Architecture`].
+    /// [`Error::Checkpoint`] where it is missing, damaged or unsupported.
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
         Self::from_checkpoint(Checkpoint::open(path)?, options)
     }
@@ -31,16 +32,16 @@ impl Model {
     pub fn from_checkpoint(checkpoint: Checkpoint, options: &LoadOptions) -> Result<Self, Error> {
         let checkpoint = Arc::new(checkpoint);
         Ok(Self {
-            family: families::load(checkpoint.clone(), options.weights)?,
+            engine: Engine::load(checkpoint.clone(), options.weights)?,
             checkpoint,
             options: *options,
         })
     }
 
-    /// The decoder's shape and constants.
+    /// What the model is made of.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        self.checkpoint.config()
+    pub fn spec(&self) -> &Spec {
+        self.checkpoint.spec()
     }
 
     /// The tokenizer that belongs to the weights.
@@ -72,27 +73,23 @@ impl Model {
     /// `Q8_0 (from Q4_1 and Q8_0)`.
     #[must_use]
     pub fn weights_description(&self) -> String {
-        self.family.weights_description()
+        self.engine.weights_description()
     }
 
     /// Whether the model can say what comes next; one without an output head only looks.
     #[must_use]
     pub fn has_output_head(&self) -> bool {
-        self.family.has_output_head()
+        self.spec().head.is_some()
     }
 
     /// The layers whose heads are the model's answer to where a word points: of a language model all of them, of the
     /// `pronoun` model the last, the pointer, which was trained to be read.
     #[must_use]
     pub fn answering_layers(&self) -> std::ops::Range<usize> {
-        self.family.answering_layers()
+        self.engine.answering_layers()
     }
 
-    pub(crate) fn family(&self) -> &dyn Family {
-        &*self.family
-    }
-
-    pub(crate) fn shape(&self) -> &Shape {
-        self.family.shape()
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 }

@@ -78,7 +78,7 @@ impl Case {
 fn a_stored_head_counts_where_the_configuration_says_tied_and_a_note_says_so() {
     let case = Case::open("tied-but-different-head");
     case.has_the_loss_and_weights_of_transformers();
-    assert!(!case.model.config().tied);
+    assert!(!case.model.spec().tied());
     let [note] = case.model.notes() else {
         panic!("{:?}", case.model.notes());
     };
@@ -120,7 +120,7 @@ fn a_stored_head_that_is_the_embedding_table_changes_nothing_and_is_not_worth_a_
     tied_with_head(folder.path(), |_, _| {});
     let [plain, doubled] =
         [&data("tiny").join("tied"), folder.path()].map(|path| load(path, WeightsKind::F32));
-    assert!(doubled.config().tied && doubled.notes().is_empty() && plain.notes().is_empty());
+    assert!(doubled.spec().tied() && doubled.notes().is_empty() && plain.notes().is_empty());
     let logits = |model: &Model| {
         model
             .prefill(&[1, 5, 9], &PrefillOptions::default())

@@ -49,7 +49,7 @@ fn a_text_ends_after_the_most_tokens() {
 #[test]
 fn a_text_ends_where_the_context_is_full() {
     let model = model();
-    let context = model.config().context_length;
+    let context = model.spec().context_length;
     // A token that follows the last position that can be read is still chosen.
     for (before, tokens) in [(0, 1), (1, 2), (3, 4)] {
         let generation = generate(&model, &prompt(context - before), &at_most(500));

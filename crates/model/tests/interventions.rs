@@ -21,7 +21,7 @@ fn model() -> Model {
 const TOKENS: usize = 40;
 
 fn encoding(model: &Model) -> Encoding {
-    let vocab = model.config().vocab as u32;
+    let vocab = model.spec().vocab as u32;
     Encoding {
         ids: (0..TOKENS as u32).map(|i| (i * 7 + 3) % vocab).collect(),
         spans: vec![(0, 0); TOKENS],
@@ -142,7 +142,7 @@ fn nothing_before_or_beside_a_change_changes_a_bit() {
         outputs(&model, &changes),
     );
     assert_eq!(plain[0], cut[0]);
-    for head in (0..model.config().heads).filter(|&h| h != HEAD.head) {
+    for head in (0..model.spec().heads).filter(|&h| h != HEAD.head) {
         assert_eq!(
             plain[1].index_axis(Axis(0), head),
             cut[1].index_axis(Axis(0), head)
@@ -323,8 +323,8 @@ fn generation_goes_on_under_the_changes() {
             .tokens
     };
     let mut all_heads = Interventions::default();
-    for layer in 0..model.config().layers {
-        (0..model.config().heads).for_each(|head| all_heads.ablate(HeadId { layer, head }));
+    for layer in 0..model.spec().layers.len() {
+        (0..model.spec().heads).for_each(|head| all_heads.ablate(HeadId { layer, head }));
     }
     // Without attention a token's logits depend on it alone, so that whatever follows a token always follows it.
     let tokens = generate(&all_heads);
@@ -368,7 +368,7 @@ fn what_cannot_be_changed_is_refused() {
             first,
             rows,
         },
-        values: Array2::zeros((rows, model.config().head_dim)),
+        values: Array2::zeros((rows, model.spec().head_dim)),
     };
     assert!(refused(&|c| c.patch(patch(39, 2))).contains("cannot be patched"));
     assert!(

@@ -116,9 +116,11 @@ fn apply(bytes: &mut Vec<u8>, changes: &[Change], reach: usize) {
 
 /// Does with a checkpoint all that can be done with it.
 fn use_it(checkpoint: &Checkpoint) -> Result<(), Error> {
-    let config = checkpoint.config();
-    let frequencies = config.rope.frequencies(config.head_dim);
-    assert_eq!(frequencies.len(), config.head_dim / 2);
+    for layer in &checkpoint.spec().layers {
+        if let Some(rope) = &layer.attention.rope {
+            assert_eq!(rope.frequencies(100).len(), rope.dims / 2);
+        }
+    }
     let tokenizer = checkpoint.tokenizer();
     if let Ok(encoding) = tokenizer.encode("The 2 <s> <|im_start|> lamps’ é日\n", &Prefix::Declared)
     {

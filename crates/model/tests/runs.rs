@@ -72,7 +72,7 @@ fn tokens_that_cannot_be_read_are_refused() {
         }
     ));
     assert!(error.to_string().contains("4 more than the 256"), "{error}");
-    let vocab = model.config().vocab;
+    let vocab = model.spec().vocab;
     let error = refusal(&[0, vocab as u32, 1], Logits::Last);
     assert!(
         matches!(error, Error::TokenOutOfRange { id, position: 1, .. } if id as usize == vocab),
@@ -107,7 +107,7 @@ fn logits_are_computed_where_they_are_asked_for() {
     let ids = ids(9);
     let at = |logits| model.prefill(&ids, &options(logits)).unwrap().logits;
     let all = at(Logits::All);
-    assert_eq!(all.dim(), (9, model.config().vocab));
+    assert_eq!(all.dim(), (9, model.spec().vocab));
     // Products of fewer rows may add in another order.
     let close = |found: &ndarray::Array2<f32>, positions: &[usize]| {
         assert_eq!(found.nrows(), positions.len());
@@ -206,7 +206,7 @@ fn a_refused_extension_leaves_the_cache_as_it_was() {
     let model = tiny("tied");
     let (_, mut cache) = read(&model, &ids(10));
     let expected = model.decode(3, &mut cache.clone()).unwrap();
-    let vocab = model.config().vocab as u32;
+    let vocab = model.spec().vocab as u32;
     let mut refused = |ids: &[u32], logits| model.extend(ids, &logits, &mut cache).unwrap_err();
     assert!(matches!(refused(&[], Logits::Last), Error::NoTokens));
     assert!(matches!(

@@ -190,7 +190,7 @@ fn chat_prompt(
         id.and_then(|id| tokenizer.token_text(id))
             .unwrap_or_default()
     };
-    let most = model.config().context_length;
+    let most = model.spec().context_length;
     let conversation = Conversation {
         messages: &messages,
         bos: &special(tokenizer.bos()),

@@ -73,7 +73,7 @@ struct Report<'a> {
 pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()> {
     let text = args.text.read()?;
     let loaded = context.load(&args.model.model, WeightsKind::F32)?;
-    let (model, config) = (&loaded.model, loaded.model.config());
+    let (model, spec) = (&loaded.model, loaded.model.spec());
     let run = context.prepare(&loaded, &text, &args.model, &InterventionArgs::default())?;
     run.check_heads(&args.heads)?;
     let encoding = &run.encoding;
@@ -92,8 +92,8 @@ pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()
         .as_mut()
         .map(|kept| std::mem::take(&mut kept.known))
         .unwrap_or_default();
-    let layers = 0..config.layers;
-    let all = layers.flat_map(|layer| (0..config.heads).map(move |head| HeadId { layer, head }));
+    let layers = 0..spec.layers.len();
+    let all = layers.flat_map(|layer| (0..spec.heads).map(move |head| HeadId { layer, head }));
     let asked: Vec<HeadId> = match args.heads.is_empty() {
         true => all.collect(),
         false => args.heads.clone(),

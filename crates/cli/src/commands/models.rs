@@ -66,7 +66,7 @@ pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     writeln!(
         out,
         "Architectures: {}.",
-        lookback_model::families::SUPPORTED.join(", ")
+        lookback_model::families::supported().join(", ")
     )?;
     writeln!(
         out,

@@ -96,8 +96,8 @@ pub fn explain_with(
     options: &ExplainOptions,
     hooks: &dyn Hooks,
 ) -> Result<Explanation, Error> {
-    let config = model.config();
-    head::check(options.head, config.layers, config.heads)?;
+    let spec = model.spec();
+    head::check(options.head, spec.layers.len(), spec.heads)?;
     check_length(encoding)?;
     let words = Words::new(&encoding.text, &encoding.spans);
     let named: Vec<WordName> = options.word.iter().cloned().collect();
@@ -110,24 +110,22 @@ pub fn explain_with(
         let tokens = tokens_of(&words, &(*w..*w + 1));
         !word.contains(w) && seen.contains(&tokens.start)
     };
-    let rope = &config.rope;
+    let layer = &spec.layers[options.head.layer];
+    let rope = layer.attention.rope.as_ref();
+    let frequencies = rope.map_or_else(Vec::new, |rope| rope.frequencies(encoding.ids.len()));
     let inputs = Inputs {
         text: &encoding.text,
         words: &words,
         token_names: token_names(model, encoding),
         prefix_tokens: encoding.prefix_tokens,
         head: options.head,
-        layers: config.layers,
+        layers: spec.layers.len(),
         candidates: candidates(&words, (0..words.len()).filter(sees)),
         word,
         embeddings: model.embeddings(&encoding.ids)?,
         internals,
-        norm_eps: f64::from(config.norm_eps),
-        frequencies: rope
-            .frequencies(config.head_dim)
-            .into_iter()
-            .map(f64::from)
-            .collect(),
+        norm_eps: f64::from(layer.attention_norms.before.map_or(0.0, |norm| norm.eps)),
+        frequencies: frequencies.into_iter().map(f64::from).collect(),
         entries: options.entries.max(1),
     };
     all_steps(&inputs, &options.model_name)

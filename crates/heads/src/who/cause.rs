@@ -202,9 +202,9 @@ impl<'a> Asked<'a> {
                 means.ablate(heads, encoding.prefix_tokens, &mut interventions);
             }
             Intervention::Cut { heads, candidate } => {
-                let config = self.model.config();
+                let spec = self.model.spec();
                 let heads: Vec<HeadId> = match heads.as_slice() {
-                    [] => crate::head::all(config.layers, config.heads).collect(),
+                    [] => crate::head::all(spec.layers.len(), spec.heads).collect(),
                     some => some.to_vec(),
                 };
                 let rows = rows_of(encoding, self.question, self.from);

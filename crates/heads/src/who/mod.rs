@@ -69,9 +69,9 @@ pub fn who(
     options: &WhoOptions,
     hooks: &dyn RunHooks,
 ) -> Result<Who, Error> {
-    let config = model.config();
+    let spec = model.spec();
     for &head in options.heads.iter().chain(&options.ablate) {
-        crate::head::check(head, config.layers, config.heads)?;
+        crate::head::check(head, spec.layers.len(), spec.heads)?;
     }
     let rows = rows_to_read(question, options.from);
     let hooks = runs::Counted::new(hooks);
@@ -205,8 +205,8 @@ fn runs_of(
     if !model.has_output_head() {
         return Ok(texts);
     }
-    let config = model.config();
-    let listed = options.top.min(config.layers * config.heads);
+    let spec = model.spec();
+    let listed = options.top.min(spec.layers.len() * spec.heads);
     let heads = vec![HeadId { layer: 0, head: 0 }; listed];
     let interventions = interventions(options, heads.into_iter().map(|head| (head, 0)), pair);
     let asked = Asked::new(

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::format::{self, Format, Formats};
+use super::family::{self, Families, Family, FileKind};
 use super::map::MappedFile;
+use super::resolve::resolve;
 use super::safetensors::{read_header, read_index};
 use super::settings::Settings;
-use super::validate::check_tensors;
 use super::weights::{StoredTensor, Weights};
-use super::{Checkpoint, Config, Error, Provenance};
+use super::{Checkpoint, Error, Provenance};
+use crate::families;
 use crate::printable::printable;
+use crate::spec::{Part, Spec};
 use crate::tokenizer::{JsonOptions, Tokenizer};
 
 /// Far beyond any real config.json, index or template.
@@ -21,7 +23,7 @@ const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
+pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {
@@ -37,12 +39,13 @@ pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
             detail: "it is no object".to_owned(),
         });
     };
-    let format = format::by_model_type(formats, json["model_type"].as_str(), &config_path)?;
-    let source = config_path.display().to_string();
-    let mut config = (format.folder_config)(Settings::new(source, "", values), format)?;
-    let weights = read_weights(path)?;
-    let notes = untie_if_another_is_stored(format, &mut config, &weights)?;
-    check_tensors(format, &config, &weights)?;
+    let family = family::by_model_type(all, json["model_type"].as_str(), &config_path)?;
+    let mut settings = Settings::new(config_path.display().to_string(), "", values);
+    let mut spec = (family.folder)(&mut settings, family)?;
+    families::folder::finish(&mut settings)?;
+    let weights = as_named_today(family, read_weights(path, family)?);
+    let notes = untie_if_another_is_stored(family, &mut spec, &weights)?;
+    let weights = resolve(family, &spec, weights, FileKind::Folder)?;
     let texts = Texts::read(path, &json)?;
     let name = super::names::folder_name(path);
     let mut tokenizer = tokenizer(path, &texts)?;
@@ -53,7 +56,8 @@ pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
     );
     let weights = Arc::new(weights);
     Ok(Checkpoint {
-        config,
+        spec,
+        family,
         stop_tokens: super::stop::tokens(&tokenizer, texts.stop_ids),
         chat_template: texts.chat_template,
         tokenizer,
@@ -63,20 +67,52 @@ pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
     })
 }
 
+/// Names as `transformers` writes them today: with the beginning that a base model leaves out, and without those of the
+/// first BERT.
+fn as_named_today(family: &Family, weights: Weights) -> Weights {
+    let is_base = !weights
+        .names()
+        .any(|name| name.starts_with(family.base_prefix));
+    let (files, tensors) = weights.into_parts();
+    let renamed = tensors.into_iter().map(|(name, tensor)| {
+        let name = match (
+            name.strip_suffix("LayerNorm.gamma"),
+            name.strip_suffix("LayerNorm.beta"),
+        ) {
+            (Some(owner), _) => format!("{owner}LayerNorm.weight"),
+            (_, Some(owner)) => format!("{owner}LayerNorm.bias"),
+            _ => name,
+        };
+        match is_base && !family.is_of_head(&name) {
+            true => (format!("{}{name}", family.base_prefix), tensor),
+            false => (name, tensor),
+        }
+    });
+    let renamed = renamed.collect();
+    Weights::new(files, renamed)
+}
+
 /// Where the configuration says that the output head is the embedding table, and another one is stored: the stored one counts, as it
 /// does in transformers. Says so.
 fn untie_if_another_is_stored(
-    format: &Format,
-    config: &mut Config,
+    family: &Family,
+    spec: &mut Spec,
     weights: &Weights,
 ) -> Result<Option<String>, Error> {
-    let Some((head, embeddings)) = format.output_head().filter(|_| config.tied) else {
+    let [Some(embeddings), Some(head)] = [Part::Embedding, Part::Head].map(|part| {
+        let mut entries = family.entries(false, part.weight());
+        entries.find(|named| weights.contains(named.folder))
+    }) else {
         return Ok(None);
     };
-    if !weights.contains(head) || weights.same_numbers(head, embeddings)? {
+    let (head, embeddings) = (head.folder, embeddings.folder);
+    let Some(spec) = spec.head.as_mut().filter(|head| head.tied) else {
+        return Ok(None);
+    };
+    if weights.same_numbers(head, embeddings)? {
         return Ok(None);
     }
-    config.tied = false;
+    spec.tied = false;
     Ok(Some(format!(
         "config.json says tie_word_embeddings, and the {head} that is stored is another matrix than {embeddings}: \
          the stored one is used"
@@ -133,16 +169,16 @@ fn read_optional_json(path: &Path) -> Result<Value, Error> {
     }
 }
 
-fn read_weights(folder: &Path) -> Result<Weights, Error> {
+fn read_weights(folder: &Path, family: &Family) -> Result<Weights, Error> {
     let single = folder.join("model.safetensors");
     if single.exists() {
         let file = MappedFile::open(&single)?;
-        let tensors = read_header(&file, 0)?;
+        let tensors = read_header(&file, 0, family)?;
         return Ok(Weights::new(vec![file], tensors));
     }
     let index = folder.join("model.safetensors.index.json");
     if index.exists() {
-        return read_shards(folder, &index);
+        return read_shards(folder, &index, family);
     }
     let other = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
         .into_iter()
@@ -159,7 +195,7 @@ fn read_weights(folder: &Path) -> Result<Weights, Error> {
 }
 
 /// Reads the shards that the index names, and of each the tensors that the index puts there.
-fn read_shards(folder: &Path, index_path: &Path) -> Result<Weights, Error> {
+fn read_shards(folder: &Path, index_path: &Path, family: &Family) -> Result<Weights, Error> {
     let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (tensor, shard) in read_index(index_path, &read_json(index_path)?)? {
         shards.entry(shard).or_default().push(tensor);
@@ -168,8 +204,12 @@ fn read_shards(folder: &Path, index_path: &Path) -> Result<Weights, Error> {
     let mut tensors: HashMap<String, StoredTensor> = HashMap::new();
     for (shard, names) in shards {
         let file = MappedFile::open(&folder.join(&shard))?;
-        let mut found = read_header(&file, files.len())?;
+        let mut found = read_header(&file, files.len(), family)?;
         for name in names {
+            if family.ignores(&name) {
+                found.remove(&name);
+                continue;
+            }
             let tensor = found.remove(&name).ok_or_else(|| Error::Index {
                 path: index_path.to_owned(),
                 detail: format!(

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::format::{self, Format, Formats};
+use super::family::{self, Families, Family, FileKind};
 use super::gguf::{GgufFile, Value};
+use super::resolve::resolve;
 use super::settings::Settings;
-use super::validate::check_tensors;
-use super::weights::{RowOrder, StoredTensor, Weights};
-use super::{Checkpoint, Config, Error, GgufError, Provenance};
+use super::weights::{Order, StoredTensor, Weights};
+use super::{Checkpoint, Error, GgufError, Provenance};
+use crate::families;
 use crate::tokenizer::Tokenizer;
 
-pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
+pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
     let file = GgufFile::open(path)?;
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
@@ -22,7 +23,7 @@ pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
     };
     check_whole(&file, path)?;
     let architecture = file.text("general.architecture").map_err(at)?;
-    let format = format::by_architecture(formats, architecture, path)?;
+    let family = family::by_architecture(all, architecture, path)?;
     let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
@@ -41,14 +42,15 @@ pub(super) fn open(path: &Path, formats: Formats) -> Result<Checkpoint, Error> {
         .map_err(at)?
         .map(str::to_owned);
     let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
-    let settings = settings(&file, format, path);
+    let mut settings = settings(&file, family, path);
     let weights = stored_weights(file);
-    let config = (format.gguf_config)(settings, &weights, format)?;
-    let weights = rename(format, &config, weights)?;
-    check_tensors(format, &config, &weights)?;
+    let spec = (family.gguf)(&mut settings, &weights, family)?;
+    families::gguf::finish(&mut settings)?;
+    let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
     let weights = Arc::new(weights);
     Ok(Checkpoint {
-        config,
+        spec,
+        family,
         tokenizer,
         chat_template,
         stop_tokens,
@@ -85,8 +87,8 @@ fn stop_ids(file: &GgufFile) -> Result<Vec<u32>, GgufError> {
 }
 
 /// The architecture's own keys, without their common beginning.
-fn settings(file: &GgufFile, format: &Format, path: &Path) -> Settings {
-    let beginning = format!("{}.", format.architecture);
+fn settings(file: &GgufFile, family: &Family, path: &Path) -> Settings {
+    let beginning = format!("{}.", family.architecture);
     let own = file.keys().filter_map(|(key, value)| {
         let key = key.strip_prefix(&beginning)?;
         Some((key.to_owned(), to_json(value)))
@@ -120,33 +122,10 @@ fn stored_weights(file: GgufFile) -> Weights {
                 bytes: tensor.bytes,
                 dtype: tensor.dtype,
                 shape: tensor.shape,
-                rows: RowOrder::AsStored,
+                order: Order::AsStored,
             };
             (tensor.name, stored)
         })
         .collect();
     Weights::new(vec![map], tensors)
-}
-
-/// Gives tensors their canonical names and row orders.
-fn rename(format: &Format, config: &Config, weights: Weights) -> Result<Weights, Error> {
-    let (files, tensors) = weights.into_parts();
-    let mut renamed = HashMap::with_capacity(tensors.len());
-    for (name, mut tensor) in tensors {
-        let canonical = match format.canonical_name(&name, config) {
-            Some((canonical, rows)) => {
-                tensor.rows = rows;
-                canonical
-            }
-            None if format.is_ignored(&name, config) => continue,
-            None => {
-                return Err(Error::UnknownTensor {
-                    name,
-                    architecture: format.architecture,
-                });
-            }
-        };
-        renamed.insert(canonical, tensor);
-    }
-    Ok(Weights::new(files, renamed))
 }

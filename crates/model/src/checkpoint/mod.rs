@@ -6,19 +6,17 @@
 //! refused where one is NaN or infinite.
 //!
 //! Tensors go by their Hugging Face names (`model.layers.0.self_attn.q_proj.weight`), and are
-//! stored as `nn.Linear` stores them, `[out, in]`. Rotary position embedding is always
-//! half-split: the rows of W_q and W_k that GGUF interleaves are put back in order, which is
-//! exact, since rows move as a whole.
+//! read as `nn.Linear` stores them, `[out, in]`. Where a folder stores several in one, each goes by that name and its own
+//! (`transformer.h.0.attn.c_attn.weight (keys)`). Rotary position embedding is always half-split: the rows of W_q and W_k
+//! that GGUF interleaves are put back in order, which is exact, since rows move as a whole.
 //!
 //! Files are taken to be hostile. A setting that is neither implemented nor known to leave the
 //! mathematics alone is refused by name, and so is a tensor that the model would not use.
 
-mod config;
 mod decode;
-pub(crate) mod decoder;
 mod error;
+pub(crate) mod family;
 mod folder;
-pub(crate) mod format;
 pub(crate) mod gguf;
 mod gguf_checkpoint;
 mod map;
@@ -26,13 +24,12 @@ mod names;
 mod open;
 mod opened;
 mod provenance;
+mod resolve;
 mod safetensors;
 pub(crate) mod settings;
 mod stop;
-mod validate;
 pub(crate) mod weights;
 
-pub use config::{Activation, Config, Rope, RopeScaling};
 pub use error::Error;
 pub use gguf::GgufError;
 pub use opened::Checkpoint;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Checkpoint, Error, folder, gguf_checkpoint};
-use crate::families::FORMATS;
+use crate::families::FAMILIES;
 use crate::store::EmbeddedModel;
 
 impl Checkpoint {
@@ -14,14 +14,14 @@ impl Checkpoint {
     /// What is missing, damaged or not supported, by name.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if EmbeddedModel::at(path).is_some() {
-            return gguf_checkpoint::open(path, FORMATS);
+            return gguf_checkpoint::open(path, FAMILIES);
         }
         let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
         if metadata.is_dir() {
-            return folder::open(path, FORMATS);
+            return folder::open(path, FAMILIES);
         }
         if path
             .extension()
@@ -31,6 +31,6 @@ impl Checkpoint {
                 path: path.to_owned(),
             });
         }
-        gguf_checkpoint::open(path, FORMATS)
+        gguf_checkpoint::open(path, FAMILIES)
     }
 }

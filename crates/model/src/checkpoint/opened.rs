@@ -5,13 +5,16 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_core::quantized::{GgmlDType, QTensor};
 
+use super::family::Family;
 use super::weights::Weights;
-use super::{Config, Error, Provenance};
+use super::{Error, Provenance};
+use crate::spec::{Spec, Tensor as Named};
 use crate::tokenizer::Tokenizer;
 
-/// An open checkpoint: configuration, tokenizer and the way to its weights.
+/// An open checkpoint: specification, tokenizer and the way to its weights.
 pub struct Checkpoint {
-    pub(super) config: Config,
+    pub(super) spec: Spec,
+    pub(super) family: &'static Family,
     pub(super) tokenizer: Tokenizer,
     pub(super) chat_template: Option<String>,
     pub(super) stop_tokens: Vec<u32>,
@@ -21,10 +24,15 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The decoder's shape and constants.
+    /// What the model is made of.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The name of a tensor of the specification, of a layer or outside.
+    pub(crate) fn name(&self, layer: Option<usize>, tensor: Named) -> String {
+        self.family.canonical_name(layer, tensor)
     }
 
     /// The tokenizer that belongs to the weights.

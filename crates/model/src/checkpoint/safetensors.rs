@@ -10,17 +10,19 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
 use super::Error;
+use super::family::Family;
 use super::map::MappedFile;
-use super::weights::{RowOrder, StoredTensor};
+use super::weights::{Order, StoredTensor};
 use crate::printable::printable;
 
 /// Reads the header of `file`, which will be file `index` of the checkpoint. The safetensors
 /// library checks that the tensors lie in the file, in order, without gaps or overlaps, and
 /// that each has the bytes its shape asks for; of two tensors with one name, which the format
-/// forbids, it would take the last.
+/// forbids, it would take the last. Tensors that the family ignores may be of any type.
 pub(crate) fn read_header(
     file: &MappedFile,
     index: usize,
+    family: &Family,
 ) -> Result<HashMap<String, StoredTensor>, Error> {
     let bad = |detail: String| Error::Safetensors {
         path: file.path().to_owned(),
@@ -34,6 +36,9 @@ pub(crate) fn read_header(
     names.map_err(|error| bad(error.to_string()))?;
     let mut tensors = HashMap::new();
     for (name, info) in metadata.tensors() {
+        if family.ignores(&name) {
+            continue;
+        }
         let dtype = float_type(info.dtype).ok_or_else(|| Error::TensorType {
             path: file.path().to_owned(),
             name: name.clone(),
@@ -53,7 +58,7 @@ pub(crate) fn read_header(
             bytes: data_start + start..data_start + end,
             dtype,
             shape: info.shape.clone(),
-            rows: RowOrder::AsStored,
+            order: Order::AsStored,
         };
         tensors.insert(name, tensor);
     }

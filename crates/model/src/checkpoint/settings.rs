@@ -22,6 +22,9 @@ pub(crate) struct Settings {
 /// from overflowing.
 const LARGEST_SIZE: u64 = u32::MAX as u64;
 
+/// Far beyond any model; a specification is made before its tensors are looked for.
+const MOST_LAYERS: usize = 10_000;
+
 impl Settings {
     pub(crate) fn new(
         source: impl Into<String>,
@@ -45,6 +48,22 @@ impl Settings {
         self.values.remove(key).filter(|value| !value.is_null())
     }
 
+    /// A value that is left where it is.
+    pub(crate) fn peek(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// A finite number, if it is there.
+    pub(crate) fn number(&mut self, key: &str) -> Result<Option<f32>, Error> {
+        let Some(value) = self.take(key) else {
+            return Ok(None);
+        };
+        match value.as_f64().map(|value| value as f32) {
+            Some(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(self.invalid(key, &value, "a number")),
+        }
+    }
+
     /// A size of at least 1, if it is there.
     pub(crate) fn size(&mut self, key: &str) -> Result<Option<usize>, Error> {
         let Some(value) = self.take(key) else {
@@ -59,6 +78,15 @@ impl Settings {
     /// A size that must be there.
     pub(crate) fn required_size(&mut self, key: &str) -> Result<usize, Error> {
         self.size(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A number of layers, which must be there.
+    pub(crate) fn required_layers(&mut self, key: &str) -> Result<usize, Error> {
+        let layers = self.required_size(key)?;
+        match layers > MOST_LAYERS {
+            true => Err(self.invalid(key, &layers.into(), &format!("at most {MOST_LAYERS}"))),
+            false => Ok(layers),
+        }
     }
 
     /// A positive number, if it is there.
@@ -137,11 +165,11 @@ impl Settings {
     }
 
     /// Refuses what nobody has looked at.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
         while let Some((key, value)) = self.values.pop_first() {
             if !value.is_null() {
                 return Err(Error::UnknownSetting {
-                    source_name: self.source,
+                    source_name: self.source.clone(),
                     key: format!("{}{key}", self.prefix),
                     value: value.to_string(),
                 });

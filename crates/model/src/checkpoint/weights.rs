@@ -31,38 +31,55 @@ pub(crate) struct StoredTensor {
     pub(crate) dtype: GgmlDType,
     /// Slowest dimension first.
     pub(crate) shape: Vec<usize>,
-    pub(crate) rows: RowOrder,
+    pub(crate) order: Order,
 }
 
-/// In which order a matrix's rows stand in the file.
+/// In which order a tensor's rows stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowOrder {
+pub(crate) enum Order {
     AsStored,
     /// The two halves of each head's rows are interleaved, as GGUF stores W_q and W_k of the
     /// Llama family: row c of half s of a head stands at 2c + s.
     InterleavedHalves {
         head_dim: usize,
     },
+    /// Of each head, three blocks of rows stand one below the other, and these are the blocks `index`.
+    BlockOfEachHead {
+        head_dim: usize,
+        index: usize,
+    },
+    /// Row r is column `first + r` of a stored matrix of `width` columns.
+    Transposed {
+        first: usize,
+        width: usize,
+    },
 }
 
-impl RowOrder {
-    /// Where row `row` stands in the file.
+impl Order {
+    /// Where row `row` stands in the file, among rows that are stored as such.
     fn stored(self, row: usize) -> usize {
         match self {
-            RowOrder::AsStored => row,
-            RowOrder::InterleavedHalves { head_dim } => {
+            Order::AsStored | Order::Transposed { .. } => row,
+            Order::InterleavedHalves { head_dim } => {
                 let (head, within) = (row / head_dim, row % head_dim);
                 let (half, column) = (within / (head_dim / 2), within % (head_dim / 2));
                 head * head_dim + 2 * column + half
+            }
+            Order::BlockOfEachHead { head_dim, index } => {
+                let (head, within) = (row / head_dim, row % head_dim);
+                (3 * head + index) * head_dim + within
             }
         }
     }
 }
 
 impl StoredTensor {
-    /// Entries a row; a vector is one row.
+    /// Entries a row; a vector is one row, unless its entries stand in another order.
     fn columns(&self) -> usize {
-        self.shape.last().copied().unwrap_or(1)
+        match self.shape[..] {
+            [_] if self.order != Order::AsStored => 1,
+            _ => self.shape.last().copied().unwrap_or(1),
+        }
     }
 
     fn row_bytes(&self) -> usize {
@@ -137,13 +154,21 @@ impl Weights {
             value: out[index],
             index: start * columns + index,
         };
-        if tensor.rows == RowOrder::AsStored {
+        if let Order::Transposed {
+            first: column,
+            width,
+        } = tensor.order
+        {
+            return transposed_rows(tensor.dtype, bytes, (column + first, width), columns, out)
+                .map_err(|index| not_finite(first, out, index));
+        }
+        if tensor.order == Order::AsStored {
             let rows = out.len() / columns;
             let bytes = &bytes[first * row_bytes..(first + rows) * row_bytes];
             return decode(tensor.dtype, bytes, out).map_err(|index| not_finite(first, out, index));
         }
         for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
-            let start = tensor.rows.stored(row) * row_bytes;
+            let start = tensor.order.stored(row) * row_bytes;
             decode(tensor.dtype, &bytes[start..start + row_bytes], out)
                 .map_err(|index| not_finite(row, out, index))?;
         }
@@ -180,7 +205,7 @@ impl Weights {
         if a.shape != b.shape {
             return Ok(false);
         }
-        if (a.dtype, a.rows) == (b.dtype, b.rows) && self.bytes(a) == self.bytes(b) {
+        if (a.dtype, a.order) == (b.dtype, b.order) && self.bytes(a) == self.bytes(b) {
             return Ok(true);
         }
         let rows = a.shape.iter().product::<usize>() / a.columns();
@@ -203,16 +228,10 @@ impl Weights {
         let tensor = self.get(name)?;
         self.check_finite(name, tensor)?;
         let bytes = self.bytes(tensor);
-        let blocks = if tensor.rows == RowOrder::AsStored {
+        let blocks = if tensor.order == Order::AsStored {
             candle_blocks(tensor.dtype, bytes)
         } else {
-            let row_bytes = tensor.row_bytes();
-            let mut ordered = Vec::with_capacity(bytes.len());
-            for row in 0..bytes.len() / row_bytes {
-                let start = tensor.rows.stored(row) * row_bytes;
-                ordered.extend_from_slice(&bytes[start..start + row_bytes]);
-            }
-            candle_blocks(tensor.dtype, &ordered)
+            candle_blocks(tensor.dtype, &in_order(tensor, bytes))
         };
         Ok(QTensor::new(
             QStorage::Cpu(blocks),
@@ -233,4 +252,49 @@ impl Weights {
             });
         problem.map_or(Ok(()), Err)
     }
+}
+
+/// A matrix's bytes in the order of its rows.
+fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Vec<u8> {
+    let rows = tensor.shape[0];
+    let mut ordered = Vec::with_capacity(rows * tensor.row_bytes());
+    for row in 0..rows {
+        if let Order::Transposed { first, width } = tensor.order {
+            let size = tensor.dtype.type_size();
+            for column in 0..tensor.columns() {
+                let start = (column * width + first + row) * size;
+                ordered.extend_from_slice(&bytes[start..start + size]);
+            }
+        } else {
+            let start = tensor.order.stored(row) * tensor.row_bytes();
+            ordered.extend_from_slice(&bytes[start..start + tensor.row_bytes()]);
+        }
+    }
+    ordered
+}
+
+/// Decodes rows of `columns` entries that stand in the file as columns from `first` on of a matrix of `width` columns.
+/// Only types without blocks are stored so.
+///
+/// # Errors
+/// The index into `out` of an entry that is NaN or infinite.
+fn transposed_rows(
+    dtype: GgmlDType,
+    bytes: &[u8],
+    (first, width): (usize, usize),
+    columns: usize,
+    out: &mut [f32],
+) -> Result<(), usize> {
+    let rows = out.len() / columns;
+    let size = dtype.type_size();
+    let mut part = vec![0.0; rows];
+    for column in 0..columns {
+        let start = (column * width + first) * size;
+        let found = decode(dtype, &bytes[start..start + rows * size], &mut part);
+        for (row, &value) in part.iter().enumerate() {
+            out[row * columns + column] = value;
+        }
+        found.map_err(|row| row * columns + column)?;
+    }
+    Ok(())
 }

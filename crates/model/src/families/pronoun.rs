@@ -3,205 +3,83 @@
 //! Each layer but the last adds Attention(norm(x)) to x, with its own W_q, W_k, W_v and W_o, RMSNorm before it and
 //! rotary position embedding; there is no feed-forward part. The last layer is the pointer: heads with W_q and W_k only.
 //! What it was trained for is where its rows look, so that nothing flows on from it, and the model has no output head:
-//! it points, and writes nothing. `lookback-learn` trains it and writes its files.
+//! it points, and writes nothing. `lookback-learn` trains it and writes its files: GGUF only, under GGUF's own names.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayView3};
 use serde_json::json;
 
-use super::attention::{OutputProjection, QkvProjection};
-use super::base::Base;
-use super::family::Family;
-use super::parts::AttentionWeights;
-use crate::checkpoint::decoder::folder_config;
-use crate::checkpoint::format::{Format, TensorFormat};
+use super::config::{Plain, even, folder};
+use crate::checkpoint::Error;
+use crate::checkpoint::family::{Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
-use crate::checkpoint::{Activation, Checkpoint, Config, Rope, RopeScaling};
-use crate::{Error, WeightsKind, checkpoint};
+use crate::spec::{Activation, EmbeddingSpec, LayerSpec, Norm, NormKind, Part, Rope, Spec};
 
 const EMBEDDINGS: &str = "token_embd.weight";
 
-/// How its checkpoints are written: GGUF only, under GGUF's own names.
-pub(crate) const FORMAT: Format = Format {
+pub(super) const FAMILY: Family = Family {
     architecture: "pronoun",
     model_types: &[],
     classes: &[],
-    explicit: &[],
-    folder_config,
-    gguf_config,
-    outside: &[TensorFormat::new(EMBEDDINGS, EMBEDDINGS, |c| {
-        vec![c.vocab, c.d]
-    })],
+    base_classes: &[],
+    folder: |settings, family| folder::decoder(settings, family, folder::Defaults::LLAMA),
+    gguf: read_gguf,
+    base_prefix: "",
     layer_prefix: "blk.",
+    outside: &[Named::new(Part::Embedding.weight(), EMBEDDINGS, EMBEDDINGS)],
     layer: &[
-        TensorFormat::new("attn_norm.weight", "attn_norm.weight", |c| vec![c.d]),
-        TensorFormat::new("attn_q.weight", "attn_q.weight", |c| {
-            vec![c.heads * c.head_dim, c.d]
-        }),
-        TensorFormat::new("attn_k.weight", "attn_k.weight", |c| {
-            vec![c.heads * c.head_dim, c.d]
-        }),
-        TensorFormat::new("attn_v.weight", "attn_v.weight", |c| {
-            vec![c.heads * c.head_dim, c.d]
-        })
-        .not_in_last(),
-        TensorFormat::new("attn_output.weight", "attn_output.weight", |c| {
-            vec![c.d, c.heads * c.head_dim]
-        })
-        .not_in_last(),
+        Named::new(
+            Part::AttentionNorm.weight(),
+            "attn_norm.weight",
+            "attn_norm.weight",
+        ),
+        Named::new(Part::Q.weight(), "attn_q.weight", "attn_q.weight"),
+        Named::new(Part::K.weight(), "attn_k.weight", "attn_k.weight"),
+        Named::new(Part::V.weight(), "attn_v.weight", "attn_v.weight"),
+        Named::new(
+            Part::Output.weight(),
+            "attn_output.weight",
+            "attn_output.weight",
+        ),
     ],
     ignored: &[],
 };
 
-const NO_OUTPUT_HEAD: Error = Error::NoOutputHead {
-    architecture: FORMAT.architecture,
-};
-
 /// Reads the keys `pronoun.*`.
-fn gguf_config(
-    mut settings: Settings,
-    weights: &Weights,
-    format: &Format,
-) -> Result<Config, checkpoint::Error> {
+fn read_gguf(settings: &mut Settings, weights: &Weights, family: &Family) -> Result<Spec, Error> {
     let heads = settings.required_size("attention.head_count")?;
     let head_dim = settings.required_size("attention.key_length")?;
-    if !head_dim.is_multiple_of(2) {
-        let expected = "even, so that rotary position embedding has pairs to turn";
-        return Err(settings.invalid("attention.key_length", &head_dim.into(), expected));
-    }
+    let head_dim = even(settings, "attention.key_length", head_dim)?;
     settings.only("attention.value_length", &json!(head_dim))?;
-    let config = Config {
-        architecture: format.architecture,
+    let norm = Norm {
+        kind: NormKind::Rms,
+        eps: settings.required_positive("attention.layer_norm_rms_epsilon")?,
+    };
+    let theta = settings.required_positive("rope.freq_base")?;
+    let plain = Plain {
+        head_dim,
+        norm,
+        rope: Some(Rope::plain(theta, head_dim)),
+        activation: Activation::Silu,
+        d_ff: 0,
+    };
+    let mut layer: LayerSpec = plain.layer();
+    layer.feed_forward = None;
+    layer.feed_forward_norms.before = None;
+    let mut layers = vec![layer; settings.required_layers("block_count")?];
+    if let Some(pointer) = layers.last_mut() {
+        pointer.attention.values = false;
+    }
+    Ok(Spec {
+        architecture: family.architecture,
         d: settings.required_size("embedding_length")?,
-        layers: settings.required_size("block_count")?,
         heads,
         kv_heads: heads,
         head_dim,
-        d_ff: 0,
         vocab: weights.get(EMBEDDINGS)?.shape[0],
         context_length: settings.required_size("context_length")?,
-        norm_eps: settings.required_positive("attention.layer_norm_rms_epsilon")?,
-        rope: Rope {
-            theta: settings.required_positive("rope.freq_base")?,
-            scaling: RopeScaling::None,
-        },
-        tied: true,
-        activation: Activation::Silu,
-    };
-    settings.finish()?;
-    Ok(config)
-}
-
-/// The model with its weights.
-pub(crate) struct Pronoun {
-    base: Base,
-    layers: Vec<Layer>,
-}
-
-struct Layer {
-    /// In the pointer without W_v.
-    qkv: QkvProjection,
-    /// What makes the heads' outputs flow on; none in the pointer.
-    out: Option<OutputProjection>,
-}
-
-impl Pronoun {
-    /// Reads the weights. They are small: whatever `kind` says, products are computed in f32.
-    pub(crate) fn load(checkpoint: Arc<Checkpoint>, _kind: WeightsKind) -> Result<Self, Error> {
-        let config = checkpoint.config();
-        let layers = (0..config.layers)
-            .map(|layer| Layer::load(&checkpoint, layer, layer + 1 == config.layers))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            layers,
-            base: Base::new(checkpoint, EMBEDDINGS),
-        })
-    }
-}
-
-impl Layer {
-    fn load(checkpoint: &Checkpoint, layer: usize, pointer: bool) -> Result<Self, Error> {
-        let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let (projections, out): (&[&str], _) = match pointer {
-            true => (&["attn_q", "attn_k"], None),
-            false => (&["attn_q", "attn_k", "attn_v"], Some(name("attn_output"))),
-        };
-        let projections: Vec<String> = projections.iter().map(|part| name(part)).collect();
-        let kind = WeightsKind::F32;
-        Ok(Self {
-            qkv: QkvProjection::load(checkpoint, &name("attn_norm"), &projections, kind)?,
-            out: out
-                .map(|name| OutputProjection::load(checkpoint, name, kind))
-                .transpose()?,
-        })
-    }
-}
-
-impl Family for Pronoun {
-    fn base(&self) -> &Base {
-        &self.base
-    }
-
-    fn qkv(&self, layer: usize) -> &QkvProjection {
-        &self.layers[layer].qkv
-    }
-
-    fn finish_layer(
-        &self,
-        layer: usize,
-        hidden: &mut Array2<f32>,
-        z: ArrayView2<f32>,
-    ) -> Result<(), Error> {
-        match &self.layers[layer].out {
-            Some(out) => out.add(hidden, z),
-            None => Ok(()),
-        }
-    }
-
-    /// In the pointer every key's value is its own indicator, which is 1 long.
-    fn value_norms(&self, layer: usize, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
-        match &self.layers[layer].out {
-            Some(out) => out.value_norms(self.shape(), v),
-            None => Ok(Array2::ones((v.dim().0, v.dim().1))),
-        }
-    }
-
-    fn final_norm(&self, hidden: ArrayView2<f32>) -> Array2<f32> {
-        hidden.to_owned()
-    }
-
-    fn logits(&self, _normed: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
-        Err(NO_OUTPUT_HEAD)
-    }
-
-    fn has_output_head(&self) -> bool {
-        false
-    }
-
-    /// The pointer.
-    fn answering_layers(&self) -> Range<usize> {
-        self.shape().layers - 1..self.shape().layers
-    }
-
-    /// Of the pointer, W_v and W_o are 0: nothing flows on from it.
-    fn attention_weights(&self, layer: usize) -> Result<AttentionWeights, Error> {
-        let layer = &self.layers[layer];
-        layer.qkv.weights(self.shape(), layer.out.as_ref())
-    }
-
-    fn unembeddings(&self, _tokens: &[u32]) -> Result<Array2<f32>, Error> {
-        Err(NO_OUTPUT_HEAD)
-    }
-
-    /// There is no final norm.
-    fn final_norm_factor(&self, _residual: ArrayView1<f32>) -> f64 {
-        1.0
-    }
-
-    fn weights_description(&self) -> String {
-        "f32".to_owned()
-    }
+        embedding: EmbeddingSpec::default(),
+        layers,
+        final_norm: None,
+        head: None,
+    })
 }

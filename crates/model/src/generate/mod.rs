@@ -63,7 +63,8 @@ impl Model {
     /// token. `hooks` hear of the prompt's progress; their interventions hold for the whole text.
     ///
     /// # Errors
-    /// As [`Model::prefill_with`], and [`Error::Sampling`] where a sampling parameter is out of range.
+    /// As [`Model::prefill_with`]; [`Error::Sampling`] where a sampling parameter is out of range; [`Error::Bidirectional`]
+    /// where the model does not read token by token.
     pub fn generate(
         &self,
         prompt: &[u32],
@@ -72,6 +73,7 @@ impl Model {
         on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Generation, Error> {
         let mut sampler = Sampler::new(options.sampling)?;
+        self.check_reads_on()?;
         let start = Instant::now();
         let prefill = PrefillOptions {
             logits: Logits::Last,
@@ -98,7 +100,7 @@ impl Model {
             if on_token(token).is_break() {
                 break End::Cancelled;
             }
-            if cache.len() == self.config().context_length {
+            if cache.len() == self.spec().context_length {
                 break End::ContextFull;
             }
             if tokens.len() < options.max_tokens {

@@ -1,56 +1,48 @@
-//! Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>), half-split.
+//! Heads out of the rows of a product, turned by rotary position embedding (Su et al. 2021,
+//! <https://arxiv.org/abs/2104.09864>), half-split.
 
 use ndarray::{Array2, ArrayViewMut2, ArrayViewMut3};
 use rayon::prelude::*;
 
+use super::Norm;
 use super::rows::{SEQUENTIAL_ROWS, vectorised};
-use crate::checkpoint::Rope;
+use crate::spec::Rope;
 
-/// Angle by which each pair of a head turns from one position to the next.
-pub(crate) struct RopeFrequencies {
-    /// \[d_k / 2\]
-    per_position: Vec<f32>,
-}
-
-impl RopeFrequencies {
-    /// Frequencies of a head of `head_dim` entries: [`Rope::frequencies`].
-    pub(crate) fn new(rope: &Rope, head_dim: usize) -> Self {
-        Self {
-            per_position: rope.frequencies(head_dim),
-        }
-    }
-
-    /// Cosines and sines for `rows` positions from `first` on.
-    pub(crate) fn table(&self, first: usize, rows: usize) -> RopeTable {
-        // Angles are rounded to f32, as the models were trained and their references computed.
-        let angle = |(row, c): (usize, usize)| (first + row) as f32 * self.per_position[c];
-        let shape = (rows, self.per_position.len());
-        RopeTable {
-            cos: Array2::from_shape_fn(shape, |at| f64::from(angle(at)).cos() as f32),
-            sin: Array2::from_shape_fn(shape, |at| f64::from(angle(at)).sin() as f32),
-        }
-    }
-}
-
-/// Cosines and sines of a run of positions, both \[rows, d_k / 2\].
+/// Cosines and sines of a run of positions, both \[rows, dims / 2\], times what rotated vectors are multiplied by.
 pub(crate) struct RopeTable {
     cos: Array2<f32>,
     sin: Array2<f32>,
 }
 
 impl RopeTable {
-    /// Turns head `x` \[d_k\] of row `row` into `out`: entries c and c + d_k/2 by the row's angle c.
+    /// Those of `rows` positions from `first` on, which end a text.
+    pub(crate) fn new(rope: &Rope, first: usize, rows: usize) -> Self {
+        let per_position = rope.frequencies(first + rows);
+        let magnitude = f64::from(rope.magnitude());
+        // Angles are rounded to f32, as the models were trained and their references computed.
+        let angle = |(row, c): (usize, usize)| f64::from((first + row) as f32 * per_position[c]);
+        let shape = (rows, per_position.len());
+        Self {
+            cos: Array2::from_shape_fn(shape, |at| (angle(at).cos() * magnitude) as f32),
+            sin: Array2::from_shape_fn(shape, |at| (angle(at).sin() * magnitude) as f32),
+        }
+    }
+
+    /// Turns head `x` \[d_k\] of row `row` into `out`: entries c and c + dims/2 by the row's angle c; those from dims on stay.
     #[inline(always)]
     pub(crate) fn turn(&self, row: usize, x: &[f32], out: &mut [f32]) {
         let half = self.cos.ncols();
         let cos = &self.cos.as_slice().unwrap_or(&[])[row * half..][..half];
         let sin = &self.sin.as_slice().unwrap_or(&[])[row * half..][..half];
+        let (x, x_rest) = x.split_at(2 * half);
+        let (out, out_rest) = out.split_at_mut(2 * half);
         let (x_low, x_high) = x.split_at(half);
         let (out_low, out_high) = out.split_at_mut(half);
         for c in 0..half {
             out_low[c] = x_low[c] * cos[c] - x_high[c] * sin[c];
             out_high[c] = x_high[c] * cos[c] + x_low[c] * sin[c];
         }
+        out_rest.copy_from_slice(x_rest);
     }
 }
 
@@ -63,23 +55,37 @@ pub(crate) struct HeadColumns {
     pub(crate) first: usize,
 }
 
-/// Copies heads out of `rows` \[rows, width\] to `heads` \[heads, rows, d_k\], turning them by `table` where there
-/// is one; row r of `rows` is row `table_row + r` of the table.
-pub(crate) fn split_heads(
-    rows: &[f32],
-    columns: HeadColumns,
-    rotation: Option<(&RopeTable, usize)>,
-    heads: ArrayViewMut3<f32>,
-) {
+/// Heads as rows of a product hold them, and what is done to them on the way.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadRows<'a> {
+    /// \[rows, width\]
+    pub(crate) rows: &'a [f32],
+    pub(crate) columns: HeadColumns,
+    /// Added to each row of the block: \[heads · d_k\], or empty.
+    pub(crate) bias: &'a [f32],
+    /// A norm of each head, after the bias.
+    pub(crate) norm: Option<&'a Norm>,
+    /// Turns them at last; row r of `rows` is row `.1 + r` of the table.
+    pub(crate) rotation: Option<(&'a RopeTable, usize)>,
+}
+
+/// Copies heads out of rows to `heads` \[heads, rows, d_k\].
+pub(crate) fn split_heads(from: HeadRows, heads: ArrayViewMut3<f32>) {
     let copy = |(head, mut out): (usize, ArrayViewMut2<f32>)| {
         let d_k = out.ncols();
-        let first = columns.first + head * d_k;
+        let first = from.columns.first + head * d_k;
+        let change = Change::new(&from, head * d_k, d_k);
+        let mut changed = vec![0.0; if change.is_some() { d_k } else { 0 }];
         vectorised(
             #[inline(always)]
             || {
                 for (row, mut out) in out.outer_iter_mut().enumerate() {
-                    let x = &rows[row * columns.width + first..][..d_k];
-                    match (rotation, out.as_slice_mut()) {
+                    let mut x = &from.rows[row * from.columns.width + first..][..d_k];
+                    if let Some(change) = &change {
+                        change.apply(x, &mut changed);
+                        x = &changed;
+                    }
+                    match (from.rotation, out.as_slice_mut()) {
                         (Some((table, first)), Some(out)) => table.turn(first + row, x, out),
                         (_, Some(out)) => out.copy_from_slice(x),
                         (_, None) => unreachable!("heads are made with contiguous rows"),
@@ -98,22 +104,58 @@ pub(crate) fn split_heads(
     }
 }
 
+/// A bias and a norm of one head.
+struct Change<'a> {
+    bias: &'a [f32],
+    norm: Option<&'a Norm>,
+}
+
+impl<'a> Change<'a> {
+    /// What is done to the head whose entries begin at `first` of the block; none where nothing is.
+    fn new(from: &HeadRows<'a>, first: usize, d_k: usize) -> Option<Self> {
+        let bias = match from.bias.is_empty() {
+            true => &[],
+            false => &from.bias[first..first + d_k],
+        };
+        let norm = from.norm;
+        (!bias.is_empty() || norm.is_some()).then_some(Self { bias, norm })
+    }
+
+    #[inline(always)]
+    fn apply(&self, x: &[f32], out: &mut [f32]) {
+        /// The longest head of any model is 512; a longer one is normalised from a copy.
+        const LONGEST: usize = 512;
+        match (self.bias.is_empty(), self.norm) {
+            (true, Some(norm)) => norm.apply_to_row(x, out),
+            (_, None) => add(x, self.bias, out),
+            (false, Some(norm)) if x.len() <= LONGEST => {
+                let mut sum = [0.0; LONGEST];
+                add(x, self.bias, &mut sum[..x.len()]);
+                norm.apply_to_row(&sum[..x.len()], out);
+            }
+            (false, Some(norm)) => {
+                let mut sum = vec![0.0; x.len()];
+                add(x, self.bias, &mut sum);
+                norm.apply_to_row(&sum, out);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add(x: &[f32], bias: &[f32], out: &mut [f32]) {
+    for ((out, x), bias) in out.iter_mut().zip(x).zip(bias) {
+        *out = x + bias;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::RopeScaling;
-
-    fn rope(scaling: RopeScaling) -> Rope {
-        Rope {
-            theta: 10_000.0,
-            scaling,
-        }
-    }
 
     #[test]
     fn scores_depend_on_the_distance_only() {
-        let frequencies = RopeFrequencies::new(&rope(RopeScaling::None), 8);
-        let table = frequencies.table(0, 40);
+        let table = RopeTable::new(&Rope::plain(10_000.0, 8), 0, 40);
         let (q, k) = ([0.3, -1.0, 2.0, 0.5, 1.5, -0.2, 0.1, 0.9], [1.0; 8]);
         let score = |i: usize, j: usize| {
             let (mut q_turned, mut k_turned) = ([0.0; 8], [0.0; 8]);
@@ -130,33 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn scaling_changes_the_frequencies_it_says() {
-        let plain = RopeFrequencies::new(&rope(RopeScaling::None), 64).per_position;
-        let linear =
-            RopeFrequencies::new(&rope(RopeScaling::Linear { factor: 4.0 }), 64).per_position;
-        let llama3 = RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_context_length: 8192,
-        };
-        let llama3 = RopeFrequencies::new(&rope(llama3), 64).per_position;
-        assert!(
-            plain
-                .iter()
-                .zip(&linear)
-                .all(|(p, l)| (p / 4.0 - l).abs() <= f32::EPSILON * p)
-        );
-        // The fastest pair turns over a thousand times in 8,192 positions, the slowest not once.
-        assert_eq!(llama3[0], plain[0]);
-        assert!((llama3[31] - plain[31] / 8.0).abs() <= f32::EPSILON * plain[31]);
-        assert!(llama3.windows(2).all(|pair| pair[0] > pair[1]));
+    fn what_is_behind_the_turned_entries_stays() {
+        let table = RopeTable::new(&Rope::plain(10_000.0, 2), 3, 1);
+        let mut out = [0.0; 5];
+        table.turn(0, &[1.0, 0.0, 7.0, 8.0, 9.0], &mut out);
+        assert_eq!(out[2..], [7.0, 8.0, 9.0]);
+        assert!((out[0] - 3.0_f32.cos()).abs() < 1e-6 && (out[1] - 3.0_f32.sin()).abs() < 1e-6);
     }
 
     #[test]
     fn a_table_from_a_later_position_continues_the_first() {
-        let frequencies = RopeFrequencies::new(&rope(RopeScaling::None), 16);
-        let (all, tail) = (frequencies.table(0, 10), frequencies.table(6, 4));
+        let rope = Rope::plain(10_000.0, 16);
+        let (all, tail) = (RopeTable::new(&rope, 0, 10), RopeTable::new(&rope, 6, 4));
         assert_eq!(all.cos.slice(ndarray::s![6.., ..]), tail.cos);
         assert_eq!(all.sin.slice(ndarray::s![6.., ..]), tail.sin);
     }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use ndarray::{Array2, ArrayView3};
 
-use super::rms_norm::sum_of_squares;
+use super::math::sum_of_squares;
 use super::row_chunks;
 use super::rows::for_each_row;
 use super::tensor::read_f32;

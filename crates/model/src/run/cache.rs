@@ -4,7 +4,7 @@ use lookback_attention::decode::Workspace;
 use ndarray::{Array3, ArrayView3, Axis, s};
 
 use crate::Error;
-use crate::families::Shape;
+use crate::spec::Spec;
 
 /// Positions that a growing cache makes room for at least.
 const MIN_GROWTH: usize = 64;
@@ -30,14 +30,23 @@ pub(super) struct LayerCache {
 }
 
 impl KvCache {
-    /// An empty cache for a model of this shape.
-    pub(super) fn empty(shape: &Shape) -> Self {
+    /// An empty cache for such a model.
+    pub(super) fn empty(spec: &Spec) -> Self {
+        Self::with(
+            spec.layers.len(),
+            spec.kv_heads,
+            (spec.head_dim, spec.head_dim),
+        )
+    }
+
+    /// An empty cache of `kv_heads` heads of d_k and d_v entries a layer.
+    fn with(layers: usize, kv_heads: usize, (d_k, d_v): (usize, usize)) -> Self {
         let layer = LayerCache {
-            k: Array3::zeros((shape.kv_heads, 0, shape.d_k)),
-            v: Array3::zeros((shape.kv_heads, 0, shape.d_v)),
+            k: Array3::zeros((kv_heads, 0, d_k)),
+            v: Array3::zeros((kv_heads, 0, d_v)),
         };
         Self {
-            layers: vec![layer; shape.layers],
+            layers: vec![layer; layers],
             tokens: 0,
             workspace: Workspace::new(),
         }
@@ -62,14 +71,26 @@ impl KvCache {
 
     /// # Errors
     /// [`Error::Cache`] where it was made for a model of another shape.
-    pub(super) fn check(&self, shape: &Shape) -> Result<(), Error> {
+    pub(super) fn check(&self, spec: &Spec) -> Result<(), Error> {
+        self.fits(
+            spec.layers.len(),
+            spec.kv_heads,
+            (spec.head_dim, spec.head_dim),
+        )
+    }
+
+    fn fits(
+        &self,
+        layers: usize,
+        kv_heads: usize,
+        (d_k, d_v): (usize, usize),
+    ) -> Result<(), Error> {
         let found = self
             .layers
             .first()
             .map(|layer| (layer.k.dim(), layer.v.dim()));
-        let fits = self.layers.len() == shape.layers
-            && found
-                .is_some_and(|(k, v)| (k.0, k.2, v.2) == (shape.kv_heads, shape.d_k, shape.d_v));
+        let fits = self.layers.len() == layers
+            && found.is_some_and(|(k, v)| (k.0, k.2, v.2) == (kv_heads, d_k, d_v));
         if fits {
             return Ok(());
         }
@@ -81,10 +102,10 @@ impl KvCache {
                 k.0,
                 k.2,
                 v.2,
-                shape.layers,
-                shape.kv_heads,
-                shape.d_k,
-                shape.d_v
+                layers,
+                kv_heads,
+                d_k,
+                d_v
             ),
         })
     }
@@ -147,17 +168,8 @@ mod tests {
 
     #[test]
     fn appending_keeps_what_was_there() {
-        let shape = Shape {
-            layers: 1,
-            heads: 2,
-            kv_heads: 2,
-            d_k: 3,
-            d_v: 2,
-            vocab: 1,
-            context: 500,
-        };
         let value = |h: usize, j: usize, c: usize| (h * 10_000 + j * 10 + c) as f32;
-        let mut cache = KvCache::empty(&shape);
+        let mut cache = KvCache::with(1, 2, (3, 2));
         let mut read = 0;
         for n in [5, 1, 1, 200, 1] {
             let part = |d| Array3::from_shape_fn((2, n, d), |(h, j, c)| value(h, read + j, c));
@@ -174,7 +186,7 @@ mod tests {
             v,
             Array3::from_shape_fn((2, 208, 2), |(h, j, c)| value(h, j, c))
         );
-        assert!(cache.check(&shape).is_ok());
-        assert!(cache.check(&Shape { d_k: 4, ..shape }).is_err());
+        assert!(cache.fits(1, 2, (3, 2)).is_ok());
+        assert!(cache.fits(1, 2, (4, 2)).is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! One layer from the inside.
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 
 use super::LayerInternals;
 use super::pass::{Keep, Pass};
-use crate::families::Shape;
+use crate::engine::AttentionWeights;
 use crate::{Error, Hooks, Model};
 
 impl Model {
@@ -27,14 +27,13 @@ impl Model {
         hooks: &dyn Hooks,
     ) -> Result<LayerInternals, Error> {
         self.check_tokens(tokens, 0)?;
-        let Shape {
-            layers, heads, d_v, ..
-        } = *self.shape();
+        let spec = self.spec();
+        let (layers, heads, d_v) = (spec.layers.len(), spec.heads, spec.head_dim);
         if layer >= layers {
             return Err(Error::LayerOutOfRange { layer, layers });
         }
         let all: Vec<usize> = (0..tokens.len()).collect();
-        let mut pass = Pass::begin(self.family(), hooks, (tokens, 0), &all)?;
+        let mut pass = Pass::begin(self.engine(), hooks, (tokens, 0), &all)?;
         for before in 0..layer {
             pass.layer(
                 before,
@@ -45,9 +44,9 @@ impl Model {
                 None,
             )?;
         }
-        let steps = self.family().projection(layer, pass.state())?;
-        let weights = self.family().attention_weights(layer)?;
-        let scoring = self.family().scoring(layer);
+        let steps = self.engine().projection(layer, pass.state())?;
+        let weights = self.engine().attention_weights(layer)?;
+        let scoring = self.engine().scoring(layer).clone();
         let computed = pass.project(layer)?;
         let lse = pass.attend(layer, &scoring, &computed)?;
         let concatenated = pass.z().view();
@@ -62,11 +61,18 @@ impl Model {
             x: pass.state().hidden.select(Axis(0), &all),
             norm_gain: weights.norm_gain,
             x_norm: steps.x_norm,
-            attn_out: pass.z().dot(&weights.w_o),
+            attn_out: attention_output(pass.z(), &weights),
             w_q: weights.w_q,
             w_k: weights.w_k,
             w_v: weights.w_v,
             w_o: weights.w_o,
+            norm_bias: weights.norm_bias,
+            b_q: weights.b_q,
+            b_k: weights.b_k,
+            b_v: weights.b_v,
+            b_o: weights.b_o,
+            q_gain: weights.q_gain,
+            k_gain: weights.k_gain,
             q_plain: steps.q_plain,
             k_plain: steps.k_plain,
             q: computed.q,
@@ -77,4 +83,13 @@ impl Model {
             scoring,
         })
     }
+}
+
+/// z·W_o + b_o
+fn attention_output(z: &Array2<f32>, weights: &AttentionWeights) -> Array2<f32> {
+    let mut output = z.dot(&weights.w_o);
+    if !weights.b_o.is_empty() {
+        output += &weights.b_o;
+    }
+    output
 }

@@ -6,7 +6,7 @@ use lookback_trace::{Cut, HeadId, InterventionRecord, Patched, Scaled, Site};
 use ndarray::{Array1, Array2};
 
 use crate::Error;
-use crate::families::Shape;
+use crate::spec::Spec;
 
 /// Changes to the attention of one run: edges that are cut, heads that are ablated or scaled, queries, keys, values
 /// and outputs that come from elsewhere. A run without interventions is not touched by any of this.
@@ -155,24 +155,25 @@ impl Interventions {
             .filter(move |patch| patch.at.layer == layer)
     }
 
-    /// Refuses what a model of this shape cannot be changed in; positions are checked where `tokens` is given.
-    pub(super) fn validate(&self, shape: &Shape, tokens: Option<usize>) -> Result<(), Error> {
+    /// Refuses what such a model cannot be changed in; positions are checked where `tokens` is given.
+    pub(super) fn validate(&self, spec: &Spec, tokens: Option<usize>) -> Result<(), Error> {
         let reject = |what: String| Err(Error::Intervention { what });
         let unknown = |layer: usize, head: usize, heads: usize| {
             format!(
                 "head L{layer}H{head} does not exist: there are {} layers with heads 0 to {}",
-                shape.layers,
+                spec.layers.len(),
                 heads.saturating_sub(1)
             )
         };
-        let exists = |layer: usize, head: usize, heads: usize| layer < shape.layers && head < heads;
+        let exists =
+            |layer: usize, head: usize, heads: usize| layer < spec.layers.len() && head < heads;
         let edges = self.cuts.iter().map(|cut| (cut.layer, cut.head));
         let outputs = self.outputs.keys().map(|head| (head.layer, head.head));
         if let Some((layer, head)) = edges
             .chain(outputs)
-            .find(|&(layer, head)| !exists(layer, head, shape.heads))
+            .find(|&(layer, head)| !exists(layer, head, spec.heads))
         {
-            return reject(unknown(layer, head, shape.heads));
+            return reject(unknown(layer, head, spec.heads));
         }
         if let Some(n) = tokens
             && let Some(cut) = self.cuts.iter().find(|cut| cut.i >= n || cut.j >= n)
@@ -184,13 +185,13 @@ impl Interventions {
         }
         for (head, output) in &self.outputs {
             match output {
-                Output::Constant { mean, .. } if mean.len() != shape.d_v => {
+                Output::Constant { mean, .. } if mean.len() != spec.head_dim => {
                     return reject(format!(
                         "the mean output of L{}H{} has {} numbers, and d_v is {}",
                         head.layer,
                         head.head,
                         mean.len(),
-                        shape.d_v
+                        spec.head_dim
                     ));
                 }
                 Output::Scaled(factor) if !factor.is_finite() => {
@@ -204,10 +205,10 @@ impl Interventions {
         }
         for Patch { at, values } in &self.patches {
             let (heads, d) = match at.site {
-                Site::Q => (shape.heads, shape.d_k),
-                Site::K => (shape.kv_heads, shape.d_k),
-                Site::V => (shape.kv_heads, shape.d_v),
-                Site::Z => (shape.heads, shape.d_v),
+                Site::Q => (spec.heads, spec.head_dim),
+                Site::K => (spec.kv_heads, spec.head_dim),
+                Site::V => (spec.kv_heads, spec.head_dim),
+                Site::Z => (spec.heads, spec.head_dim),
             };
             if !exists(at.layer, at.head, heads) {
                 return reject(unknown(at.layer, at.head, heads));

@@ -9,11 +9,11 @@ use super::attend::{Attend, attend};
 use super::heads::{Heads, HeadsView};
 use super::{Hooks, KvCache, intervene};
 use crate::Error;
-use crate::families::{Activations, Family, HeadsMut, Shape};
+use crate::engine::{Activations, Engine, HeadsMut};
 
 /// Tokens on their way through the layers.
 pub(super) struct Pass<'a> {
-    family: &'a dyn Family,
+    engine: &'a Engine,
     hooks: &'a dyn Hooks,
     state: Activations,
     /// Position of the first of the new tokens.
@@ -36,18 +36,18 @@ pub(super) struct Keep {
 impl<'a> Pass<'a> {
     /// `tokens` from position `first` on, before the first layer.
     pub(super) fn begin(
-        family: &'a dyn Family,
+        engine: &'a Engine,
         hooks: &'a dyn Hooks,
         (tokens, first): (&[u32], usize),
         wanted: &'a [usize],
     ) -> Result<Self, Error> {
-        let Shape { heads, d_v, .. } = *family.shape();
+        let spec = engine.spec();
         Ok(Self {
-            family,
+            engine,
             hooks,
-            state: family.begin(tokens, first)?,
+            state: engine.begin(tokens, first)?,
             first,
-            z: Array2::zeros((tokens.len(), heads * d_v)),
+            z: Array2::zeros((tokens.len(), spec.heads * spec.head_dim)),
             wanted,
         })
     }
@@ -64,8 +64,8 @@ impl<'a> Pass<'a> {
         keep: Keep,
         cache: Option<&mut KvCache>,
     ) -> Result<Option<Layer>, Error> {
-        let shape = *self.family.shape();
-        if let ControlFlow::Break(()) = self.hooks.before_layer(layer, shape.layers) {
+        let layers = self.engine.spec().layers.len();
+        if let ControlFlow::Break(()) = self.hooks.before_layer(layer, layers) {
             return Err(Error::Cancelled { layer });
         }
         let mut heads = self.project(layer)?;
@@ -73,18 +73,18 @@ impl<'a> Pass<'a> {
             intervene::patch_projections(interventions, layer, self.first, &mut heads);
         }
         let vnorm = match keep.trace {
-            true => Some(self.family.value_norms(layer, heads.v.view())?),
+            true => Some(self.engine.value_norms(layer, heads.v.view())?),
             false => None,
         };
-        let scoring = self.family.scoring(layer);
+        let scoring = self.engine.scoring(layer);
         let (lse, kept) = match cache {
             None => {
-                let lse = self.attend(layer, &scoring, &heads)?;
+                let lse = self.attend(layer, scoring, &heads)?;
                 (lse, heads)
             }
-            Some(cache) => self.attend_cached(&scoring, layer, heads, keep, cache)?,
+            Some(cache) => self.attend_cached(scoring, layer, heads, keep, cache)?,
         };
-        self.finish_layer(layer, layer + 1 == shape.layers)?;
+        self.finish_layer(layer, layer + 1 == layers)?;
         Ok(vnorm.map(|vnorm| Layer {
             q: kept.q,
             k: kept.k,
@@ -96,25 +96,20 @@ impl<'a> Pass<'a> {
 
     /// Queries, keys and values of layer `layer`.
     pub(super) fn project(&self, layer: usize) -> Result<Heads, Error> {
-        let Shape {
-            heads,
-            kv_heads,
-            d_k,
-            d_v,
-            ..
-        } = *self.family.shape();
+        let spec = self.engine.spec();
+        let (heads, kv_heads, d_k) = (spec.heads, spec.kv_heads, spec.head_dim);
         let n = self.state.hidden.nrows();
         let mut out = Heads {
             q: Array3::zeros((heads, n, d_k)),
             k: Array3::zeros((kv_heads, n, d_k)),
-            v: Array3::zeros((kv_heads, n, d_v)),
+            v: Array3::zeros((kv_heads, n, d_k)),
         };
         let views = HeadsMut {
             q: out.q.view_mut(),
             k: out.k.view_mut(),
             v: out.v.view_mut(),
         };
-        self.family.project(layer, &self.state, views)?;
+        self.engine.project(layer, &self.state, views)?;
         Ok(out)
     }
 
@@ -175,7 +170,7 @@ impl<'a> Pass<'a> {
         if self.state.hidden.nrows() == 0 {
             return Ok(());
         }
-        self.family
+        self.engine
             .finish_layer(layer, &mut self.state.hidden, self.z.view())
     }
 
@@ -186,14 +181,14 @@ impl<'a> Pass<'a> {
 
     /// After the last layer: hidden states after the final norm, and logits, of the wanted rows.
     pub(super) fn finish(self) -> Result<(Array2<f32>, Array2<f32>), Error> {
-        let vocab = self.family.shape().vocab;
+        let vocab = self.engine.spec().vocab;
         if self.wanted.is_empty() {
             let d = self.state.hidden.ncols();
             return Ok((Array2::zeros((0, d)), Array2::zeros((0, vocab))));
         }
         self.hooks.before_final_norm(self.state.hidden.view());
-        let hidden = self.family.final_norm(self.state.hidden.view());
-        let logits = self.family.logits(hidden.view())?;
+        let hidden = self.engine.final_norm(self.state.hidden.view());
+        let logits = self.engine.logits(hidden.view())?;
         for (row, &position) in logits.outer_iter().zip(self.wanted) {
             if !row.iter().all(|logit| logit.is_finite()) {
                 return Err(Error::NotFinite { position });

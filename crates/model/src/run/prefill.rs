@@ -5,7 +5,6 @@ use ndarray::{Array1, Array2, Axis};
 
 use super::pass::{Keep, Pass};
 use super::{Hooks, Interventions, KvCache, Logits, Prefill, PrefillOptions, TraceOptions, Traced};
-use crate::families::Shape;
 use crate::{Encoding, Error, Model};
 
 impl Model {
@@ -30,17 +29,17 @@ impl Model {
     ) -> Result<Prefill, Error> {
         self.check_tokens(tokens, 0)?;
         if let Some(interventions) = hooks.interventions() {
-            interventions.validate(self.shape(), Some(tokens.len()))?;
+            interventions.validate(self.spec(), Some(tokens.len()))?;
         }
         let wanted = wanted_rows(&options.logits, tokens.len())?;
         let keep = Keep {
             trace: options.trace,
             values: options.keep_v,
         };
-        let mut cache = options.cache.then(|| KvCache::empty(self.shape()));
+        let mut cache = options.cache.then(|| KvCache::empty(self.spec()));
         let mut layers = Vec::new();
-        let mut pass = Pass::begin(self.family(), hooks, (tokens, 0), &wanted)?;
-        for layer in 0..self.shape().layers {
+        let mut pass = Pass::begin(self.engine(), hooks, (tokens, 0), &wanted)?;
+        for layer in 0..self.spec().layers.len() {
             layers.extend(pass.layer(layer, keep, cache.as_mut())?);
         }
         let (hidden, logits) = pass.finish()?;
@@ -68,7 +67,8 @@ impl Model {
     /// among the new tokens: \[positions, vocabulary\]. Where it fails, `cache` is as it was.
     ///
     /// # Errors
-    /// As [`Model::prefill`], and [`Error::Cache`] where `cache` belongs to another model.
+    /// As [`Model::prefill`]; [`Error::Cache`] where `cache` belongs to another model; [`Error::Bidirectional`] where every
+    /// token sees all others.
     pub fn extend(
         &self,
         tokens: &[u32],
@@ -91,17 +91,18 @@ impl Model {
         hooks: &dyn Hooks,
     ) -> Result<Array2<f32>, Error> {
         if let Some(interventions) = hooks.interventions() {
-            interventions.validate(self.shape(), None)?;
+            interventions.validate(self.spec(), None)?;
         }
-        cache.check(self.shape())?;
+        self.check_reads_on()?;
+        cache.check(self.spec())?;
         self.check_tokens(tokens, cache.len())?;
         let wanted = wanted_rows(logits, tokens.len())?;
         let keep = Keep {
             trace: false,
             values: false,
         };
-        let mut pass = Pass::begin(self.family(), hooks, (tokens, cache.len()), &wanted)?;
-        for layer in 0..self.shape().layers {
+        let mut pass = Pass::begin(self.engine(), hooks, (tokens, cache.len()), &wanted)?;
+        for layer in 0..self.spec().layers.len() {
             pass.layer(layer, keep, Some(&mut *cache))?;
         }
         let (_, logits) = pass.finish()?;
@@ -139,8 +140,8 @@ impl Model {
             spans: encoding.spans.clone(),
             prefix_tokens: encoding.prefix_tokens,
             prefix_texts: self.tokenizer().prefix_texts(encoding),
-            layers: (0..self.shape().layers)
-                .map(|layer| self.family().scoring(layer))
+            layers: (0..self.spec().layers.len())
+                .map(|layer| self.engine().scoring(layer).clone())
                 .collect(),
             interventions: hooks
                 .interventions()
@@ -160,12 +161,22 @@ impl Model {
     /// [`Error::TokenOutOfRange`].
     pub fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
         self.check_ids(tokens)?;
-        self.family().embeddings(tokens)
+        self.engine().embeddings(tokens)
+    }
+
+    /// Refuses a model in which what was read before would change with what comes after it.
+    pub(crate) fn check_reads_on(&self) -> Result<(), Error> {
+        match self.spec().is_bidirectional() {
+            false => Ok(()),
+            true => Err(Error::Bidirectional {
+                architecture: self.spec().architecture,
+            }),
+        }
     }
 
     /// Refuses tokens that cannot be read after `before` others.
     pub(super) fn check_tokens(&self, tokens: &[u32], before: usize) -> Result<(), Error> {
-        let Shape { context, .. } = *self.shape();
+        let context = self.spec().context_length;
         if tokens.is_empty() {
             return Err(Error::NoTokens);
         }
@@ -179,7 +190,7 @@ impl Model {
     }
 
     pub(super) fn check_ids(&self, tokens: &[u32]) -> Result<(), Error> {
-        let Shape { vocab, .. } = *self.shape();
+        let vocab = self.spec().vocab;
         match tokens.iter().position(|&id| id as usize >= vocab) {
             None => Ok(()),
             Some(position) => Err(Error::TokenOutOfRange {

@@ -12,7 +12,7 @@ fn assert_refused(file: &File, expected: &[&str]) {
 #[test]
 fn the_file_made_by_hand_is_good() {
     let checkpoint = llama().open().expect("a good file");
-    assert_eq!(checkpoint.config().vocab, 6);
+    assert_eq!(checkpoint.spec().vocab, 6);
     let version_2 = File {
         version: 2,
         ..llama()

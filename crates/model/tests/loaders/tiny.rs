@@ -1,6 +1,7 @@
 //! Tiny checkpoints: a folder and its GGUF file are the same model.
 
-use lookback_model::checkpoint::{Checkpoint, Config, Rope, RopeScaling};
+use lookback_model::checkpoint::Checkpoint;
+use lookback_model::spec::{Rope, RopeScaling, Spec};
 
 use crate::common::data;
 
@@ -23,7 +24,7 @@ pub(crate) fn gguf(name: &str) -> Checkpoint {
     Checkpoint::open(&data("tiny").join(name).join("model.gguf")).expect("a good GGUF file")
 }
 
-fn tensor_names(config: &Config) -> Vec<String> {
+fn tensor_names(spec: &Spec) -> Vec<String> {
     let layer = [
         "input_layernorm",
         "self_attn.q_proj",
@@ -36,11 +37,22 @@ fn tensor_names(config: &Config) -> Vec<String> {
         "mlp.down_proj",
     ];
     let mut names = vec!["model.embed_tokens".to_owned(), "model.norm".to_owned()];
-    names.extend((!config.tied).then(|| "lm_head".to_owned()));
-    for index in 0..config.layers {
+    names.extend((!spec.tied()).then(|| "lm_head".to_owned()));
+    for index in 0..spec.layers.len() {
         names.extend(layer.map(|name| format!("model.layers.{index}.{name}")));
     }
     names.iter().map(|name| format!("{name}.weight")).collect()
+}
+
+/// The rotary embedding of all layers.
+fn rope(spec: &Spec) -> &Rope {
+    let mut ropes = spec
+        .layers
+        .iter()
+        .map(|layer| layer.attention.rope.as_ref());
+    let first = ropes.next().flatten().expect("a rotary embedding");
+    assert!(ropes.all(|rope| rope == Some(first)));
+    first
 }
 
 fn values(checkpoint: &Checkpoint, name: &str) -> Vec<f32> {
@@ -53,7 +65,7 @@ fn values(checkpoint: &Checkpoint, name: &str) -> Vec<f32> {
 fn every_weight_is_the_same_in_both_formats() {
     for name in BOTH_FORMATS {
         let (folder, gguf) = (folder(name), gguf(name));
-        for tensor in tensor_names(folder.config()) {
+        for tensor in tensor_names(folder.spec()) {
             assert_eq!(
                 folder.shape(&tensor).unwrap(),
                 gguf.shape(&tensor).unwrap(),
@@ -72,17 +84,19 @@ fn every_weight_is_the_same_in_both_formats() {
 fn configurations_are_the_same_in_both_formats() {
     for name in BOTH_FORMATS {
         let (folder, gguf) = (folder(name), gguf(name));
-        let neutral = |config: &Config| Config {
-            rope: Rope {
-                theta: config.rope.theta,
-                scaling: RopeScaling::None,
-            },
-            ..config.clone()
+        let neutral = |spec: &Spec| {
+            let mut spec = spec.clone();
+            for layer in &mut spec.layers {
+                layer.attention.rope = layer.attention.rope.take().map(|rope| Rope {
+                    scaling: RopeScaling::None,
+                    ..rope
+                });
+            }
+            spec
         };
-        assert_eq!(neutral(folder.config()), neutral(gguf.config()), "{name}");
-        let frequencies = |config: &Config| config.rope.frequencies(config.head_dim);
-        let pairs = frequencies(folder.config());
-        for (a, b) in pairs.iter().zip(frequencies(gguf.config())) {
+        assert_eq!(neutral(folder.spec()), neutral(gguf.spec()), "{name}");
+        let pairs = rope(folder.spec()).frequencies(1);
+        for (a, b) in pairs.iter().zip(rope(gguf.spec()).frequencies(1)) {
             // GGUF stores Llama 3's factors in f32.
             assert!((a - b).abs() <= 2.0 * f32::EPSILON * a, "{name}: {a} {b}");
         }
@@ -93,26 +107,29 @@ fn configurations_are_the_same_in_both_formats() {
 
 #[test]
 fn configurations_say_what_the_script_asked_for() {
-    let config = |name| folder(name).config().clone();
-    let tied = config("tied");
-    assert_eq!((tied.d, tied.layers, tied.d_ff), (16, 2, 24));
+    let spec = |name| folder(name).spec().clone();
+    let tied = spec("tied");
+    let d_ff = tied.layers[0].feed_forward.unwrap().d_ff;
+    assert_eq!((tied.d, tied.layers.len(), d_ff), (16, 2, 24));
     assert_eq!((tied.heads, tied.kv_heads, tied.head_dim), (4, 4, 4));
-    assert_eq!((tied.context_length, tied.norm_eps), (256, 1e-5));
-    assert!(tied.tied && !config("untied-bf16").tied);
-    assert_eq!(config("grouped").kv_heads, 2);
-    let wide = config("head-dim-f16");
+    let eps = tied.final_norm.unwrap().eps;
+    assert_eq!((tied.context_length, eps), (256, 1e-5));
+    assert!(tied.tied() && !spec("untied-bf16").tied());
+    assert_eq!(spec("grouped").kv_heads, 2);
+    let wide = spec("head-dim-f16");
     assert_eq!(
         (wide.head_dim, wide.d / wide.heads, wide.kv_heads),
         (8, 4, 1)
     );
     assert_eq!(
-        config("rope-linear").rope.scaling,
+        rope(&spec("rope-linear")).scaling,
         RopeScaling::Linear { factor: 4.0 }
     );
     assert_eq!(
-        config("rope-llama3").rope,
+        *rope(&spec("rope-llama3")),
         Rope {
             theta: 500.0,
+            dims: 8,
             scaling: RopeScaling::Llama3 {
                 factor: 8.0,
                 low_freq_factor: 1.0,
@@ -128,10 +145,7 @@ fn configurations_say_what_the_script_asked_for() {
 fn scaled_frequencies_are_those_of_transformers() {
     let check = |name: &str, expected: &[f32]| {
         let checkpoint = folder(name);
-        let found = checkpoint
-            .config()
-            .rope
-            .frequencies(checkpoint.config().head_dim);
+        let found = rope(checkpoint.spec()).frequencies(1);
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert!(
@@ -159,7 +173,7 @@ const LLAMA3_FREQUENCIES: [f32; 8] = [
 fn quantised_rows_and_blocks_agree_with_the_whole() {
     for name in ["quantised", "k-quants", "tied", "head-dim-f16"] {
         let checkpoint = gguf(name);
-        for tensor in tensor_names(checkpoint.config()) {
+        for tensor in tensor_names(checkpoint.spec()) {
             if checkpoint.shape(&tensor).unwrap().len() != 2 {
                 continue;
             }
@@ -191,7 +205,7 @@ fn quantised_rows_and_blocks_agree_with_the_whole() {
 #[test]
 fn rows_and_tensors_that_are_not_there_are_refused() {
     let checkpoint = folder("tied");
-    let vocab = checkpoint.config().vocab as u32;
+    let vocab = checkpoint.spec().vocab as u32;
     let error = checkpoint.rows_f32("model.embed_tokens.weight", &[0, vocab]);
     let message = error.unwrap_err().to_string();
     assert_eq!(

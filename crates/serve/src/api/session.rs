@@ -33,13 +33,13 @@ struct ModelInfo<'a> {
 pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Response {
     use axum::response::IntoResponse as _;
     let model = app.traces.model.as_ref().map(|named| {
-        let config = named.model.config();
+        let spec = named.model.spec();
         ModelInfo {
             name: &named.name,
             sha256: &named.sha256,
-            layers: config.layers,
-            heads: config.heads,
-            context_length: config.context_length,
+            layers: spec.layers.len(),
+            heads: spec.heads,
+            context_length: spec.context_length,
             predicts: named.model.has_output_head(),
         }
     });

@@ -122,7 +122,7 @@ fn decode(model: &Model, text: &[u32], runs: usize) -> anyhow::Result<(usize, Ve
     let Prefill { logits, cache, .. } = model.prefill(text, &options)?;
     let first = logits.index_axis_move(Axis(0), 0);
     let mut cache = cache.unwrap_or_else(|| unreachable!("a cache was asked for"));
-    let tokens = DECODED.min(model.config().context_length - text.len());
+    let tokens = DECODED.min(model.spec().context_length - text.len());
     let mut greedy = Sampler::new(Sampling::default())?;
     let mut seconds = Vec::with_capacity(runs);
     for run in 0..=runs {

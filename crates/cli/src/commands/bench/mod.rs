@@ -107,7 +107,7 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
 
 fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let model_context = Checkpoint::open(&resolved.path)?.config().context_length;
+    let model_context = Checkpoint::open(&resolved.path)?.spec().context_length;
     let tasks = tasks(args, model_context)?;
     let path = resolved
         .path

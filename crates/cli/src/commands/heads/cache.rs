@@ -90,8 +90,8 @@ fn file(loaded: &Loaded) -> Option<PathBuf> {
 /// What is kept, where it is whole and of this format and model.
 fn read(file: &Path, loaded: &Loaded) -> Option<ModelScores> {
     let kept: Kept<ModelScores> = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-    let config = loaded.model.config();
-    let whole = kept.scores.is_whole(config.layers * config.heads);
+    let spec = loaded.model.spec();
+    let whole = kept.scores.is_whole(spec.layers.len() * spec.heads);
     (kept.format == FORMAT && whole).then_some(kept.scores)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn run(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()
 
 fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let most = Checkpoint::open(&resolved.path)?.config().context_length;
+    let most = Checkpoint::open(&resolved.path)?.spec().context_length;
     let lengths = lengths(args, most)?;
     let path = resolved
         .path

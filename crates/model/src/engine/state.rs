@@ -1,4 +1,4 @@
-//! What a family takes and gives: the sizes of a decoder, activations on their way, and weights as matrices.
+//! What the engine takes and gives: activations on their way, and weights as matrices.
 
 use std::ops::Range;
 
@@ -6,27 +6,12 @@ use ndarray::{Array1, Array2, Array3, ArrayViewMut3};
 
 use crate::layers::RopeTable;
 
-/// Layers and heads of a decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) layers: usize,
-    /// H
-    pub(crate) heads: usize,
-    /// H_kv
-    pub(crate) kv_heads: usize,
-    pub(crate) d_k: usize,
-    pub(crate) d_v: usize,
-    pub(crate) vocab: usize,
-    /// The most tokens that can be read.
-    pub(crate) context: usize,
-}
-
 /// Hidden states of consecutive tokens, between layers.
 pub(crate) struct Activations {
     /// \[N, d\]
     pub(crate) hidden: Array2<f32>,
-    /// The tokens' rotary angles, for families that use them.
-    pub(crate) rotation: Option<RopeTable>,
+    /// The tokens' rotary angles, a table for each rotary embedding that the layers have.
+    pub(crate) rotations: Vec<RopeTable>,
 }
 
 /// Where a layer's queries, keys and values are written. The last two axes are contiguous.
@@ -59,11 +44,15 @@ pub(crate) struct Projection {
     pub(crate) k_plain: Array3<f32>,
 }
 
-/// One layer's attention weights, as the notes write them: rows of X times W.
+/// One layer's attention weights, as the notes write them: rows of X times W, plus b where there is one.
+///
+/// Vectors that a model does not have are neutral where they multiply (ones) and empty where they are added.
 #[derive(Debug, Clone)]
 pub struct AttentionWeights {
     /// The gain of the norm before the projections: \[d\].
     pub norm_gain: Array1<f32>,
+    /// What that norm adds: \[d\], or empty.
+    pub norm_bias: Array1<f32>,
     /// W_q: \[d, H·d_k\]; head h owns columns h·d_k … (h+1)·d_k.
     pub w_q: Array2<f32>,
     /// W_k: \[d, H_kv·d_k\].
@@ -72,4 +61,16 @@ pub struct AttentionWeights {
     pub w_v: Array2<f32>,
     /// W_o: \[H·d_v, d\]; head h owns rows h·d_v … (h+1)·d_v.
     pub w_o: Array2<f32>,
+    /// b_q: \[H·d_k\], or empty.
+    pub b_q: Array1<f32>,
+    /// b_k: \[H_kv·d_k\], or empty.
+    pub b_k: Array1<f32>,
+    /// b_v: \[H_kv·d_v\], or empty.
+    pub b_v: Array1<f32>,
+    /// b_o: \[d\], or empty.
+    pub b_o: Array1<f32>,
+    /// The gain of the norm of queries: \[d_k\], or \[H·d_k\] where it is of all heads together, or empty.
+    pub q_gain: Array1<f32>,
+    /// The gain of the norm of keys, likewise.
+    pub k_gain: Array1<f32>,
 }

@@ -49,6 +49,7 @@ pub(super) const NEUTRAL: &[&str] = &[
     "output_scores",
     "pad_token_id",
     "prefix",
+    "pretraining_tp",
     "problem_type",
     "remove_invalid_values",
     "repetition_penalty",
@@ -104,6 +105,5 @@ pub(super) const ONLY_ONE: &[&str] = &[
     "logit_scale",
     "logits_scaling",
     "partial_rotary_factor",
-    "pretraining_tp",
     "residual_multiplier",
 ];

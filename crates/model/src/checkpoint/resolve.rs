@@ -1,0 +1,195 @@
+//! From a file's tensors to those that a specification asks for.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Error;
+use super::family::{Family, FileKind, Layout, Named};
+use super::weights::{Order, StoredTensor, Weights};
+use crate::spec::{Part, Spec, Tensor};
+
+/// Gives the tensors that `spec` asks for their canonical names. Each must be there with its shape, and none may be there that
+/// the model would not use.
+pub(crate) fn resolve(
+    family: &Family,
+    spec: &Spec,
+    weights: Weights,
+    kind: FileKind,
+) -> Result<Weights, Error> {
+    let mut resolver = Resolver {
+        family,
+        spec,
+        kind,
+        weights: &weights,
+        found: HashMap::new(),
+        used: HashSet::new(),
+    };
+    for (tensor, shape) in spec.outside() {
+        resolver.find(None, tensor, &shape)?;
+    }
+    for (index, layer) in spec.layers.iter().enumerate() {
+        for (tensor, shape) in spec.of_layer(layer) {
+            resolver.find(Some(index), tensor, &shape)?;
+        }
+    }
+    let Resolver { found, used, .. } = resolver;
+    let unknown = |name: &&str| !used.contains(*name) && !is_spare(family, spec, name, kind);
+    if let Some(name) = weights.names().filter(unknown).min() {
+        return Err(Error::UnknownTensor {
+            name: name.to_owned(),
+            architecture: family.architecture,
+        });
+    }
+    let (files, _) = weights.into_parts();
+    Ok(Weights::new(files, found))
+}
+
+/// Whether a tensor may be there without being asked for: what the family ignores, and copies of a tied output head.
+fn is_spare(family: &Family, spec: &Spec, name: &str, kind: FileKind) -> bool {
+    let head = [Part::Head.weight(), Part::Head.bias()];
+    let is_head = |tensor: Tensor| {
+        let mut entries = family.entries(false, tensor);
+        entries.any(|named| family.file_name(named, None, kind) == name)
+    };
+    let tied = spec.tied() && head.into_iter().any(is_head);
+    let none = spec.head.is_none() && kind == FileKind::Folder && family.is_of_head(name);
+    family.ignores(name) || tied || none
+}
+
+struct Resolver<'a> {
+    family: &'a Family,
+    spec: &'a Spec,
+    kind: FileKind,
+    weights: &'a Weights,
+    found: HashMap<String, StoredTensor>,
+    /// Names in the file.
+    used: HashSet<String>,
+}
+
+impl Resolver<'_> {
+    fn find(&mut self, layer: Option<usize>, tensor: Tensor, shape: &[usize]) -> Result<(), Error> {
+        let canonical = self.family.canonical_name(layer, tensor);
+        let mut entries = self.family.entries(layer.is_some(), tensor);
+        let named = |named: &&Named| {
+            let name = self.family.file_name(named, layer, self.kind);
+            self.weights.contains(&name)
+        };
+        let Some(named) = entries.find(named) else {
+            let mut entries = self.family.entries(layer.is_some(), tensor);
+            let name = entries
+                .next()
+                .map(|named| self.family.file_name(named, layer, self.kind));
+            return Err(Error::MissingTensor {
+                name: name.unwrap_or(canonical),
+            });
+        };
+        let name = self.family.file_name(named, layer, self.kind);
+        let stored = self.weights.get(&name)?;
+        let layout = match self.kind {
+            FileKind::Folder => named.folder_layout,
+            FileKind::Gguf => named.gguf_layout,
+        };
+        let place = Place::new(self.spec, layer, tensor.part, layout);
+        let expected = place.stored_shape(shape);
+        // Whole tensors may have dimensions of 1 in front, as positions do in some files.
+        if stored.shape != expected {
+            return Err(Error::Shape {
+                name,
+                found: stored.shape.clone(),
+                expected,
+            });
+        }
+        self.found.insert(canonical, place.taken(stored, shape));
+        self.used.insert(name);
+        Ok(())
+    }
+}
+
+/// Where a tensor lies in a stored one.
+struct Place {
+    layout: Layout,
+    head_dim: usize,
+    /// Rows of the stored tensor before the block.
+    before: usize,
+    /// All its rows.
+    rows: usize,
+    /// Which of the blocks of each head.
+    index: usize,
+}
+
+impl Place {
+    fn new(spec: &Spec, layer: Option<usize>, part: Part, layout: Layout) -> Self {
+        let q = spec.heads * spec.head_dim;
+        let kv = spec.kv_heads * spec.head_dim;
+        let feed_forward = layer.and_then(|layer| spec.layers[layer].feed_forward);
+        let d_ff = feed_forward.map_or(0, |feed_forward| feed_forward.d_ff);
+        let (index, before, rows) = match part {
+            Part::Q => (0, 0, q + 2 * kv),
+            Part::K => (1, q, q + 2 * kv),
+            Part::V => (2, q + kv, q + 2 * kv),
+            Part::Gate => (0, 0, 2 * d_ff),
+            _ => (1, d_ff, 2 * d_ff),
+        };
+        Self {
+            layout,
+            head_dim: spec.head_dim,
+            before,
+            rows,
+            index,
+        }
+    }
+
+    /// The shape of the stored tensor where `shape` is that of the tensor asked for.
+    fn stored_shape(&self, shape: &[usize]) -> Vec<usize> {
+        let mut stored = shape.to_vec();
+        match self.layout {
+            Layout::Whole | Layout::InterleavedHalves => {}
+            Layout::Block | Layout::BlockOfEachHead => stored[0] = self.rows,
+            Layout::TransposedBlock => {
+                stored[0] = self.rows;
+                stored.reverse();
+            }
+            Layout::Transposed => stored.reverse(),
+        }
+        stored
+    }
+
+    /// The tensor asked for, of this shape, in `stored`.
+    fn taken(&self, stored: &StoredTensor, shape: &[usize]) -> StoredTensor {
+        let mut taken = stored.clone();
+        taken.shape = shape.to_vec();
+        let is_matrix = shape.len() > 1;
+        match self.layout {
+            Layout::Whole => {}
+            Layout::InterleavedHalves => {
+                taken.order = Order::InterleavedHalves {
+                    head_dim: self.head_dim,
+                };
+            }
+            Layout::TransposedBlock | Layout::Transposed if is_matrix => {
+                taken.order = match self.layout {
+                    Layout::Transposed => Order::Transposed {
+                        first: 0,
+                        width: shape[0],
+                    },
+                    _ => Order::Transposed {
+                        first: self.before,
+                        width: self.rows,
+                    },
+                };
+            }
+            Layout::Transposed => {}
+            Layout::Block | Layout::TransposedBlock => {
+                let row = stored.bytes.len() / self.rows;
+                let first = stored.bytes.start + self.before * row;
+                taken.bytes = first..first + shape[0] * row;
+            }
+            Layout::BlockOfEachHead => {
+                taken.order = Order::BlockOfEachHead {
+                    head_dim: self.head_dim,
+                    index: self.index,
+                };
+            }
+        }
+        taken
+    }
+}

@@ -1,0 +1,63 @@
+//! What a model is, as data: a specification of standard parts.
+//!
+//! A family resolves a checkpoint's configuration into a [`Spec`]; one engine runs it. Whatever explains a model
+//! asks the specification, never the family.
+
+mod activation;
+mod ends;
+mod layer;
+mod norm;
+mod part;
+mod position;
+
+pub use activation::Activation;
+pub use ends::{EmbeddingSpec, HeadSpec};
+pub use layer::{AttentionSpec, FeedForwardSpec, LayerSpec, QkNorm, Span};
+pub use norm::{Norm, NormKind, Norms};
+pub(crate) use part::{Part, Tensor};
+pub use position::{LearnedPositions, Rope, RopeScaling, alibi_slopes};
+
+/// A model's sizes and parts, the same whichever file format they came from.
+///
+/// Sizes use the field's letters: d is the model dimension, H the query heads, H_kv the
+/// key/value heads, d_k and d_v the dimensions of a head.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// The family, by GGUF's `general.architecture`, for example `llama`.
+    pub architecture: &'static str,
+    /// d, the model (embedding) dimension.
+    pub d: usize,
+    /// H, query heads a layer.
+    pub heads: usize,
+    /// H_kv, key/value heads a layer; it divides `heads`.
+    pub kv_heads: usize,
+    /// d_k = d_v, the head dimension; not always d / H.
+    pub head_dim: usize,
+    /// Rows of the embedding table, so one more than the largest token id.
+    pub vocab: usize,
+    /// The most positions the model was made for.
+    pub context_length: usize,
+    /// What stands before the layers.
+    pub embedding: EmbeddingSpec,
+    /// The layers.
+    pub layers: Vec<LayerSpec>,
+    /// The norm behind the last layer.
+    pub final_norm: Option<Norm>,
+    /// How hidden states become logits; none in a base model.
+    pub head: Option<HeadSpec>,
+}
+
+impl Spec {
+    /// Whether the output head is the embedding table.
+    #[must_use]
+    pub fn tied(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.tied)
+    }
+
+    /// Whether a token sees what follows it: an encoder.
+    #[must_use]
+    pub fn is_bidirectional(&self) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.attention.span == Span::Bidirectional)
+    }
+}

@@ -1,0 +1,162 @@
+//! The tensors of a specification: which there are, and of what shape.
+
+use super::{LayerSpec, Norm, Norms, QkNorm, Spec};
+
+/// What a tensor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    Embedding,
+    Positions,
+    Segments,
+    EmbeddingNorm,
+    FinalNorm,
+    Head,
+    HeadTransform,
+    HeadNorm,
+    AttentionNorm,
+    Q,
+    K,
+    V,
+    QNorm,
+    KNorm,
+    Sinks,
+    /// W_o
+    Output,
+    AttentionOutputNorm,
+    AttentionSumNorm,
+    FeedForwardNorm,
+    Gate,
+    Up,
+    Down,
+    FeedForwardOutputNorm,
+    FeedForwardSumNorm,
+}
+
+/// One tensor: a part's matrix or gain, or its bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Tensor {
+    pub(crate) part: Part,
+    pub(crate) bias: bool,
+}
+
+impl Part {
+    pub(crate) const fn weight(self) -> Tensor {
+        Tensor {
+            part: self,
+            bias: false,
+        }
+    }
+
+    pub(crate) const fn bias(self) -> Tensor {
+        Tensor {
+            part: self,
+            bias: true,
+        }
+    }
+}
+
+/// Tensors with their shapes, `[out, in]` for matrices.
+struct Shapes(Vec<(Tensor, Vec<usize>)>);
+
+impl Shapes {
+    fn matrix(&mut self, part: Part, bias: bool, (out, input): (usize, usize)) {
+        self.0.push((part.weight(), vec![out, input]));
+        if bias {
+            self.0.push((part.bias(), vec![out]));
+        }
+    }
+
+    fn norm(&mut self, part: Part, norm: Option<Norm>, size: usize) {
+        let Some(norm) = norm else { return };
+        self.0.push((part.weight(), vec![size]));
+        if norm.kind.has_bias() {
+            self.0.push((part.bias(), vec![size]));
+        }
+    }
+
+    fn norms(&mut self, parts: [Part; 3], norms: &Norms, d: usize) {
+        for (part, norm) in parts
+            .into_iter()
+            .zip([norms.before, norms.output, norms.sum])
+        {
+            self.norm(part, norm, d);
+        }
+    }
+}
+
+impl Spec {
+    /// The tensors outside the layers.
+    pub(crate) fn outside(&self) -> Vec<(Tensor, Vec<usize>)> {
+        let mut all = Shapes(Vec::new());
+        all.matrix(Part::Embedding, false, (self.vocab, self.d));
+        if let Some(positions) = self.embedding.positions {
+            all.matrix(Part::Positions, false, (positions.rows, self.d));
+        }
+        if let Some(segments) = self.embedding.segments {
+            all.matrix(Part::Segments, false, (segments, self.d));
+        }
+        all.norm(Part::EmbeddingNorm, self.embedding.norm, self.d);
+        all.norm(Part::FinalNorm, self.final_norm, self.d);
+        if let Some(head) = &self.head {
+            if let Some((_, norm)) = head.transform {
+                all.matrix(Part::HeadTransform, true, (self.d, self.d));
+                all.norm(Part::HeadNorm, Some(norm), self.d);
+            }
+            if !head.tied {
+                all.matrix(Part::Head, false, (self.vocab, self.d));
+            }
+            if head.bias {
+                all.0.push((Part::Head.bias(), vec![self.vocab]));
+            }
+        }
+        all.0
+    }
+
+    /// The tensors of one layer.
+    pub(crate) fn of_layer(&self, layer: &LayerSpec) -> Vec<(Tensor, Vec<usize>)> {
+        let mut all = Shapes(Vec::new());
+        self.attention(&mut all, layer);
+        if let Some(feed_forward) = &layer.feed_forward {
+            let (d, d_ff, bias) = (self.d, feed_forward.d_ff, feed_forward.bias);
+            if feed_forward.gated {
+                all.matrix(Part::Gate, bias, (d_ff, d));
+            }
+            all.matrix(Part::Up, bias, (d_ff, d));
+            all.matrix(Part::Down, bias, (d, d_ff));
+        }
+        let parts = [
+            Part::FeedForwardNorm,
+            Part::FeedForwardOutputNorm,
+            Part::FeedForwardSumNorm,
+        ];
+        all.norms(parts, &layer.feed_forward_norms, self.d);
+        all.0
+    }
+
+    fn attention(&self, all: &mut Shapes, layer: &LayerSpec) {
+        let attention = &layer.attention;
+        let (q_size, kv_size) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let parts = [
+            Part::AttentionNorm,
+            Part::AttentionOutputNorm,
+            Part::AttentionSumNorm,
+        ];
+        all.norms(parts, &layer.attention_norms, self.d);
+        all.matrix(Part::Q, attention.qkv_bias, (q_size, self.d));
+        all.matrix(Part::K, attention.qkv_bias, (kv_size, self.d));
+        let (q_norm, k_norm) = match attention.qk_norm {
+            Some(QkNorm::AllHeads(_)) => (q_size, kv_size),
+            _ => (self.head_dim, self.head_dim),
+        };
+        let norm = attention.qk_norm.map(QkNorm::norm);
+        all.norm(Part::QNorm, norm, q_norm);
+        all.norm(Part::KNorm, norm, k_norm);
+        if attention.sinks {
+            all.0.push((Part::Sinks.weight(), vec![self.heads]));
+        }
+        if attention.values {
+            all.matrix(Part::V, attention.qkv_bias, (kv_size, self.d));
+            all.matrix(Part::Output, attention.output_bias, (self.d, q_size));
+        }
+    }
+}
