@@ -11,7 +11,7 @@ from family_tokenizers import FamilyTokenizer
 
 TEXT = "The keeper lit 12 lamps; I saw."
 SHORT_TEXT = "The keeper lit 12 lamps."
-MASKED_TEXT = "The keeper lit 12 [MASK], and nobody saw the tide."
+MASKED_TEXT = "The keeper lit 12 [MASK], and saw the tide."
 
 
 @dataclasses.dataclass

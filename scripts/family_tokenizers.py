@@ -5,6 +5,7 @@ normalizer, pre-tokenizer, post-processor and decoder that the family's publishe
 under the family's names.
 """
 
+import collections
 import dataclasses
 import io
 import json
@@ -219,6 +220,23 @@ def gemma(corpus: list[str]) -> FamilyTokenizer:
     return FamilyTokenizer(library, config, prefix=1, sentencepiece=processor.serialized_model_proto())
 
 
+def _word_pieces(corpus: list[str], library: Tokenizer) -> list[str]:
+    """All letters, and the most frequent words and endings. The library's own trainer breaks ties at random."""
+    words = collections.Counter()
+    for line in corpus:
+        normal = library.normalizer.normalize_str(line)
+        words.update(word for word, _ in library.pre_tokenizer.pre_tokenize_str(normal))
+    endings = collections.Counter()
+    for word, count in words.items():
+        endings.update({f"##{word[-length:]}": count for length in (2, 3) if length < len(word)})
+    letters = sorted({letter for word in words for letter in word} | set("é日½"))
+    pieces = letters + [f"##{letter}" for letter in letters]
+    for counter, most in ((words, 60), (endings, 30)):
+        ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+        pieces.extend([piece for piece, _ in ranked if piece not in pieces][:most])
+    return pieces
+
+
 def bert(corpus: list[str], lowercase: bool = True) -> FamilyTokenizer:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     library = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -227,14 +245,8 @@ def bert(corpus: list[str], lowercase: bool = True) -> FamilyTokenizer:
     )
     library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     library.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=190 if lowercase else 210, special_tokens=_special(special), continuing_subword_prefix="##",
-        show_progress=False, initial_alphabet=["é", "日", "½"],
-    )
-    library.train_from_iterator(corpus, trainer)
-    # Training numbers single characters in a random order.
-    words = sorted(set(library.get_vocab()) - set(special))
-    vocabulary = {token: index for index, token in enumerate(special + words)}
+    pieces = special + _word_pieces(corpus, library)
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
     library.model = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)
     library.add_special_tokens(_special(special))
     library.post_processor = processors.TemplateProcessing(
