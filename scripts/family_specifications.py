@@ -1,0 +1,295 @@
+"""What tiny checkpoints are made of each family, and which of its switches each turns."""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+import transformers as t
+
+import family_tokenizers as tokenizers_of
+from family_tokenizers import FamilyTokenizer
+
+TEXT = "The keeper lit 12 lamps; I saw."
+SHORT_TEXT = "The keeper lit 12 lamps."
+MASKED_TEXT = "The keeper lit 12 [MASK], and saw the tide."
+
+
+@dataclasses.dataclass
+class Specification:
+    name: str
+    config_class: type
+    model: type
+    tokenizer: Callable[[list[str]], FamilyTokenizer]
+    config: dict
+    text: str = TEXT
+    dtype: torch.dtype = torch.bfloat16
+    is_decoder: bool = True
+    # RMSNorm's gain is 1 + weight.
+    gain_is_added: bool = False
+    embedding_scale: float = 2.0
+    matrix_scale: float = 1.3
+    target_entropy: float = 0.42
+    # Tensors as a published checkpoint has them, where transformers writes other names today.
+    rename: Callable | None = None
+    edit_config: Callable[[dict], None] | None = None
+
+    @property
+    def family(self) -> str:
+        return self.name.split("-")[0]
+
+
+def _rope_parameters(config: dict) -> None:
+    """As transformers before version 5 wrote them."""
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    rope.pop("partial_rotary_factor", None)
+    config["rope_scaling"] = rope if rope["rope_type"] != "default" else None
+    config["torch_dtype"] = config.pop("dtype")
+
+
+def _gpt2_as_published(tensors: dict, config) -> dict:
+    """Without the prefix, and with the buffers of the causal mask."""
+    renamed = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    mask = torch.ones(config.n_positions, config.n_positions).tril()[None, None]
+    return renamed | {f"h.{layer}.attn.bias": mask.clone() for layer in range(config.n_layer)}
+
+
+def _neox_as_published(tensors: dict, config) -> dict:
+    """With the buffers of the mask and of the rotary frequencies."""
+    length = config.max_position_embeddings
+    mask = torch.ones(length, length, dtype=torch.uint8).tril()[None, None]
+    rotary = int(config.hidden_size // config.num_attention_heads * config.rope_parameters["partial_rotary_factor"])
+    frequencies = 1 / 10000 ** (torch.arange(0, rotary, 2).float() / rotary)
+    for layer in range(config.num_hidden_layers):
+        attention = f"gpt_neox.layers.{layer}.attention"
+        tensors[f"{attention}.bias"] = mask.clone()
+        tensors[f"{attention}.masked_bias"] = torch.tensor(-1e9)
+        tensors[f"{attention}.rotary_emb.inv_freq"] = frequencies.clone()
+    return tensors
+
+
+def _neox_config_as_published(config: dict) -> None:
+    rope = config.pop("rope_parameters")
+    config["rotary_pct"] = rope["partial_rotary_factor"]
+    config["rotary_emb_base"] = int(rope["rope_theta"])
+    config["torch_dtype"] = config.pop("dtype")
+    config.pop("attention_bias")
+
+
+def _bert_as_published(tensors: dict, config) -> dict:
+    """With TensorFlow's names of a norm's parts, and the parts for next-sentence prediction."""
+    parts = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    renamed = {}
+    for name, tensor in tensors.items():
+        for new, old in parts.items():
+            name = name.replace(new, old)
+        renamed[name] = tensor
+    d, generator = config.hidden_size, torch.Generator().manual_seed(0)
+    extra = {"bert.pooler.dense.weight": (d, d), "bert.pooler.dense.bias": (d,),
+             "cls.seq_relationship.weight": (2, d), "cls.seq_relationship.bias": (2,)}
+    return renamed | {name: torch.randn(shape, generator=generator) for name, shape in extra.items()}
+
+
+def _drop(*keys: str) -> Callable[[dict], None]:
+    def edit(config: dict) -> None:
+        for key in keys:
+            config.pop(key)
+    return edit
+
+
+def _old_gemma3_config(config: dict) -> None:
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope["full_attention"].pop("rope_theta")
+    config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+    config["rope_scaling"] = rope["full_attention"] if rope["full_attention"]["rope_type"] != "default" else None
+    config["torch_dtype"] = config.pop("dtype")
+    config["sliding_window_pattern"] = config.pop("_sliding_window_pattern")
+    config.pop("layer_types")
+
+
+GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 36, "n_inner": 64, "activation_function": "gelu_new"}
+NEOX = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
+        "max_position_embeddings": 48, "hidden_act": "gelu"}
+# A feed-forward layer of gated units.
+GATED = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "intermediate_size": 40, "max_position_embeddings": 128, "rms_norm_eps": 1e-6}
+BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64,
+        "max_position_embeddings": 48, "hidden_act": "gelu"}
+DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 48}
+
+
+def _rope(kind: str, theta: float = 10000.0, **parameters) -> dict:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": theta, **parameters}}
+
+
+def gpt2(name: str, config: dict, **options) -> Specification:
+    return Specification(f"gpt2-{name}", t.GPT2Config, t.GPT2LMHeadModel, tokenizers_of.gpt2, GPT2 | config, **options)
+
+
+def neox(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"neox-{name}", t.GPTNeoXConfig, t.GPTNeoXForCausalLM, tokenizers_of.neox, NEOX | config, **options
+    )
+
+
+def llama(name: str, config: dict, **options) -> Specification:
+    return Specification(f"llama-{name}", t.LlamaConfig, t.LlamaForCausalLM, tokenizers_of.llama3, GATED | config, **options)
+
+
+def mistral(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"mistral-{name}", t.MistralConfig, t.MistralForCausalLM, tokenizers_of.mistral, GATED | config, text=SHORT_TEXT, **options
+    )
+
+
+def qwen2(name: str, config: dict, **options) -> Specification:
+    return Specification(f"qwen2-{name}", t.Qwen2Config, t.Qwen2ForCausalLM, tokenizers_of.qwen, GATED | config, **options)
+
+
+def qwen3(name: str, config: dict, **options) -> Specification:
+    return Specification(f"qwen3-{name}", t.Qwen3Config, t.Qwen3ForCausalLM, tokenizers_of.qwen, GATED | config, **options)
+
+
+def gemma2(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"gemma2-{name}", t.Gemma2Config, t.Gemma2ForCausalLM, tokenizers_of.gemma, GATED | config,
+        text=SHORT_TEXT, gain_is_added=True, embedding_scale=1.0, **options,
+    )
+
+
+def gemma3(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"gemma3-{name}", t.Gemma3TextConfig, t.Gemma3ForCausalLM, tokenizers_of.gemma, GATED | config,
+        text=SHORT_TEXT, gain_is_added=True, embedding_scale=1.0, **options,
+    )
+
+
+def encoder(name: str, config_class: type, model: type, tokenizer: Callable, config: dict, **options) -> Specification:
+    return Specification(
+        name, config_class, model, tokenizer, config, is_decoder=False, **{"text": MASKED_TEXT} | options
+    )
+
+
+def bert(name: str, model: type, config: dict, **options) -> Specification:
+    return encoder(f"bert-{name}", t.BertConfig, model, options.pop("tokenizer", tokenizers_of.bert), BERT | config, **options)
+
+
+def distilbert(name: str, model: type, config: dict, **options) -> Specification:
+    return encoder(
+        f"distilbert-{name}", t.DistilBertConfig, model, tokenizers_of.distilbert, DISTILBERT | config, **options
+    )
+
+
+def roberta(name: str, model: type, config: dict, **options) -> Specification:
+    masked = {"text": "The keeper lit 12 <mask>; nobody saw."}
+    return encoder(
+        f"roberta-{name}", t.RobertaConfig, model, tokenizers_of.roberta,
+        BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "max_position_embeddings": 50} | config, **masked | options,
+    )
+
+
+def _cased(corpus: list[str]) -> FamilyTokenizer:
+    return tokenizers_of.bert(corpus, lowercase=False)
+
+
+SLIDING, FULL = "sliding_attention", "full_attention"
+
+SPECIFICATIONS = [
+    gpt2("tied", {"n_inner": None}, dtype=torch.float32, rename=_gpt2_as_published),
+    gpt2("inverse-layer", {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True}),
+    gpt2("untied", {"tie_word_embeddings": False, "n_inner": 48, "layer_norm_epsilon": 1e-3}),
+    gpt2("unscaled-relu", {"scale_attn_weights": False, "activation_function": "relu", "n_inner": 80}),
+    neox(
+        "parallel", {"use_parallel_residual": True, "rotary_pct": 0.25, "tie_word_embeddings": False},
+        dtype=torch.float16, rename=_neox_as_published, edit_config=_neox_config_as_published,
+    ),
+    neox("sequential", {"use_parallel_residual": False, "rotary_pct": 0.5, "tie_word_embeddings": False}),
+    neox("tied", {
+        "rotary_pct": 1.0, "tie_word_embeddings": True, "attention_bias": False, "num_attention_heads": 4,
+        "hidden_act": "gelu_fast", "rotary_emb_base": 500, "layer_norm_eps": 1e-3,
+    }),
+    qwen2("tied", {
+        "tie_word_embeddings": True, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 1,
+        "rope_theta": 1000000.0,
+    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"), config.update(sliding_window=8))),
+    qwen2("untied", {"num_key_value_heads": 1}, dtype=torch.float16),
+    qwen2("window", {
+        "use_sliding_window": True, "sliding_window": 8, "max_window_layers": 2, "num_hidden_layers": 4,
+    }, edit_config=_drop("layer_types")),
+    qwen2("layer-types", {
+        "use_sliding_window": True, "sliding_window": 6, "layer_types": [SLIDING, FULL, SLIDING],
+        "tie_word_embeddings": True,
+        **_rope("yarn", factor=4.0, original_max_position_embeddings=32),
+    }),
+    qwen3("tied", {"head_dim": 16, "tie_word_embeddings": True, "rope_theta": 1000000.0}, edit_config=_rope_parameters),
+    qwen3("untied", {"head_dim": 8, "num_key_value_heads": 4}, dtype=torch.float16),
+    qwen3("biases", {"head_dim": 16, "num_key_value_heads": 1, "attention_bias": True}),
+    qwen3("window", {
+        "head_dim": 8, "use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1, "tie_word_embeddings": True,
+    }),
+    bert(
+        "masked-lm", t.BertForMaskedLM, {"type_vocab_size": 2}, dtype=torch.float32, rename=_bert_as_published,
+    ),
+    bert("base", t.BertModel, {"type_vocab_size": 2, "layer_norm_eps": 1e-5}),
+    bert("cased-untied", t.BertForMaskedLM, {
+        "type_vocab_size": 3, "hidden_act": "relu", "tie_word_embeddings": False, "num_attention_heads": 2,
+    }, tokenizer=_cased),
+    distilbert("masked-lm", t.DistilBertForMaskedLM, {"activation": "gelu"}, dtype=torch.float16),
+    distilbert("base", t.DistilBertModel, {"activation": "gelu", "sinusoidal_pos_embds": True}),
+    distilbert("untied-relu", t.DistilBertForMaskedLM, {
+        "activation": "relu", "tie_word_embeddings": False, "n_heads": 2,
+    }),
+    roberta("masked-lm", t.RobertaForMaskedLM, {}, dtype=torch.float16),
+    roberta("base", t.RobertaModel, {"num_attention_heads": 2}),
+    roberta("untied", t.RobertaForMaskedLM, {
+        "type_vocab_size": 2, "hidden_act": "gelu_new", "tie_word_embeddings": False,
+    }),
+    llama("biases", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}, dtype=torch.float16),
+    llama("rope-linear", {"head_dim": 16, **_rope("linear", factor=3.0)}, edit_config=_rope_parameters),
+    llama("rope-dynamic", {
+        "max_position_embeddings": 16, "tie_word_embeddings": True, **_rope("dynamic", theta=500.0, factor=2.0),
+    }),
+    llama("rope-yarn", {
+        "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": True,
+        **_rope("yarn", theta=500.0, factor=4.0, original_max_position_embeddings=32),
+    }),
+    llama("rope-longrope", {
+        "num_attention_heads": 2, "tie_word_embeddings": True,
+        **_rope("longrope", theta=500.0, factor=8.0, original_max_position_embeddings=16,
+                short_factor=[1.0, 1.02, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5], long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0]),
+    }),
+    llama("rope-llama3", {
+        "num_attention_heads": 2, "tie_word_embeddings": True, "attention_bias": True,
+        **_rope("llama3", theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32),
+    }),
+    mistral("window", {"sliding_window": 7, "tie_word_embeddings": False}),
+    mistral("wide", {"sliding_window": 4096, "tie_word_embeddings": True}, dtype=torch.float16, edit_config=_rope_parameters),
+    mistral("head-dim", {"sliding_window": None, "head_dim": 12, "num_key_value_heads": 1}, edit_config=_rope_parameters),
+    gemma2("soft-caps", {
+        "num_hidden_layers": 4, "head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8,
+        "attn_logit_softcapping": 12.0, "final_logit_softcapping": 5.0,
+    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"))),
+    gemma2("scalar", {
+        "head_dim": 8, "query_pre_attn_scalar": 24, "sliding_window": 6, "attn_logit_softcapping": None,
+        "final_logit_softcapping": None,
+    }),
+    gemma2("layer-types", {
+        "head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 5, "layer_types": [FULL, SLIDING, SLIDING],
+        "attn_logit_softcapping": 9.0, "final_logit_softcapping": None, "attention_bias": True,
+    }),
+    gemma3("pattern", {
+        "num_hidden_layers": 7, "head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 8, "intermediate_size": 24,
+    }, edit_config=_old_gemma3_config),
+    gemma3("scaled", {
+        "num_hidden_layers": 4, "head_dim": 16, "query_pre_attn_scalar": 20, "sliding_window": 6,
+        "final_logit_softcapping": 4.0, "layer_types": [SLIDING, FULL, SLIDING, FULL],
+        "rope_parameters": {
+            FULL: {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 8.0},
+            SLIDING: {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    }),
+    gemma3("biases", {
+        "head_dim": 8, "num_key_value_heads": 1, "query_pre_attn_scalar": 8, "sliding_window": 9, "attention_bias": True,
+        "layer_types": [SLIDING, SLIDING, FULL], "attn_logit_softcapping": None,
+    }),
+]
