@@ -139,7 +139,7 @@ fn the_frozen_table_is_that_of_the_default_model() {
     let part = Checkpoint::open(&path()).unwrap();
     let name = "model.embed_tokens.weight";
     let mut compared = 0;
-    for id in 0..part.config().vocab as u32 {
+    for id in 0..part.spec().vocab as u32 {
         let text = part.tokenizer().token_text(id).unwrap();
         // Of other tokens the vocabulary spells bytes, not the text.
         if !text

@@ -171,7 +171,7 @@ fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
     let defaults = RopeDefaults {
         theta: settings.positive("rotary_emb_base")?.unwrap_or(10_000.0),
         head_dim: d / heads,
-        part: settings.positive("rotary_pct")?.unwrap_or(0.25),
+        part: Some(settings.positive("rotary_pct")?.unwrap_or(0.25)),
         context: context_length,
     };
     let parts = Parts {

@@ -98,7 +98,11 @@ fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
         &["sliding_window", "num_key_value_heads"],
     )?;
     let mut spec = folder::decoder(settings, family, Defaults::LLAMA)?;
-    let span = window_span(settings.size("sliding_window")?, spec.context_length);
+    let window = match folder::is_type(settings, "mistral") {
+        true => settings.size("sliding_window")?,
+        false => None,
+    };
+    let span = window_span(window, spec.context_length);
     let attention_bias = settings.bool("attention_bias")?.unwrap_or(false);
     let mlp_bias = settings.bool("mlp_bias")?.unwrap_or(false);
     for layer in &mut spec.layers {
@@ -114,6 +118,15 @@ fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
 
 fn read_gguf(settings: &mut Settings, weights: &Weights, family: &Family) -> Result<Spec, Error> {
     let mut spec = gguf::decoder(settings, weights, family, Activation::Silu)?;
+    let mut ropes = spec
+        .layers
+        .iter()
+        .filter_map(|layer| layer.attention.rope.as_ref());
+    // The interleaved rows are put back for heads that turn as a whole.
+    if let Some(rope) = ropes.find(|rope| rope.dims != spec.head_dim) {
+        let whole = spec.head_dim.to_string();
+        return Err(settings.unsupported("rope.dimension_count", &rope.dims.into(), &whole));
+    }
     for layer in &mut spec.layers {
         layer.attention.qkv_bias = weights.contains("blk.0.attn_q.bias");
         layer.attention.output_bias = weights.contains("blk.0.attn_output.bias");

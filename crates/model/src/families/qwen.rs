@@ -7,7 +7,6 @@ use super::llama::{DOWN, GATE, IGNORED, OUTSIDE, UP};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Family, Named};
 use crate::checkpoint::settings::Settings;
-use crate::checkpoint::weights::Weights;
 use crate::spec::{Activation, Part, QkNorm, Spec};
 
 pub(super) const QWEN2: Family = Family {

@@ -36,9 +36,9 @@ pub(crate) fn erf(x: f32) -> f32 {
     for coefficient in [
         4.991_194_2e-3,
         -2.676_813_5e-2,
-        1.128_199_25e-1,
+        1.128_199_2e-1,
         -3.761_253_4e-1,
-        1.283_791_66e-1,
+        1.283_791_6e-1,
     ] {
         near = near * square + coefficient;
     }

@@ -50,6 +50,7 @@ impl Model {
         let computed = pass.project(layer)?;
         let lse = pass.attend(layer, &scoring, &computed)?;
         let concatenated = pass.z().view();
+        let attn_out = attention_output(pass.z(), &weights);
         let z = concatenated
             .into_shape_with_order((tokens.len(), heads, d_v))
             .expect("z is row-major")
@@ -61,7 +62,7 @@ impl Model {
             x: pass.state().hidden.select(Axis(0), &all),
             norm_gain: weights.norm_gain,
             x_norm: steps.x_norm,
-            attn_out: attention_output(pass.z(), &weights),
+            attn_out,
             w_q: weights.w_q,
             w_k: weights.w_k,
             w_v: weights.w_v,

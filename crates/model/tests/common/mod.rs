@@ -44,8 +44,13 @@ impl Tensors {
 
     /// A tensor as f32, whatever numbers it holds.
     pub(crate) fn get(&self, name: &str) -> ArrayD<f32> {
+        self.find(name).expect("the tensor is there")
+    }
+
+    /// [`Tensors::get`] of a tensor that need not be there.
+    pub(crate) fn find(&self, name: &str) -> Option<ArrayD<f32>> {
         let file = SafeTensors::deserialize(&self.0).expect("a safetensors file");
-        let tensor = file.tensor(name).expect("the tensor is there");
+        let tensor = file.tensor(name).ok()?;
         let bytes = tensor.data();
         let values: Vec<f32> = match tensor.dtype() {
             Dtype::F32 => bytes
@@ -68,7 +73,7 @@ impl Tensors {
                 .collect(),
             other => panic!("{name} holds {other:?}"),
         };
-        ArrayD::from_shape_vec(tensor.shape(), values).expect("the shape fits")
+        Some(ArrayD::from_shape_vec(tensor.shape(), values).expect("the shape fits"))
     }
 
     /// A one-dimensional tensor of indices.

@@ -51,16 +51,13 @@ fn open_with(
 #[test]
 fn mathematics_that_is_not_implemented_is_refused_by_name() {
     let cases = [
-        ("attention_bias", json!(true)),
-        ("mlp_bias", json!(true)),
         ("sliding_window", json!(4096)),
         ("use_sliding_window", json!(true)),
         (
             "layer_types",
             json!(["full_attention", "sliding_attention"]),
         ),
-        ("hidden_act", json!("gelu")),
-        ("pretraining_tp", json!(2)),
+        ("hidden_act", json!("mish")),
         ("partial_rotary_factor", json!(0.5)),
         ("rope_interleaved", json!(true)),
         (
@@ -104,7 +101,8 @@ fn their_neutral_values_are_accepted() {
         ("max_window_layers", json!(28)),
         ("layer_types", json!(["full_attention", "full_attention"])),
         ("hidden_act", json!("swish")),
-        ("pretraining_tp", json!(1.0)),
+        ("hidden_act", json!("gelu")),
+        ("pretraining_tp", json!(2)),
         ("partial_rotary_factor", json!(1)),
         ("quantization_config", Value::Null),
         ("rope_interleaved", json!(false)),
@@ -144,13 +142,16 @@ fn rotary_scalings_that_are_not_implemented_are_refused_by_name() {
         .err()
         .expect("a refusal")
     };
-    for kind in ["yarn", "dynamic", "longrope", "proportional"] {
+    for kind in ["proportional", "mrope"] {
         let message = scaled(json!({"rope_type": kind, "rope_theta": 1e4, "factor": 2.0}));
         assert!(
             message.contains("rope_type") && message.contains(kind),
             "{message}"
         );
-        assert!(message.contains("default, linear or llama3"), "{message}");
+        assert!(
+            message.contains("default, linear, dynamic, yarn, longrope or llama3"),
+            "{message}"
+        );
     }
     let message = scaled(json!({"rope_type": "linear", "rope_theta": 1e4}));
     assert!(message.contains("no rope_parameters.factor"), "{message}");
@@ -249,7 +250,7 @@ fn sizes_must_make_sense() {
         (
             "num_hidden_layers",
             json!(4_000_000_000_u32),
-            "no tensor model.layers.2.",
+            "at most 10000",
         ),
         (
             "num_hidden_layers",
@@ -288,7 +289,7 @@ fn sizes_must_make_sense() {
 
 #[test]
 fn other_architectures_are_refused_with_those_that_are_there() {
-    for name in ["gpt2", "qwen3", "gemma3", ""] {
+    for name in ["mamba", "t5", ""] {
         let message = refusal("model_type", json!(name));
         assert!(
             message.contains(name) && message.contains("supported are llama, mistral"),
@@ -325,7 +326,7 @@ fn gguf_keys_that_change_the_mathematics_are_refused_by_name() {
         ("llama.embedding_scale", Entry::F32(12.0)),
         ("llama.rope.dimension_count", Entry::U32(2)),
         ("llama.attention.value_length", Entry::U32(8)),
-        ("llama.rope.scaling.type", Entry::Text("yarn")),
+        ("llama.rope.scaling.type", Entry::Text("longrope")),
         ("llama.rope.scaling.attn_factor", Entry::F32(2.0)),
         ("llama.tensor_data_layout", Entry::Text("other")),
         ("split.count", Entry::U32(3)),
@@ -372,11 +373,7 @@ fn gguf_sizes_must_make_sense() {
     let cases = [
         ("llama.block_count", Entry::U32(0), "whole number"),
         ("llama.block_count", Entry::Text("1"), "whole number"),
-        (
-            "llama.block_count",
-            Entry::U32(u32::MAX),
-            "no tensor model.layers.1.",
-        ),
+        ("llama.block_count", Entry::U32(u32::MAX), "at most 10000"),
         (
             "llama.attention.head_count",
             Entry::I32s(vec![2]),

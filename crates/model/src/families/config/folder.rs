@@ -72,7 +72,7 @@ pub(in crate::families) fn decoder_with(
         RopeDefaults {
             theta: 10_000.0,
             head_dim,
-            part: 1.0,
+            part: None,
             context,
         },
     )?;
@@ -157,6 +157,11 @@ pub(in crate::families) fn activation(
     Ok(found)
 }
 
+/// Whether the file is of this `model_type`.
+pub(in crate::families) fn is_type(settings: &Settings, model_type: &str) -> bool {
+    settings.peek("model_type").and_then(Value::as_str) == Some(model_type)
+}
+
 /// Refuses a file of the `model_type` that leaves one of `keys` unsaid, be it as null, where transformers takes something
 /// else than nothing.
 pub(in crate::families) fn explicit(
@@ -164,7 +169,7 @@ pub(in crate::families) fn explicit(
     model_type: &str,
     keys: &[&str],
 ) -> Result<(), Error> {
-    let is = settings.peek("model_type").and_then(Value::as_str) == Some(model_type);
+    let is = is_type(settings, model_type);
     let unsaid = keys.iter().find(|key| is && !settings.contains(key));
     unsaid.map_or(Ok(()), |key| Err(settings.missing(key)))
 }

@@ -13,8 +13,8 @@ pub(in crate::families) struct RopeDefaults {
     pub(in crate::families) theta: f32,
     /// Entries of a head.
     pub(in crate::families) head_dim: usize,
-    /// Which part of them turns.
-    pub(in crate::families) part: f32,
+    /// Which part of them turns where the family has partly turned heads; none where all of them do.
+    pub(in crate::families) part: Option<f32>,
     /// The most positions.
     pub(in crate::families) context: usize,
 }
@@ -52,10 +52,10 @@ pub(in crate::families) fn rope_from(
     settings: &mut Settings,
     defaults: RopeDefaults,
 ) -> Result<Rope, Error> {
-    let outer_part = settings.positive("partial_rotary_factor")?;
+    let outer_part = part(settings, defaults)?;
     let original = settings.size("original_max_position_embeddings")?;
     let Some(mut parameters) = parameters else {
-        let part = outer_part.unwrap_or(defaults.part);
+        let part = outer_part.or(defaults.part).unwrap_or(1.0);
         return Ok(Rope::plain(
             outer_theta.unwrap_or(defaults.theta),
             dims(settings, "partial_rotary_factor", part, defaults.head_dim)?,
@@ -67,8 +67,8 @@ pub(in crate::families) fn rope_from(
     {
         return Err(parameters.invalid("rope_theta", &inner.into(), &outer.to_string()));
     }
-    let part = parameters.positive("partial_rotary_factor")?;
-    let part = part.or(outer_part).unwrap_or(defaults.part);
+    let inner_part = part(&mut parameters, defaults)?;
+    let part = inner_part.or(outer_part).or(defaults.part).unwrap_or(1.0);
     let dims = dims(
         &parameters,
         "partial_rotary_factor",
@@ -88,6 +88,15 @@ pub(in crate::families) fn rope_from(
         dims,
         scaling,
     })
+}
+
+/// Which part of a head turns, where that may be said.
+fn part(settings: &mut Settings, defaults: RopeDefaults) -> Result<Option<f32>, Error> {
+    const KEY: &str = "partial_rotary_factor";
+    match defaults.part {
+        Some(_) => settings.positive(KEY),
+        None => settings.only(KEY, &json!(1)).map(|()| None),
+    }
 }
 
 /// How many entries turn.
