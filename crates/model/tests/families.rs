@@ -8,8 +8,9 @@ mod common;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use common::{Tensors, data, load, max_difference};
+use common::{Tensors, argmax, data, load, max_difference};
 use lookback_model::generate::GenerateOptions;
+use lookback_model::spec::RopeScaling;
 use lookback_model::{Encoding, Error, Logits, Model, PrefillOptions, TraceOptions, WeightsKind};
 use ndarray::{Array2, s};
 
@@ -62,15 +63,16 @@ fn agrees(folder: &Path, path: &Path) {
         let read = prefill(&model, &ids, Logits::All);
         off.push(("logits", max_difference(&read.logits, &expected) / largest));
         if !model.spec().is_bidirectional() {
-            let one_by_one = decoded(&model, &ids);
-            off.push(("decoded", max_difference(&one_by_one, &expected) / largest));
             let greedy = reference.ids("greedy");
-            assert_eq!(
-                continued(&model, &ids, greedy.len()),
-                greedy,
-                "{}",
-                name(folder)
-            );
+            let continued = if depends_on_length(&model) {
+                // Keys in a cache were turned for a shorter text than the one that the reference reads.
+                continued_without_cache(&model, &ids, greedy.len())
+            } else {
+                let one_by_one = decoded(&model, &ids);
+                off.push(("decoded", max_difference(&one_by_one, &expected) / largest));
+                continued(&model, &ids, greedy.len())
+            };
+            assert_eq!(continued, greedy, "{}", name(folder));
         }
         let hidden = reference.get("hidden");
         let largest = hidden
@@ -122,6 +124,31 @@ fn decoded(model: &Model, ids: &[u32]) -> Array2<f32> {
         logits.push_row(row.view()).expect("one row of logits");
     }
     logits
+}
+
+/// Whether rotary angles are others in a longer text.
+fn depends_on_length(model: &Model) -> bool {
+    let mut ropes = model
+        .spec()
+        .layers
+        .iter()
+        .filter_map(|layer| layer.attention.rope.as_ref());
+    ropes.any(|rope| {
+        matches!(
+            rope.scaling,
+            RopeScaling::Dynamic { .. } | RopeScaling::LongRope { .. }
+        )
+    })
+}
+
+/// The likeliest continuation, each token from a pass over all before it.
+fn continued_without_cache(model: &Model, ids: &[u32], tokens: usize) -> Vec<u32> {
+    let mut all = ids.to_vec();
+    for _ in 0..tokens {
+        let logits = prefill(model, &all, Logits::Last).logits;
+        all.push(argmax(logits.row(0)) as u32);
+    }
+    all.split_off(ids.len())
 }
 
 /// The likeliest continuation.
