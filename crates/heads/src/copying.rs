@@ -8,10 +8,14 @@
 //! U is taken without its mean row: what adds the same to every logit changes no probability, and would otherwise be the
 //! largest eigenvalue of all.
 //!
+//! Where the norms subtract the mean of what they read (LayerNorm), so do E and U here; biases add the same whatever is
+//! looked at, and are left out.
+//!
 //! The V×V matrix has rank d_v at most, and its eigenvalues other than 0 are those of the d_v×d_v matrix
 //! W_o·diag(g_f)·U·E·diag(g)·W_v (the eigenvalues of AB and of BA are the same).
 
 use lookback_model::Model;
+use lookback_model::spec::LayerSpec;
 use lookback_trace::HeadId;
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
@@ -41,6 +45,7 @@ pub fn copying(
     model: &Model,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Option<Vec<Copying>>, Error> {
+    model.check_linear()?;
     let through = unembedding_times_embedding(model)?;
     let spec = model.spec();
     let mut scores = Vec::new();
@@ -72,12 +77,19 @@ pub fn copying(
 /// diag(g_f)·Ūᵀ·E: \[d, d\] in f64, Ū being U without its mean row, from rows of U and E at a time.
 fn unembedding_times_embedding(model: &Model) -> Result<Array2<f64>, Error> {
     let vocab = model.spec().vocab as u32;
+    let norm = |layer: &LayerSpec| layer.attention_norms.before;
+    let mut norms = model.spec().layers.iter().filter_map(norm);
+    let centres = norms.any(|norm| norm.kind.centres());
     let d = model.embeddings(&[0])?.ncols();
     let mut sum = Array2::<f64>::zeros((d, d));
     let (mut all_u, mut all_e) = (Array1::<f64>::zeros(d), Array1::<f64>::zeros(d));
     for first in (0..vocab).step_by(CHUNK) {
         let ids: Vec<u32> = (first..vocab.min(first + CHUNK as u32)).collect();
-        let (u, e) = (model.unembeddings(&ids)?, model.embeddings(&ids)?);
+        let (u, mut e) = (model.unembeddings(&ids)?, model.embeddings(&ids)?);
+        if centres {
+            let means = e.mean_axis(Axis(1)).unwrap_or_default();
+            e -= &means.insert_axis(Axis(1));
+        }
         sum += &u.t().dot(&e).mapv(f64::from);
         all_u += &u.mapv(f64::from).sum_axis(Axis(0));
         all_e += &e.mapv(f64::from).sum_axis(Axis(0));

@@ -179,14 +179,6 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
-    /// The model does something to its scores that no step explains.
-    #[error("layer {layer} of this model has {what}, which no step explains yet")]
-    NoStepFor {
-        /// The layer.
-        layer: usize,
-        /// What it has.
-        what: &'static str,
-    },
     /// The text could not be encoded.
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),

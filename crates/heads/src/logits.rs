@@ -79,7 +79,8 @@ impl Hooks for Last<'_> {
 /// Takes logit(a) − logit(b) after the last token of a text apart.
 ///
 /// # Errors
-/// [`Error::SameToken`], and the model's: one without an output head has no logits.
+/// [`Error::SameToken`], and the model's: one without an output head has no logits, and where norms stand behind the
+/// attention, or something other than a matrix behind the final norm, no part of a logit belongs to one head.
 pub fn logit_parts(
     model: &Model,
     encoding: &Encoding,
@@ -93,6 +94,7 @@ pub fn logit_parts(
             token,
         });
     }
+    model.check_linear()?;
     let last = Last {
         hooks,
         z: Mutex::default(),
@@ -118,7 +120,8 @@ pub fn logit_parts(
     for (layer, z) in z.iter().enumerate() {
         // W_o·direction: what a number of z adds to the difference.
         let weights = model.attention_weights(layer)?;
-        let adds = weights.w_o.mapv(f64::from).dot(&direction);
+        let factor = f64::from(model.spec().layers[layer].residual_scale);
+        let adds = weights.w_o.mapv(f64::from).dot(&direction) * factor;
         let d_v = z.ncols();
         for (head, z) in z.outer_iter().enumerate() {
             let adds = adds.slice(s![head * d_v..(head + 1) * d_v]);

@@ -79,9 +79,9 @@ impl ModelScores {
     ) -> Result<Self, Error> {
         let repeated = Repeated::standard(model)?;
         let needles = NeedleTest::random(NEEDLES, SEED);
-        let layers = match model.has_output_head() {
-            true => model.spec().layers.len(),
-            false => 0,
+        let layers = match model.spec().nonlinear_path() {
+            None => model.spec().layers.len(),
+            Some(_) => 0,
         };
         let sequences = repeated.sequences.len();
         let mut steps = Steps {

@@ -70,6 +70,24 @@ fn explained(
 fn assert_consistent(explanation: &Explanation) {
     let ids: Vec<_> = explanation.steps.iter().map(|step| step.id).collect();
     assert_eq!(ids, STEPS);
+    assert_steps_agree(explanation);
+    let weights = explanation.step("softmax").unwrap().row.last().unwrap();
+    let sum: f64 = weights.values.iter().flatten().sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    assert_eq!(
+        weights.values[explanation.word.token],
+        Some(explanation.outcome.self_weight)
+    );
+    // What was not read yet has no weight, and no score once the mask has been laid on.
+    for column in [weights, &explanation.step("mask").unwrap().row[0]] {
+        let after = &column.values[explanation.word.token + 1..];
+        assert!(after.iter().all(|value| value.is_none_or(|v| v == 0.0)));
+    }
+}
+
+/// What holds of every step of every model: the step-by-step numbers are those of the model, and excerpts fit together.
+#[track_caller]
+fn assert_steps_agree(explanation: &Explanation) {
     let n = explanation.tokens.len();
     for step in &explanation.steps {
         for check in &step.checks {
@@ -93,18 +111,6 @@ fn assert_consistent(explanation: &Explanation) {
             );
         }
         assert!(step.row.iter().all(|column| column.values.len() == n));
-    }
-    let weights = explanation.step("softmax").unwrap().row.last().unwrap();
-    let sum: f64 = weights.values.iter().flatten().sum();
-    assert!((sum - 1.0).abs() < 1e-9);
-    assert_eq!(
-        weights.values[explanation.word.token],
-        Some(explanation.outcome.self_weight)
-    );
-    // What was not read yet has no weight, and no score once the mask has been laid on.
-    for column in [weights, &explanation.step("mask").unwrap().row[0]] {
-        let after = &column.values[explanation.word.token + 1..];
-        assert!(after.iter().all(|value| value.is_none_or(|v| v == 0.0)));
     }
 }
 
@@ -268,4 +274,45 @@ fn what_is_not_there_is_an_error() {
         ask("0.0", Some("she")),
         Err(Error::NoSuchWord { .. })
     ));
+}
+
+/// The steps of a model in which LayerNorm, biases, soft-caps or positions of another kind stand where the notes have nothing.
+const STEPS_OF_FAMILIES: [(&str, &[&str], &[&str]); 8] = [
+    // Learned positions: nothing rotates.
+    ("gpt2-tied", &["norm"], &["rope", "soft_cap"]),
+    ("neox-parallel", &["norm", "rope"], &["soft_cap"]),
+    ("qwen2-window", &["norm", "rope"], &["soft_cap"]),
+    ("qwen3-tied", &["norm", "rope"], &["soft_cap"]),
+    ("gemma2-soft-caps", &["norm", "rope", "soft_cap"], &[]),
+    ("gemma3-scaled", &["norm", "rope"], &["soft_cap"]),
+    ("llama-biases", &["norm", "rope"], &["soft_cap"]),
+    // Norms behind each part.
+    ("bert-masked-lm", &["mask"], &["norm", "rope", "soft_cap"]),
+];
+
+#[test]
+fn every_family_is_explained_by_its_own_steps() {
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/data/families");
+    for (name, there, not_there) in STEPS_OF_FAMILIES {
+        let folder = families.join(name);
+        let model = Model::load(&folder, &LoadOptions::default()).expect("the model loads");
+        let expected = std::fs::read(folder.join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
+        let text = expected["text"].as_str().unwrap();
+        let spec = model.spec();
+        for layer in 0..spec.layers.len() {
+            let head = format!("{layer}.{}", layer % spec.heads);
+            let options = options(&head, None, 5);
+            let explanation = explained(&model, text, &Prefix::Declared, &options).unwrap();
+            assert_steps_agree(&explanation);
+            for id in there {
+                assert!(explanation.step(id).is_some(), "{name}: {id}");
+            }
+            for id in not_there {
+                assert!(explanation.step(id).is_none(), "{name}: {id}");
+            }
+            let bias = explanation.step("query").unwrap().formula.contains("b_q");
+            assert_eq!(bias, spec.layers[layer].attention.qkv_bias, "{name}");
+        }
+    }
 }

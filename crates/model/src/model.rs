@@ -82,6 +82,20 @@ impl Model {
         self.spec().head.is_some()
     }
 
+    /// Refuses a model in which no part of a logit belongs to one head alone.
+    ///
+    /// # Errors
+    /// [`Error::NotLinear`], and [`Error::NoOutputHead`].
+    pub fn check_linear(&self) -> Result<(), Error> {
+        match self.spec().nonlinear_path() {
+            None => Ok(()),
+            Some(_) if self.spec().head.is_none() => Err(Error::NoOutputHead {
+                architecture: self.spec().architecture,
+            }),
+            Some(what) => Err(Error::NotLinear { what }),
+        }
+    }
+
     /// The layers whose heads are the model's answer to where a word points: of a language model all of them, of the
     /// `pronoun` model the last, the pointer, which was trained to be read.
     #[must_use]

@@ -1,6 +1,7 @@
 //! The head taken step by step in f64 from the layer's input on, independently of what the model computed.
 
 use lookback_attention::reference;
+use lookback_model::spec::{Norm, QkNorm};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 
 use super::inputs::Inputs;
@@ -10,11 +11,11 @@ use crate::Error;
 pub(super) struct Exact {
     /// \[N, d\]: the layer's input.
     pub(super) x: Array2<f64>,
-    /// \[N, d\]: after the norm.
+    /// \[N, d\]: after the norm, where there is one.
     pub(super) x_norm: Array2<f64>,
-    /// \[N, d_k\]: the head's queries before rotation.
+    /// \[N, d_k\]: the head's queries before rotation, with bias and norm.
     pub(super) q_plain: Array2<f64>,
-    /// \[N, d_k\]: its keys before rotation.
+    /// \[N, d_k\]: its keys before rotation, with bias and norm.
     pub(super) k_plain: Array2<f64>,
     /// \[N, d_k\]: its queries after rotation.
     pub(super) q: Array2<f64>,
@@ -26,7 +27,7 @@ pub(super) struct Exact {
     pub(super) weighing: Weighing,
     /// \[N, H·d_v\]: all heads side by side.
     pub(super) concat: Array2<f64>,
-    /// \[N, d\]: times W_o.
+    /// \[N, d\]: times W_o, plus its bias.
     pub(super) output: Array2<f64>,
 }
 
@@ -36,6 +37,8 @@ pub(super) struct Weighing {
     pub(super) raw: Array2<f64>,
     /// \[N, N\]: times the scale.
     pub(super) scaled: Array2<f64>,
+    /// \[N, N\]: after a soft-cap and a penalty of the distance, where the model has them.
+    pub(super) changed: Array2<f64>,
     /// \[N, N\]: −∞ where a key is not seen.
     pub(super) masked: Array2<f64>,
     /// \[N\]: log of each row's denominator.
@@ -51,20 +54,27 @@ impl Exact {
         let inside = &inputs.internals;
         let dims = inputs.dimensions();
         let x = inside.x.mapv(f64::from);
-        let x_norm = rms_norm(x.view(), &inside.norm_gain.mapv(f64::from), inputs.norm_eps);
-        let project = |w: &Array2<f32>, head: usize, size: usize| {
-            reference::project(x_norm.view(), Inputs::head_columns(w, head, size).view())
+        let x_norm = normed(inputs, x.view());
+        let project = |w: &Array2<f32>, bias: &Array1<f32>| {
+            let product = reference::project(x_norm.view(), w.mapv(f64::from).view())?;
+            Ok::<_, Error>(plus(product, bias))
         };
+        let qk_norm = inputs.layer.attention.qk_norm;
+        let all_q = with_qk_norm(project(&inside.w_q, &inside.b_q)?, &inside.q_gain, qk_norm);
+        let all_k = with_qk_norm(project(&inside.w_k, &inside.b_k)?, &inside.k_gain, qk_norm);
+        let all_v = project(&inside.w_v, &inside.b_v)?;
+        let rotation = Rotation::new(inputs);
         let mut heads = Vec::with_capacity(dims.heads);
         let mut followed = None;
         for head in 0..dims.heads {
             let kv_head = head / (dims.heads / dims.kv_heads);
-            let q_plain = project(&inside.w_q, head, dims.d_k)?;
-            let k_plain = project(&inside.w_k, kv_head, dims.d_k)?;
-            let v = project(&inside.w_v, kv_head, dims.d_v)?;
-            let q = rotate(q_plain.view(), &inputs.frequencies);
-            let k = rotate(k_plain.view(), &inputs.frequencies);
-            let weighing = Weighing::new(inputs, q.view(), k.view(), v.view())?;
+            let of = |all: &Array2<f64>, head: usize, size: usize| {
+                all.slice(s![.., head * size..(head + 1) * size]).to_owned()
+            };
+            let (q_plain, k_plain) = (of(&all_q, head, dims.d_k), of(&all_k, kv_head, dims.d_k));
+            let v = of(&all_v, kv_head, dims.d_v);
+            let (q, k) = (rotation.turn(q_plain.view()), rotation.turn(k_plain.view()));
+            let weighing = Weighing::new(inputs, head, (q.view(), k.view(), v.view()))?;
             heads.push(weighing.z.clone());
             if head == inputs.head.head {
                 followed = Some((q_plain, k_plain, q, k, v, weighing));
@@ -85,7 +95,7 @@ impl Exact {
             v,
             weighing,
             concat,
-            output,
+            output: plus(output, &inside.b_o),
         })
     }
 }
@@ -93,21 +103,25 @@ impl Exact {
 impl Weighing {
     fn new(
         inputs: &Inputs<'_>,
-        q: ArrayView2<f64>,
-        k: ArrayView2<f64>,
-        v: ArrayView2<f64>,
+        head: usize,
+        (q, k, v): (ArrayView2<f64>, ArrayView2<f64>, ArrayView2<f64>),
     ) -> Result<Self, Error> {
         let scoring = &inputs.internals.scoring;
-        let mask = scoring.mask;
+        let d_k = q.ncols();
         let raw = reference::scores(q, k)?;
-        let scaled = reference::scale(raw.view(), scoring.scale_for(q.ncols())?.into())?;
-        let masked = reference::mask(scaled.view(), &mask)?;
-        let lse = reference::log_sum_exp(masked.view())?;
-        let weights = reference::softmax(masked.view())?;
-        let z = reference::weighted_sum(weights.view(), v, &mask)?;
+        let scaled = reference::scale(raw.view(), scoring.scale_for(d_k)?.into())?;
+        let changed = Array2::from_shape_fn(raw.dim(), |at| scoring.score(raw[at], d_k, head, at));
+        let masked = reference::mask(changed.view(), &scoring.mask)?;
+        let lse = with_sink(reference::log_sum_exp(masked.view())?, scoring.sink(head));
+        let weights = match scoring.sinks {
+            None => reference::softmax(masked.view())?,
+            Some(_) => (&masked - &lse.view().insert_axis(Axis(1))).mapv(f64::exp),
+        };
+        let z = reference::weighted_sum(weights.view(), v, &scoring.mask)?;
         Ok(Self {
             raw,
             scaled,
+            changed,
             masked,
             lse,
             weights,
@@ -116,27 +130,92 @@ impl Weighing {
     }
 }
 
-/// RMSNorm (Zhang and Sennrich 2019, <https://arxiv.org/abs/1910.07467>): x_i / √(mean(x_i²) + ε) ⊙ g, row by row.
-pub(super) fn rms_norm(x: ArrayView2<f64>, gain: &Array1<f64>, eps: f64) -> Array2<f64> {
-    let mean_square = x.mapv(|v| v * v).sum_axis(Axis(1)) / x.ncols() as f64;
-    let rms = mean_square.mapv(|m| (m + eps).sqrt());
-    &x / &rms.insert_axis(Axis(1)) * gain
+/// log(exp(lse) + exp(sink)), row by row.
+fn with_sink(lse: Array1<f64>, sink: f64) -> Array1<f64> {
+    if sink == f64::NEG_INFINITY {
+        return lse;
+    }
+    lse.mapv(|lse| {
+        let largest = lse.max(sink);
+        largest + ((lse - largest).exp() + (sink - largest).exp()).ln()
+    })
+}
+
+/// Rows plus a bias; an empty one adds nothing.
+fn plus(rows: Array2<f64>, bias: &Array1<f32>) -> Array2<f64> {
+    match bias.is_empty() {
+        true => rows,
+        false => rows + bias.mapv(f64::from),
+    }
+}
+
+/// What the projections read: X after the norm before them, where there is one.
+fn normed(inputs: &Inputs<'_>, x: ArrayView2<f64>) -> Array2<f64> {
+    let inside = &inputs.internals;
+    let Some(norm) = inputs.layer.attention_norms.before else {
+        return x.to_owned();
+    };
+    plus(norm_rows(x, &inside.norm_gain, norm), &inside.norm_bias)
+}
+
+/// RMSNorm (Zhang and Sennrich 2019, <https://arxiv.org/abs/1910.07467>): x_i / √(mean(x_i²) + ε) ⊙ g, row by row; or LayerNorm
+/// (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>), which first subtracts each row's mean.
+fn norm_rows(x: ArrayView2<f64>, gain: &Array1<f32>, norm: Norm) -> Array2<f64> {
+    let centred = match norm.kind.centres() {
+        true => &x - &(x.sum_axis(Axis(1)) / x.ncols() as f64).insert_axis(Axis(1)),
+        false => x.to_owned(),
+    };
+    let mean_square = centred.mapv(|v| v * v).sum_axis(Axis(1)) / x.ncols() as f64;
+    let length = mean_square.mapv(|m| (m + f64::from(norm.eps)).sqrt());
+    &centred / &length.insert_axis(Axis(1)) * gain.mapv(f64::from)
+}
+
+/// All heads' queries or keys \[N, heads·d_k\] after the norm that the model has for them, of each head or of all together.
+fn with_qk_norm(all: Array2<f64>, gain: &Array1<f32>, norm: Option<QkNorm>) -> Array2<f64> {
+    match norm {
+        None => all,
+        Some(QkNorm::AllHeads(norm)) => norm_rows(all.view(), gain, norm),
+        Some(QkNorm::PerHead(norm)) => {
+            let mut normed = all;
+            for mut head in normed.axis_chunks_iter_mut(Axis(1), gain.len()) {
+                let rows = norm_rows(head.view(), gain, norm);
+                head.assign(&rows);
+            }
+            normed
+        }
+    }
 }
 
 /// Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>), half-split: entry c of row i rotates
-/// together with entry c + d_k/2 by the angle i · frequency c.
-pub(super) fn rotate(rows: ArrayView2<f64>, frequencies: &[f64]) -> Array2<f64> {
-    let half = frequencies.len();
-    let mut rotated = rows.to_owned();
-    for (i, mut row) in rotated.rows_mut().into_iter().enumerate() {
-        for (c, &frequency) in frequencies.iter().enumerate() {
-            let (sin, cos) = (i as f64 * frequency).sin_cos();
-            let (a, b) = (row[c], row[c + half]);
-            row[c] = a * cos - b * sin;
-            row[c + half] = b * cos + a * sin;
+/// together with entry c + dims/2 by the angle i · frequency c, and both are multiplied by the magnitude.
+struct Rotation {
+    /// Empty where nothing turns.
+    frequencies: Vec<f32>,
+    magnitude: f64,
+}
+
+impl Rotation {
+    fn new(inputs: &Inputs<'_>) -> Self {
+        let rope = inputs.layer.attention.rope.as_ref();
+        Self {
+            frequencies: inputs.frequencies(),
+            magnitude: rope.map_or(1.0, |rope| rope.magnitude().into()),
         }
     }
-    rotated
+
+    fn turn(&self, rows: ArrayView2<f64>) -> Array2<f64> {
+        let half = self.frequencies.len();
+        let mut rotated = rows.to_owned();
+        for (i, mut row) in rotated.rows_mut().into_iter().enumerate() {
+            for (c, &frequency) in self.frequencies.iter().enumerate() {
+                let (sin, cos) = (i as f64 * f64::from(frequency)).sin_cos();
+                let (a, b) = (row[c], row[c + half]);
+                row[c] = (a * cos - b * sin) * self.magnitude;
+                row[c + half] = (b * cos + a * sin) * self.magnitude;
+            }
+        }
+        rotated
+    }
 }
 
 /// Heads side by side: \[H, N, size\] as \[N, H·size\].

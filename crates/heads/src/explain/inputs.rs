@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use lookback_model::LayerInternals;
+use lookback_model::spec::LayerSpec;
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView2, s};
 
@@ -29,10 +30,8 @@ pub(super) struct Inputs<'a> {
     pub(super) embeddings: Array2<f32>,
     /// What the model computed in the head's layer.
     pub(super) internals: LayerInternals,
-    /// ε of the norm before the layer.
-    pub(super) norm_eps: f64,
-    /// Angle a position of each pair of entries of q and k: \[d_k / 2\].
-    pub(super) frequencies: Vec<f64>,
+    /// What the head's layer is made of.
+    pub(super) layer: LayerSpec,
     /// How many entries a matrix shows along each side, at least 1; the followed row is always among them.
     pub(super) entries: usize,
 }
@@ -50,6 +49,20 @@ impl Inputs<'_> {
             heads,
             kv_heads,
             layers: self.layers,
+        }
+    }
+
+    /// Angle a position of each pair of entries of q and k: \[dims / 2\], empty where nothing turns.
+    pub(super) fn frequencies(&self) -> Vec<f32> {
+        let rope = self.layer.attention.rope.as_ref();
+        rope.map_or_else(Vec::new, |rope| rope.frequencies(self.token_names.len()))
+    }
+
+    /// What the projections read: X̂, or X where there is no norm before them.
+    pub(super) fn x_symbol(&self) -> &'static str {
+        match self.layer.attention_norms.before {
+            Some(_) => "X̂",
+            None => "X",
         }
     }
 

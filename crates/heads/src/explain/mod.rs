@@ -110,9 +110,6 @@ pub fn explain_with(
         let tokens = tokens_of(&words, &(*w..*w + 1));
         !word.contains(w) && seen.contains(&tokens.start)
     };
-    let layer = &spec.layers[options.head.layer];
-    let rope = layer.attention.rope.as_ref();
-    let frequencies = rope.map_or_else(Vec::new, |rope| rope.frequencies(encoding.ids.len()));
     let inputs = Inputs {
         text: &encoding.text,
         words: &words,
@@ -124,8 +121,7 @@ pub fn explain_with(
         word,
         embeddings: model.embeddings(&encoding.ids)?,
         internals,
-        norm_eps: f64::from(layer.attention_norms.before.map_or(0.0, |norm| norm.eps)),
-        frequencies: frequencies.into_iter().map(f64::from).collect(),
+        layer: spec.layers[options.head.layer].clone(),
         entries: options.entries.max(1),
     };
     all_steps(&inputs, &options.model_name)
@@ -148,7 +144,6 @@ pub fn check_length(encoding: &Encoding) -> Result<(), Error> {
 
 /// All steps in order.
 fn all_steps(inputs: &Inputs<'_>, model: &str) -> Result<Explanation, Error> {
-    validate_scoring(inputs)?;
     let first = first_idea::first_idea(inputs)?;
     let exact = Exact::new(inputs)?;
     let outcome = outcome(inputs, &exact.weighing.weights, &first);
@@ -180,24 +175,6 @@ fn all_steps(inputs: &Inputs<'_>, model: &str) -> Result<Explanation, Error> {
         steps,
         outcome,
         worst_check,
-    })
-}
-
-/// Checks that scores are made as in the notes; what else some models do to them has no step here.
-fn validate_scoring(inputs: &Inputs<'_>) -> Result<(), Error> {
-    let scoring = &inputs.internals.scoring;
-    let what = if scoring.soft_cap.is_some() {
-        "a soft cap on its scores"
-    } else if scoring.alibi.is_some() {
-        "a distance penalty on its scores (ALiBi)"
-    } else if scoring.sinks.is_some() {
-        "learned sinks"
-    } else {
-        return Ok(());
-    };
-    Err(Error::NoStepFor {
-        layer: inputs.head.layer,
-        what,
     })
 }
 

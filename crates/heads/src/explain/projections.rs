@@ -1,5 +1,6 @@
 //! From the layer's input to queries, keys and values.
 
+use lookback_model::spec::{NormKind, QkNorm, Rope};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::build::{check, check_matrix, product, shapes, step};
@@ -7,16 +8,17 @@ use super::compute::Exact;
 use super::explanation::{Dimensions, Step};
 use super::inputs::Inputs;
 
-/// The steps `input`, `norm`, `query`, `key`, `value`, `rope`.
+/// The steps `input`, `norm`, `query`, `key`, `value`, `rope`; those that the model does not take are left out.
 pub(super) fn projections(inputs: &Inputs<'_>, exact: &Exact) -> Vec<Step> {
-    vec![
-        input_step(inputs, exact),
-        norm_step(inputs, exact),
-        query_step(inputs, exact),
-        key_step(inputs, exact),
-        value_step(inputs, exact),
-        rope_step(inputs, exact),
-    ]
+    let mut steps = vec![input_step(inputs, exact)];
+    let norm = inputs.layer.attention_norms.before;
+    steps.extend(norm.map(|norm| norm_step(inputs, exact, norm.kind)));
+    steps.push(query_step(inputs, exact));
+    steps.push(key_step(inputs, exact));
+    steps.push(value_step(inputs, exact));
+    let rope = inputs.layer.attention.rope.as_ref();
+    steps.extend(rope.map(|rope| rope_step(inputs, exact, rope)));
+    steps
 }
 
 fn input_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
@@ -47,19 +49,27 @@ fn input_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     step
 }
 
-fn norm_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
+fn norm_step(inputs: &Inputs<'_>, exact: &Exact, kind: NormKind) -> Step {
     let Dimensions { n, d, .. } = inputs.dimensions();
-    let mut step = step(
-        "norm",
-        "Norm before the head",
-        "X̂ = X / √(mean(X²) + ε) ⊙ g, row by row",
-    );
+    let (formula, how) = match (kind.centres(), kind.has_bias()) {
+        (false, _) => (
+            "X̂ = X / √(mean(X²) + ε) ⊙ g, row by row",
+            "brings every row to the same length (RMSNorm, with a learned gain g)",
+        ),
+        (true, false) => (
+            "X̂ = (X − mean(X)) / √(var(X) + ε) ⊙ g, row by row",
+            "subtracts every row's mean and brings it to the same length (LayerNorm, with a learned gain g)",
+        ),
+        (true, true) => (
+            "X̂ = (X − mean(X)) / √(var(X) + ε) ⊙ g + b, row by row",
+            "subtracts every row's mean and brings it to the same length (LayerNorm, with a learned gain g and bias b)",
+        ),
+    };
+    let mut step = step("norm", "Norm before the head", formula);
     step.shapes = vec![shapes("N×d", format!("{n}×{d}"))];
-    step.departs = Some(
-        "The notes multiply X itself. This model first brings every row to the same length (RMSNorm, with a learned \
-         gain g), so that no token is loud merely by the size of its numbers."
-            .to_owned(),
-    );
+    step.departs = Some(format!(
+        "The notes multiply X itself. This model first {how}, so that no token is loud merely by the size of its numbers."
+    ));
     let length = |m: &Array2<f64>| m.row(inputs.token()).mapv(|v| v * v).sum().sqrt();
     step.says.push(format!(
         "The length of the row of “{}” goes from {:.2} to {:.2}.",
@@ -81,7 +91,8 @@ struct Projection<'a> {
     id: &'static str,
     name: &'a str,
     symbol: &'a str,
-    formula: &'a str,
+    /// Which of the three: q, k or v.
+    letter: char,
     letters: &'a str,
     weight: &'a str,
     /// \[d, size\]
@@ -94,10 +105,27 @@ struct Projection<'a> {
 
 fn project(inputs: &Inputs<'_>, exact: &Exact, p: &Projection<'_>) -> Step {
     let (n, size) = p.exact.dim();
-    let mut step = step(p.id, p.name, p.formula);
+    let (x, letter) = (inputs.x_symbol(), p.letter);
+    let bias = match inputs.layer.attention.qkv_bias {
+        true => format!(" + b_{letter}"),
+        false => String::new(),
+    };
+    let mut formula = format!("{} = matrix mul({x}, W_{letter}){bias}", p.name);
+    let norm = inputs.layer.attention.qk_norm.filter(|_| letter != 'v');
+    if let Some(norm) = norm {
+        formula = format!(
+            "{} = {}(matrix mul({x}, W_{letter}){bias})",
+            p.name,
+            norm.norm().kind.name()
+        );
+    }
+    let mut step = step(p.id, p.name, &formula);
+    if let Some(norm) = norm {
+        step.departs = Some(qk_norm_departs(norm).to_owned());
+    }
     step.shapes = vec![product(p.letters, [n, inputs.dimensions().d, size])];
     step.matrices = vec![
-        inputs.by_token("X̂", "token × model dimension", exact.x_norm.view()),
+        inputs.by_token(x, "token × model dimension", exact.x_norm.view()),
         inputs.corner(p.weight, "model dimension × head dimension", p.w.view()),
         inputs.by_token(p.symbol, "token × head dimension", p.exact),
     ];
@@ -114,7 +142,7 @@ fn query_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
             id: "query",
             name: "Query",
             symbol: "Q",
-            formula: "Query = matrix mul(X̂, W_q)",
+            letter: 'q',
             letters: "N×d · d×k = N×k",
             weight: "W_q",
             w: Inputs::head_columns(&inside.w_q, inputs.head.head, dims.d_k),
@@ -140,7 +168,7 @@ fn key_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
             id: "key",
             name: "Key",
             symbol: "K",
-            formula: "Key = matrix mul(X̂, W_k)",
+            letter: 'k',
             letters: "N×d · d×k = N×k",
             weight: "W_k",
             w: Inputs::head_columns(&inside.w_k, inputs.kv_head(), dims.d_k),
@@ -150,8 +178,28 @@ fn key_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     );
     step.says
         .push("A row of K says what its token has to offer to those that look.".to_owned());
-    step.departs = (dims.heads != dims.kv_heads).then(|| grouped(inputs));
+    if dims.heads != dims.kv_heads {
+        let grouped = grouped(inputs);
+        step.departs = Some(match step.departs {
+            Some(norm) => format!("{grouped} {norm}"),
+            None => grouped,
+        });
+    }
     step
+}
+
+/// How norms of queries and keys differ from the notes.
+fn qk_norm_departs(norm: QkNorm) -> &'static str {
+    match norm {
+        QkNorm::PerHead(_) => {
+            "The notes use the product as it is. This model brings each head's row to the same length, with a learned gain, \
+             so that scores depend on directions alone."
+        }
+        QkNorm::AllHeads(_) => {
+            "The notes use the product as it is. This model brings the rows of all heads together to the same length, with a \
+             learned gain."
+        }
+    }
 }
 
 fn value_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
@@ -163,7 +211,7 @@ fn value_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
             id: "value",
             name: "Value",
             symbol: "V",
-            formula: "Value = matrix mul(X̂, W_v)",
+            letter: 'v',
             letters: "N×d · d×v = N×v",
             weight: "W_v",
             w: Inputs::head_columns(&inside.w_v, inputs.kv_head(), dims.d_v),
@@ -190,10 +238,10 @@ fn grouped(inputs: &Inputs<'_>) -> String {
     )
 }
 
-fn rope_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
+fn rope_step(inputs: &Inputs<'_>, exact: &Exact, rope: &Rope) -> Step {
     let inside = &inputs.internals;
     let Dimensions { n, d_k, .. } = inputs.dimensions();
-    let half = d_k / 2;
+    let (half, magnitude) = (rope.dims / 2, rope.magnitude());
     let formula = format!(
         "(q_c, q_c+{half}) at position i rotates by i·θ_c: (q_c cos − q_c+{half} sin, q_c+{half} cos + q_c sin)"
     );
@@ -204,18 +252,32 @@ fn rope_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
          with the position (RoPE), so that q_i·k_j depends on how far apart i and j are. V is left as it is."
             .to_owned(),
     );
-    step.says.push(match (inputs.frequencies.first(), inputs.frequencies.last()) {
-        (Some(fast), Some(slow)) => format!(
-            "The first pair rotates by {fast:.3} radians a token, the last by {slow:.2e}; lengths do not change."
-        ),
-        _ => "There is nothing to rotate.".to_owned(),
-    });
+    let frequencies = inputs.frequencies();
+    step.says
+        .push(match (frequencies.first(), frequencies.last()) {
+            (Some(fast), Some(slow)) => format!(
+                "The first pair rotates by {fast:.3} radians a token, the last by {slow:.2e}; {}.",
+                match magnitude == 1.0 {
+                    true => "lengths do not change".to_owned(),
+                    false => format!("rotated entries are multiplied by {magnitude}"),
+                }
+            ),
+            _ => "There is nothing to rotate.".to_owned(),
+        });
+    if rope.dims < d_k {
+        step.says.push(format!(
+            "Only the first {} of {d_k} entries rotate; the others do not depend on the position.",
+            rope.dims
+        ));
+    }
     step.matrices = vec![
         inputs.by_token("Q", "queries after rotation", exact.q.view()),
         inputs.by_token("K", "keys after rotation", exact.k.view()),
     ];
     let (head, kv) = (inputs.head.head, inputs.kv_head());
     let lengths = exact.q.rows().into_iter().zip(exact.q_plain.rows());
+    let lengths =
+        lengths.map(|(after, before)| (after.dot(&after).sqrt(), before.dot(&before).sqrt()));
     step.checks = vec![
         check_matrix(
             "Q after rotation",
@@ -227,10 +289,10 @@ fn rope_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
             inside.k.index_axis(Axis(0), kv),
             exact.k.view(),
         ),
-        check(
-            "lengths of Q's rows, after and before",
-            lengths.map(|(after, before)| (after.dot(&after).sqrt(), before.dot(&before).sqrt())),
-        ),
     ];
+    if magnitude == 1.0 {
+        step.checks
+            .push(check("lengths of Q's rows, after and before", lengths));
+    }
     step
 }

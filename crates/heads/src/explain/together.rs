@@ -1,5 +1,6 @@
 //! From one head's output back to N×d.
 
+use lookback_model::spec::LayerSpec;
 use ndarray::{Array2, s};
 
 use super::build::{check_matrix, product, shapes, step};
@@ -55,7 +56,11 @@ fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         n, d, d_v, heads, ..
     } = inputs.dimensions();
     let w_o = inputs.internals.w_o.mapv(f64::from);
-    let mut step = step("output", "W_o: back to the model dimension", "concat · W_o");
+    let formula = match inputs.layer.attention.output_bias {
+        true => "concat · W_o + b_o",
+        false => "concat · W_o",
+    };
+    let mut step = step("output", "W_o: back to the model dimension", formula);
     step.shapes = vec![product("N×(h·v) · (h·v)×d = N×d", [n, heads * d_v, d])];
     step.says.push(format!(
         "At “{}” head {} alone makes a vector of {} of the length of what all heads make together.",
@@ -83,7 +88,7 @@ fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     ];
     let model = inputs.internals.attn_out.view();
     step.checks = vec![check_matrix(
-        "what the layer adds",
+        "what the heads come to",
         model,
         exact.output.view(),
     )];
@@ -116,9 +121,34 @@ fn residual_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "Input and output have the same shape, which is why layers can be stacked: {layers} of them here."
     ));
     step.departs = Some(format!(
-        "In the notes the heads' output is the layer's output. This model adds it to X, then adds what a feed-forward \
-         network makes of each row alone; {next}."
+        "In the notes the heads' output is the layer's output. {}; {next}.",
+        residual_stream(&inputs.layer)
     ));
     step.matrices = vec![inputs.by_token("X + output", "token × model dimension", sum.view())];
     step
+}
+
+/// What this model does with the heads' output.
+fn residual_stream(layer: &LayerSpec) -> String {
+    let norms = &layer.attention_norms;
+    let mut says = match (norms.output, norms.sum) {
+        (Some(norm), _) => format!(
+            "This model brings it to one length ({}) and adds that to X, not the output itself",
+            norm.kind.name()
+        ),
+        (None, Some(norm)) => format!(
+            "This model adds it to X and brings the sum to one length ({})",
+            norm.kind.name()
+        ),
+        (None, None) => "This model adds it to X".to_owned(),
+    };
+    if layer.residual_scale != 1.0 {
+        says.push_str(&format!(", times {}", layer.residual_scale));
+    }
+    says.push_str(match (&layer.feed_forward, layer.parallel) {
+        (Some(_), true) => ", with what a feed-forward network makes of each row of X alone",
+        (Some(_), false) => ", then adds what a feed-forward network makes of each row alone",
+        (None, _) => "",
+    });
+    says
 }

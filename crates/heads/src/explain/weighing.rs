@@ -1,6 +1,6 @@
 //! From queries and keys to the head's output.
 
-use lookback_attention::{Mask, weights};
+use lookback_attention::{Mask, Scoring, weights};
 use ndarray::{ArrayView2, Axis};
 
 use super::build::{check, check_matrix, column, product, shapes, step};
@@ -17,13 +17,68 @@ pub(super) fn weighing(
     exact: &Exact,
     outcome: &Outcome,
 ) -> Result<Vec<Step>, Error> {
-    Ok(vec![
-        scores_step(inputs, exact)?,
-        scale_step(inputs, exact)?,
-        mask_step(inputs, exact),
-        softmax_step(inputs, exact, outcome)?,
-        weighted_sum_step(inputs, exact),
-    ])
+    let scoring = &inputs.internals.scoring;
+    let mut steps = vec![scores_step(inputs, exact)?, scale_step(inputs, exact)?];
+    steps.extend(
+        scoring
+            .soft_cap
+            .map(|cap| soft_cap_step(inputs, exact, cap)),
+    );
+    steps.extend(slope(scoring, inputs.head.head).map(|slope| distance_step(inputs, exact, slope)));
+    steps.push(mask_step(inputs, exact));
+    steps.push(softmax_step(inputs, exact, outcome)?);
+    steps.push(weighted_sum_step(inputs, exact));
+    Ok(steps)
+}
+
+/// The head's penalty of the distance, where it has one.
+fn slope(scoring: &Scoring<'_>, head: usize) -> Option<f32> {
+    scoring.alibi.as_ref()?.get(head).copied()
+}
+
+fn soft_cap_step(inputs: &Inputs<'_>, exact: &Exact, cap: f32) -> Step {
+    let (weighing, i) = (&exact.weighing, inputs.token());
+    let n = inputs.dimensions().n;
+    let formula = format!("Score = {cap} · tanh(Score / {cap})");
+    let mut step = step("soft_cap", "Soft-cap: scores are bounded", &formula);
+    step.shapes = vec![shapes("N×N", format!("{n}×{n}"))];
+    let capped = weighing
+        .scaled
+        .mapv(|score| f64::from(cap) * (score / f64::from(cap)).tanh());
+    step.matrices = vec![inputs.by_token_pair("Score", "query token × key token", capped.view())];
+    step.row = vec![
+        column("scaled", "÷√k", weighing.scaled.row(i).iter().copied()),
+        column("capped", "capped", capped.row(i).iter().copied()),
+    ];
+    step.departs = Some(format!(
+        "The notes use the scores as they are. This model keeps them between −{cap} and {cap}: small ones stay almost as they \
+         are, large ones come closer together."
+    ));
+    step
+}
+
+fn distance_step(inputs: &Inputs<'_>, exact: &Exact, slope: f32) -> Step {
+    let (weighing, i) = (&exact.weighing, inputs.token());
+    let n = inputs.dimensions().n;
+    let formula = format!("Score = Score − {slope} · |i − j|");
+    let mut step = step("distance", "A penalty of the distance", &formula);
+    step.shapes = vec![shapes("N×N", format!("{n}×{n}"))];
+    step.matrices =
+        vec![inputs.by_token_pair("Score", "query token × key token", weighing.changed.view())];
+    step.row = vec![
+        column("scaled", "÷√k", weighing.scaled.row(i).iter().copied()),
+        column(
+            "changed",
+            "less distance",
+            weighing.changed.row(i).iter().copied(),
+        ),
+    ];
+    step.departs = Some(
+        "The notes say nothing of word order. This model takes something off a score for each token of distance (ALiBi), \
+         at a rate of the head's own."
+            .to_owned(),
+    );
+    step
 }
 
 /// The head's queries and keys, as the model has them.
@@ -166,7 +221,18 @@ fn softmax_step(inputs: &Inputs<'_>, exact: &Exact, outcome: &Outcome) -> Result
         "Softmax: the weights",
         "W_ij = exp(Score_ij) / Σ_j exp(Score_ij)",
     );
-    step.shapes = vec![shapes("N×N", format!("{n}×{n}, each row sums to 1"))];
+    let logit = inputs.internals.scoring.sink(inputs.head.head);
+    let sums = match logit == f64::NEG_INFINITY {
+        true => "each row sums to 1",
+        false => "each row sums to less than 1",
+    };
+    step.shapes = vec![shapes("N×N", format!("{n}×{n}, {sums}"))];
+    step.departs = (logit > f64::NEG_INFINITY).then(|| {
+        format!(
+            "The notes divide by the sum over the tokens. This head adds exp({logit:.3}), a learned sink that is no token: \
+             what is missing from 1 goes there."
+        )
+    });
     step.matrices =
         vec![inputs.by_token_pair("W", "query token × key token", weighing.weights.view())];
     step.row = vec![

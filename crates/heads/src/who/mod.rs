@@ -202,7 +202,7 @@ fn runs_of(
     pair: (usize, usize),
 ) -> Result<usize, Error> {
     let texts = 2 + 2 * flipped(question, pair).len();
-    if !model.has_output_head() {
+    if !model.spec().predicts_next() {
         return Ok(texts);
     }
     let spec = model.spec();
@@ -262,7 +262,7 @@ fn cause_of(
     (row, pair): (&Row, (usize, usize)),
     hooks: &dyn Hooks,
 ) -> Result<CauseReport, Error> {
-    if !model.has_output_head() {
+    if !model.spec().predicts_next() {
         // It says nothing that a cut could change.
         return Ok(CauseReport {
             log_prob: Vec::new(),

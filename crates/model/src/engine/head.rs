@@ -101,12 +101,10 @@ impl Head {
 
     /// Refuses a head whose logits are no linear function of the normalised hidden states.
     pub(super) fn validate_linear(&self) -> Result<(), Error> {
-        let what = match (&self.transform, self.spec.soft_cap) {
-            (Some(_), _) => "a dense layer with an activation before its output head",
-            (None, Some(_)) => "a soft-cap on its logits",
-            (None, None) => return Ok(()),
-        };
-        Err(Error::NotLinear { what })
+        match self.spec.nonlinear() {
+            Some(what) => Err(Error::NotLinear { what }),
+            None => Ok(()),
+        }
     }
 }
 

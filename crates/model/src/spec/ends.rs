@@ -44,6 +44,17 @@ pub struct HeadSpec {
     pub masked: bool,
 }
 
+impl HeadSpec {
+    /// What keeps logits from being a linear function of the normalised hidden states, where something does.
+    pub(crate) fn nonlinear(&self) -> Option<&'static str> {
+        match (&self.transform, self.soft_cap) {
+            (Some(_), _) => Some("a dense layer with an activation before its output head"),
+            (None, Some(_)) => Some("a soft-cap on its logits"),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Default for HeadSpec {
     /// A matrix of its own, for the next token.
     fn default() -> Self {

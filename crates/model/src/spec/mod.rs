@@ -54,6 +54,28 @@ impl Spec {
         self.head.as_ref().is_some_and(|head| head.tied)
     }
 
+    /// Whether it says what comes after a text: not without an output head, and not where every token sees all others.
+    #[must_use]
+    pub fn predicts_next(&self) -> bool {
+        let masked = self.head.as_ref().is_none_or(|head| head.masked);
+        !masked && !self.is_bidirectional()
+    }
+
+    /// What stands between a head's output and the logits besides the final norm, where something does: then no part of a logit
+    /// belongs to one head alone.
+    #[must_use]
+    pub fn nonlinear_path(&self) -> Option<&'static str> {
+        let behind = |norms: &Norms| norms.output.is_some() || norms.sum.is_some();
+        let mut layers = self.layers.iter();
+        let post_norm =
+            layers.any(|l| behind(&l.attention_norms) || l.feed_forward_norms.sum.is_some());
+        match &self.head {
+            None => Some("no output head"),
+            Some(_) if post_norm => Some("norms behind its attention"),
+            Some(head) => head.nonlinear(),
+        }
+    }
+
     /// Whether a token sees what follows it: an encoder.
     #[must_use]
     pub fn is_bidirectional(&self) -> bool {

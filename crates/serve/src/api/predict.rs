@@ -61,7 +61,7 @@ pub(super) async fn predict(
     let asked = request::sent(body)?;
     asked.validate()?;
     let model = app.traces.model.clone().ok_or(Failure::NeedsModel)?;
-    if !model.model.has_output_head() {
+    if !model.model.spec().predicts_next() {
         return Err(Failure::NoPredictions.into());
     }
     let job = app.traces.find(&id)?;

@@ -40,7 +40,7 @@ pub(super) async fn session(State(app): State<Arc<App>>) -> axum::response::Resp
             layers: spec.layers.len(),
             heads: spec.heads,
             context_length: spec.context_length,
-            predicts: named.model.has_output_head(),
+            predicts: named.model.spec().predicts_next(),
         }
     });
     let session = Session {

@@ -100,8 +100,8 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
     let profiles = profile::profiles(&run.trace()?, &run.special())?;
     let scores = match args.no_probes {
         true => None,
-        false if !loaded.model.has_output_head() => {
-            output::note("this model has no output head: only scores of the text are shown");
+        false if !loaded.model.spec().predicts_next() => {
+            output::note("this model predicts no next token: only scores of the text are shown");
             None
         }
         false => Some(model_scores(&loaded)?),
