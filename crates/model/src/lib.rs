@@ -28,7 +28,7 @@ pub use lookback_trace::write_atomic;
 pub use model::Model;
 pub use run::{
     Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,
-    PrefillOptions, TraceOptions, Traced, WithInterventions,
+    PrefillOptions, Sequence, TraceOptions, Traced, WithInterventions,
 };
 pub use threads::{Threads, threads};
 pub use tokenizer::{Encoding, Prefix};

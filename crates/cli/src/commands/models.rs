@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use lookback_model::families;
 use lookback_model::store::{Entry, KnownModel, Store};
 use serde::Serialize;
 
@@ -27,6 +28,60 @@ pub(crate) struct ModelsArgs {}
 struct Models {
     cache: PathBuf,
     models: Vec<Entry>,
+    examples: Vec<FamilyExample>,
+}
+
+/// A well-known checkpoint of a family.
+#[derive(Serialize)]
+struct FamilyExample {
+    architecture: &'static str,
+    model: &'static str,
+    license: &'static str,
+    megabytes: u64,
+    tested: bool,
+}
+
+fn examples() -> Vec<FamilyExample> {
+    let all = families::examples().map(|(architecture, example)| FamilyExample {
+        architecture,
+        model: example.name,
+        license: example.license,
+        megabytes: example.megabytes,
+        tested: example.tested,
+    });
+    all.collect()
+}
+
+/// One checkpoint of each family, in columns.
+fn print_examples(out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "Families, with a checkpoint to start from (size of its weights, licence):"
+    )?;
+    let all = examples();
+    let width = all
+        .iter()
+        .map(|example| example.model.len())
+        .max()
+        .unwrap_or(0);
+    for example in &all {
+        let untested = if example.tested {
+            ""
+        } else {
+            "; not tested with these weights"
+        };
+        writeln!(
+            out,
+            "  {:<10}  {:<width$}  {:>8}, {}{untested}",
+            example.architecture,
+            example.model,
+            output::bytes(example.megabytes * 1_000_000),
+            example.license
+        )?;
+    }
+    writeln!(out, "Some of them ask for a login: set HF_TOKEN.")?;
+    writeln!(out)?;
+    Ok(())
 }
 
 /// Runs the command.
@@ -35,7 +90,11 @@ pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     let cache = store.settings().cache.clone();
     let models = store.list()?;
     if context.json {
-        return output::print_json(&Models { cache, models });
+        return output::print_json(&Models {
+            cache,
+            models,
+            examples: examples(),
+        });
     }
     let mut out = output::stdout();
     for model in &models {
@@ -46,6 +105,7 @@ pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
             .find(|known| known.name == model.name);
         print(&mut out, model, known)?;
     }
+    print_examples(&mut out)?;
     writeln!(out, "Other models, by what is written after --model:")?;
     writeln!(
         out,
@@ -62,11 +122,6 @@ pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     writeln!(
         out,
         "                        model.safetensors and tokenizer.json"
-    )?;
-    writeln!(
-        out,
-        "Architectures: {}.",
-        lookback_model::families::supported().join(", ")
     )?;
     writeln!(
         out,

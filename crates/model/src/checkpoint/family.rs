@@ -35,6 +35,37 @@ pub(crate) struct Family {
     pub(crate) layer: &'static [Named],
     /// Parts of the names of tensors that may be there and take no part in the computation.
     pub(crate) ignored: &'static [&'static str],
+    /// Well-known checkpoints to start from.
+    pub(crate) examples: &'static [Example],
+}
+
+/// A well-known checkpoint of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example {
+    /// What is written after `--model`.
+    pub name: &'static str,
+    /// Its licence.
+    pub license: &'static str,
+    /// About how many megabytes its weights take.
+    pub megabytes: u64,
+    /// Whether this program's tests have run it; the others are read by what their files are published to hold.
+    pub tested: bool,
+}
+
+impl Example {
+    /// One that was never run here.
+    pub(crate) const fn untested(
+        name: &'static str,
+        license: &'static str,
+        megabytes: u64,
+    ) -> Self {
+        Self {
+            name,
+            license,
+            megabytes,
+            tested: false,
+        }
+    }
 }
 
 /// What a family calls a tensor.

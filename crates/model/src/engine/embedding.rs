@@ -1,5 +1,7 @@
 //! From token ids to the first layer's input.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 
 use super::state::Activations;
@@ -77,18 +79,28 @@ impl Embedding {
         Ok(hidden)
     }
 
-    /// The first layer's input for `tokens`, of which the first stands at position `first`.
+    /// The first layer's input for texts one after the other: of each the tokens, and the position of the first.
     pub(super) fn begin(
         &self,
         checkpoint: &Checkpoint,
-        tokens: &[u32],
-        first: usize,
+        texts: &[(&[u32], usize)],
     ) -> Result<Activations, Error> {
-        let mut hidden = self.of_tokens(checkpoint, tokens)?;
+        let tokens: Vec<u32> = texts
+            .iter()
+            .flat_map(|(tokens, _)| *tokens)
+            .copied()
+            .collect();
+        let runs: Vec<Range<usize>> = texts
+            .iter()
+            .map(|(tokens, first)| *first..first + tokens.len())
+            .collect();
+        let mut hidden = self.of_tokens(checkpoint, &tokens)?;
         if let Some((name, offset)) = &self.positions {
             // Fewer than 2³² positions: the context is checked before.
-            let rows: Vec<u32> = (0..tokens.len())
-                .map(|row| (offset + first + row) as u32)
+            let rows: Vec<u32> = runs
+                .iter()
+                .flat_map(Clone::clone)
+                .map(|position| (offset + position) as u32)
                 .collect();
             hidden += &to_array(&checkpoint.rows_f32(name, &rows)?)?;
         }
@@ -100,7 +112,7 @@ impl Embedding {
             hidden = from_rows(norm.apply(rows(&hidden.view(), 0..tokens.len())), d);
         }
         let rotations = self.ropes.iter();
-        let rotations = rotations.map(|rope| RopeTable::new(rope, first, tokens.len()));
+        let rotations = rotations.map(|rope| RopeTable::new(rope, &runs));
         Ok(Activations {
             hidden,
             rotations: rotations.collect(),

@@ -93,9 +93,9 @@ impl Engine {
         self.embedding.of_tokens(&self.checkpoint, tokens)
     }
 
-    /// The first layer's input for `tokens`, of which the first stands at position `first`.
-    pub(crate) fn begin(&self, tokens: &[u32], first: usize) -> Result<Activations, Error> {
-        self.embedding.begin(&self.checkpoint, tokens, first)
+    /// The first layer's input for texts one after the other: of each the tokens, and the position of the first.
+    pub(crate) fn begin(&self, texts: &[(&[u32], usize)]) -> Result<Activations, Error> {
+        self.embedding.begin(&self.checkpoint, texts)
     }
 
     /// Queries, keys and values of a layer, as the scores use them.

@@ -6,7 +6,7 @@ use super::config::folder::{self, Defaults};
 use super::config::{RopeDefaults, gguf, layer_kinds, one_rope, rope_from, window_span};
 use super::llama::{DOWN, GATE, IGNORED, OUTSIDE, UP};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Named};
+use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{Activation, NormKind, Part, QkNorm, Rope, Spec};
@@ -23,6 +23,11 @@ pub(super) const GEMMA2: Family = Family {
     outside: OUTSIDE,
     layer: LAYER,
     ignored: IGNORED,
+    examples: &[Example::untested(
+        "hf:google/gemma-2-2b",
+        "Gemma terms of use",
+        5229,
+    )],
 };
 
 pub(super) const GEMMA3: Family = Family {
@@ -37,6 +42,11 @@ pub(super) const GEMMA3: Family = Family {
     outside: OUTSIDE,
     layer: LAYER,
     ignored: IGNORED,
+    examples: &[Example::untested(
+        "hf:google/gemma-3-270m",
+        "Gemma terms of use",
+        536,
+    )],
 };
 
 /// Both families' tensors of a layer.

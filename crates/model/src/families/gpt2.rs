@@ -3,7 +3,7 @@
 
 use super::config::{even, folder, gguf};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Layout, Named};
+use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{
@@ -78,6 +78,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     // The causal mask, which older files store.
     ignored: &[".attn.bias", ".attn.masked_bias"],
+    examples: &[Example::untested("hf:openai-community/gpt2", "MIT", 548)],
 };
 
 /// Queries, keys and values in one tensor, in a folder with rows and columns exchanged.

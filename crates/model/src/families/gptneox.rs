@@ -3,7 +3,7 @@
 
 use super::config::{RopeDefaults, folder, gguf, gguf_rope, one_rope};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Layout, Named};
+use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{
@@ -95,6 +95,11 @@ pub(super) const FAMILY: Family = Family {
         ".attention.masked_bias",
         ".rotary_emb.inv_freq",
     ],
+    examples: &[Example::untested(
+        "hf:EleutherAI/pythia-70m",
+        "Apache-2.0",
+        166,
+    )],
 };
 
 /// Queries, keys and values in one tensor: head by head in a folder.

@@ -5,7 +5,7 @@
 use super::config::folder::{self, Defaults};
 use super::config::{gguf, window_span};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Layout, Named};
+use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{Activation, Part, Spec};
@@ -59,6 +59,10 @@ pub(super) const FAMILY: Family = Family {
         Named::new(Part::Down.bias(), "mlp.down_proj.bias", "ffn_down.bias"),
     ],
     ignored: IGNORED,
+    examples: &[
+        Example::untested("hf:HuggingFaceTB/SmolLM2-135M", "Apache-2.0", 269),
+        Example::untested("hf:mistralai/Mistral-7B-v0.1", "Apache-2.0", 14484),
+    ],
 };
 
 /// Tensors outside the layers, as most decoders since Llama name them.

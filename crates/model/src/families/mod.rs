@@ -10,7 +10,7 @@ mod llama;
 mod pronoun;
 mod qwen;
 
-use crate::checkpoint::family::Families;
+use crate::checkpoint::family::{Families, Family};
 pub(crate) use config::{folder, gguf};
 
 /// All families.
@@ -27,6 +27,20 @@ pub(crate) const FAMILIES: Families = &[
     &bert::DISTILBERT,
     &pronoun::FAMILY,
 ];
+
+pub use crate::checkpoint::family::Example;
+
+/// Well-known checkpoints to start from, by the family's name.
+pub fn examples() -> impl Iterator<Item = (&'static str, &'static Example)> {
+    let of = |family: &&'static Family| {
+        let architecture = family.architecture;
+        family
+            .examples
+            .iter()
+            .map(move |example| (architecture, example))
+    };
+    FAMILIES.iter().flat_map(of)
+}
 
 /// Architectures that this crate implements, by the names that checkpoints use.
 #[must_use]

@@ -42,6 +42,7 @@ pub(super) const FAMILY: Family = Family {
         ),
     ],
     ignored: &[],
+    examples: &[],
 };
 
 /// Reads the keys `pronoun.*`.

@@ -5,7 +5,7 @@ use super::config::folder::{self, Defaults};
 use super::config::{gguf, layer_kinds, window_span};
 use super::llama::{DOWN, GATE, IGNORED, OUTSIDE, UP};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Named};
+use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::spec::{Activation, Part, QkNorm, Spec};
 
@@ -25,6 +25,7 @@ pub(super) const QWEN2: Family = Family {
     outside: OUTSIDE,
     layer: LAYER,
     ignored: IGNORED,
+    examples: &[Example::untested("hf:Qwen/Qwen2.5-0.5B", "Apache-2.0", 988)],
 };
 
 pub(super) const QWEN3: Family = Family {
@@ -43,6 +44,7 @@ pub(super) const QWEN3: Family = Family {
     outside: OUTSIDE,
     layer: LAYER,
     ignored: IGNORED,
+    examples: &[Example::untested("hf:Qwen/Qwen3-0.6B", "Apache-2.0", 1503)],
 };
 
 /// Both families' tensors of a layer.

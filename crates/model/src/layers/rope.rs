@@ -1,6 +1,8 @@
 //! Heads out of the rows of a product, turned by rotary position embedding (Su et al. 2021,
 //! <https://arxiv.org/abs/2104.09864>), half-split.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayViewMut2, ArrayViewMut3};
 use rayon::prelude::*;
 
@@ -15,16 +17,28 @@ pub(crate) struct RopeTable {
 }
 
 impl RopeTable {
-    /// Those of `rows` positions from `first` on, which end a text.
-    pub(crate) fn new(rope: &Rope, first: usize, rows: usize) -> Self {
-        let per_position = rope.frequencies(first + rows);
+    /// Those of runs of positions one after the other, each of which ends a text.
+    pub(crate) fn new(rope: &Rope, runs: &[Range<usize>]) -> Self {
         let magnitude = f64::from(rope.magnitude());
-        // Angles are rounded to f32, as the models were trained and their references computed.
-        let angle = |(row, c): (usize, usize)| f64::from((first + row) as f32 * per_position[c]);
-        let shape = (rows, per_position.len());
+        let rows = runs.iter().map(ExactSizeIterator::len).sum();
+        let shape = (rows, rope.dims / 2);
+        let mut cos = Vec::with_capacity(shape.0 * shape.1);
+        let mut sin = Vec::with_capacity(shape.0 * shape.1);
+        for run in runs {
+            let per_position = rope.frequencies(run.end);
+            for position in run.clone() {
+                for frequency in &per_position {
+                    // Angles are rounded to f32, as the models were trained and their references computed.
+                    let angle = f64::from(position as f32 * frequency);
+                    cos.push((angle.cos() * magnitude) as f32);
+                    sin.push((angle.sin() * magnitude) as f32);
+                }
+            }
+        }
+        let table = |values| Array2::from_shape_vec(shape, values).expect("a row a position");
         Self {
-            cos: Array2::from_shape_fn(shape, |at| (angle(at).cos() * magnitude) as f32),
-            sin: Array2::from_shape_fn(shape, |at| (angle(at).sin() * magnitude) as f32),
+            cos: table(cos),
+            sin: table(sin),
         }
     }
 
@@ -155,7 +169,7 @@ mod tests {
 
     #[test]
     fn scores_depend_on_the_distance_only() {
-        let table = RopeTable::new(&Rope::plain(10_000.0, 8), 0, 40);
+        let table = RopeTable::new(&Rope::plain(10_000.0, 8), std::slice::from_ref(&(0..40)));
         let (q, k) = ([0.3, -1.0, 2.0, 0.5, 1.5, -0.2, 0.1, 0.9], [1.0; 8]);
         let score = |i: usize, j: usize| {
             let (mut q_turned, mut k_turned) = ([0.0; 8], [0.0; 8]);
@@ -173,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_behind_the_turned_entries_stays() {
-        let table = RopeTable::new(&Rope::plain(10_000.0, 2), 3, 1);
+        let table = RopeTable::new(&Rope::plain(10_000.0, 2), std::slice::from_ref(&(3..4)));
         let mut out = [0.0; 5];
         table.turn(0, &[1.0, 0.0, 7.0, 8.0, 9.0], &mut out);
         assert_eq!(out[2..], [7.0, 8.0, 9.0]);
@@ -181,10 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn a_table_from_a_later_position_continues_the_first() {
+    fn runs_stand_one_after_the_other() {
         let rope = Rope::plain(10_000.0, 16);
-        let (all, tail) = (RopeTable::new(&rope, 0, 10), RopeTable::new(&rope, 6, 4));
-        assert_eq!(all.cos.slice(ndarray::s![6.., ..]), tail.cos);
-        assert_eq!(all.sin.slice(ndarray::s![6.., ..]), tail.sin);
+        let table = |runs: &[Range<usize>]| RopeTable::new(&rope, runs);
+        let (all, both) = (table(std::slice::from_ref(&(0..10))), table(&[6..10, 0..3]));
+        assert_eq!(
+            all.cos.slice(ndarray::s![6.., ..]),
+            both.cos.slice(ndarray::s![..4, ..])
+        );
+        assert_eq!(
+            all.sin.slice(ndarray::s![..3, ..]),
+            both.sin.slice(ndarray::s![4.., ..])
+        );
     }
 }

@@ -22,14 +22,3 @@ pub(super) struct HeadsView<'a> {
     /// \[H_kv, M, d_v\]
     pub(super) v: ArrayView3<'a, f32>,
 }
-
-impl Heads {
-    /// For attention among the new tokens alone.
-    pub(super) fn view(&self) -> HeadsView<'_> {
-        HeadsView {
-            q: self.q.view(),
-            k: self.k.view(),
-            v: self.v.view(),
-        }
-    }
-}

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use super::LayerInternals;
-use super::pass::{Keep, Pass};
+use super::pass::{Keep, Pass, Text};
 use crate::engine::AttentionWeights;
 use crate::{Error, Hooks, Model};
 
@@ -33,22 +33,21 @@ impl Model {
             return Err(Error::LayerOutOfRange { layer, layers });
         }
         let all: Vec<usize> = (0..tokens.len()).collect();
-        let mut pass = Pass::begin(self.engine(), hooks, (tokens, 0), &all)?;
+        let text = Text {
+            tokens,
+            first: 0,
+            hooks,
+            wanted: &all,
+        };
+        let mut pass = Pass::begin(self.engine(), vec![text])?;
         for before in 0..layer {
-            pass.layer(
-                before,
-                Keep {
-                    trace: false,
-                    values: false,
-                },
-                None,
-            )?;
+            pass.layer(before, Keep::NOTHING, None)?;
         }
         let steps = self.engine().projection(layer, pass.state())?;
         let weights = self.engine().attention_weights(layer)?;
         let scoring = self.engine().scoring(layer).clone();
         let computed = pass.project(layer)?;
-        let lse = pass.attend(layer, &scoring, &computed)?;
+        let lse = pass.attend(layer, &computed)?;
         let concatenated = pass.z().view();
         let attn_out = attention_output(pass.z(), &weights);
         let z = concatenated

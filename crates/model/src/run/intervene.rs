@@ -4,22 +4,23 @@ use lookback_attention::reference::row_without;
 use lookback_trace::{Cut, Scoring, Site};
 use ndarray::{Array1, ArrayViewMut2, ArrayViewMut3, Axis, s};
 
-use super::heads::{Heads, HeadsView};
+use super::heads::HeadsView;
 use super::interventions::{Interventions, Output, Patch};
 use crate::Error;
+use crate::engine::HeadsMut;
 
 /// Puts patched queries, keys and values in their places; the first of the rows stands at position `first`.
 pub(super) fn patch_projections(
     interventions: &Interventions,
     layer: usize,
     first: usize,
-    heads: &mut Heads,
+    mut heads: HeadsMut,
 ) {
     for patch in interventions.patches_of(layer) {
-        let rows = match patch.at.site {
-            Site::Q => &mut heads.q,
-            Site::K => &mut heads.k,
-            Site::V => &mut heads.v,
+        let mut rows = match patch.at.site {
+            Site::Q => heads.q.view_mut(),
+            Site::K => heads.k.view_mut(),
+            Site::V => heads.v.view_mut(),
             Site::Z => continue,
         };
         write_rows(patch, first, rows.index_axis_mut(Axis(0), patch.at.head));

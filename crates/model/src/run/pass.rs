@@ -1,28 +1,41 @@
-//! One pass of new tokens through the layers.
+//! One pass of new tokens through the layers: of one text, or of several packed one after the other.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
-use lookback_trace::{Layer, Scoring};
-use ndarray::{Array2, Array3, Axis};
+use lookback_trace::Layer;
+use ndarray::{Array2, Array3, Axis, s};
 
 use super::attend::{Attend, attend};
 use super::heads::{Heads, HeadsView};
-use super::{Hooks, KvCache, intervene};
+use super::{Hooks, KvCache, PrefillOptions, intervene};
 use crate::Error;
 use crate::engine::{Activations, Engine, HeadsMut};
+
+/// A text's part in a pass.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    /// The new tokens.
+    pub(super) tokens: &'a [u32],
+    /// Position of the first of them.
+    pub(super) first: usize,
+    pub(super) hooks: &'a dyn Hooks,
+    /// Rows that are needed after the last layer; the others are not carried through its feed-forward part.
+    pub(super) wanted: &'a [usize],
+}
 
 /// Tokens on their way through the layers.
 pub(super) struct Pass<'a> {
     engine: &'a Engine,
-    hooks: &'a dyn Hooks,
+    texts: Vec<Text<'a>>,
+    /// The rows of each text.
+    rows: Vec<Range<usize>>,
     state: Activations,
-    /// Position of the first of the new tokens.
-    first: usize,
     /// The heads' outputs of the layer at hand: \[N, H·d_v\].
     z: Array2<f32>,
-    /// Rows that are needed after the last layer; the others are not carried through its feed-forward part.
-    wanted: &'a [usize],
 }
+
+/// Of one text: hidden states after the final norm \[wanted, d\], and logits \[wanted, vocabulary\].
+pub(super) type Finished = (Array2<f32>, Array2<f32>);
 
 /// What a pass does with a layer's queries, keys and values.
 #[derive(Clone, Copy)]
@@ -33,22 +46,37 @@ pub(super) struct Keep {
     pub(super) values: bool,
 }
 
+impl Keep {
+    pub(super) const NOTHING: Self = Self {
+        trace: false,
+        values: false,
+    };
+
+    pub(super) fn of(options: &PrefillOptions) -> Self {
+        Self {
+            trace: options.trace,
+            values: options.keep_v,
+        }
+    }
+}
+
 impl<'a> Pass<'a> {
-    /// `tokens` from position `first` on, before the first layer.
-    pub(super) fn begin(
-        engine: &'a Engine,
-        hooks: &'a dyn Hooks,
-        (tokens, first): (&[u32], usize),
-        wanted: &'a [usize],
-    ) -> Result<Self, Error> {
+    /// All texts before the first layer.
+    pub(super) fn begin(engine: &'a Engine, texts: Vec<Text<'a>>) -> Result<Self, Error> {
         let spec = engine.spec();
+        let mut rows = Vec::with_capacity(texts.len());
+        let mut total = 0;
+        for text in &texts {
+            rows.push(total..total + text.tokens.len());
+            total += text.tokens.len();
+        }
+        let runs: Vec<_> = texts.iter().map(|text| (text.tokens, text.first)).collect();
         Ok(Self {
             engine,
-            hooks,
-            state: engine.begin(tokens, first)?,
-            first,
-            z: Array2::zeros((tokens.len(), spec.heads * spec.head_dim)),
-            wanted,
+            rows,
+            state: engine.begin(&runs)?,
+            z: Array2::zeros((total, spec.heads * spec.head_dim)),
+            texts,
         })
     }
 
@@ -57,44 +85,38 @@ impl<'a> Pass<'a> {
         &self.state
     }
 
-    /// Takes all tokens through layer `layer`; its keys and values go into `cache`.
+    /// Takes all tokens through layer `layer`; the keys and values of a text that is alone go into `cache`. Gives what is
+    /// kept of each text.
     pub(super) fn layer(
         &mut self,
         layer: usize,
         keep: Keep,
         cache: Option<&mut KvCache>,
-    ) -> Result<Option<Layer>, Error> {
+    ) -> Result<Vec<Layer>, Error> {
         let layers = self.engine.spec().layers.len();
-        if let ControlFlow::Break(()) = self.hooks.before_layer(layer, layers) {
-            return Err(Error::Cancelled { layer });
+        for text in &self.texts {
+            if let ControlFlow::Break(()) = text.hooks.before_layer(layer, layers) {
+                return Err(Error::Cancelled { layer });
+            }
         }
         let mut heads = self.project(layer)?;
-        if let Some(interventions) = self.hooks.interventions() {
-            intervene::patch_projections(interventions, layer, self.first, &mut heads);
-        }
+        self.patch(layer, &mut heads);
         let vnorm = match keep.trace {
             true => Some(self.engine.value_norms(layer, heads.v.view())?),
             false => None,
         };
-        let scoring = self.engine.scoring(layer);
         let (lse, kept) = match cache {
-            None => {
-                let lse = self.attend(layer, scoring, &heads)?;
-                (lse, heads)
-            }
-            Some(cache) => self.attend_cached(scoring, layer, heads, keep, cache)?,
+            None => (self.attend(layer, &heads)?, heads),
+            Some(cache) => self.attend_cached(layer, heads, keep, cache)?,
         };
         self.finish_layer(layer, layer + 1 == layers)?;
-        Ok(vnorm.map(|vnorm| Layer {
-            q: kept.q,
-            k: kept.k,
-            lse,
-            vnorm,
-            v: keep.values.then_some(kept.v),
-        }))
+        Ok(match vnorm {
+            Some(vnorm) => self.kept(keep, kept, lse, vnorm),
+            None => Vec::new(),
+        })
     }
 
-    /// Queries, keys and values of layer `layer`.
+    /// Queries, keys and values of layer `layer`, of all texts.
     pub(super) fn project(&self, layer: usize) -> Result<Heads, Error> {
         let spec = self.engine.spec();
         let (heads, kv_heads, d_k) = (spec.heads, spec.kv_heads, spec.head_dim);
@@ -104,34 +126,46 @@ impl<'a> Pass<'a> {
             k: Array3::zeros((kv_heads, n, d_k)),
             v: Array3::zeros((kv_heads, n, d_k)),
         };
-        let views = HeadsMut {
-            q: out.q.view_mut(),
-            k: out.k.view_mut(),
-            v: out.v.view_mut(),
-        };
-        self.engine.project(layer, &self.state, views)?;
+        self.engine
+            .project(layer, &self.state, views_of(&mut out))?;
         Ok(out)
     }
 
-    /// Attention among the new tokens alone; gives the log-sum-exps.
-    pub(super) fn attend(
-        &mut self,
-        layer: usize,
-        scoring: &Scoring<'static>,
-        heads: &Heads,
-    ) -> Result<Array2<f32>, Error> {
-        let call = Attend {
-            layer,
-            scoring,
-            heads: heads.view(),
-        };
-        attend(&call, self.hooks, self.z.view_mut(), None)
+    /// Puts patched queries, keys and values in their places.
+    fn patch(&self, layer: usize, heads: &mut Heads) {
+        for (text, rows) in self.texts.iter().zip(&self.rows) {
+            if let Some(interventions) = text.hooks.interventions() {
+                let of_text = &mut views_of(heads);
+                let of_text = of_text.rows(rows.clone());
+                intervene::patch_projections(interventions, layer, text.first, of_text);
+            }
+        }
     }
 
-    /// Attention to the cached tokens and the new ones, which join the cache. Gives back what the trace keeps.
+    /// Attention within each text, among the new tokens alone; gives the log-sum-exps \[H, N\].
+    pub(super) fn attend(&mut self, layer: usize, heads: &Heads) -> Result<Array2<f32>, Error> {
+        let mut lse = Array2::zeros((heads.q.dim().0, heads.q.dim().1));
+        for (text, rows) in self.texts.iter().zip(&self.rows) {
+            let of_text = s![.., rows.clone(), ..];
+            let call = Attend {
+                layer,
+                scoring: self.engine.scoring(layer),
+                heads: HeadsView {
+                    q: heads.q.slice(of_text),
+                    k: heads.k.slice(of_text),
+                    v: heads.v.slice(of_text),
+                },
+            };
+            let z = self.z.slice_mut(s![rows.clone(), ..]);
+            let found = attend(&call, text.hooks, z, None)?;
+            lse.slice_mut(s![.., rows.clone()]).assign(&found);
+        }
+        Ok(lse)
+    }
+
+    /// Attention of the only text to the cached tokens and the new ones, which join the cache. Gives back what the trace keeps.
     fn attend_cached(
         &mut self,
-        scoring: &Scoring<'static>,
         layer: usize,
         heads: Heads,
         keep: Keep,
@@ -149,23 +183,55 @@ impl<'a> Pass<'a> {
         let (all_k, all_v) = cache.layer(layer, cache.len() + n);
         let call = Attend {
             layer,
-            scoring,
+            scoring: self.engine.scoring(layer),
             heads: HeadsView {
                 q: heads.q.view(),
                 k: all_k,
                 v: all_v,
             },
         };
-        let lse = attend(&call, self.hooks, self.z.view_mut(), Some(&mut workspace))?;
+        let hooks = self.texts[0].hooks;
+        let lse = attend(&call, hooks, self.z.view_mut(), Some(&mut workspace))?;
         cache.give_workspace(workspace);
         Ok((lse, Heads { q: heads.q, k, v }))
+    }
+
+    /// What a trace keeps of a layer, text by text.
+    fn kept(&self, keep: Keep, heads: Heads, lse: Array2<f32>, vnorm: Array2<f32>) -> Vec<Layer> {
+        if let [_] = self.texts[..] {
+            return vec![Layer {
+                q: heads.q,
+                k: heads.k,
+                lse,
+                vnorm,
+                v: keep.values.then_some(heads.v),
+            }];
+        }
+        let of = |rows: &Range<usize>| {
+            let of_heads = s![.., rows.clone(), ..];
+            let of_rows = s![.., rows.clone()];
+            Layer {
+                q: heads.q.slice(of_heads).to_owned(),
+                k: heads.k.slice(of_heads).to_owned(),
+                lse: lse.slice(of_rows).to_owned(),
+                vnorm: vnorm.slice(of_rows).to_owned(),
+                v: keep.values.then(|| heads.v.slice(of_heads).to_owned()),
+            }
+        };
+        self.rows.iter().map(of).collect()
     }
 
     /// Lets the heads' outputs flow back into the hidden states; of the last layer's, only wanted rows.
     fn finish_layer(&mut self, layer: usize, last: bool) -> Result<(), Error> {
         if last {
-            self.state.hidden = self.state.hidden.select(Axis(0), self.wanted);
-            self.z = self.z.select(Axis(0), self.wanted);
+            let wanted: Vec<usize> = self
+                .texts
+                .iter()
+                .zip(&self.rows)
+                .flat_map(|(text, rows)| text.wanted.iter().map(|row| rows.start + row))
+                .collect();
+            self.state.hidden = self.state.hidden.select(Axis(0), &wanted);
+            self.z = self.z.select(Axis(0), &wanted);
         }
         if self.state.hidden.nrows() == 0 {
             return Ok(());
@@ -179,21 +245,50 @@ impl<'a> Pass<'a> {
         &self.z
     }
 
-    /// After the last layer: hidden states after the final norm, and logits, of the wanted rows.
-    pub(super) fn finish(self) -> Result<(Array2<f32>, Array2<f32>), Error> {
-        let vocab = self.engine.spec().vocab;
-        if self.wanted.is_empty() {
-            let d = self.state.hidden.ncols();
-            return Ok((Array2::zeros((0, d)), Array2::zeros((0, vocab))));
+    /// After the last layer: of each text hidden states after the final norm, and logits, of the wanted rows.
+    pub(super) fn finish(self) -> Result<Vec<Finished>, Error> {
+        let (d, vocab) = (self.state.hidden.ncols(), self.engine.spec().vocab);
+        let mut row = 0;
+        for text in &self.texts {
+            let of_text = s![row..row + text.wanted.len(), ..];
+            if !text.wanted.is_empty() {
+                text.hooks
+                    .before_final_norm(self.state.hidden.slice(of_text));
+            }
+            row += text.wanted.len();
         }
-        self.hooks.before_final_norm(self.state.hidden.view());
+        if row == 0 {
+            let nothing = || (Array2::zeros((0, d)), Array2::zeros((0, vocab)));
+            return Ok(self.texts.iter().map(|_| nothing()).collect());
+        }
         let hidden = self.engine.final_norm(self.state.hidden.view());
         let logits = self.engine.logits(hidden.view())?;
-        for (row, &position) in logits.outer_iter().zip(self.wanted) {
+        let positions = self.texts.iter().flat_map(|text| text.wanted);
+        for (row, &position) in logits.outer_iter().zip(positions) {
             if !row.iter().all(|logit| logit.is_finite()) {
                 return Err(Error::NotFinite { position });
             }
         }
-        Ok((hidden, logits))
+        if let [_] = self.texts[..] {
+            return Ok(vec![(hidden, logits)]);
+        }
+        let mut row = 0;
+        let of = |text: &Text| {
+            let of_text = s![row..row + text.wanted.len(), ..];
+            row += text.wanted.len();
+            (
+                hidden.slice(of_text).to_owned(),
+                logits.slice(of_text).to_owned(),
+            )
+        };
+        Ok(self.texts.iter().map(of).collect())
+    }
+}
+
+fn views_of(heads: &mut Heads) -> HeadsMut<'_> {
+    HeadsMut {
+        q: heads.q.view_mut(),
+        k: heads.k.view_mut(),
+        v: heads.v.view_mut(),
     }
 }

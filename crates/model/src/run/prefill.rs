@@ -3,7 +3,7 @@
 use lookback_trace::{Meta, Trace};
 use ndarray::{Array1, Array2, Axis};
 
-use super::pass::{Keep, Pass};
+use super::pass::{Keep, Pass, Text};
 use super::{Hooks, Interventions, KvCache, Logits, Prefill, PrefillOptions, TraceOptions, Traced};
 use crate::{Encoding, Error, Model};
 
@@ -27,25 +27,23 @@ impl Model {
         options: &PrefillOptions,
         hooks: &dyn Hooks,
     ) -> Result<Prefill, Error> {
-        self.check_tokens(tokens, 0)?;
-        if let Some(interventions) = hooks.interventions() {
-            interventions.validate(self.spec(), Some(tokens.len()))?;
-        }
-        let wanted = wanted_rows(&options.logits, tokens.len())?;
-        let keep = Keep {
-            trace: options.trace,
-            values: options.keep_v,
+        let wanted = self.check_text(tokens, &options.logits, hooks)?;
+        let text = Text {
+            tokens,
+            first: 0,
+            hooks,
+            wanted: &wanted,
         };
         let mut cache = options.cache.then(|| KvCache::empty(self.spec()));
         let mut layers = Vec::new();
-        let mut pass = Pass::begin(self.engine(), hooks, (tokens, 0), &wanted)?;
+        let mut pass = Pass::begin(self.engine(), vec![text])?;
         for layer in 0..self.spec().layers.len() {
-            layers.extend(pass.layer(layer, keep, cache.as_mut())?);
+            layers.extend(pass.layer(layer, Keep::of(options), cache.as_mut())?);
         }
-        let (hidden, logits) = pass.finish()?;
         if let Some(cache) = &mut cache {
             cache.count(tokens.len());
         }
+        let (hidden, logits) = pass.finish()?.swap_remove(0);
         Ok(Prefill {
             logits,
             layers,
@@ -97,15 +95,17 @@ impl Model {
         cache.check(self.spec())?;
         self.check_tokens(tokens, cache.len())?;
         let wanted = wanted_rows(logits, tokens.len())?;
-        let keep = Keep {
-            trace: false,
-            values: false,
+        let text = Text {
+            tokens,
+            first: cache.len(),
+            hooks,
+            wanted: &wanted,
         };
-        let mut pass = Pass::begin(self.engine(), hooks, (tokens, cache.len()), &wanted)?;
+        let mut pass = Pass::begin(self.engine(), vec![text])?;
         for layer in 0..self.spec().layers.len() {
-            pass.layer(layer, keep, Some(&mut *cache))?;
+            pass.layer(layer, Keep::NOTHING, Some(&mut *cache))?;
         }
-        let (_, logits) = pass.finish()?;
+        let (_, logits) = pass.finish()?.swap_remove(0);
         cache.count(tokens.len());
         Ok(logits)
     }
@@ -162,6 +162,20 @@ impl Model {
     pub fn embeddings(&self, tokens: &[u32]) -> Result<Array2<f32>, Error> {
         self.check_ids(tokens)?;
         self.engine().embeddings(tokens)
+    }
+
+    /// Refuses a text that cannot be read so; gives the positions whose logits are asked for.
+    pub(super) fn check_text(
+        &self,
+        tokens: &[u32],
+        logits: &Logits,
+        hooks: &dyn Hooks,
+    ) -> Result<Vec<usize>, Error> {
+        self.check_tokens(tokens, 0)?;
+        if let Some(interventions) = hooks.interventions() {
+            interventions.validate(self.spec(), Some(tokens.len()))?;
+        }
+        wanted_rows(logits, tokens.len())
     }
 
     /// Refuses a model in which what was read before would change with what comes after it.

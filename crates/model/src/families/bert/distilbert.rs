@@ -2,7 +2,7 @@
 
 use super::Encoder;
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Named};
+use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::families::config::folder;
 use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
@@ -83,6 +83,11 @@ pub(in crate::families) const FAMILY: Family = Family {
     ],
     // What classifies a text, and a list of numbers.
     ignored: &["classifier.", "qa_outputs.", ".position_ids"],
+    examples: &[Example::untested(
+        "hf:distilbert/distilbert-base-uncased",
+        "Apache-2.0",
+        268,
+    )],
 };
 
 fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {

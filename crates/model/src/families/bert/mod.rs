@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::config::{folder, gguf};
 use crate::checkpoint::Error;
-use crate::checkpoint::family::{Family, Named};
+use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{
@@ -93,6 +93,11 @@ pub(super) const BERT: Family = Family {
         "qa_outputs.",
         ".position_ids",
     ],
+    examples: &[Example::untested(
+        "hf:google-bert/bert-base-uncased",
+        "Apache-2.0",
+        440,
+    )],
 };
 
 /// The tensors of a layer, as BERT and RoBERTa name them.

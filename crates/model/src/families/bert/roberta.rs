@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{LAYER, read_folder};
-use crate::checkpoint::family::{Family, Named};
+use crate::checkpoint::family::{Example, Family, Named};
 use crate::spec::Part;
 
 pub(in crate::families) const FAMILY: Family = Family {
@@ -73,4 +73,5 @@ pub(in crate::families) const FAMILY: Family = Family {
         "qa_outputs.",
         ".position_ids",
     ],
+    examples: &[Example::untested("hf:FacebookAI/roberta-base", "MIT", 499)],
 };
