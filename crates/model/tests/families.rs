@@ -174,7 +174,11 @@ fn encoding(ids: &[u32]) -> Encoding {
 
 fn weights_off(model: &Model, ids: &[u32], reference: &Tensors) -> f32 {
     let expected = reference.get("attentions");
-    let traced = model.trace(&encoding(ids), &TraceOptions::default(), &());
+    let options = TraceOptions {
+        logits: Logits::None,
+        ..TraceOptions::default()
+    };
+    let traced = model.trace(&encoding(ids), &options, &());
     let trace = traced.expect("the tokens can be traced").trace;
     let n = trace.n();
     let heads = |layer| (0..trace.head_count(layer)).map(move |head| (layer, head));

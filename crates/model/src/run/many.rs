@@ -63,11 +63,13 @@ impl Model {
         };
         let (mut packs, mut first, mut rows) = (Vec::new(), 0, 0);
         for (index, text) in texts.iter().enumerate() {
-            if index > first && rows + text.tokens.len() > most {
+            // A product of one row is computed in another order than one of several.
+            let alone = text.tokens.len() == 1;
+            if index > first && (alone || rows + text.tokens.len() > most) {
                 packs.push(&texts[first..index]);
                 (first, rows) = (index, 0);
             }
-            rows += text.tokens.len();
+            rows += if alone { most } else { text.tokens.len() };
         }
         if first < texts.len() {
             packs.push(&texts[first..]);

@@ -109,7 +109,9 @@ impl<'a> Pass<'a> {
             None => (self.attend(layer, &heads)?, heads),
             Some(cache) => self.attend_cached(layer, heads, keep, cache)?,
         };
-        self.finish_layer(layer, layer + 1 == layers)?;
+        if layer + 1 < layers {
+            self.finish_layer(layer)?;
+        }
         Ok(match vnorm {
             Some(vnorm) => self.kept(keep, kept, lse, vnorm),
             None => Vec::new(),
@@ -221,21 +223,8 @@ impl<'a> Pass<'a> {
         self.rows.iter().map(of).collect()
     }
 
-    /// Lets the heads' outputs flow back into the hidden states; of the last layer's, only wanted rows.
-    fn finish_layer(&mut self, layer: usize, last: bool) -> Result<(), Error> {
-        if last {
-            let wanted: Vec<usize> = self
-                .texts
-                .iter()
-                .zip(&self.rows)
-                .flat_map(|(text, rows)| text.wanted.iter().map(|row| rows.start + row))
-                .collect();
-            self.state.hidden = self.state.hidden.select(Axis(0), &wanted);
-            self.z = self.z.select(Axis(0), &wanted);
-        }
-        if self.state.hidden.nrows() == 0 {
-            return Ok(());
-        }
+    /// Lets the heads' outputs flow back into the hidden states.
+    fn finish_layer(&mut self, layer: usize) -> Result<(), Error> {
         self.engine
             .finish_layer(layer, &mut self.state.hidden, self.z.view())
     }
@@ -245,43 +234,37 @@ impl<'a> Pass<'a> {
         &self.z
     }
 
-    /// After the last layer: of each text hidden states after the final norm, and logits, of the wanted rows.
+    /// Lets the last layer's outputs flow back, of the wanted rows alone, and gives of each text their hidden states after the
+    /// final norm, and their logits.
+    ///
+    /// Text by text: a product of one row is computed in another order than one of several, and each text is to give the bits
+    /// that it gives alone.
     pub(super) fn finish(self) -> Result<Vec<Finished>, Error> {
-        let (d, vocab) = (self.state.hidden.ncols(), self.engine.spec().vocab);
-        let mut row = 0;
-        for text in &self.texts {
-            let of_text = s![row..row + text.wanted.len(), ..];
-            if !text.wanted.is_empty() {
-                text.hooks
-                    .before_final_norm(self.state.hidden.slice(of_text));
-            }
-            row += text.wanted.len();
+        let texts = self.texts.iter().zip(&self.rows);
+        texts
+            .map(|(text, rows)| self.finish_text(text, rows.start))
+            .collect()
+    }
+
+    fn finish_text(&self, text: &Text, start: usize) -> Result<Finished, Error> {
+        let (spec, d) = (self.engine.spec(), self.state.hidden.ncols());
+        if text.wanted.is_empty() {
+            return Ok((Array2::zeros((0, d)), Array2::zeros((0, spec.vocab))));
         }
-        if row == 0 {
-            let nothing = || (Array2::zeros((0, d)), Array2::zeros((0, vocab)));
-            return Ok(self.texts.iter().map(|_| nothing()).collect());
-        }
-        let hidden = self.engine.final_norm(self.state.hidden.view());
+        let wanted: Vec<usize> = text.wanted.iter().map(|row| start + row).collect();
+        let mut hidden = self.state.hidden.select(Axis(0), &wanted);
+        let z = self.z.select(Axis(0), &wanted);
+        self.engine
+            .finish_layer(spec.layers.len() - 1, &mut hidden, z.view())?;
+        text.hooks.before_final_norm(hidden.view());
+        let hidden = self.engine.final_norm(hidden.view());
         let logits = self.engine.logits(hidden.view())?;
-        let positions = self.texts.iter().flat_map(|text| text.wanted);
-        for (row, &position) in logits.outer_iter().zip(positions) {
+        for (row, &position) in logits.outer_iter().zip(text.wanted) {
             if !row.iter().all(|logit| logit.is_finite()) {
                 return Err(Error::NotFinite { position });
             }
         }
-        if let [_] = self.texts[..] {
-            return Ok(vec![(hidden, logits)]);
-        }
-        let mut row = 0;
-        let of = |text: &Text| {
-            let of_text = s![row..row + text.wanted.len(), ..];
-            row += text.wanted.len();
-            (
-                hidden.slice(of_text).to_owned(),
-                logits.slice(of_text).to_owned(),
-            )
-        };
-        Ok(self.texts.iter().map(of).collect())
+        Ok((hidden, logits))
     }
 }
 

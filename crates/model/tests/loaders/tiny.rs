@@ -129,7 +129,7 @@ fn configurations_say_what_the_script_asked_for() {
         *rope(&spec("rope-llama3")),
         Rope {
             theta: 500.0,
-            dims: 8,
+            dims: 16,
             scaling: RopeScaling::Llama3 {
                 factor: 8.0,
                 low_freq_factor: 1.0,
