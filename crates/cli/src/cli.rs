@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::args::GlobalArgs;
 use crate::commands::{
-    attribute, bench, compare, explain, export, generate, heads, importance, learn, look, map,
-    models, rollout, serve, stats, trace, who,
+    attribute, bench, compare, explain, export, fill, generate, heads, importance, learn, look,
+    map, models, rollout, serve, stats, trace, who,
 };
 use crate::context::Context;
 
@@ -61,6 +61,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Trace(trace::TraceArgs),
     Generate(generate::GenerateArgs),
+    Fill(fill::FillArgs),
     Serve(serve::ServeArgs),
     Map(map::MapArgs),
     Export(export::ExportArgs),
@@ -86,6 +87,7 @@ impl Cli {
             Command::Compare(args) => compare::run(args, &context),
             Command::Trace(args) => trace::run(args, &context),
             Command::Generate(args) => generate::run(args, &context),
+            Command::Fill(args) => fill::run(args, &context),
             Command::Serve(args) => serve::run(args, &context),
             Command::Map(args) => map::run(args, &context),
             Command::Export(args) => export::run(args, &context),

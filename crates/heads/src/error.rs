@@ -179,6 +179,20 @@ pub enum Error {
         /// How many there may be.
         limit: usize,
     },
+    /// A model that does not predict masked words was asked to.
+    #[error(
+        "this {architecture} model does not predict masked words; ask one that does (BERT with its head), or continue the text with lookback generate"
+    )]
+    NoMaskedHead {
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// A text without a mask was to be filled.
+    #[error("the text has no mask; write {mask} where a word is to be predicted")]
+    NoMask {
+        /// How the model spells its mask.
+        mask: String,
+    },
     /// The text could not be encoded.
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),

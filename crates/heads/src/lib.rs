@@ -41,6 +41,7 @@ pub mod edit_distance;
 mod error;
 pub mod example;
 pub mod explain;
+pub mod fill;
 pub mod head;
 pub mod importance;
 mod interest;

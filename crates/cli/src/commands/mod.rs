@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod compare;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod fill;
 pub(crate) mod generate;
 pub(crate) mod heads;
 pub(crate) mod importance;

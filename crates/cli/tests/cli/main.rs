@@ -4,6 +4,7 @@
 mod bad_checkpoint;
 mod bad_text;
 mod commands;
+mod families;
 mod fetching;
 mod interventions;
 mod one_input;

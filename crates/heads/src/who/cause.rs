@@ -1,7 +1,7 @@
 //! What changes in the model's answer when an edge is cut or a head ablated.
 
 use lookback_model::{
-    Encoding, Hooks, Interventions, Logits, Model, Prefill, PrefillOptions, Prefix,
+    Encoding, Hooks, Interventions, Logits, Model, Prefill, PrefillOptions, Prefix, Sequence,
 };
 use lookback_trace::{Cut, HeadId};
 use ndarray::ArrayView1;
@@ -163,23 +163,28 @@ impl<'a> Asked<'a> {
         interventions: &dyn Fn(&Encoding) -> Interventions,
         hooks: &dyn Hooks,
     ) -> Result<Answer, Error> {
+        let changes: Vec<Interventions> = self
+            .texts
+            .iter()
+            .map(|(encoding, _)| interventions(encoding))
+            .collect();
+        let changed: Vec<_> = changes.iter().map(|changes| changes.and(hooks)).collect();
+        let texts = self.texts.iter().zip(&changed);
+        let sequences: Vec<Sequence> = texts
+            .map(|((encoding, name), hooks)| Sequence {
+                tokens: &encoding.ids,
+                logits: Logits::At(self.asked_rows(encoding, *name)),
+                hooks,
+            })
+            .collect();
+        let read = self
+            .model
+            .prefill_many(&sequences, &PrefillOptions::default())?;
         let mut answer = Answer {
             next: Vec::new(),
             log_prob: Vec::new(),
         };
-        for (encoding, name) in &self.texts {
-            let last = rows_of(encoding, self.question, From::Last).start;
-            // Logits after the token before each of the name's.
-            let mut at = vec![last];
-            at.extend((*name..encoding.ids.len()).map(|token| token - 1));
-            let options = PrefillOptions {
-                logits: Logits::At(at),
-                ..PrefillOptions::default()
-            };
-            let interventions = interventions(encoding);
-            let Prefill { logits, .. } =
-                self.model
-                    .prefill_with(&encoding.ids, &options, &interventions.and(hooks))?;
+        for ((encoding, name), Prefill { logits, .. }) in self.texts.iter().zip(&read) {
             answer.next = log_softmax(logits.row(0));
             if self.question.probe.is_some() {
                 let of_name = logits.outer_iter().skip(1).zip(&encoding.ids[*name..]);
@@ -188,6 +193,13 @@ impl<'a> Asked<'a> {
             }
         }
         Ok(answer)
+    }
+
+    /// The last row of the question, and the token before each of the name's.
+    fn asked_rows(&self, encoding: &Encoding, name: usize) -> Vec<usize> {
+        let mut at = vec![rows_of(encoding, self.question, From::Last).start];
+        at.extend((name..encoding.ids.len()).map(|token| token - 1));
+        at
     }
 
     fn interventions(&self, what: &Intervention, encoding: &Encoding) -> Interventions {

@@ -1,0 +1,133 @@
+//! Every command on a tiny checkpoint of every family.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::program::{Run, folder, lookback, tiny};
+
+/// Short enough for the tiny models' contexts of 32 tokens.
+const TEXT: &str = "Tom met Ann. Yet he left";
+
+/// One variant of each, and whether it continues a text.
+const FAMILIES: [(&str, bool); 11] = [
+    ("gpt2-tied", true),
+    ("neox-parallel", true),
+    ("llama-biases", true),
+    ("mistral-window", true),
+    ("qwen2-window", true),
+    ("qwen3-tied", true),
+    ("gemma2-soft-caps", true),
+    ("gemma3-scaled", true),
+    ("bert-masked-lm", false),
+    ("distilbert-masked-lm", false),
+    ("roberta-untied", false),
+];
+
+fn variant(name: &str) -> PathBuf {
+    tiny("../families").join(name)
+}
+
+fn run(home: &Path, model: &str, arguments: &[&str]) -> Run {
+    let mut command = lookback(home);
+    command.args(arguments).arg(TEXT);
+    Run::of(command.arg("--model").arg(variant(model)))
+}
+
+/// Commands that answer for every model, with JSON.
+const FOR_ALL: [&[&str]; 6] = [
+    &["look", "--json"],
+    &["explain", "--head", "1.1", "--json"],
+    &["heads", "--json"],
+    &["who", "--word", "he", "--json"],
+    &["rollout", "--json"],
+    &["compare", "--with", TEXT, "--json"],
+];
+
+#[test]
+fn every_command_answers_for_every_family() {
+    for (model, continues) in FAMILIES {
+        let home = folder();
+        for arguments in FOR_ALL {
+            let answer = run(home.path(), model, arguments).json();
+            assert!(answer.is_object(), "{model} {arguments:?}");
+        }
+        let explained = run(home.path(), model, &["explain", "--json"]).json();
+        assert_eq!(explained["worst_check"]["agrees"], true, "{model}");
+        files_are_written(home.path(), model);
+        let generated = run(home.path(), model, &["generate", "--tokens", "3"]);
+        if continues {
+            generated.ok();
+            let losses = run(
+                home.path(),
+                model,
+                &["importance", "--head", "0.1", "--json"],
+            );
+            assert!(losses.json().is_object(), "{model}");
+        } else {
+            generated.refused(&["reads a text as a whole", "fill"]);
+        }
+    }
+}
+
+/// A trace, a page, a map and a table; the trace answers without the model.
+fn files_are_written(home: &Path, model: &str) {
+    let file = |ending: &str| {
+        let file = home.join(format!("{model}{ending}"));
+        file.to_str().unwrap().to_owned()
+    };
+    let trace = file(".safetensors");
+    run(home, model, &["trace", "-o", &trace]).ok();
+    run(home, model, &["export", "-o", &file(".html")]).ok();
+    run(home, model, &["map", "--head", "1.1", "-o", &file(".svg")]).ok();
+    run(home, model, &["stats", "-o", &file(".csv")]).ok();
+    let info = Run::of(lookback(home).args(["trace", "info", &trace, "--json"])).json();
+    let tokens = info["tokens"].as_u64().or(info["n"].as_u64());
+    assert!(tokens.is_some_and(|tokens| tokens > 5), "{model}: {info}");
+    Run::of(lookback(home).args(["look", "--trace", &trace, "--json"])).ok();
+}
+
+#[test]
+fn masks_are_filled_by_those_that_were_trained_to() {
+    let home = folder();
+    for (model, text) in [
+        ("bert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
+        ("distilbert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
+        ("roberta-untied", "Tom met <mask>. Yet <mask> left."),
+    ] {
+        let mut command = lookback(home.path());
+        command.args(["fill", text, "--top", "3", "--json", "--model"]);
+        let answer = Run::of(command.arg(variant(model))).json();
+        let masks = answer["masks"].as_array().unwrap();
+        assert_eq!(masks.len(), 2, "{model}: {answer}");
+        for mask in masks {
+            let candidates = mask["candidates"].as_array().unwrap();
+            let probability = |candidate: &Value| candidate["probability"].as_f64().unwrap();
+            let all: Vec<f64> = candidates.iter().map(probability).collect();
+            assert!(
+                all.len() == 3 && all[0] >= all[1] && all[1] >= all[2],
+                "{model}"
+            );
+        }
+    }
+    let fill = |model: &str| run(home.path(), model, &["fill"]);
+    fill("bert-masked-lm").refused(&["no mask", "[MASK]"]);
+    fill("bert-base").refused(&["does not predict masked words"]);
+    fill("gpt2-tied").refused(&["does not predict masked words"]);
+}
+
+#[test]
+fn questions_without_an_answer_say_so_by_name() {
+    let home = folder();
+    let attribute = ["attribute", "--for", "the", "--against", "a"];
+    for (model, why) in [
+        ("gemma2-soft-caps", "norms behind its attention"),
+        ("bert-masked-lm", "norms behind its attention"),
+        ("bert-base", "no output head"),
+    ] {
+        run(home.path(), model, &attribute).refused(&[why]);
+    }
+    // A base model looks, and predicts nothing.
+    let looked = run(home.path(), "bert-base", &["look", "--json"]);
+    assert!(looked.json().is_object());
+}
