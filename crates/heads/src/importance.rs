@@ -48,14 +48,14 @@ fn mean_losses(
     if tokens <= first {
         return Err(Error::TooShort { tokens });
     }
-    let sequence = |hooks: &&'_ dyn Hooks| -> Sequence<'_> {
-        Sequence {
+    let sequences: Vec<Sequence> = all_hooks
+        .iter()
+        .map(|&hooks| Sequence {
             tokens: &encoding.ids,
             logits: Logits::At((first - 1..tokens - 1).collect()),
-            hooks: *hooks,
-        }
-    };
-    let sequences: Vec<Sequence> = all_hooks.iter().map(sequence).collect();
+            hooks,
+        })
+        .collect();
     let read = model.prefill_many(&sequences, &PrefillOptions::default())?;
     let mean = |prefill: &Prefill| {
         let predicted = prefill.logits.outer_iter().zip(&encoding.ids[first..]);

@@ -33,16 +33,7 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         });
     }
     let json = read_json(&config_path)?;
-    let Value::Object(values) = json.clone() else {
-        return Err(Error::Json {
-            path: config_path,
-            detail: "it is no object".to_owned(),
-        });
-    };
-    let family = family::by_model_type(all, json["model_type"].as_str(), &config_path)?;
-    let mut settings = Settings::new(config_path.display().to_string(), "", values);
-    let mut spec = (family.folder)(&mut settings, family)?;
-    families::folder::finish(&mut settings)?;
+    let (family, mut spec) = read_config(&config_path, &json, all)?;
     let weights = as_named_today(family, read_weights(path, family)?);
     let notes = untie_if_another_is_stored(family, &mut spec, &weights)?;
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
@@ -65,6 +56,28 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         weights,
         notes: notes.into_iter().collect(),
     })
+}
+
+/// The specification that the file at `path`, a config.json, asks for; no weights are needed.
+///
+/// # Errors
+/// A setting that is missing, invalid, not implemented or unknown, by name.
+pub(super) fn spec_of_config(path: &Path, all: Families) -> Result<Spec, Error> {
+    Ok(read_config(path, &read_json(path)?, all)?.1)
+}
+
+fn read_config(path: &Path, json: &Value, all: Families) -> Result<(&'static Family, Spec), Error> {
+    let Value::Object(values) = json.clone() else {
+        return Err(Error::Json {
+            path: path.to_owned(),
+            detail: "it is no object".to_owned(),
+        });
+    };
+    let family = family::by_model_type(all, json["model_type"].as_str(), path)?;
+    let mut settings = Settings::new(path.display().to_string(), "", values);
+    let spec = (family.folder)(&mut settings, family)?;
+    families::folder::finish(&mut settings)?;
+    Ok((family, spec))
 }
 
 /// Names as `transformers` writes them today: with the beginning that a base model leaves out, and without those of the

@@ -4,7 +4,18 @@ use std::path::Path;
 
 use super::{Checkpoint, Error, folder, gguf_checkpoint};
 use crate::families::FAMILIES;
+use crate::spec::Spec;
 use crate::store::EmbeddedModel;
+
+impl Spec {
+    /// What a config.json asks for, without any weights.
+    ///
+    /// # Errors
+    /// A setting that is missing, invalid, not implemented or unknown, by name.
+    pub fn of_config(path: &Path) -> Result<Self, Error> {
+        folder::spec_of_config(path, FAMILIES)
+    }
+}
 
 impl Checkpoint {
     /// Opens a folder (config.json, model.safetensors, tokenizer.json), a GGUF file, or the

@@ -3,7 +3,9 @@
 //! soft-caps, five layers with a window to one without, and rotary bases of their own.
 
 use super::config::folder::{self, Defaults};
-use super::config::{RopeDefaults, gguf, layer_kinds, one_rope, rope_from, window_span};
+use super::config::gguf;
+use super::config::rope::{RopeDefaults, one_rope, rope_from};
+use super::config::windows::{layer_kinds, window_span};
 use super::llama::{DOWN, GATE, IGNORED, OUTSIDE, UP};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Named};

@@ -1,7 +1,8 @@
 //! GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): learned positions, LayerNorm before
 //! each part, biases everywhere, a plain feed-forward part, the embedding table as output head.
 
-use super::config::{even, folder, gguf};
+use super::config::heads::even;
+use super::config::{folder, gguf};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;

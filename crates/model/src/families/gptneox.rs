@@ -1,7 +1,8 @@
 //! GPT-NeoX (Black et al. 2022, <https://arxiv.org/abs/2204.06745>), of which Pythia is made: LayerNorm, biases, rotary
 //! embedding of a part of each head, and attention and feed-forward part side by side.
 
-use super::config::{RopeDefaults, folder, gguf, gguf_rope, one_rope};
+use super::config::rope::{RopeDefaults, one_rope};
+use super::config::{folder, gguf, gguf_rope};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;

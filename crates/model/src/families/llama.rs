@@ -3,7 +3,8 @@
 //! (Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>) is Llama, its first version with a sliding window.
 
 use super::config::folder::{self, Defaults};
-use super::config::{gguf, window_span};
+use super::config::gguf;
+use super::config::windows::window_span;
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;

@@ -7,7 +7,9 @@
 
 use serde_json::json;
 
-use super::config::{Plain, even, folder};
+use super::config::folder;
+use super::config::heads::even;
+use super::config::plain::Plain;
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Family, Named};
 use crate::checkpoint::settings::Settings;

@@ -2,7 +2,8 @@
 //! (Yang et al. 2025, <https://arxiv.org/abs/2505.09388>): none, but norms of each head's queries and keys.
 
 use super::config::folder::{self, Defaults};
-use super::config::{gguf, layer_kinds, window_span};
+use super::config::gguf;
+use super::config::windows::{layer_kinds, window_span};
 use super::llama::{DOWN, GATE, IGNORED, OUTSIDE, UP};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Named};

@@ -1,13 +1,13 @@
 //! DistilBERT: BERT of half the layers, without segments.
 
-use super::Encoder;
+use super::encoder::Encoder;
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::families::config::folder;
 use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
 
-pub(in crate::families) const FAMILY: Family = Family {
+pub(crate) const FAMILY: Family = Family {
     architecture: "distilbert",
     model_types: &["distilbert"],
     classes: &["DistilBertForMaskedLM"],

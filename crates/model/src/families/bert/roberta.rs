@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{LAYER, read_folder};
+use super::shared::{LAYER, read_folder};
 use crate::checkpoint::family::{Example, Family, Named};
 use crate::spec::Part;
 
-pub(in crate::families) const FAMILY: Family = Family {
+pub(crate) const FAMILY: Family = Family {
     architecture: "roberta",
     model_types: &["roberta"],
     classes: &["RobertaForMaskedLM"],

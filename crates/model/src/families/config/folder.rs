@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::heads::{HeadNames, HeadSizes, even};
 use super::known::{NEUTRAL, NOT_IMPLEMENTED, ONLY_ONE};
-use super::{HeadNames, HeadSizes, Plain, RopeDefaults, even, one_rope};
+use super::plain::Plain;
+use super::rope::{RopeDefaults, one_rope};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::Family;
 use crate::checkpoint::settings::Settings;
@@ -17,17 +19,17 @@ const NAMES: HeadNames = HeadNames {
 
 /// What a family of the Llama kind has where config.json says nothing.
 #[derive(Clone, Copy)]
-pub(in crate::families) struct Defaults {
-    pub(in crate::families) norm: NormKind,
-    pub(in crate::families) head_dim: Option<usize>,
-    pub(in crate::families) context: usize,
-    pub(in crate::families) activation: Activation,
-    pub(in crate::families) tied: bool,
+pub(crate) struct Defaults {
+    pub(crate) norm: NormKind,
+    pub(crate) head_dim: Option<usize>,
+    pub(crate) context: usize,
+    pub(crate) activation: Activation,
+    pub(crate) tied: bool,
 }
 
 impl Defaults {
     /// Llama's.
-    pub(in crate::families) const LLAMA: Self = Self {
+    pub(crate) const LLAMA: Self = Self {
         norm: NormKind::Rms,
         head_dim: None,
         context: 2048,
@@ -37,7 +39,7 @@ impl Defaults {
 }
 
 /// A decoder under the names that most families share, each layer as [`Plain::layer`] has it.
-pub(in crate::families) fn decoder(
+pub(crate) fn decoder(
     settings: &mut Settings,
     family: &Family,
     defaults: Defaults,
@@ -46,7 +48,7 @@ pub(in crate::families) fn decoder(
 }
 
 /// [`decoder`], whose rotary embedding is read by `rope`.
-pub(in crate::families) fn decoder_with(
+pub(crate) fn decoder_with(
     settings: &mut Settings,
     family: &Family,
     defaults: Defaults,
@@ -112,7 +114,7 @@ fn stretched(context: usize, rope: &Rope) -> usize {
 }
 
 /// The output head that the class in `architectures` has: none of a base model.
-pub(in crate::families) fn head(
+pub(crate) fn head(
     settings: &mut Settings,
     family: &Family,
     tied: bool,
@@ -141,7 +143,7 @@ pub(in crate::families) fn head(
 }
 
 /// An activation under one of several names, the first that is there.
-pub(in crate::families) fn activation(
+pub(crate) fn activation(
     settings: &mut Settings,
     keys: &[&str],
 ) -> Result<Option<Activation>, Error> {
@@ -158,17 +160,13 @@ pub(in crate::families) fn activation(
 }
 
 /// Whether the file is of this `model_type`.
-pub(in crate::families) fn is_type(settings: &Settings, model_type: &str) -> bool {
+pub(crate) fn is_type(settings: &Settings, model_type: &str) -> bool {
     settings.peek("model_type").and_then(Value::as_str) == Some(model_type)
 }
 
 /// Refuses a file of the `model_type` that leaves one of `keys` unsaid, be it as null, where transformers takes something
 /// else than nothing.
-pub(in crate::families) fn explicit(
-    settings: &Settings,
-    model_type: &str,
-    keys: &[&str],
-) -> Result<(), Error> {
+pub(crate) fn explicit(settings: &Settings, model_type: &str, keys: &[&str]) -> Result<(), Error> {
     let is = is_type(settings, model_type);
     let unsaid = keys.iter().find(|key| is && !settings.contains(key));
     unsaid.map_or(Ok(()), |key| Err(settings.missing(key)))

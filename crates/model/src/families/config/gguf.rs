@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::gguf_rope::rope;
-use super::{HeadNames, HeadSizes, Plain};
+use super::heads::{HeadNames, HeadSizes};
+use super::plain::Plain;
 use crate::checkpoint::Error;
 use crate::checkpoint::family::Family;
 use crate::checkpoint::settings::Settings;
@@ -17,22 +18,19 @@ const NAMES: HeadNames = HeadNames {
 };
 
 /// What every family's file says.
-pub(in crate::families) struct Sizes {
-    pub(in crate::families) d: usize,
-    pub(in crate::families) heads: usize,
-    pub(in crate::families) kv_heads: usize,
-    pub(in crate::families) head_dim: usize,
-    pub(in crate::families) layers: usize,
-    pub(in crate::families) d_ff: usize,
-    pub(in crate::families) vocab: usize,
-    pub(in crate::families) context_length: usize,
+pub(crate) struct Sizes {
+    pub(crate) d: usize,
+    pub(crate) heads: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) head_dim: usize,
+    pub(crate) layers: usize,
+    pub(crate) d_ff: usize,
+    pub(crate) vocab: usize,
+    pub(crate) context_length: usize,
 }
 
 /// Reads the sizes.
-pub(in crate::families) fn sizes(
-    settings: &mut Settings,
-    weights: &Weights,
-) -> Result<Sizes, Error> {
+pub(crate) fn sizes(settings: &mut Settings, weights: &Weights) -> Result<Sizes, Error> {
     let heads = settings.required_size(NAMES.heads)?;
     let sizes = HeadSizes {
         d: settings.required_size("embedding_length")?,
@@ -55,7 +53,7 @@ pub(in crate::families) fn sizes(
 }
 
 /// A decoder of the Llama kind, each layer as [`Plain::layer`] has it.
-pub(in crate::families) fn decoder(
+pub(crate) fn decoder(
     settings: &mut Settings,
     weights: &Weights,
     family: &Family,
@@ -83,7 +81,7 @@ pub(in crate::families) fn decoder(
 
 impl Sizes {
     /// A specification without layers and ends.
-    pub(in crate::families) fn spec(&self, family: &Family) -> Spec {
+    pub(crate) fn spec(&self, family: &Family) -> Spec {
         Spec {
             architecture: family.architecture,
             d: self.d,
@@ -101,7 +99,7 @@ impl Sizes {
 }
 
 /// The output head: the embedding table where no other is stored.
-pub(in crate::families) fn head(weights: &Weights) -> HeadSpec {
+pub(crate) fn head(weights: &Weights) -> HeadSpec {
     HeadSpec {
         tied: !weights.contains("output.weight"),
         ..HeadSpec::default()

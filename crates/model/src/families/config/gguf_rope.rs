@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::even;
+use super::heads::even;
 use crate::checkpoint::Error;
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{Rope, RopeScaling};
 
 /// The architecture's rotary embedding for heads of `head_dim` entries.
-pub(in crate::families) fn rope(
+pub(crate) fn rope(
     settings: &mut Settings,
     weights: &Weights,
     head_dim: usize,

@@ -2,28 +2,26 @@
 
 use serde_json::{Value, json};
 
+use super::heads::even;
 use crate::checkpoint::Error;
 use crate::checkpoint::settings::Settings;
 use crate::spec::{Rope, RopeScaling};
 
 /// What holds where config.json says nothing.
 #[derive(Clone, Copy)]
-pub(in crate::families) struct RopeDefaults {
+pub(crate) struct RopeDefaults {
     /// θ.
-    pub(in crate::families) theta: f32,
+    pub(crate) theta: f32,
     /// Entries of a head.
-    pub(in crate::families) head_dim: usize,
+    pub(crate) head_dim: usize,
     /// Which part of them turns where the family has partly turned heads; none where all of them do.
-    pub(in crate::families) part: Option<f32>,
+    pub(crate) part: Option<f32>,
     /// The most positions.
-    pub(in crate::families) context: usize,
+    pub(crate) context: usize,
 }
 
 /// `rope_theta` and `rope_scaling`, or both in `rope_parameters` (since transformers 5): the same for all layers.
-pub(in crate::families) fn one_rope(
-    settings: &mut Settings,
-    defaults: RopeDefaults,
-) -> Result<Rope, Error> {
+pub(crate) fn one_rope(settings: &mut Settings, defaults: RopeDefaults) -> Result<Rope, Error> {
     let theta = settings.positive("rope_theta")?;
     // Some files say it in both places; then both must say the same.
     if let (Some(old), Some(new)) = (
@@ -46,7 +44,7 @@ pub(in crate::families) fn one_rope(
 }
 
 /// One rotary embedding: `parameters`, where there are any, beside a `theta` that stands outside of them.
-pub(in crate::families) fn rope_from(
+pub(crate) fn rope_from(
     parameters: Option<Settings>,
     outer_theta: Option<f32>,
     settings: &mut Settings,
@@ -106,7 +104,7 @@ fn dims(settings: &Settings, key: &str, part: f32, head_dim: usize) -> Result<us
         return Err(settings.invalid(key, &part.into(), "at most 1"));
     }
     let key = if part == 1.0 { "head_dim" } else { key };
-    super::even(settings, key, dims)
+    even(settings, key, dims)
 }
 
 struct Reader {

@@ -7,7 +7,7 @@ use crate::checkpoint::settings::Settings;
 use crate::spec::Span;
 
 /// What a window of `sliding_window` tokens is: one that reaches as far as the context changes nothing.
-pub(in crate::families) fn window_span(window: Option<usize>, context: usize) -> Span {
+pub(crate) fn window_span(window: Option<usize>, context: usize) -> Span {
     match window {
         Some(window) if window < context => Span::CausalWindow { window },
         _ => Span::Causal,
@@ -15,7 +15,7 @@ pub(in crate::families) fn window_span(window: Option<usize>, context: usize) ->
 }
 
 /// Which layers have a window: `layer_types`, or else what `otherwise` says of each layer.
-pub(in crate::families) fn layer_kinds(
+pub(crate) fn layer_kinds(
     settings: &mut Settings,
     layers: usize,
     otherwise: impl Fn(usize) -> bool,

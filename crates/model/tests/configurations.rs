@@ -1,0 +1,92 @@
+//! The config.json of well-known checkpoints, key for key: each is read, and says what is known of it.
+
+mod common;
+
+use common::data;
+use lookback_model::spec::{Activation, NormKind, Span, Spec};
+
+fn spec(name: &str) -> Spec {
+    let path = data("configs").join(format!("{name}.json"));
+    Spec::of_config(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn published_configurations_are_read() {
+    // layers, heads, key/value heads, d_k, d, d_ff
+    let expected = [
+        ("all-minilm-l6-v2", [6, 12, 12, 32, 384, 1536]),
+        ("bert-base-uncased", [12, 12, 12, 64, 768, 3072]),
+        ("distilbert-base-uncased", [6, 12, 12, 64, 768, 3072]),
+        ("gemma-2-2b", [26, 8, 4, 256, 2304, 9216]),
+        ("gemma-3-270m", [18, 4, 1, 256, 640, 2048]),
+        ("gpt2", [12, 12, 12, 64, 768, 3072]),
+        ("llama-3.2-1b", [16, 32, 8, 64, 2048, 8192]),
+        ("mistral-7b-v0.1", [32, 32, 8, 128, 4096, 14336]),
+        ("pythia-70m", [6, 8, 8, 64, 512, 2048]),
+        ("qwen2.5-0.5b", [24, 14, 2, 64, 896, 4864]),
+        ("qwen3-0.6b", [28, 16, 8, 128, 1024, 3072]),
+        ("roberta-base", [12, 12, 12, 64, 768, 3072]),
+    ];
+    for (name, sizes) in expected {
+        let spec = spec(name);
+        let d_ff = spec.layers[0].feed_forward.unwrap().d_ff;
+        let found = [
+            spec.layers.len(),
+            spec.heads,
+            spec.kv_heads,
+            spec.head_dim,
+            spec.d,
+            d_ff,
+        ];
+        assert_eq!(found, sizes, "{name}");
+    }
+}
+
+#[test]
+fn windows_are_computed_where_they_are_smaller_than_the_context() {
+    let windows = |name: &str| -> Vec<Option<usize>> {
+        let window = |span: Span| match span {
+            Span::CausalWindow { window } => Some(window),
+            _ => None,
+        };
+        let spec = spec(name);
+        spec.layers
+            .iter()
+            .map(|layer| window(layer.attention.span))
+            .collect()
+    };
+    assert!(
+        windows("mistral-7b-v0.1")
+            .iter()
+            .all(|&window| window == Some(4096))
+    );
+    assert_eq!(windows("gemma-2-2b")[..3], [Some(4096), None, Some(4096)]);
+    assert_eq!(windows("gemma-3-270m")[4..7], [Some(512), None, Some(512)]);
+    assert!(windows("qwen2.5-0.5b").iter().all(Option::is_none));
+}
+
+#[test]
+fn each_family_has_its_own_parts() {
+    let gemma = spec("gemma-3-270m");
+    let (local, global) = (&gemma.layers[0].attention, &gemma.layers[5].attention);
+    let theta =
+        |attention: &lookback_model::spec::AttentionSpec| attention.rope.as_ref().unwrap().theta;
+    assert_eq!((theta(local), theta(global)), (1e4, 1e6));
+    assert_eq!(gemma.final_norm.unwrap().kind, NormKind::RmsPlusOne);
+    assert!((gemma.embedding.scale - 640_f32.sqrt()).abs() < 1e-4 && gemma.tied());
+    let pythia = spec("pythia-70m");
+    assert_eq!(pythia.layers[0].attention.rope.as_ref().unwrap().dims, 16);
+    assert!(pythia.layers[0].parallel && !pythia.tied());
+    let gpt2 = spec("gpt2");
+    assert_eq!(
+        gpt2.layers[0].feed_forward.unwrap().activation,
+        Activation::GeluTanh
+    );
+    assert!(gpt2.tied() && gpt2.embedding.positions.is_some());
+    let roberta = spec("roberta-base");
+    assert_eq!(roberta.embedding.positions.unwrap().first, 2);
+    assert_eq!(roberta.context_length, 512);
+    assert!(roberta.is_bidirectional() && !roberta.predicts_next());
+    let minilm = spec("all-minilm-l6-v2");
+    assert!(minilm.head.is_none() && minilm.layers[0].attention_norms.sum.is_some());
+}
