@@ -90,6 +90,16 @@ const FORMATS: &[Renamed] = &[
             );
         },
     },
+    Renamed {
+        format: ["lookback-trace-info/2", "lookback-trace/1"],
+        keys: &[],
+        restore: |answer| {
+            let interventions = answer.get("interventions");
+            let edited = interventions.is_some_and(|what| !what.is_null());
+            answer.insert("edited".to_owned(), edited.into());
+            remove(answer, &["interventions", "trace_format"]);
+        },
+    },
 ];
 
 /// An answer with the keys of version 1; none where its format has not changed since.

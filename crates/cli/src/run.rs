@@ -26,7 +26,7 @@ pub(crate) struct InputSize {
     /// The prefix's included.
     pub(crate) tokens: usize,
     pub(crate) prefix_tokens: usize,
-    /// The text of the prefix tokens; empty where there are none.
+    /// The text of the prefix tokens; empty where there are none, or nobody knows it.
     pub(crate) prefix: String,
 }
 
@@ -39,18 +39,13 @@ impl InputSize {
         }
     }
 
-    /// As a trace file has it. One that does not hold the texts of its prefix shows their numbers.
+    /// As a trace file has it; `prefix` is empty where it does not hold the texts of its prefix.
     pub(crate) fn of_trace(trace: &Trace) -> Self {
         let meta = trace.meta();
-        let ids = meta.tokens[..meta.prefix_tokens].iter();
-        let prefix = match trace.prefix_texts() {
-            [] => ids.map(|id| format!("[{id}]")).collect(),
-            texts => texts.concat(),
-        };
         Self {
             tokens: trace.n(),
             prefix_tokens: meta.prefix_tokens,
-            prefix,
+            prefix: trace.prefix_texts().concat(),
         }
     }
 }
@@ -61,19 +56,20 @@ impl std::fmt::Display for InputSize {
         let tokens = count(self.tokens, "token");
         match self.prefix_tokens {
             0 => write!(f, "{tokens}, no prefix: the first word acts as the sink"),
-            n => write!(f, "{tokens}, {n} of them the prefix {}", self.prefix),
+            n => {
+                write!(f, "{tokens}, {n} of them the prefix")?;
+                match self.prefix.as_str() {
+                    "" => Ok(()),
+                    prefix => write!(f, " {prefix}"),
+                }
+            }
         }
     }
 }
 
 /// The texts of the prefix tokens.
 fn prefix_texts(model: &Model, encoding: &Encoding) -> Vec<String> {
-    let name = |&id: &u32| {
-        let text = model.tokenizer().token_text(id);
-        text.unwrap_or_else(|| format!("[{id}]"))
-    };
-    let prefix = &encoding.ids[..encoding.prefix_tokens];
-    prefix.iter().map(name).collect()
+    model.tokenizer().prefix_texts(encoding)
 }
 
 impl Context {
@@ -257,6 +253,7 @@ mod tests {
             size(21, 1, "<s>").to_string(),
             "21 tokens, 1 of them the prefix <s>"
         );
+        assert_eq!(size(9, 2, "").to_string(), "9 tokens, 2 of them the prefix");
         assert_eq!(
             size(1, 0, "").to_string(),
             "1 token, no prefix: the first word acts as the sink"

@@ -1,4 +1,4 @@
-//! NamedInterventions to a run as a person names them: heads without their outputs, and edges that are cut.
+//! Interventions in a run as a person names them: heads without their outputs, and edges that are cut.
 
 use lookback_model::{Encoding, Interventions, Model};
 use lookback_trace::HeadId;
@@ -16,7 +16,7 @@ use crate::{Error, head};
 ///     ablate: vec![head::parse("5.1")?],
 ///     cut: vec!["he->Madd@14.8".parse()?],
 /// };
-/// assert_eq!(changes.describe().unwrap(), "without L5H1, edges cut: he->Madd@14.8");
+/// assert_eq!(changes.describe().unwrap(), "L5H1 ablated, edges cut: he->Madd@14.8");
 /// assert_eq!(NamedInterventions::default().describe(), None);
 /// # Ok::<(), lookback_heads::Error>(())
 /// ```
@@ -66,7 +66,7 @@ impl NamedInterventions {
     /// What is done, in words; none where nothing is.
     #[must_use]
     pub fn describe(&self) -> Option<String> {
-        self.describe_as(|heads| format!("without {heads}"))
+        self.describe_as(|heads| format!("{heads} ablated"))
     }
 
     /// As [`describe`](Self::describe), where `ablated` says of some heads' names what is done to them.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::Limits;
+use crate::access::Access;
 use crate::hosts::Hosts;
 use crate::queue::Queue;
 use crate::scores::Scores;
@@ -13,4 +15,8 @@ pub(crate) struct App {
     pub(crate) queue: Arc<Queue>,
     pub(crate) scores: Arc<Scores>,
     pub(crate) hosts: Hosts,
+    pub(crate) access: Access,
+    /// Where it listens.
+    pub(crate) port: u16,
+    pub(crate) limits: Limits,
 }

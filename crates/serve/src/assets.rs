@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use lookback_view::page;
 
-pub(crate) async fn index() -> Response {
+pub(crate) fn index() -> Response {
     file("text/html; charset=utf-8", page::INDEX)
 }
 

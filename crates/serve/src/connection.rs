@@ -1,80 +1,102 @@
-//! Connections: so many at a time, and each ended when nothing moves on it.
+//! Connections: each has its place, its deadlines, and ends when nothing moves on it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use crate::Limits;
+use crate::places::{Place, Places};
 
-/// Accepts connections.
-pub(crate) struct Connections {
+/// Bytes that the head of a request may have.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// Accepts connections and answers them by `router`; ends only when it is dropped.
+pub(crate) async fn accept(
     listener: TcpListener,
-    free: Arc<Semaphore>,
+    router: Router,
     limits: Limits,
-}
-
-impl Connections {
-    pub(crate) fn new(listener: TcpListener, limits: Limits) -> Self {
-        Self {
-            listener,
-            free: Arc::new(Semaphore::new(limits.connections)),
-            limits,
-        }
-    }
-}
-
-impl axum::serve::Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let permit = match self.free.clone().acquire_owned().await {
-            Ok(permit) => permit,
-            Err(_) => std::future::pending().await,
+    graceful: &GracefulShutdown,
+) {
+    let places = Arc::new(Places::new(&limits));
+    let router = TowerToHyperService::new(router);
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            // A client that went away, or no file descriptors left: neither ends the server.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    return (Connection::new(stream, permit, self.limits), address);
-                }
-                // A client that went away, or no file descriptors left: neither ends the server.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
+        // A peer whose connections are all being answered gets no other one.
+        let Some(place) = places.take(peer.ip()).await else {
+            continue;
+        };
+        serve(stream, place, router.clone(), limits, graceful);
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
+/// Answers the requests of one connection, until it ends or has to make room.
+fn serve(
+    stream: TcpStream,
+    place: Arc<Place>,
+    router: TowerToHyperService<Router>,
+    limits: Limits,
+    graceful: &GracefulShutdown,
+) {
+    let connection = TokioIo::new(Connection::new(stream, place.clone(), limits));
+    let of_request = place.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(of_request.clone());
+        router.call(request)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(connection, service);
+    let served = graceful.watch(served);
+    tokio::spawn(async move {
+        tokio::select! {
+            // How a connection ended is its client's affair.
+            _ = served => (),
+            () = place.told_to_leave() => (),
+        }
+    });
 }
 
 /// One connection, which ends itself when nothing moves on it.
-pub(crate) struct Connection {
+struct Connection {
     stream: TcpStream,
     limits: Limits,
+    place: Arc<Place>,
     still: Pin<Box<Sleep>>,
     unread: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, permit: OwnedSemaphorePermit, limits: Limits) -> Self {
+    fn new(stream: TcpStream, place: Arc<Place>, limits: Limits) -> Self {
         // Small answers go out at once; where that cannot be set, they are a little later.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
             limits,
+            place,
             still: Box::pin(tokio::time::sleep(limits.still)),
             unread: None,
-            _permit: permit,
         }
     }
 
@@ -93,6 +115,7 @@ impl Connection {
     ) -> Poll<io::Result<usize>> {
         if poll.is_ready() {
             self.moved();
+            self.place.moved();
             return poll;
         }
         let patience = self.limits.unread;

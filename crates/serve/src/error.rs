@@ -16,6 +16,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Other machines could ask, and nothing would keep them from it.
+    #[error("{address} can be reached by other machines: serve it with a token")]
+    NeedsToken {
+        /// The address.
+        address: SocketAddr,
+    },
     /// Neither a model nor a trace was given.
     #[error("there is nothing to serve: give a model, a trace, or both")]
     Nothing,
@@ -34,7 +40,7 @@ pub enum Error {
         /// Its hash.
         model_sha256: String,
     },
-    /// The system refused what a server needs.
+    /// The system does not give what a server needs.
     #[error("the server stopped: {0}")]
     System(#[from] std::io::Error),
 }

@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     /// What is asked is what comes next, and the model does not say.
     #[error("this model points at words and predicts none, so there is nothing to continue")]
     NoPredictions,
+    /// The text was not read to its end, since somebody said so.
+    #[error("reading this text was stopped; send it again")]
+    Cancelled,
     /// The text is not read yet.
     #[error("this text is still being read")]
     NotReady,

@@ -33,6 +33,9 @@ pub struct ServeOptions {
     pub interventions: NamedInterventions,
     /// The prefix of each text.
     pub prefix: Prefix,
+    /// Whether only those may ask who show the token of [`Server::url`](crate::Server::url). On an address that other
+    /// machines reach, they must.
+    pub token: bool,
     /// What clients may take of the server.
     pub limits: Limits,
 }
@@ -40,8 +43,15 @@ pub struct ServeOptions {
 /// What clients may take of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections there may be; more wait to be accepted.
+    /// How many connections there may be. For another one the connection gives way that has waited longest for a request;
+    /// where all are being answered, it waits to be accepted.
     pub connections: usize,
+    /// How many of them one peer may have: an address, or 64 bits of IPv6.
+    pub connections_per_peer: usize,
+    /// How long a client may take over the head of a request, or say nothing between two.
+    pub head: Duration,
+    /// How long it may take over a body.
+    pub body: Duration,
     /// How long a connection may lie still before it is ended. Longer than any answer takes to begin.
     pub still: Duration,
     /// How long a client may leave an answer unread before its connection is ended.
@@ -54,6 +64,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            connections_per_peer: 128,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
             still: Duration::from_secs(120),
             unread: Duration::from_secs(20),
             texts: 4,
@@ -62,7 +75,7 @@ impl Default for Limits {
 }
 
 impl Default for ServeOptions {
-    /// Nothing to serve yet, on any free port of the loopback address.
+    /// Nothing to serve yet, on any free port of the loopback address, with a token.
     fn default() -> Self {
         Self {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
@@ -71,6 +84,7 @@ impl Default for ServeOptions {
             text: String::new(),
             interventions: NamedInterventions::default(),
             prefix: Prefix::Declared,
+            token: true,
             limits: Limits::default(),
         }
     }

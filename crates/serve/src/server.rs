@@ -4,12 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::server::graceful::GracefulShutdown;
+
+use crate::access::Access;
 use crate::app::App;
-use crate::connection::Connections;
 use crate::hosts::Hosts;
 use crate::queue::{self, Queue};
 use crate::trace_cache::TraceCache;
-use crate::{Error, Limits, ServeOptions, api};
+use crate::{Error, ServeOptions, api, connection};
 
 /// How long connections may finish what they are at when the server stops.
 const SHUTDOWN: Duration = Duration::from_secs(1);
@@ -24,7 +26,6 @@ const IO_THREADS: usize = 2;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    limits: Limits,
     app: Arc<App>,
 }
 
@@ -32,9 +33,17 @@ impl Server {
     /// Listens on the address of `options`, with nothing answered until [`run`](Self::run).
     ///
     /// # Errors
-    /// [`Error::Nothing`], [`Error::OtherModel`], [`Error::Listen`].
+    /// [`Error::Nothing`], [`Error::OtherModel`], [`Error::NeedsToken`], [`Error::Listen`], and [`Error::System`] where the
+    /// system gives no random numbers.
     pub fn bind(options: ServeOptions) -> Result<Self, Error> {
         let (address, limits) = (options.address, options.limits);
+        if !options.token && !address.ip().is_loopback() {
+            return Err(Error::NeedsToken { address });
+        }
+        let access = match options.token {
+            true => Access::by_token()?,
+            false => Access::Open,
+        };
         let traces = Arc::new(TraceCache::new(options)?);
         let listen = || {
             let listener = TcpListener::bind(address)?;
@@ -48,11 +57,13 @@ impl Server {
             queue: Arc::new(Queue::new()),
             scores: Arc::default(),
             hosts: Hosts::of(address),
+            access,
+            port: address.port(),
+            limits,
         };
         Ok(Self {
             listener,
             address,
-            limits,
             app: Arc::new(app),
         })
     }
@@ -63,14 +74,37 @@ impl Server {
         self.address
     }
 
-    /// What to open in a browser.
+    /// What those who may ask must show; none where all may.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.app.access.token()
+    }
+
+    /// What to open in a browser: the address, with the token where there is one.
     #[must_use]
     pub fn url(&self) -> String {
-        match self.address {
+        self.page(self.token())
+    }
+
+    /// The address that a browser is started with. In place of the token it has a code that is good once and for a minute:
+    /// the arguments of a program can be listed by other users of the machine.
+    ///
+    /// # Errors
+    /// [`Error::System`] where the system gives no random numbers.
+    pub fn browser_url(&self) -> Result<String, Error> {
+        Ok(self.page(self.app.access.code()?.as_deref()))
+    }
+
+    fn page(&self, token: Option<&str>) -> String {
+        let page = match self.address {
             address if address.ip().is_unspecified() => {
                 format!("http://localhost:{}/", address.port())
             }
             address => format!("http://{address}/"),
+        };
+        match token {
+            Some(token) => format!("{page}?token={token}"),
+            None => page,
         }
     }
 
@@ -85,38 +119,30 @@ impl Server {
             .enable_io()
             .enable_time()
             .build()?;
-        let served = runtime.block_on(self.serve(Arc::new(stop)));
+        let served = runtime.block_on(self.serve(stop));
         runtime.shutdown_timeout(SHUTDOWN);
         served
     }
 
-    async fn serve(self, stop: Arc<dyn Fn() -> bool + Send + Sync>) -> Result<(), Error> {
+    async fn serve(self, stop: impl Fn() -> bool) -> Result<(), Error> {
         let app = self.app;
         app.traces.read_first();
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let connections = Connections::new(listener, self.limits);
-        let stopped = {
-            let (stop, app) = (stop.clone(), app.clone());
-            async move {
-                until(&*stop).await;
-                app.queue.cancel_all();
-                app.traces.cancel_all();
-            }
-        };
-        let router = api::router(app);
-        let served = axum::serve(connections, router).with_graceful_shutdown(stopped);
-        let patience = async {
-            until(&*stop).await;
-            tokio::time::sleep(SHUTDOWN).await;
-        };
+        let router = api::router(app.clone());
+        let graceful = GracefulShutdown::new();
         tokio::select! {
-            served = served => Ok(served?),
-            () = patience => Ok(()),
+            () = connection::accept(listener, router, app.limits, &graceful) => (),
+            () = until(stop) => (),
         }
+        app.queue.cancel_all();
+        app.traces.cancel_all();
+        // Those that are not done in time end with the runtime.
+        let _ = tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await;
+        Ok(())
     }
 }
 
-async fn until(stop: &(dyn Fn() -> bool + Send + Sync)) {
+async fn until(stop: impl Fn() -> bool) {
     while !stop() {
         tokio::time::sleep(STOP_CHECK).await;
     }

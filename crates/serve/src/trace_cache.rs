@@ -1,6 +1,5 @@
 //! Traces of the texts that were read: the latest few, as far as memory allows.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lookback_heads::interventions::NamedInterventions;
@@ -101,26 +100,27 @@ impl TraceCache {
         Ok(job)
     }
 
-    /// Reads `text` under some interventions, unless that was done already.
+    /// Reads `text` under some interventions, unless that was done already. One that is being stopped is read anew.
     pub(crate) fn read(
         self: &Arc<Self>,
         text: String,
         interventions: NamedInterventions,
     ) -> Result<Arc<TraceJob>, Failure> {
         validate_text(&text)?;
-        let known = self
-            .lock()
-            .iter()
-            .find(|r| r.text == text && r.interventions == interventions && !r.has_failed())
-            .cloned();
-        if let Some(job) = known {
-            return Ok(job);
+        let mut jobs = self.lock();
+        let same = |job: &&Arc<TraceJob>| {
+            job.text == text && job.interventions == interventions && job.is_wanted()
+        };
+        if let Some(job) = jobs.iter().find(same) {
+            return Ok(job.clone());
         }
         let model = self.model.as_ref().ok_or(Failure::NeedsModel)?;
         let id = identity(&model.sha256, &text, &interventions);
-        let mut jobs = self.lock();
         jobs.retain(|job| job.id != id);
-        if jobs.iter().filter(|job| job.is_reading()).count() >= self.waiting {
+        let waiting = jobs
+            .iter()
+            .filter(|job| job.is_reading() && job.is_wanted());
+        if waiting.count() >= self.waiting {
             return Err(Failure::Busy("texts are being read"));
         }
         let job = Arc::new(TraceJob::new(id, text, interventions));
@@ -133,7 +133,7 @@ impl TraceCache {
     /// Stops reading all texts.
     pub(crate) fn cancel_all(&self) {
         for job in self.lock().iter() {
-            job.cancel.store(true, Ordering::Relaxed);
+            job.cancel();
         }
     }
 
@@ -143,7 +143,10 @@ impl TraceCache {
         };
         let (prefix, turn, cache) = (self.prefix.clone(), self.turn.clone(), self.clone());
         tokio::spawn(async move {
-            let turn = turn.acquire_owned().await;
+            let turn = tokio::select! {
+                turn = turn.acquire_owned() => turn,
+                () = job.stopped() => return,
+            };
             cache.make_room(&job);
             // What goes wrong is kept in the reading, for whoever asks about it.
             let _ = tokio::task::spawn_blocking(move || {
@@ -201,7 +204,8 @@ fn identity(model: &str, text: &str, interventions: &NamedInterventions) -> Stri
     hash.update(model);
     hash.update([0]);
     hash.update(text);
-    if let Some(described) = interventions.describe() {
+    // Worded as it was when the first links were made: their names still hold.
+    if let Some(described) = interventions.describe_as(|heads| format!("without {heads}")) {
         hash.update([0]);
         hash.update(described);
     }
@@ -277,5 +281,50 @@ mod tests {
         assert!(!cache.first().is_reading());
         assert_eq!(read("fifth").unwrap(), "fifth");
         assert!(read("sixth").is_err());
+    }
+
+    #[test]
+    fn a_text_that_was_stopped_and_is_sent_again_is_read() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let _within = runtime.enter();
+        let cache = cache(2);
+        let text = "read me".to_owned();
+        let read = || cache.read(text.clone(), NamedInterventions::default());
+        let first = read().unwrap();
+        assert!(Arc::ptr_eq(&first, &read().unwrap()));
+        first.cancel();
+        let second = read().unwrap();
+        assert!(!Arc::ptr_eq(&first, &second) && second.id == first.id);
+        let model = cache.model.as_ref().unwrap();
+        first.read(model, &cache.prefix);
+        second.read(model, &cache.prefix);
+        let stopped = first.get().err().map(|error| error.to_string());
+        assert!(stopped.is_some_and(|error| error.contains("was stopped")));
+        assert!(second.get().is_ok());
+        assert!(Arc::ptr_eq(&second, &read().unwrap()));
+    }
+
+    /// What waits for its turn and was stopped holds no place any more.
+    #[test]
+    fn a_text_that_waits_is_stopped_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let cache = cache(2);
+            let _turn = cache.turn.clone().acquire_owned().await.unwrap();
+            for _ in 0..100 {
+                let job = cache
+                    .read("x".to_owned(), NamedInterventions::default())
+                    .unwrap();
+                job.cancel();
+                while job.is_reading() {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(Arc::strong_count(&job), 2);
+            }
+        });
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use lookback_heads::interventions::NamedInterventions;
 use lookback_model::{Encoding, Hooks, Logits, Prefix, TraceOptions};
 use lookback_trace::Trace;
+use tokio::sync::Notify;
 
 use crate::NamedModel;
 use crate::failure::Failure;
@@ -21,7 +22,9 @@ pub(crate) struct TraceJob {
     /// What was changed in the model while it read.
     pub(crate) interventions: NamedInterventions,
     /// Set by whoever does not want it any more.
-    pub(crate) cancel: AtomicBool,
+    cancelled: AtomicBool,
+    /// Told the same, for where it waits for its turn.
+    wake: Notify,
     state: Mutex<State>,
     /// Layers done.
     done: AtomicUsize,
@@ -57,7 +60,8 @@ impl TraceJob {
             id,
             text,
             interventions,
-            cancel: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            wake: Notify::new(),
             state: Mutex::new(State::Reading { done: 0, layers: 0 }),
             done: AtomicUsize::new(0),
             layers: AtomicUsize::new(0),
@@ -95,8 +99,29 @@ impl TraceJob {
         matches!(*self.lock(), State::Reading { .. })
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
-        matches!(*self.lock(), State::Failed(_))
+    /// Whether whoever asks for its text may be given it: it is there, or nobody has stopped it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        match *self.lock() {
+            State::Ready(_) => true,
+            State::Failed(_) => false,
+            State::Reading { .. } => !self.is_cancelled(),
+        }
+    }
+
+    /// Stops it, where it is not there yet.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Ends once it is stopped, with that as its state: for a text that still waits for its turn.
+    pub(crate) async fn stopped(&self) {
+        self.wake.notified().await;
+        *self.lock() = State::Failed(Failure::Cancelled);
     }
 
     /// Bytes that its trace takes.
@@ -111,6 +136,8 @@ impl TraceJob {
     pub(crate) fn read(&self, model: &NamedModel, prefix: &Prefix) {
         let state = match self.trace(model, prefix) {
             Ok(ready) => State::Ready(Arc::new(ready)),
+            // In whatever words its end was noticed.
+            Err(_) if self.is_cancelled() => State::Failed(Failure::Cancelled),
             Err(error) => State::Failed(error),
         };
         *self.lock() = state;
@@ -119,7 +146,9 @@ impl TraceJob {
     fn trace(&self, named: &NamedModel, prefix: &Prefix) -> Result<Ready, Failure> {
         let start = Instant::now();
         let model = &named.model;
-        let encoding = model.tokenizer().encode(&self.text, prefix)?;
+        let cancelled = || self.is_cancelled();
+        let tokenizer = model.tokenizer();
+        let encoding = tokenizer.encode_cancellable(&self.text, prefix, &cancelled)?;
         let options = TraceOptions {
             logits: Logits::None,
             keep_v: false,
@@ -144,7 +173,7 @@ impl Hooks for TraceJob {
     fn before_layer(&self, done: usize, layers: usize) -> ControlFlow<()> {
         self.done.store(done, Ordering::Relaxed);
         self.layers.store(layers, Ordering::Relaxed);
-        if self.cancel.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

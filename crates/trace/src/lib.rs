@@ -31,7 +31,7 @@ pub use error::Error;
 pub use head::Head;
 pub use interventions::{Cut, HeadId, InterventionRecord, Patched, Scaled, Site};
 pub use layer::Layer;
-pub use meta::{Dtype, FORMAT, Meta};
+pub use meta::{Dtype, FORMAT, Meta, PREFIX_NAME};
 pub use precision::Precision;
 pub use save::{SaveOptions, SaveProgress, Saved, TraceFile};
 pub use scoring_record::{MaskRecord, ScoringRecord};

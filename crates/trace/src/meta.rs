@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::InterventionRecord;
 
+/// What a token of a prefix is called whose text nobody knows: traces of earlier versions hold only its id.
+pub const PREFIX_NAME: &str = "prefix";
+
 /// Name of the file format that this crate reads and writes.
 pub const FORMAT: &str = "lookback-trace/1";
 

@@ -78,7 +78,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// All layers; whatever other tensor there is, is refused by name.
+    /// All layers; whatever other tensor there is, is an error that names it.
     fn layers(&self, count: usize) -> Result<Vec<Stored>, String> {
         let layers = (0..count).map(|at| self.layer(at));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;

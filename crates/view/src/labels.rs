@@ -1,6 +1,6 @@
 //! Names of tokens, as pictures write them.
 
-use lookback_trace::Trace;
+use lookback_trace::{PREFIX_NAME, Trace};
 use unicode_width::UnicodeWidthChar as _;
 
 /// What each token stands for, the prefix's first: without the space before it, and with characters that would not
@@ -12,7 +12,7 @@ pub fn tokens(trace: &Trace, prefix: &[String]) -> Vec<String> {
         if index < meta.prefix_tokens {
             return prefix
                 .get(index)
-                .map_or_else(|| format!("[{}]", meta.tokens[index]), |text| visible(text));
+                .map_or_else(|| PREFIX_NAME.to_owned(), |text| visible(text));
         }
         let text = meta.text.get(start..end).unwrap_or_default();
         match text.trim() {

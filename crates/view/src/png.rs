@@ -106,6 +106,7 @@ mod tests {
                 "“कककककक” in all 270 heads",
             ),
             ("Thai", "แมวเห็นหมา", "กกกกกกกกกก"),
+            ("Emoji that are pictures", "🎉🎉", "🧀🎉"),
         ];
         let box_ = ink("\u{e123}");
         assert!(box_ > 0);

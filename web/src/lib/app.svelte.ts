@@ -11,6 +11,8 @@ export class App {
   /** Layers done and in all, while a text is read. */
   reading = $state<{ id: string; done: number; layers: number } | null>(null);
   error = $state<string | null>(null);
+  /** Whether the server wants its token first. */
+  locked = $state(false);
   /** Whether the text is being continued: views follow without losing what they show. */
   growing = $state(false);
   place = $state<Place>(readLink(location.hash));
@@ -282,6 +284,10 @@ export class App {
 
   fail(error: unknown): void {
     this.reading = null;
+    if (error instanceof server.NeedsToken) {
+      this.locked = true;
+      return;
+    }
     this.error = error instanceof TypeError ? 'the server does not answer: is lookback still running?' : String(error instanceof Error ? error.message : error);
   }
 

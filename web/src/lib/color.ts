@@ -1,5 +1,6 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { interpolateViridis } from 'd3-scale-chromatic';
+import { tickPercent } from './text';
 import type { Scale } from './types';
 
 /** Powers of ten that the logarithmic scale spans. */
@@ -26,7 +27,7 @@ export function barTicks(scale: Scale, peak: number): { at: number; label: strin
   if (!(peak > 0)) return [];
   if (scale === 'linear') {
     const linear = scaleLinear().domain([0, peak]);
-    return linear.ticks(4).map((value) => ({ at: value / peak, label: `${+value.toPrecision(3)}` }));
+    return linear.ticks(4).map((value) => ({ at: value / peak, label: tickPercent(value) }));
   }
   const log = scaleLog().domain([peak / 10 ** DECADES, peak]);
   return log
@@ -34,7 +35,7 @@ export function barTicks(scale: Scale, peak: number): { at: number; label: strin
     .filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9)
     .map((value) => ({
       at: 1 + Math.log10(value / peak) / DECADES,
-      label: value >= 0.001 ? `${+value.toPrecision(1)}` : value.toExponential(0),
+      label: tickPercent(value),
     }));
 }
 

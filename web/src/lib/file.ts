@@ -177,6 +177,7 @@ export class FileSource implements Source {
       return { ...id, hidden: mass(row) + learned(id, row), on_itself: sum(row, own), score, most };
     });
     ranked.sort((a, b) => b.score - a.score || a.layer - b.layer || a.head - b.head);
+    const default_head = query.unit === 'word' ? defaultHead(d, query.index, this.kept, rows) : null;
     const learned_sink = chosen.reduce((total, id) => total + learned(id, rows.get(writeHead(id))!) / chosen.length, 0);
     const inUnits = given.reduce((total, weight, unit) => total + (holds(unit) ? 0 : weight), 0);
     const means = (values: Float64Array) =>
@@ -192,6 +193,7 @@ export class FileSource implements Source {
       received: means(on),
       received_hidden: means(onPrefix),
       ranked,
+      default_head,
     };
   }
 
@@ -243,6 +245,26 @@ export class FileSource implements Source {
     this.last = { id, head };
     return head;
   }
+}
+
+/** The head that is opened for a word, as `default_head` of the library chooses it: the one that gives what the word may
+ * refer to the most weight; where there is nothing, the other words that it sees; where there are none, itself. */
+function defaultHead(d: Description, word: number, heads: HeadId[], rows: Map<string, Float64Array>): HeadId | null {
+  const [, , first, end] = d.words[word]!;
+  const ends = d.masks.map((mask) => seen(mask, end - 1, [0, d.n])[1]);
+  const last = Math.max(...ends);
+  const isSeen = (other: number) => other !== word && (other < word || d.words[other]![2] < last);
+  const others = d.words.map((_, at) => at).filter(isSeen);
+  const names = d.names.filter(isSeen);
+  const on = names.length > 0 ? names : others;
+  const keys = on.length > 0 ? on.map((at): Range => [d.words[at]![2], d.words[at]![3]]) : [[first, end] as const];
+  let best: { id: HeadId; weight: number } | null = null;
+  for (const id of heads) {
+    const row = rows.get(writeHead(id))!;
+    const weight = keys.reduce((total, range) => total + sum(row, range), 0);
+    if (!best || weight > best.weight) best = { id, weight };
+  }
+  return best && best.id;
 }
 
 /** The keys of `cols` that query `i` may see. */

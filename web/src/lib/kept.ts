@@ -12,6 +12,8 @@ export class KeptWord {
   private readonly heads: HeadId[];
   private readonly words: number;
   private readonly top: number;
+  /** The head that is opened for the word. */
+  private readonly opened: HeadId;
 
   private constructor(
     private readonly d: Description,
@@ -26,6 +28,8 @@ export class KeptWord {
     const numbers = 3 * this.words + 3 + 2 * this.heads.length + listed;
     this.numbers = new Float32Array(buffer, from, numbers);
     this.indices = new Uint32Array(buffer, from + 4 * numbers, listed);
+    const [layer, head] = new Uint32Array(buffer, from + 4 * (numbers + listed), 2) as unknown as [number, number];
+    this.opened = { layer, head };
   }
 
   /** The answer of a word, where the page keeps it. */
@@ -56,6 +60,7 @@ export class KeptWord {
       other,
       excluded: [],
       ranked,
+      default_head: this.opened,
     };
   }
 
@@ -85,6 +90,7 @@ export class KeptWord {
       other: Math.max(0, 1 - known),
       excluded: [],
       ranked,
+      default_head: this.opened,
       note: `Of these heads this file keeps the ${this.top} largest weights of “${this.name()}”, and not what looks at it.`,
     };
   }

@@ -1,3 +1,4 @@
+import type { Explanation } from './explanation';
 import {
   type TokenAttention,
   type TokenAttentionQuery,
@@ -15,7 +16,6 @@ import {
   allHeads,
   writeHead,
 } from './types';
-import type { Walk } from './walk';
 import type { Prediction, WhoAnswer, WhoLine, WhoQuestion } from './who';
 
 const API = '/api/1';
@@ -37,13 +37,17 @@ export type Generated =
   | { end: unknown; text: string; tokens: number; seconds: number }
   | { error: string };
 
+/** The server wants its token, and this browser has not shown it. */
+export class NeedsToken extends Error {}
+
 /** An answer, or an error that says what the server said. */
 async function ask(path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(`${API}${path}`, init);
   if (response.ok) return response;
   const body: unknown = await response.json().catch(() => null);
   const said = typeof body === 'object' && body && 'error' in body ? String(body.error) : response.statusText;
-  throw new Error(said || `the server answered ${response.status}`);
+  const message = said || `the server answered ${response.status}`;
+  throw response.status === 401 ? new NeedsToken(message) : new Error(message);
 }
 
 const json = async <T>(path: string, init?: RequestInit): Promise<T> => (await (await ask(path, init)).json()) as T;
@@ -55,6 +59,10 @@ const body = (value: unknown): RequestInit => ({
 });
 
 export const session = (): Promise<Session> => json('/session');
+
+/** Whether this is the server's token. */
+export const isToken = (token: string): Promise<boolean> =>
+  fetch(`${API}/session`, { headers: { Authorization: `Bearer ${token}` } }).then(({ ok }) => ok);
 
 export const read = (text: string, interventions: Interventions): Promise<Status> => json('/traces', body({ text, interventions }));
 
@@ -69,7 +77,7 @@ export type ScoresStatus =
   | { state: 'failed'; error: string };
 
 /** Begins to compute the model's scores, and says how far they are. */
-export const beginScores = (signal: AbortSignal): Promise<ScoresStatus> => json('/scores', { method: 'POST', signal });
+export const beginScores = (signal: AbortSignal): Promise<ScoresStatus> => json('/scores', { ...body({}), signal });
 
 export const scores = (signal: AbortSignal): Promise<ScoresStatus> => json('/scores', { signal });
 
@@ -191,7 +199,7 @@ export class ServerSource implements Source {
     return `${API}/traces/${this.id}/statistics/heads.${kind}`;
   }
 
-  steps(head: HeadId, word: number | null, signal: AbortSignal): Promise<Walk> {
+  steps(head: HeadId, word: number | null, signal: AbortSignal): Promise<Explanation> {
     const query = new URLSearchParams({ head: writeHead(head) });
     if (word !== null) query.set('word', `${word}`);
     return json(`/traces/${this.id}/steps?${query}`, { signal });

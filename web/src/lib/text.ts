@@ -71,17 +71,24 @@ export function tokenName(d: Description, index: number): string {
   return text.replace(/ /g, '␣').replace(/\n/g, '↵').replace(/\t/g, '⇥') || '·';
 }
 
+/** What a prefix token is called whose text nobody knows. */
+const UNKNOWN_PREFIX = 'prefix';
+
+/** The prefix with its text: `the prefix <|endoftext|>`. */
+export const prefixName = ({ prefix }: Description): string =>
+  prefix.every((token) => token === UNKNOWN_PREFIX) ? 'the prefix' : `the prefix ${prefix.join('')}`;
+
 /** The beginning of a name that is too long. */
 export const elided = (name: string, most: number): string => {
   const characters = [...name.slice(0, 4 * most + 4)];
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : name;
 };
 
-/** A weight with four significant digits, without rounding small ones to nothing. */
-export function digits(weight: number): string {
-  if (weight === 0) return '0';
-  if (weight < 0.0001) return weight.toExponential(2);
-  return weight.toPrecision(4);
+/** A weight in percent with four significant digits, without rounding small ones to nothing. */
+export function exactPercent(weight: number): string {
+  const percent = 100 * weight;
+  if (percent === 0) return '0%';
+  return `${percent < 0.001 ? percent.toExponential(2) : percent.toPrecision(4)}%`;
 }
 
 /** A number with three digits behind the point. */
@@ -90,9 +97,19 @@ export const minus = (value: number): string => value.toFixed(3).replace('-', '�
 /** A change, with its sign. */
 export const signed = (change: number): string => `${change < 0 ? '−' : '+'}${Math.abs(change).toFixed(3)}`;
 
-export function percent(share: number): string {
-  const percent = 100 * share;
-  if (percent === 0) return '0%';
-  if (percent < 0.1) return '<0.1%';
-  return `${percent.toFixed(1)}%`;
+/** A part of a whole to a tenth of a percent, as the terminal writes it. */
+export function percent(part: number): string {
+  if (part === 0) return '0%';
+  if (part > 0 && part < 0.0005) return '<0.1%';
+  return `${(100 * part).toFixed(1)}%`;
+}
+
+/** A change of a weight, in two significant digits. */
+export const points = (change: number): string => `${+(100 * change).toPrecision(2)} percentage points`;
+
+/** A weight at a scale's tick: `20%`, `0.01%`, `1e-5%`. */
+export function tickPercent(weight: number): string {
+  // Without what binary fractions leave behind the last digit.
+  const percent = +(100 * weight).toPrecision(3);
+  return `${percent === 0 || percent >= 0.001 ? percent : percent.toExponential(0)}%`;
 }

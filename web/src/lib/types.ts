@@ -13,12 +13,14 @@ export interface Description {
   words: [number, number, number, number][];
   /** The word that the page opens with, as the program chooses it. */
   word?: number | null;
+  /** Words that another may refer to, ascending. */
+  names: number[];
   heads: number[];
   /** For each layer, which keys a query may see. */
   masks: Mask[];
   qk_dtype: string;
   rounding: number | null;
-  edited: boolean;
+  intervened: boolean;
   /** What an exported page keeps, where it does not keep everything. */
   kept?: { heads: HeadId[]; words: number[]; top: number };
 }

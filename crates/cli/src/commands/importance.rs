@@ -1,4 +1,4 @@
-//! `importance`: what the model loses without each head.
+//! `importance`: what the model loses with each head ablated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -27,7 +27,7 @@ Examples:
   lookback importance \"Jack saw Ann. Yet she left.\" --head 5.1,9.4
   lookback importance --file essay.txt --top 10 --json";
 
-/// Measure what the model loses on a text without each head
+/// Measure what the model loses on a text with each head ablated in turn
 ///
 /// One run of the text a head. With --keep, each result is written to a file as it comes, and the same command goes on
 /// where it stopped.

@@ -27,7 +27,8 @@ Examples:
   lookback serve --file essay.txt --ablate 5.1 --no-open --port 8080
   lookback serve --trace essay.safetensors
 
-Ctrl-C ends the server.";
+The address that is printed holds a token, another one each time: whoever has it may read and ask. Programs send it
+as the header Authorization: Bearer TOKEN. Ctrl-C ends the server.";
 
 /// The port that is taken where none is named and this one is free: links keep their meaning.
 const PORT: u16 = 4664;
@@ -55,19 +56,25 @@ pub(crate) struct ServeArgs {
     /// The port; 0 takes any free one [default: 4664, else any free one]
     #[arg(long)]
     port: Option<u16>,
-    /// The address to listen on; others than the loopback let other machines in
+    /// The address to listen on; others than the loopback let in whoever has the token, from other machines too
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
+    /// Let in whoever reaches the loopback address, any user of this machine, without the token
+    #[arg(long)]
+    no_token: bool,
     #[command(flatten)]
     interventions: InterventionArgs,
 }
 
 #[derive(Serialize)]
 struct Listening<'a> {
+    /// With the token.
     url: &'a str,
+    /// None where it is not needed.
+    token: Option<&'a str>,
     /// Of the text that the page begins with; none of a trace.
     #[serde(flatten)]
     size: Option<InputSize>,
@@ -78,6 +85,12 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
     if args.interventions.reference.mean_over.is_some() {
         bail!(
             "the page ablates heads to zero only; leave out --mean-over, or use `lookback look` or `lookback who`"
+        );
+    }
+    if args.no_token && !args.host.is_loopback() {
+        bail!(
+            "{} can be reached by other machines, which only the token keeps out; leave out --no-token, or --host",
+            args.host
         );
     }
     let trace = args.trace.as_ref().map(Trace::open).transpose()?;
@@ -105,6 +118,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         text: text.clone(),
         interventions: args.interventions.named(),
         prefix: PrefixArg::or_declared(args.prefix.as_ref()),
+        token: !args.no_token,
         limits: Limits::default(),
     };
     let with_trace = |port, trace| ServeOptions {
@@ -116,7 +130,7 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         None if free(args.host) => Server::bind(with_trace(PORT, trace))?,
         None => Server::bind(with_trace(0, trace))?,
     };
-    announce(&server.url(), size, args, context)?;
+    announce(&server, size, args, context)?;
     // Connections are ended and what is being computed is stopped before the process ends.
     let graceful = interrupt::graceful();
     let served = server.run(interrupt::requested);
@@ -168,18 +182,21 @@ pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result
 
 /// Prints the address, and opens it.
 fn announce(
-    url: &str,
+    server: &Server,
     size: Option<InputSize>,
     args: &ServeArgs,
     context: &Context,
 ) -> anyhow::Result<()> {
     if !args.host.is_loopback() {
         output::note(
-            "other machines can reach this address, and whoever does can have texts read here",
+            "other machines can reach this address: whoever has the token can have texts read here, and what is sent \
+             is not encrypted",
         );
     }
+    let url = &server.url();
     if context.json {
-        output::print_json(&Listening { url, size })?;
+        let token = server.token();
+        output::print_json(&Listening { url, token, size })?;
     } else {
         let mut out = output::stdout();
         writeln!(out, "{url}")?;
@@ -188,7 +205,7 @@ fn announce(
     // Here, since the command does not end by itself.
     context.print_inputs();
     if !args.no_open
-        && let Err(error) = open::that_detached(url)
+        && let Err(error) = open::that_detached(server.browser_url()?)
     {
         output::note(&format!(
             "no browser could be opened ({error}); open the address yourself"

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use lookback_trace::Trace;
 use serde_json::Value;
 
 use crate::program::{Run, folder, lookback, tiny};
+use crate::serving::Serving;
 
-const TEXT: &str = "Tom met Ann. Yet he left.";
+pub(crate) const TEXT: &str = "Tom met Ann. Yet he left.";
 
 /// Each command that reads a text, with what else it needs; `FILE` is a file of its own.
-const READERS: [&[&str]; 13] = [
+pub(crate) const READERS: [&[&str]; 13] = [
     &["look"],
     &["explain", "--head", "0.1"],
     &["who", "--word", "he"],
@@ -26,6 +28,11 @@ const READERS: [&[&str]; 13] = [
 ];
 
 fn run(home: &Path, reader: &[&str], text: &str, more: &[&str]) -> Run {
+    run_on(home, reader, &[text], more)
+}
+
+/// A command on a text, as it is named: by itself, or by its file.
+pub(crate) fn run_on(home: &Path, reader: &[&str], text: &[&str], more: &[&str]) -> Run {
     let file = |argument: &&str| match argument.strip_prefix("FILE") {
         Some(ending) => {
             let file = home.join(format!("{}{ending}", reader[0]));
@@ -34,7 +41,7 @@ fn run(home: &Path, reader: &[&str], text: &str, more: &[&str]) -> Run {
         None => (*argument).to_owned(),
     };
     let mut command = lookback(home);
-    command.args(reader.iter().map(file)).arg(text);
+    command.args(reader.iter().map(file)).args(text);
     if reader.contains(&"-o") {
         command.arg("--force");
     }
@@ -68,6 +75,43 @@ fn input(answer: &Value) -> (usize, usize, Option<String>) {
     )
 }
 
+/// The numbers of the tokens that were read, where the answer or its file has them.
+fn ids(home: &Path, reader: &[&str], answer: &Value) -> Option<Vec<u64>> {
+    let list = |value: &Value, of: fn(&Value) -> &Value| {
+        let ids = value.as_array()?.iter().map(|token| of(token).as_u64());
+        ids.collect::<Option<Vec<u64>>>()
+    };
+    match reader[0] {
+        "look" => list(&answer["tokens"], |token| &token["id"]),
+        "generate" => list(&answer["prompt_tokens"], |token| token),
+        "trace" => {
+            let trace = Trace::open(&home.join("trace.safetensors")).unwrap();
+            Some(trace.meta().tokens.iter().map(|&id| id.into()).collect())
+        }
+        "export" => {
+            let page = std::fs::read_to_string(home.join("export.html")).unwrap();
+            let (_, description) = page.split_once("id=\"description\">").unwrap();
+            let (description, _) = description.split_once("</script>").unwrap();
+            let description: Value = serde_json::from_str(description).unwrap();
+            list(&description["tokens"], |token| &token[0])
+        }
+        _ => None,
+    }
+}
+
+/// The server, which is a command too.
+fn serve(home: &Path, more: &[&str]) -> (Value, Vec<u64>) {
+    let server = Serving::start(home, &tiny("tied"), &[&[TEXT], more].concat());
+    let (status, trace) = server.get(&format!("/traces/{}", server.first()));
+    assert_eq!(status, 200);
+    let tokens = trace["trace"]["tokens"].as_array().unwrap().iter();
+    let ids = tokens.map(|token| token[0].as_u64().unwrap()).collect();
+    let prefix = trace["trace"]["prefix"].as_array().unwrap().iter();
+    let prefix: String = prefix.filter_map(Value::as_str).collect();
+    assert_eq!(prefix, server.printed["prefix"]);
+    (server.printed.clone(), ids)
+}
+
 #[test]
 fn every_command_reads_the_same_tokens_behind_the_same_prefix() {
     let home = folder();
@@ -87,7 +131,14 @@ fn every_command_reads_the_same_tokens_behind_the_same_prefix() {
         (&["--prefix", "none"], None),
         (&["--prefix", "bos"], Some((1, prefix.clone()))),
     ] {
-        let mut tokens = None;
+        let (printed, of_server) = serve(home.path(), more);
+        let tokens = of_server.len();
+        let mut compared = 0;
+        let said = match &expected {
+            Some((of_prefix, prefix)) => (tokens, *of_prefix, Some(prefix.clone())),
+            None => (tokens, 0, Some(String::new())),
+        };
+        assert_eq!(input(&printed), said);
         for reader in READERS {
             if reader[0] == "who" {
                 continue;
@@ -95,7 +146,11 @@ fn every_command_reads_the_same_tokens_behind_the_same_prefix() {
             let arguments = [more, &["--json"]].concat();
             let answer = run(home.path(), reader, TEXT, &arguments).json();
             let (count, of_prefix, text) = input(&answer);
-            assert_eq!(*tokens.get_or_insert(count), count, "{reader:?} {more:?}");
+            assert_eq!(count, tokens, "{reader:?} {more:?}");
+            if let Some(ids) = ids(home.path(), reader, &answer) {
+                assert_eq!(ids, of_server, "{reader:?} {more:?}");
+                compared += 1;
+            }
             match &expected {
                 Some((prefix_tokens, prefix)) => {
                     assert_eq!(of_prefix, *prefix_tokens, "{reader:?} {more:?}");
@@ -109,6 +164,7 @@ fn every_command_reads_the_same_tokens_behind_the_same_prefix() {
                 }
             }
         }
+        assert_eq!(compared, 4, "{more:?}");
     }
 }
 

@@ -1,9 +1,6 @@
-//! Files without a server, and the server's start and end.
+//! Pictures and pages in files.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::program::{Run, folder, limited, lookback, tiny};
 
@@ -143,87 +140,28 @@ fn a_page_keeps_what_is_chosen() {
     assert_eq!(told["bytes"], std::fs::metadata(&page).unwrap().len());
 }
 
+/// In PNG, whose pixels hold the font; SVG names the characters, and whoever opens it may have them.
 #[test]
-fn the_server_prints_its_address_answers_and_ends_when_interrupted() {
+fn characters_that_no_font_has_are_named() {
     let home = folder();
-    let mut server = lookback(home.path())
-        .args([
-            "serve",
-            "a b c",
-            "--no-open",
-            "--port",
-            "0",
-            "--model",
-            &model(),
-        ])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let url = lines.next().unwrap().unwrap();
-    let host = url
-        .strip_prefix("http://")
-        .unwrap()
-        .strip_suffix('/')
-        .unwrap()
-        .to_owned();
-    assert!(host.starts_with("127.0.0.1:"), "{url}");
-    let mut stream = TcpStream::connect(&host).unwrap();
-    let ask = format!("GET /api/1/session HTTP/1.0\r\nHost: {host}\r\n\r\n");
-    stream.write_all(ask.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(
-        answer.contains(" 200 OK") && answer.contains("\"model\":{"),
-        "{answer}"
-    );
-    let interrupt = Command::new("kill")
-        .args(["-INT", &server.id().to_string()])
-        .status();
-    assert!(interrupt.unwrap().success());
-    assert_eq!(server.wait().unwrap().code(), Some(0));
-    assert!(lines.next().is_none());
-}
-
-#[test]
-fn the_server_begins_with_a_changed_model_and_refuses_what_the_text_does_not_have() {
-    let home = folder();
-    let serve = |changes: &[&str]| {
-        let mut arguments = vec!["serve", "a b c", "--no-open", "--port", "0"];
-        let model = model();
-        arguments.extend(["--model", &model]);
-        arguments.extend(changes);
-        run(home.path(), &arguments)
+    let model = model();
+    let draw = |text: &str, ending: &str| {
+        let file = home.path().join(format!("map.{ending}"));
+        let file = file.to_str().unwrap();
+        let arguments = [
+            "map", text, "--head", "0.0", "--model", &model, "-o", file, "--force",
+        ];
+        let run = run(home.path(), &arguments);
+        let stderr = run.stderr.clone();
+        run.ok();
+        stderr
     };
-    serve(&["--cut", "c->nobody"]).refused(&["\"nobody\" is not a word of the text"]);
-    serve(&["--cut", "a->c@0.0"]).refused(&["comes before none"]);
-    serve(&["--ablate", "99.0"]).refused(&["there is no head L99H0"]);
-}
-
-#[test]
-fn a_model_that_did_not_make_the_trace_is_refused() {
-    let home = folder();
-    let trace = home
-        .path()
-        .join("t.safetensors")
-        .to_str()
-        .unwrap()
-        .to_owned();
-    run(
-        home.path(),
-        &["trace", "a b c", "--model", &model(), "-o", &trace],
-    )
-    .ok();
-    let other = tiny("tied").to_str().unwrap().to_owned();
-    let serve = [
-        "serve",
-        "--no-open",
-        "--port",
-        "0",
-        "--trace",
-        &trace,
-        "--model",
-        &other,
-    ];
-    run(home.path(), &serve).refused(&["SHA-256", "name the model that made it"]);
+    // A character of private use: no font has it.
+    let note = draw("a \u{e123} b", "png");
+    assert!(
+        note.contains("no font here has \u{e123} (U+E123): they are drawn as empty boxes"),
+        "{note}"
+    );
+    assert!(!draw("a b c", "png").contains("no font"));
+    assert!(!draw("a \u{e123} b", "svg").contains("no font"));
 }

@@ -34,12 +34,46 @@ fn a_trace_is_saved_and_read_back_without_its_model() {
     assert!(saved["seconds"].as_f64().unwrap() > 0.0);
     read["seconds"] = saved["seconds"].clone();
     assert_eq!(read, saved);
-    assert_eq!(saved["format"], "lookback-trace/1");
+    assert_eq!(saved["format"], "lookback-trace-info/2");
+    assert_eq!(saved["trace_format"], "lookback-trace/1");
     assert_eq!(saved["text"], "a b c");
     assert_eq!(saved["bytes"], std::fs::metadata(&out).unwrap().len());
     assert_eq!(saved["values_bytes"], 0);
     let of_file = saved["model_sha256"].as_str().unwrap();
     assert_eq!(of_file.len(), 64);
+}
+
+/// The answer of version 1 is a trace's own format, and only says whether there were interventions.
+#[test]
+fn interventions_are_named_and_version_1_calls_them_edits() {
+    let home = folder();
+    let out = home.path().join("t.safetensors");
+    for (more, said) in [
+        (
+            &["--ablate", "0.1", "--cut", "c->a@1.0"][..],
+            Some("L0H1 ablated, 1 edge cut"),
+        ),
+        (&[], None),
+    ] {
+        let saved = trace(home.path(), &out, &[more, &["--force"]].concat()).json();
+        assert_eq!(saved["interventions"].as_str(), said);
+        let printed = Run::of(lookback(home.path()).args(["trace", "info"]).arg(&out)).ok();
+        let line = printed
+            .lines()
+            .find(|line| line.contains("while the model ran"));
+        assert_eq!(line.is_some(), said.is_some(), "{printed}");
+        assert!(line.unwrap_or_default().contains(said.unwrap_or_default()));
+        let mut old = lookback(home.path());
+        old.args(["trace", "info", "--json", "--json-version", "1"]);
+        let old = Run::of(old.arg(&out)).json();
+        assert_eq!(old["format"], "lookback-trace/1");
+        assert_eq!(old["edited"], said.is_some());
+        let new: Vec<_> = ["interventions", "trace_format"]
+            .into_iter()
+            .filter(|key| !old[key].is_null())
+            .collect();
+        assert!(new.is_empty(), "{new:?}");
+    }
 }
 
 #[test]

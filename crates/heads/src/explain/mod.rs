@@ -19,7 +19,7 @@ mod together;
 mod weighing;
 
 use lookback_model::{Encoding, Hooks, Model};
-use lookback_trace::{HeadId, Words};
+use lookback_trace::{HeadId, PREFIX_NAME, Words};
 use ndarray::{Array2, ArrayView1};
 
 use compute::Exact;
@@ -211,7 +211,7 @@ fn token_names(model: &Model, encoding: &Encoding) -> Vec<String> {
             return model
                 .tokenizer()
                 .token_text(id)
-                .unwrap_or_else(|| format!("[{id}]"));
+                .unwrap_or_else(|| PREFIX_NAME.to_owned());
         }
         let text = encoding.text.get(start..end).unwrap_or_default();
         match text.trim() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lookback_trace::{HeadId, Trace};
+use lookback_trace::{HeadId, PREFIX_NAME, Trace};
 use serde::Serialize;
 
 use crate::candidates::{self, Candidate};
@@ -20,7 +20,7 @@ pub struct LookOptions {
     pub heads: Vec<HeadId>,
     /// How many heads are named for each candidate.
     pub heads_per_candidate: usize,
-    /// Texts of the prefix tokens, for display; a trace knows only their ids.
+    /// Texts of the prefix tokens, for display; without them each is called [`PREFIX_NAME`].
     pub prefix: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct TokenInfo {
     /// Its number in the vocabulary.
     pub id: u32,
     /// What it stands for: its part of the text (whole characters: tokens that share one character all carry it),
-    /// or, in the prefix, the token's own text (`[id]` where the reader of the trace did not know it).
+    /// or, in the prefix, the token's own text ([`PREFIX_NAME`] where the reader of the trace did not know it).
     pub text: String,
     /// `[start, end)` in UTF-8 bytes of the text; empty in the prefix.
     pub span: (usize, usize),
@@ -157,7 +157,10 @@ impl<'t> Look<'t> {
             return Sink::FirstWord { word: 0 };
         }
         Sink::Prefix {
-            text: prefix.iter().map(|t| t.text.as_str()).collect(),
+            text: match prefix.iter().all(|token| token.text == PREFIX_NAME) {
+                true => PREFIX_NAME.to_owned(),
+                false => prefix.iter().map(|token| token.text.as_str()).collect(),
+            },
         }
     }
 
@@ -244,8 +247,8 @@ fn tokens(trace: &Trace, prefix_texts: &[String]) -> Vec<TokenInfo> {
     let meta = trace.meta();
     let text_of = |index: usize, (start, end): (usize, usize)| {
         if index < meta.prefix_tokens {
-            let unknown = || format!("[{}]", meta.tokens[index]);
-            return prefix_texts.get(index).cloned().unwrap_or_else(unknown);
+            let text = prefix_texts.get(index);
+            return text.map_or(PREFIX_NAME, String::as_str).to_owned();
         }
         meta.text.get(start..end).unwrap_or_default().to_owned()
     };

@@ -114,7 +114,12 @@ fn the_prefix_is_named_where_its_text_is_known() {
         }
     );
     let unnamed = Look::new(&trace, &LookOptions::default()).unwrap();
-    assert_eq!(unnamed.sink(), Sink::Prefix { text: "[0]".into() });
+    assert_eq!(
+        unnamed.sink(),
+        Sink::Prefix {
+            text: "prefix".into()
+        }
+    );
 }
 
 #[test]

@@ -50,9 +50,10 @@ impl From<Failure> for ApiError {
             Failure::NotFound(_) => StatusCode::NOT_FOUND,
             Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Forbidden(_) => StatusCode::FORBIDDEN,
-            Failure::NeedsModel | Failure::NoPredictions | Failure::NotReady => {
-                StatusCode::CONFLICT
-            }
+            Failure::NeedsModel
+            | Failure::NoPredictions
+            | Failure::Cancelled
+            | Failure::NotReady => StatusCode::CONFLICT,
             Failure::Busy(_) | Failure::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Damaged(_) | Failure::Defect => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -6,6 +6,7 @@ mod generate;
 mod grid;
 mod guard;
 mod interventions;
+mod login;
 mod numbers;
 mod page;
 mod picture;
@@ -24,8 +25,10 @@ mod who;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
 use crate::app::App;
@@ -35,7 +38,6 @@ use error::ApiError;
 /// Everything that the server answers.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let trace = Router::new()
-        .route("/", get(traces::state).delete(traces::cancel))
         .route("/token-attention", get(token_attention::token_attention))
         .route("/heads/{head}/tile", get(tile::tile))
         .route("/heads/{head}/row", get(numbers::row))
@@ -48,37 +50,51 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/text.png", get(picture::text_png))
         .route("/page.html", get(page::html))
         .route("/page.json", get(page::plan))
+        .route("/steps", get(steps::steps))
+        // A name that links and programs of earlier versions may hold, as `passports` below.
+        .route("/around", get(token_attention::token_attention));
+    let trace_without_query = Router::new()
+        .route("/", get(traces::state).delete(traces::cancel))
         .route("/grid", get(grid::grid))
         .route("/profiles", get(profiles::profiles))
+        .route("/passports", get(profiles::profiles))
         .route("/statistics/{file}", get(profiles::table))
         .route("/who", post(who::who))
         .route("/predict", post(predict::predict))
-        .route("/steps", get(steps::steps))
-        // Names that links and programs of earlier versions may hold.
-        .route("/passports", get(profiles::profiles))
-        .route("/around", get(token_attention::token_attention));
+        .route_layer(from_fn(no_query));
     let api = Router::new()
         .route("/session", get(session::session))
         .route("/traces", post(traces::read))
         .route("/scores", get(scores::state).post(scores::begin))
         .route("/generate", post(generate::generate))
-        .nest("/traces/{id}", trace)
+        .route_layer(from_fn(no_query))
+        .nest("/traces/{id}", trace.merge(trace_without_query))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method);
-    Router::new()
-        .route("/", get(assets::index))
+    let assets = Router::new()
         .route("/app.js", get(assets::script))
         .route("/app.css", get(assets::style))
         .route("/icon.svg", get(assets::icon))
+        .route_layer(from_fn(no_query));
+    Router::new()
+        .route("/", get(login::index))
+        .merge(assets)
         .nest("/api/1", api)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(guard::BODY_BYTES))
-        .layer(axum::middleware::from_fn_with_state(
-            app.clone(),
-            guard::guard,
-        ))
+        // The guard has read bodies, as long as they may be.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app.clone(), guard::guard))
         .with_state(app)
+}
+
+/// For paths that take no parameters.
+async fn no_query(request: Request, next: Next) -> Response {
+    match request.uri().query() {
+        None | Some("") => next.run(request).await,
+        Some(_) => ApiError::invalid("this path takes no parameters; docs/api.md lists them")
+            .into_response(),
+    }
 }
 
 async fn no_such_path() -> ApiError {

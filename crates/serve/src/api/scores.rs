@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use super::request;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::scores::{HeadScores, State as ScoresState};
@@ -21,6 +23,11 @@ pub(super) enum Status {
     Failed { error: String },
 }
 
+/// The question: an empty object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
 /// How far they are.
 pub(super) async fn state(State(app): State<Arc<App>>) -> Json<Status> {
     Json(status(&app))
@@ -29,7 +36,9 @@ pub(super) async fn state(State(app): State<Arc<App>>) -> Json<Status> {
 /// Begins to compute them, unless they are there.
 pub(super) async fn begin(
     State(app): State<Arc<App>>,
+    body: Result<Json<Nothing>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Status>), ApiError> {
+    request::sent(body)?;
     let model = app.traces.model.as_ref().ok_or(Failure::NeedsModel)?;
     app.scores.begin(&app.queue, model.model.clone());
     let status = status(&app);

@@ -1,7 +1,6 @@
 //! Texts: read one, see how far it is, stop reading it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -78,7 +77,7 @@ pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.traces.find(&id)?.cancel.store(true, Ordering::Relaxed);
+    app.traces.find(&id)?.cancel();
     Ok(StatusCode::NO_CONTENT)
 }
 

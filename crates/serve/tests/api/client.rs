@@ -13,8 +13,12 @@ use lookback_trace::Trace;
 /// A server that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    /// The name of its trace.
+    /// The name of its trace; empty where a token is needed.
     pub(crate) trace: String,
+    /// What a browser opens, and what it is started with.
+    pub(crate) urls: [String; 2],
+    /// What must be shown.
+    pub(crate) token: Option<String>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -27,17 +31,13 @@ impl Running {
         })
     }
 
+    /// For whoever reaches it: most of what is tested here is the same with a token.
     pub(crate) fn serving(options: ServeOptions) -> Self {
-        let server = Server::bind(options).unwrap();
-        let (address, stop) = (server.address(), Arc::new(AtomicBool::new(false)));
-        let flag = stop.clone();
-        let thread = std::thread::spawn(move || server.run(move || flag.load(Ordering::Relaxed)));
-        let mut running = Self {
-            address,
-            trace: String::new(),
-            stop,
-            thread: Some(thread),
+        let options = ServeOptions {
+            token: false,
+            ..options
         };
+        let mut running = Self::locked(options);
         running.trace = running.get("/api/1/session").json()["trace"]
             .as_str()
             .unwrap()
@@ -45,11 +45,33 @@ impl Running {
         running
     }
 
+    /// As the options say, with a token by default.
+    pub(crate) fn locked(options: ServeOptions) -> Self {
+        let server = Server::bind(options).unwrap();
+        let urls = [server.url(), server.browser_url().unwrap()];
+        let token = server.token().map(str::to_owned);
+        let (address, stop) = (server.address(), Arc::new(AtomicBool::new(false)));
+        let flag = stop.clone();
+        let thread = std::thread::spawn(move || server.run(move || flag.load(Ordering::Relaxed)));
+        Self {
+            address,
+            trace: String::new(),
+            urls,
+            token,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.send(
-            &format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address),
-            b"",
-        )
+        self.get_with(path, "")
+    }
+
+    /// With further lines of the head, each with its end.
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> Answer {
+        let host = self.address;
+        let head = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{headers}\r\n");
+        self.send(&head, b"")
     }
 
     /// Asks about the trace.
@@ -117,6 +139,13 @@ impl Answer {
             headers,
             body: bytes[end + 4..].to_vec(),
         }
+    }
+
+    /// The value of a header, in lower case; none where it is not there.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.lines();
+        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        values.next()
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {

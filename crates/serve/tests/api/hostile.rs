@@ -71,6 +71,94 @@ fn bad_questions_are_refused_with_a_sentence() {
     server.post("/api/1/session", b"{}").refuses(405, "");
 }
 
+/// As `docs/api.md` says, for every path.
+#[test]
+fn parameters_that_are_not_listed_are_refused_everywhere() {
+    let server = Running::of(&Example::default());
+    let whole = [
+        "/",
+        "/?paint=3d",
+        "/app.js",
+        "/app.css",
+        "/icon.svg",
+        "/api/1/session",
+        "/api/1/scores",
+    ];
+    let of_trace = [
+        "",
+        "/token-attention?index=1",
+        "/around?index=1",
+        "/grid",
+        "/profiles",
+        "/passports",
+        "/statistics/heads.csv",
+        "/statistics/heads.json",
+        "/heads/0.0/tile?zoom=0&row=0&col=0",
+        "/heads/0.0/row?query=1",
+        "/heads/0.0/weights.json",
+        "/heads/0.0/weights.csv",
+        "/heads/0.0/weights.npy",
+        "/heads/0.0/map.svg",
+        "/heads/0.0/map.png",
+        "/text.svg?index=1",
+        "/text.png?index=1",
+        "/page.html",
+        "/page.json",
+        "/steps",
+    ];
+    let of_trace = of_trace.map(|path| format!("/api/1/traces/{}{path}", server.trace));
+    let all = whole
+        .iter()
+        .copied()
+        .chain(of_trace.iter().map(String::as_str));
+    for path in all {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        server
+            .get(&format!("{path}{sign}colour=red"))
+            .refuses(400, "");
+    }
+    for path in ["/traces", "/scores", "/generate"] {
+        server
+            .post(&format!("/api/1{path}?colour=red"), b"{}")
+            .refuses(400, "no parameters");
+    }
+    for path in ["/who", "/predict"] {
+        let body = serde_json::json!({});
+        server
+            .tell(&format!("{path}?colour=red"), &body)
+            .refuses(400, "no parameters");
+    }
+}
+
+#[test]
+fn bodies_are_json_and_nothing_else() {
+    let server = Running::of(&Example::default());
+    let post = |path: &str, kind: &str| {
+        let head = format!(
+            "POST {path} HTTP/1.0\r\nHost: {}\r\n{kind}Content-Length: 2\r\n\r\n",
+            server.address
+        );
+        server.send(&head, b"{}").status
+    };
+    let trace = format!("/api/1/traces/{}", server.trace);
+    let of_trace = ["/who", "/predict"].map(|path| format!("{trace}{path}"));
+    let others = ["/api/1/traces", "/api/1/scores", "/api/1/generate"].map(str::to_owned);
+    for path in of_trace.into_iter().chain(others) {
+        for kind in [
+            "",
+            "Content-Type: text/plain\r\n",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            "Content-Type: application/ld+json\r\n",
+            "Content-Type: text/plain; application/json\r\n",
+            "Content-Type: application/json\r\nContent-Type: text/plain\r\n",
+        ] {
+            assert_eq!(post(&path, kind), 415, "{path} {kind:?}");
+        }
+        let json = "Content-Type: application/json; charset=utf-8\r\n";
+        assert!([409, 422].contains(&post(&path, json)), "{path}");
+    }
+}
+
 #[test]
 fn more_numbers_than_one_answer_holds_are_refused() {
     let server = Running::of(&long(2100));
@@ -131,7 +219,10 @@ fn what_needs_a_model_is_refused_with_how_to_get_one() {
     let needs = |answer: crate::client::Answer| answer.refuses(409, "--trace and --model");
     needs(server.tell("/who", &serde_json::json!({ "word": 3 })));
     needs(server.tell("/predict", &serde_json::json!({})));
-    needs(server.post("/api/1/scores", b""));
+    needs(server.post("/api/1/scores", b"{}"));
+    server
+        .post("/api/1/scores", b"{\"heads\": 1}")
+        .refuses(422, "unknown field");
     let generate = serde_json::json!({ "trace": server.trace });
     needs(server.post("/api/1/generate", generate.to_string().as_bytes()));
     let changed = serde_json::json!({

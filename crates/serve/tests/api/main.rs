@@ -1,5 +1,6 @@
 //! The server as its clients meet it: over a socket.
 
+mod access;
 mod answers;
 mod client;
 mod connections;

@@ -99,6 +99,32 @@ fn who_is_the_library_s_answer_and_tells_its_progress() {
     assert_eq!(found["who"], as_answered(&expected));
 }
 
+/// A hundred times, at whatever point the reading is.
+#[test]
+fn a_text_that_is_stopped_and_sent_again_at_once_is_read() {
+    let server = serving(NamedInterventions::default());
+    let text = "Tom met Ann in Rome, and so did she. ".repeat(8);
+    let mut stopped = 0;
+    for round in 0..100_u32 {
+        let body = json!({ "text": format!("{text}{round}") }).to_string();
+        let read = || server.post("/api/1/traces", body.as_bytes()).json();
+        let path = format!("/api/1/traces/{}", read()["id"].as_str().unwrap());
+        std::thread::sleep(Duration::from_millis((round % 10).into()));
+        let head = format!("DELETE {path} HTTP/1.0\r\nHost: {}\r\n\r\n", server.address);
+        stopped += u32::from(server.get(&path).json()["state"] == "reading");
+        assert_eq!(server.send(&head, b"").status, 204);
+        let again = read();
+        assert_ne!(again["state"], "failed", "round {round}: {again}");
+        // What is read to its end is read once in a while; to stop it is quicker.
+        if round % 20 == 0 {
+            ready(&server, again["id"].as_str().unwrap());
+        } else {
+            assert_eq!(server.send(&head, b"").status, 204);
+        }
+    }
+    assert!(stopped > 50, "{stopped} were still being read");
+}
+
 #[test]
 fn bad_questions_about_words_are_refused_with_a_sentence() {
     let server = serving(NamedInterventions::default());

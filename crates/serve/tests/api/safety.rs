@@ -39,6 +39,38 @@ fn only_requests_that_name_this_server_are_answered() {
     }
 }
 
+/// What one part of a request says and another does not is refused: a proxy may have read the other.
+#[test]
+fn requests_that_name_two_servers_are_refused() {
+    let server = Running::of(&Example::default());
+    let (own, evil) = (server.address.to_string(), "evil.example");
+    let ask = |target: &str, headers: &[&str]| {
+        let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let head = format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
+        server.send(&head, b"")
+    };
+    let path = "/api/1/session";
+    let host = format!("Host: {own}");
+    let origin = format!("Origin: http://{own}");
+    let other = format!("Host: {evil}");
+    for twice in [[&host, &host], [&host, &other], [&other, &host]] {
+        let twice = twice.map(String::as_str);
+        ask(path, &twice).refuses(400, "host is there more than once");
+    }
+    ask(path, &[&host, &origin, &origin]).refuses(400, "origin is there more than once");
+    // A target that is a whole address, as proxies are sent it.
+    let whole = |host: &str| format!("http://{host}{path}");
+    assert_eq!(ask(&whole(&own), &[&host]).status, 200);
+    for (target, host) in [
+        (evil, &host),
+        (&own, &other),
+        (&format!("user@{own}"), &host),
+        (&format!("localhost:{}", server.address.port()), &host),
+    ] {
+        assert_eq!(ask(&whole(target), &[host]).status, 403, "{target} {host}");
+    }
+}
+
 #[test]
 fn other_sites_may_not_ask() {
     let server = Running::of(&Example::default());
@@ -92,7 +124,7 @@ fn every_answer_limits_what_the_page_may_do() {
     ] {
         let answer = server.get(path);
         for header in [
-            "content-security-policy: default-src 'none'; script-src 'self'",
+            "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; ",
             "frame-ancestors 'none'",
             "x-content-type-options: nosniff",
             "referrer-policy: no-referrer",
@@ -105,6 +137,7 @@ fn every_answer_limits_what_the_page_may_do() {
             );
         }
         assert!(!answer.headers.contains("access-control-allow-origin"));
+        assert!(!answer.headers.contains("unsafe"));
     }
 }
 
@@ -121,6 +154,7 @@ fn it_starts_on_the_loopback_address_and_says_why_it_cannot_start() {
     let options = |address| ServeOptions {
         address,
         trace: Some(Example::default().trace()),
+        token: false,
         ..ServeOptions::default()
     };
     let server = Server::bind(options(ServeOptions::default().address)).unwrap();

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use lookback_heads::example::Example;
-use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, share};
+use lookback_heads::{default_head, head};
 use lookback_trace::{Dtype, HeadId, Mask, SaveOptions, Trace};
 use lookback_view::page::{Page, PageOptions, Plan};
 
 use crate::chromium::Browser;
-use crate::page::percent;
+use crate::page::{is_shown, percent};
 
 /// Writes a page's file.
 fn export(trace: &Trace, options: &PageOptions, file: &Path) {
@@ -67,11 +67,7 @@ fn the_exported_page_shows_text_and_map_from_its_own_trace() {
         .to_owned();
     let head = lookback_heads::head::parse(&head).unwrap();
     let weight = rounded.row(head.layer, head.head, 9).unwrap()[1];
-    let shown: f32 = says.rsplit_once("weight ").unwrap().1.parse().unwrap();
-    assert!(
-        (shown - weight).abs() <= 0.6e-2 * weight,
-        "{shown} is not {weight}"
-    );
+    is_shown(says.rsplit_once("weight ").unwrap().1, weight);
     // Nothing was asked of any network.
     let asked = browser.eval("performance.getEntriesByType('resource').length");
     assert_eq!(asked, 0);
@@ -162,6 +158,63 @@ fn a_page_of_chosen_heads_and_words_answers_with_them_and_says_what_it_has_not()
     let heads =
         browser.eval("[...document.querySelectorAll('.map option')].map((o) => o.value).join()");
     assert_eq!(heads, "0.1,2.3");
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+/// The one default head: that of `explain` and of the server's page.
+#[test]
+fn an_exported_page_opens_the_head_that_the_program_opens() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    for mask in [Mask::Causal { offset: 0 }, Mask::None] {
+        let trace = Example {
+            text: "Tom met Ann in Rome. Yet he left, and so did she with a friend of Tom.".into(),
+            layers: 4,
+            heads: 4,
+            mask,
+            ..Example::default()
+        }
+        .trace();
+        let words = trace.words().len();
+        let all = (0..16).map(|at| HeadId {
+            layer: at / 4,
+            head: at % 4,
+        });
+        let whole = PageOptions::default();
+        // Named words, one without any name before it, and the first, which may have only itself.
+        let kept = PageOptions {
+            words: Some((0..words).collect()),
+            heads: Some(all.clone().collect()),
+            ..PageOptions::default()
+        };
+        let mut differs = 0;
+        for options in [whole, kept] {
+            export(&trace, &options, &file);
+            for word in [0, 1, 6, words - 1] {
+                let expected = default_head(&trace, &(word..word + 1)).unwrap().head;
+                let first = TokenAttention::new(
+                    &trace,
+                    word,
+                    &TokenAttentionOptions::default(),
+                    &AtomicBool::new(false),
+                );
+                differs += usize::from(first.unwrap().ranked[0].head != expected);
+                browser.open(&format!("file://{}#view=map&at={word}", file.display()));
+                browser.wait("document.querySelector('.map canvas')?.dataset.loading === 'false'");
+                let expected = format!("{}.{}", expected.layer, expected.head);
+                browser.wait(&format!(
+                    "document.querySelector('.map select').value === '{expected}'"
+                ));
+            }
+        }
+        assert!(
+            differs > 0,
+            "the head that ranks first is the same everywhere"
+        );
+    }
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
 

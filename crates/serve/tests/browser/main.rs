@@ -8,6 +8,7 @@ mod chromium;
 mod exported;
 mod hostile;
 mod input;
+mod locked;
 mod looks;
 mod map;
 mod masks;

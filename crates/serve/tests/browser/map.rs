@@ -2,7 +2,7 @@
 
 use lookback_heads::example::Example;
 
-use crate::page::Page;
+use crate::page::{Page, is_shown};
 
 pub(crate) fn long() -> Example {
     let text = (0..700)
@@ -15,17 +15,6 @@ pub(crate) fn long() -> Example {
         heads: 2,
         ..Example::default()
     }
-}
-
-/// A weight as the page writes it.
-fn is_shown(shown: &str, weight: f32) {
-    let value: f32 = shown
-        .parse()
-        .unwrap_or_else(|_| panic!("{shown:?} is no number"));
-    assert!(
-        (value - weight).abs() <= 0.6e-2 * weight.max(1e-12),
-        "{value} is not {weight}"
-    );
 }
 
 /// The query and the key that the cross-hair is said to be at.
@@ -133,17 +122,31 @@ fn the_grid_sorts_and_opens_a_map() {
     let order = page
         .browser
         .eval("[...document.querySelectorAll('.grid li button')].map((b) => b.dataset.head)");
-    let mut expected: Vec<_> = (0..3)
+    let mut sorted: Vec<_> = (0..3)
         .flat_map(|layer| {
             lookback_view::grid::pictures(&page.trace, layer, &Default::default()).unwrap()
         })
         .collect();
-    expected.sort_by(|a, b| b.sink.total_cmp(&a.sink));
-    let expected: Vec<String> = expected
+    sorted.sort_by(|a, b| b.sink.total_cmp(&a.sink));
+    let expected: Vec<String> = sorted
         .iter()
         .map(|p| format!("L{}H{}", p.layer, p.head))
         .collect();
     assert_eq!(order, serde_json::json!(expected));
+    // A least value is given in the unit in which the heads say theirs.
+    let sinks: Vec<f64> = sorted.iter().map(|p| 100.0 * f64::from(p.sink)).collect();
+    let between = (sinks[2] + sinks[3]) / 2.0;
+    page.browser.eval(&format!(
+        "(() => {{ const f = document.querySelector('[data-testid=least]'); f.value = {between}; f.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"
+    ));
+    page.browser
+        .wait("document.querySelectorAll('.grid li').length === 3");
+    assert!(page.browser.text(".grid .choice").contains('%'));
+    page.browser.eval(
+        "(() => { const f = document.querySelector('[data-testid=least]'); f.value = ''; f.dispatchEvent(new Event('input', { bubbles: true })); })()",
+    );
+    page.browser
+        .wait("document.querySelectorAll('.grid li').length === 6");
     page.browser.picture("grid");
     page.browser.click(".grid li button");
     page.browser.wait(&format!(

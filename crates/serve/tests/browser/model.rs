@@ -47,6 +47,25 @@ fn the_default_model_reads_walks_and_continues() {
     assert_eq!(shown, chosen.head);
     let softmax = page.browser.text("#step-softmax");
     assert!(softmax.contains("he"), "{softmax}");
+    // Weights are percent there too, as the terminal writes them; scores are numbers.
+    let cells = |step: &str| {
+        format!(
+            "[...document.querySelectorAll('#step-{step} .matrix td')].map((cell) => cell.innerText).filter((text) => text !== '' && text !== '−∞')"
+        )
+    };
+    let all = |step: &str, test: &str| {
+        format!(
+            "(({}).length > 8) && ({}).every((text) => {test})",
+            cells(step),
+            cells(step)
+        )
+    };
+    for (step, test) in [
+        ("softmax", "text.endsWith('%')"),
+        ("scores", "!text.includes('%')"),
+    ] {
+        assert_eq!(page.browser.eval(&all(step, test)), true, "{step}");
+    }
     assert_eq!(
         page.browser
             .eval("document.querySelectorAll('.check.wrong').length"),

@@ -14,6 +14,7 @@ use crate::chromium::Browser;
 /// A server, its trace and a browser.
 pub(crate) struct Page {
     pub(crate) browser: Browser,
+    /// The address without the token, which the browser has shown.
     pub(crate) url: String,
     pub(crate) trace: Trace,
     pub(crate) model: Option<Arc<Model>>,
@@ -23,6 +24,11 @@ pub(crate) struct Page {
 impl Page {
     /// None where there is no browser.
     pub(crate) fn of(example: &Example) -> Option<Self> {
+        Some(Self::let_in(Self::locked(example)?))
+    }
+
+    /// A browser that has not shown the token, and the address that holds it.
+    pub(crate) fn locked(example: &Example) -> Option<(Self, String)> {
         let options = ServeOptions {
             trace: Some(example.trace()),
             ..ServeOptions::default()
@@ -51,25 +57,33 @@ impl Page {
             text: SENTENCE.to_owned(),
             ..ServeOptions::default()
         };
-        Self::serving(options, traced.trace)
+        Some(Self::let_in(Self::serving(options, traced.trace)?))
     }
 
-    fn serving(options: ServeOptions, trace: Trace) -> Option<Self> {
+    /// Opens the address that holds the token, which the browser keeps.
+    fn let_in((mut page, with_token): (Self, String)) -> Self {
+        page.browser.open(&with_token);
+        page.open("");
+        page
+    }
+
+    fn serving(options: ServeOptions, trace: Trace) -> Option<(Self, String)> {
         let browser = Browser::start()?;
         let model = options.model.as_ref().map(|named| named.model.clone());
         let server = Server::bind(options).unwrap();
-        let (url, stop) = (server.url(), Arc::new(AtomicBool::new(false)));
+        let (with_token, stop) = (server.url(), Arc::new(AtomicBool::new(false)));
+        let (url, _) = with_token.split_once('?').unwrap();
+        let url = url.to_owned();
         let flag = stop.clone();
         std::thread::spawn(move || server.run(move || flag.load(Ordering::Relaxed)).unwrap());
-        let mut page = Self {
+        let page = Self {
             browser,
             url,
             trace,
             model,
             stop,
         };
-        page.open("");
-        Some(page)
+        Some((page, with_token))
     }
 
     /// Opens the page at what stands after the #.
@@ -96,11 +110,24 @@ impl Drop for Page {
     }
 }
 
-/// A share as the page writes it.
-pub(crate) fn percent(share: f32) -> String {
-    match 100.0 * share {
+/// A part of a whole as the page writes it.
+pub(crate) fn percent(part: impl Into<f64>) -> String {
+    match part.into() {
         0.0 => "0%".to_owned(),
-        percent if percent < 0.1 => "<0.1%".to_owned(),
-        percent => format!("{percent:.1}%"),
+        part if part < 0.0005 => "<0.1%".to_owned(),
+        part => format!("{:.1}%", 100.0 * part),
     }
+}
+
+/// Whether a weight is written in percent, to all the digits that are shown.
+pub(crate) fn is_shown(shown: &str, weight: f32) {
+    let value = shown
+        .strip_suffix('%')
+        .and_then(|of| of.parse::<f64>().ok());
+    let value = value.unwrap_or_else(|| panic!("{shown:?} is no percentage"));
+    let weight = 100.0 * f64::from(weight);
+    assert!(
+        (value - weight).abs() <= 0.6e-2 * weight.max(1e-10),
+        "{value}% is not {weight}%"
+    );
 }

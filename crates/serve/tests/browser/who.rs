@@ -7,7 +7,7 @@ use lookback_heads::who::{self, Question, WhoOptions};
 use lookback_model::{Encoding, Model, Prefix};
 use lookback_trace::Words;
 
-use crate::page::Page;
+use crate::page::{Page, percent};
 
 const PROBE: &str = "The one who gets high scores is";
 
@@ -38,7 +38,8 @@ fn expected(model: &Model) -> who::Who {
 
 fn number(page: &mut Page, selector: &str) -> f64 {
     let text = page.browser.text(selector).replace('−', "-");
-    text.parse()
+    text.trim_end_matches('%')
+        .parse()
         .unwrap_or_else(|_| panic!("{selector} is {text:?}"))
 }
 
@@ -70,9 +71,12 @@ fn who_is_asked_of_a_word_and_a_cut_edge_moves_the_prediction() {
         let row = format!("[data-head={}]", head::name(head.as_is.head));
         for candidate in 0..2 {
             let cell = format!("{row} td:nth-child({}) span", candidate + 2);
-            assert!((number(&mut page, &cell) - head.as_is.weights[candidate]).abs() <= 0.0005001);
+            assert_eq!(
+                page.browser.text(&cell),
+                percent(head.as_is.weights[candidate])
+            );
             let cell = format!("{row} td:nth-child({})", candidate + 4);
-            assert!((number(&mut page, &cell) - head.swapped[candidate]).abs() <= 0.0005001);
+            assert_eq!(page.browser.text(&cell), percent(head.swapped[candidate]));
         }
     }
     page.browser.picture("who");
@@ -201,7 +205,7 @@ fn heads_are_sorted_by_what_they_do_on_random_repeated_tokens() {
         .wait("!document.querySelector('[aria-busy=true]')");
     // The golden data name this head as the strongest.
     assert_eq!(page.browser.text(".grid li:first-child b"), "L18H6");
-    assert!(number(&mut page, ".grid li:first-child .picture span") > 0.6);
+    assert!(number(&mut page, ".grid li:first-child .picture span") > 60.0);
     page.browser.picture("grid-induction");
     page.browser.eval(
         "(() => { const s = document.querySelector('[data-testid=sort]'); s.value = 'retrieval'; s.dispatchEvent(new Event('change', { bubbles: true })); })()",
@@ -210,7 +214,10 @@ fn heads_are_sorted_by_what_they_do_on_random_repeated_tokens() {
         .wait("location.hash.includes('sort=retrieval')");
     let first = number(&mut page, ".grid li:first-child .picture span");
     let last = number(&mut page, ".grid li:last-child .picture span");
-    assert!(first > 0.3 && first > last, "{first} is not above {last}");
+    assert!(
+        first > 30.0 && first > last,
+        "{first}% is not above {last}%"
+    );
     page.is_content();
 }
 
@@ -231,8 +238,7 @@ fn statistics_of_the_text_need_no_model_and_who_says_that_it_does() {
         head::name(all[0].head)
     );
     let shown = page.browser.text(".grid li:first-child .picture span");
-    let shown: f64 = shown.trim_end_matches('%').parse().unwrap();
-    assert!((shown - 100.0 * all[0].local_share).abs() <= 0.5, "{shown}");
+    assert_eq!(shown, percent(all[0].local_share));
     assert_eq!(
         page.browser
             .eval("document.querySelector('option[value=induction]').disabled"),

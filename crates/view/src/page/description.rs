@@ -1,7 +1,7 @@
 //! What a page needs to know of a trace beside its numbers.
 
-use lookback_heads::interest;
-use lookback_trace::{Dtype, HeadId, InterventionRecord, Mask, MaskRecord, Trace};
+use lookback_heads::{candidates, interest};
+use lookback_trace::{Dtype, HeadId, InterventionRecord, Mask, MaskRecord, PREFIX_NAME, Trace};
 use serde::Serialize;
 
 /// What a page needs to know of a trace beside its numbers. Places in the text are in UTF-16 code units, as
@@ -16,7 +16,7 @@ pub struct Description {
     pub library: String,
     /// The text.
     pub text: String,
-    /// Texts of the prefix tokens; where nobody knows them, their numbers in brackets.
+    /// Texts of the prefix tokens; [`PREFIX_NAME`] for each that nobody knows.
     pub prefix: Vec<String>,
     /// N.
     pub n: usize,
@@ -26,6 +26,9 @@ pub struct Description {
     pub words: Vec<(usize, usize, usize, usize)>,
     /// The word that a page opens with, as the program chooses it; none where the text has no word.
     pub word: Option<usize>,
+    /// Words that another word may refer to, ascending: the head that is opened for a word is chosen by its weight on
+    /// them ([`default_head`](lookback_heads::default_head())).
+    pub names: Vec<usize>,
     /// Query heads of each layer.
     pub heads: Vec<usize>,
     /// For each layer, which keys a query may see.
@@ -36,7 +39,9 @@ pub struct Description {
     pub qk_dtype: Dtype,
     /// The largest change of a weight by rounding them; none where nothing was rounded.
     pub rounding: Option<f32>,
-    /// Whether the run was changed: heads ablated, edges cut.
+    /// Whether the run was changed: heads ablated or scaled, edges cut.
+    pub intervened: bool,
+    /// `intervened` under its name in earlier versions.
     pub edited: bool,
     /// What an exported page keeps, where it does not keep everything.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,12 +67,13 @@ impl Description {
         let utf16 = Utf16::new(&meta.text);
         let known = |token: usize| prefix.get(token).cloned();
         let words = trace.words();
+        let intervened = meta.interventions != InterventionRecord::default();
         Self {
             model: meta.model.clone(),
             model_sha256: meta.model_sha256.clone(),
             library: meta.library.clone(),
             prefix: (0..meta.prefix_tokens)
-                .map(|token| known(token).unwrap_or_else(|| format!("[{}]", meta.tokens[token])))
+                .map(|token| known(token).unwrap_or_else(|| PREFIX_NAME.to_owned()))
                 .collect(),
             n: trace.n(),
             tokens: meta
@@ -88,6 +94,7 @@ impl Description {
                 })
                 .collect(),
             word: first_word(trace),
+            names: names(trace),
             heads: (0..trace.layer_count())
                 .map(|layer| trace.head_count(layer))
                 .collect(),
@@ -103,7 +110,8 @@ impl Description {
                 .collect(),
             qk_dtype: meta.qk_dtype,
             rounding: meta.qk_rounding_max_weight_change,
-            edited: meta.interventions != InterventionRecord::default(),
+            intervened,
+            edited: intervened,
             text: meta.text.clone(),
             kept: None,
         }
@@ -123,6 +131,15 @@ fn sees_ahead(mask: Mask) -> bool {
 pub(super) fn first_word(trace: &Trace) -> Option<usize> {
     let found = interest(&trace.meta().text, trace.words(), &[]).ok()?;
     found.first().map(|words| words.start)
+}
+
+/// Words that look like names.
+fn names(trace: &Trace) -> Vec<usize> {
+    let words = trace.words();
+    let found = candidates(words, 0..words.len());
+    let mut names: Vec<usize> = found.into_iter().flat_map(|one| one.words).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Places of a text in UTF-16 code units by their places in bytes.

@@ -39,11 +39,13 @@ pub use assets::{ICON, INDEX, SCRIPT, STYLE};
 pub use description::{Description, Kept};
 pub use plan::{PageOptions, Plan, TOP};
 
-use assets::in_element;
+use assets::{in_element, source};
 
 use crate::Error;
 
 /// One HTML file that keeps the text view and maps, and needs neither server nor network.
+///
+/// Its content-security policy names its own script and style by their hashes, and nothing else may run or load.
 ///
 /// It holds a trace, not weights: queries and keys as f16, from which the page computes any weight as a trace does.
 /// That is 2 · N · (H + H_kv) · d_k bytes a layer, a third more in base64. Where f16 cannot hold them, f32 is used,
@@ -120,16 +122,18 @@ impl<'a> Page<'a> {
     /// # Errors
     /// [`Error::Write`].
     pub fn write(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let (style, script) = (in_element(STYLE), in_element(SCRIPT));
         write!(
             out,
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'; \
-             style-src 'unsafe-inline'; img-src data: blob:\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {}; style-src {}; \
+             img-src data: blob:; base-uri 'none'; form-action 'none'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Lookback</title>\n\
-             <style>{}</style>\n</head>\n<body>\n<div id=\"app\"></div>\n\
+             <style>{style}</style>\n</head>\n<body>\n<div id=\"app\"></div>\n\
              <script type=\"application/json\" id=\"description\">{}</script>\n\
              <script type=\"application/octet-stream\" id=\"trace\">",
-            in_element(STYLE),
+            source(&script),
+            source(&style),
             in_element(&self.description),
         )?;
         let mut encoded = EncoderWriter::new(&mut *out, &BASE64_STANDARD);
@@ -149,8 +153,7 @@ impl<'a> Page<'a> {
         drop(encoded);
         write!(
             out,
-            "</script>\n<script type=\"module\">{}</script>\n</body>\n</html>\n",
-            in_element(SCRIPT)
+            "</script>\n<script type=\"module\">{script}</script>\n</body>\n</html>\n",
         )?;
         Ok(())
     }

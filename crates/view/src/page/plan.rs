@@ -20,7 +20,7 @@ const WHOLE_BYTES: u64 = 64_000_000;
 const CHOSEN_BYTES: u64 = 30_000_000;
 
 /// Bytes of the file that are neither script nor style nor data.
-const FRAME: u64 = 560;
+const FRAME: u64 = 673;
 
 /// The part of them that words may take where heads are chosen too.
 const WORDS_PART: f64 = 0.35;
@@ -250,7 +250,11 @@ impl Sizes {
             Some(word) => {
                 let options = TokenAttentionOptions::default();
                 let attention = TokenAttention::new(trace, word, &options, cancel)?;
-                attention.ranked.iter().map(|head| head.head).collect()
+                // The one that is opened first: its map is there whatever else fits.
+                let opened = attention.default_head;
+                let ranked = attention.ranked.iter().map(|head| head.head);
+                let others = ranked.filter(|head| Some(*head) != opened);
+                opened.into_iter().chain(others).collect()
             }
             None => self.heads.iter().map(|(id, _)| *id).collect(),
         };
@@ -258,15 +262,15 @@ impl Sizes {
         let mut room =
             CHOSEN_BYTES.saturating_sub(self.frame + base64(self.header) + of_words) / 4 * 3;
         let mut chosen: Vec<HeadId> = ranked
-            .into_iter()
-            .map_while(|id| {
+            .iter()
+            .map_while(|&id| {
                 room = room.checked_sub(self.head(id))?;
                 Some(id)
             })
             .collect();
         // A page without a map would be none.
         if chosen.is_empty() {
-            chosen.extend(self.heads.first().map(|(id, _)| *id));
+            chosen.extend(ranked.first());
         }
         chosen.sort_unstable();
         Ok(chosen)
@@ -304,4 +308,37 @@ fn ascending<T: Copy + Ord>(named: &[T]) -> Vec<T> {
     named.sort_unstable();
     named.dedup();
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lookback_heads::default_head;
+    use lookback_heads::example::Example;
+
+    /// Room for one head alone.
+    #[test]
+    fn the_head_that_is_opened_is_kept_before_those_that_look_more() {
+        let trace = Example {
+            text: "Tom met Ann in Rome. Yet he left.".into(),
+            layers: 4,
+            heads: 4,
+            ..Example::default()
+        }
+        .trace();
+        let never = AtomicBool::new(false);
+        let mut sizes = Sizes::new(&trace, TOP).unwrap();
+        let mut differs = false;
+        for word in 1..trace.words().len() {
+            let room = base64(sizes.header) + base64(sizes.word) + 2 * sizes.heads[0].1;
+            sizes.frame = CHOSEN_BYTES - room;
+            let kept = sizes.most_looking(&trace, Some(word), &[word], &never);
+            let opened = default_head(&trace, &(word..word + 1)).unwrap().head;
+            assert_eq!(kept.unwrap(), [opened]);
+            let options = TokenAttentionOptions::default();
+            let answer = TokenAttention::new(&trace, word, &options, &never).unwrap();
+            differs |= answer.ranked[0].head != opened;
+        }
+        assert!(differs);
+    }
 }

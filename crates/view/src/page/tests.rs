@@ -141,3 +141,25 @@ fn words_are_kept_as_the_library_answers() {
         }
     }
 }
+
+/// The browser hashes what stands between the tags.
+#[test]
+fn only_the_page_s_own_script_and_style_may_run() {
+    let (_, page) = written(&Example::default().trace(), &PageOptions::default());
+    let between = |start: &str, end: &str| {
+        let (_, rest) = page.split_once(start).unwrap();
+        rest.split_once(end).unwrap().0.to_owned()
+    };
+    let policy = between("http-equiv=\"Content-Security-Policy\" content=\"", "\">");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    for (rule, start, end) in [
+        ("script-src", "<script type=\"module\">", "</script>"),
+        ("style-src", "<style>", "</style>"),
+    ] {
+        let hash = assets::source(&between(start, end));
+        assert!(policy.contains(&format!("{rule} {hash};")), "{policy}");
+    }
+    // As `printf abc | openssl dgst -sha256 -binary | base64` has it.
+    let abc = "'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0='";
+    assert_eq!(assets::source("abc"), abc);
+}

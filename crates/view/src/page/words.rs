@@ -9,6 +9,7 @@
 //! | of each head: hidden, on itself | f32 \[H, 2\] |
 //! | its largest weights on other words, 0 where there are fewer | f32 \[H, k\] |
 //! | the words that they lie on | u32 \[H, k\] |
+//! | layer and head of the one that is opened for the word | u32 \[2\] |
 //!
 //! `web/src/lib/kept.ts` reads it.
 
@@ -21,7 +22,7 @@ use crate::Error;
 
 /// Bytes of one word's block.
 pub(super) fn bytes_of_word(words: usize, heads: usize, top: usize) -> u64 {
-    4 * (3 * words + 3 + heads * (2 + 2 * top)) as u64
+    4 * (3 * words + 3 + heads * (2 + 2 * top) + 2) as u64
 }
 
 /// One word's block.
@@ -54,5 +55,8 @@ pub(super) fn block(
         let indices = (0..top).map(|at| listed(head, at).map_or(0, |most| most.index as u32));
         bytes.extend(indices.flat_map(u32::to_le_bytes));
     }
+    let opened = answer.default_head.unwrap_or(answer.ranked[0].head);
+    let opened = [opened.layer, opened.head].map(|at| at as u32);
+    bytes.extend(opened.into_iter().flat_map(u32::to_le_bytes));
     Ok(bytes)
 }

@@ -3,7 +3,7 @@
 use lookback_trace::HeadId;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
-use super::shades::{self, SHADES, Shades, number};
+use super::shades::{self, SHADES, Shades, number, percent};
 use super::style::Theme;
 use crate::Error;
 use crate::labels;
@@ -15,6 +15,8 @@ pub struct HeadScores {
     pub name: String,
     /// What its numbers are: `mean weight`, `nats`.
     pub unit: String,
+    /// Whether they are parts of a whole, which are written as percent.
+    pub part: bool,
     /// One number a head; NaN for none.
     pub values: Vec<(HeadId, f64)>,
 }
@@ -145,10 +147,14 @@ impl<'a> Panel<'a> {
         let fill = self
             .shades
             .color((part * (SHADES - 1) as f64).round() as usize);
+        let shown = match self.score.part {
+            true => format!("{:.2}%", 100.0 * value),
+            false => format!("{value:.4}"),
+        };
         let x = self.cells.0 + id.layer as f32 * self.side;
         let y = self.cells.1 + id.head as f32 * self.side;
         canvas.raw(format_args!(
-            r#"<rect x="{x:.2}" y="{y:.2}" width="{side:.2}" height="{side:.2}" fill="{fill}" shape-rendering="crispEdges"><title>L{}H{}: {value:.4}</title></rect>"#,
+            r#"<rect x="{x:.2}" y="{y:.2}" width="{side:.2}" height="{side:.2}" fill="{fill}" shape-rendering="crispEdges"><title>L{}H{}: {shown}</title></rect>"#,
             id.layer,
             id.head,
             side = self.side,
@@ -209,7 +215,11 @@ impl<'a> Panel<'a> {
                 continue;
             }
             let x = left + at * length;
-            canvas.text((x, top + GAP + FONT), anchor, ink, &number(value as f32));
+            let value = match self.score.part {
+                true => percent(value as f32),
+                false => number(value as f32),
+            };
+            canvas.text((x, top + GAP + FONT), anchor, ink, &value);
         }
         top + GAP + 1.5 * FONT
     }
@@ -224,6 +234,7 @@ mod tests {
         HeadScores {
             name: name.to_owned(),
             unit: "mean weight".to_owned(),
+            part: name == "sink",
             values: ids.map(|id| (id, of(id.layer, id.head))).collect(),
         }
     }
@@ -242,7 +253,7 @@ mod tests {
             &options(),
         )
         .unwrap();
-        for title in ["L0H0: 0.0000", "L0H1: 0.2000", "L2H1: 1.0000"] {
+        for title in ["L0H0: 0.00%", "L0H1: 20.00%", "L2H1: 100.00%"] {
             assert!(drawing.contains(title), "{title}");
         }
         let cell = |title: &str| drawing.lines().find(|line| line.contains(title)).unwrap();
@@ -250,7 +261,7 @@ mod tests {
         assert!(cell("L2H1:").contains(&Shades::Viridis.color(SHADES - 1)));
         // The scale bar's ends; its middle has no room beside them.
         assert!(
-            drawing.contains(">1<") && !drawing.contains(">0.5<") && drawing.contains(">sink<")
+            drawing.contains(">100%<") && !drawing.contains(">50%<") && drawing.contains(">sink<")
         );
     }
 

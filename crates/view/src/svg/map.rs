@@ -10,7 +10,7 @@ use lookback_trace::{HeadId, Trace};
 use ndarray::Array2;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
-use super::shades::{self, SHADES, Shades, number};
+use super::shades::{self, SHADES, Shades, percent};
 use super::style::{LOG_DECADES, Scale, Theme};
 use crate::Error;
 use crate::labels;
@@ -265,7 +265,7 @@ impl Figure {
                 (x, top + GAP + 1.1 * FONT),
                 Anchor::Middle,
                 ink,
-                &number(value),
+                &percent(value),
             );
         }
         let what = if cell == 1 {

@@ -57,6 +57,11 @@ pub(super) fn number(value: f32) -> String {
     }
 }
 
+/// A part of a whole in few digits: `12.5%`, `0.04%`, `1e-5%`.
+pub(super) fn percent(part: f32) -> String {
+    format!("{}%", number(100.0 * part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +71,14 @@ mod tests {
         assert_eq!(
             [0.0, 0.5, 0.125, 0.9999, 0.0004, -0.5, 12.34, 512.0].map(number),
             ["0", "0.5", "0.125", "1", "4e-4", "−0.5", "12.3", "512"]
+        );
+    }
+
+    #[test]
+    fn parts_are_percent() {
+        assert_eq!(
+            [0.0, 0.125, 1.0, 0.0004, 1e-7, -0.05].map(percent),
+            ["0%", "12.5%", "100%", "0.04%", "1e-5%", "−5%"]
         );
     }
 

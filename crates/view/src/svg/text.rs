@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, Unit, share};
-use lookback_trace::{HeadId, Trace};
+use lookback_trace::{HeadId, PREFIX_NAME, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
 use super::style::{Marks, Theme};
@@ -251,7 +251,7 @@ fn pieces(trace: &Trace, prefix: &[String], unit: Unit, index: usize) -> Result<
             let text = prefix
                 .get(number)
                 .cloned()
-                .unwrap_or_else(|| format!("[{}]", meta.tokens[number]));
+                .unwrap_or_else(|| PREFIX_NAME.to_owned());
             pieces.push(piece(&text, Some(number)));
             continue;
         }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use lookback_heads::Look;
 use lookback_heads::look::Sink;
+use lookback_trace::PREFIX_NAME;
 
 use super::clean::clean;
 use super::flow::{Flow, paragraph};
@@ -64,6 +65,9 @@ fn header(look: &Look<'_>, width: usize) -> Vec<Line> {
 
 fn sink(look: &Look<'_>) -> String {
     match look.sink() {
+        Sink::Prefix { text } if text == PREFIX_NAME => {
+            "The prefix acts as the sink: heads put weight there that no word gets. Shares exclude it.".to_owned()
+        }
         Sink::Prefix { text } => format!(
             "Prefix: {}. It acts as the sink: heads put weight there that no word gets. Shares exclude it.",
             clean(&text)

@@ -32,6 +32,7 @@ pub use error::Error;
 pub use explanation::{ExplanationPicture, write_explanation};
 pub use focus::LookPicture;
 pub use look::write_look;
+pub use number::{percent, points};
 pub use scores::{PARTS, write_table, write_table_of_parts};
 pub use set::write_set;
 pub use who::write_who;

@@ -1,12 +1,27 @@
 //! Numbers as they are shown.
 
 /// `18.1%`; what is more than nothing but less than the last digit shows is `<0.1%`.
-pub(super) fn percent(part: f64) -> String {
+#[must_use]
+pub fn percent(part: f64) -> String {
     if part > 0.0 && part < 0.0005 {
         return "<0.1%".to_owned();
     }
     // Adding 0 turns −0 into 0.
     format!("{:.1}%", 100.0 * part + 0.0)
+}
+
+/// A change of a part: `0.012 percentage points`.
+#[must_use]
+pub fn points(change: f64) -> String {
+    let points = 100.0 * change;
+    if points > 0.0 && points < 1e-4 {
+        return format!("{points:.1e} percentage points");
+    }
+    // Two digits of small ones, and no zeros behind.
+    let decimals = if points < 0.1 { 4 } else { 2 };
+    let digits = format!("{points:.decimals$}");
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{digits} percentage points")
 }
 
 /// How the numbers of one matrix or column are shown: all with as many decimals, so that they can be compared.
@@ -97,6 +112,13 @@ mod tests {
             [0, 1, 2].map(|n| count(n, "head")),
             ["0 heads", "1 head", "2 heads"]
         );
+    }
+
+    #[test]
+    fn changes_of_parts_are_points() {
+        let shown = [0.0, 1.234e-4, 0.5e-7, 0.0125].map(points);
+        let shown = shown.map(|text| text.replace(" percentage points", ""));
+        assert_eq!(shown, ["0", "0.0123", "5.0e-6", "1.25"]);
     }
 
     #[test]

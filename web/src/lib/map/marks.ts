@@ -1,7 +1,7 @@
 // What is drawn over the tiles: numbers, the cross-hair, and what stands at the axes.
 
 import { isBright, place } from '../color';
-import { elided, tokenName } from '../text';
+import { elided, percent, tokenName } from '../text';
 import { type Tile, tileArea } from '../tiles';
 import type { Description } from '../types';
 import { NAMES, NUMBERS, type Place } from './geometry';
@@ -55,8 +55,7 @@ function drawNumbers(context: CanvasRenderingContext2D, scene: Scene, tile: Tile
       const weight = tile.cells[(i - rows[0]) * width + (j - cols[0])]!;
       if (weight === 0) continue;
       context.fillStyle = isBright(at(weight)) ? '#111' : '#f4f4f0';
-      const text = weight < 0.001 ? weight.toExponential(0) : weight.toFixed(3);
-      context.fillText(text, margin.left + (j + 0.5 - view.col) * view.scale, margin.top + (i + 0.5 - view.row) * view.scale);
+      context.fillText(percent(weight), margin.left + (j + 0.5 - view.col) * view.scale, margin.top + (i + 0.5 - view.row) * view.scale);
     }
 }
 

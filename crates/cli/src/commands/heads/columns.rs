@@ -6,6 +6,7 @@ use lookback_heads::probes::ProbeScores;
 use lookback_heads::profile::HeadProfile;
 use lookback_view::svg::HeadScores;
 use lookback_view::table::{Table, Values, of_heads};
+use lookback_view::terminal::PARTS;
 
 /// One row a head, in order; without `scores`, only what a text shows.
 pub(in crate::commands) fn table(profiles: &[HeadProfile], scores: Option<&ModelScores>) -> Table {
@@ -50,6 +51,7 @@ pub(crate) fn scores(
         .map(|(name, values)| HeadScores {
             name: name.replace('_', " "),
             unit: unit(name).to_owned(),
+            part: PARTS.contains(&name),
             values: profiles
                 .iter()
                 .map(|p| p.head)

@@ -84,7 +84,7 @@ struct Heads<'a> {
     /// What is intervened on.
     #[serde(skip_serializing_if = "Option::is_none")]
     interventions: Option<String>,
-    /// Share of heads whose mean weight on the sink is above 0.3.
+    /// Share of heads whose mean weight on the sink is above 30%.
     sink_rate: f64,
     heads: &'a Table,
 }
@@ -218,7 +218,7 @@ fn print(
     let mut out = output::stdout();
     let interventions = args.interventions.describe();
     let heading = format!(
-        "{} of {}{}; {:.0}% of them put more than 0.3 of their weight on the sink (mean over the text)",
+        "{} of {}{}; {:.0}% of them put more than 30% of their weight on the sink (mean over the text)",
         count(profiles.len(), "head"),
         loaded.resolved.name,
         interventions

@@ -9,6 +9,7 @@ use lookback_learn::sentences::{self, ReadFrom};
 use lookback_model::{LoadOptions, Model};
 use lookback_trace::HeadId;
 use lookback_view::svg::{self, TextRow, Theme};
+use lookback_view::terminal::percent;
 use serde::Serialize;
 
 use crate::output;
@@ -109,13 +110,10 @@ impl Notes {
 }
 
 impl Answer {
-    /// `Madd .998, Vatsal .001`: the greater weight first.
+    /// `Madd 99.8%, Vatsal 0.1%`: the greater weight first.
     fn result(&self) -> String {
-        let weight = |index: usize| {
-            let digits = format!("{:.3}", self.mass[index]);
-            let short = digits.strip_prefix('0').unwrap_or(&digits).to_owned();
-            format!("{} {short}", self.candidates[index])
-        };
+        let weight =
+            |index: usize| format!("{} {}", self.candidates[index], percent(self.mass[index]));
         let first = usize::from(self.mass[1] > self.mass[0]);
         format!("{}, {}", weight(first), weight(1 - first))
     }

@@ -4,10 +4,18 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use lookback_trace::Trace;
+use lookback_heads::head;
+use lookback_trace::{HeadId, InterventionRecord, Trace};
+use lookback_view::terminal::points;
 use serde::Serialize;
 
 use crate::output;
+
+/// The format of its JSON.
+const FORMAT: &str = "lookback-trace-info/2";
+
+/// Heads that are named; of more, only how many.
+const NAMED: usize = 4;
 
 /// Longest piece of the text that is shown, in characters.
 const SHOWN: usize = 60;
@@ -17,6 +25,8 @@ const SHOWN: usize = 60;
 pub(super) struct Summary {
     file: String,
     format: &'static str,
+    /// The file's own format.
+    trace_format: &'static str,
     bytes: u64,
     /// How much of it the values take; 0 where there are none.
     values_bytes: u64,
@@ -33,8 +43,8 @@ pub(super) struct Summary {
     qk_dtype: &'static str,
     /// The largest change of a weight that came from rounding to f16.
     qk_rounding_max_weight_change: Option<f32>,
-    /// Whether edges were cut, or heads ablated or scaled.
-    edited: bool,
+    /// What was changed while the model ran, in words.
+    interventions: Option<String>,
     /// How long reading and saving took, where the model has just run.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
@@ -51,7 +61,8 @@ impl Summary {
         let meta = trace.meta();
         Ok(Self {
             file: name,
-            format: lookback_trace::FORMAT,
+            format: FORMAT,
+            trace_format: lookback_trace::FORMAT,
             bytes,
             values_bytes: trace.values_bytes(meta.qk_dtype).unwrap_or(0),
             model: meta.model.clone(),
@@ -65,7 +76,7 @@ impl Summary {
             kv_heads: trace.kv_head_count(0),
             qk_dtype: meta.qk_dtype.name(),
             qk_rounding_max_weight_change: meta.qk_rounding_max_weight_change,
-            edited: !meta.interventions.is_empty(),
+            interventions: described(&meta.interventions),
             seconds: None,
         })
     }
@@ -86,7 +97,7 @@ impl Summary {
         writeln!(
             out,
             "{bold}{file}{bold:#}  {what}, {}, {}",
-            self.format,
+            self.trace_format,
             output::bytes(self.bytes)
         )?;
         self.print_run(&mut out)?;
@@ -135,19 +146,80 @@ impl Summary {
         let change = self
             .qk_rounding_max_weight_change
             .map_or(String::new(), |change| {
-                format!("; rounding changed no weight by more than {change:.1e}")
+                let most = points(change.into());
+                format!("; rounding changed no weight by more than {most}")
             });
         writeln!(out, "  q and k {}{change}", self.qk_dtype)?;
         if self.values_bytes > 0 {
             let size = output::bytes(self.values_bytes);
             writeln!(out, "  values  {}, {size} of the file", self.qk_dtype)?;
         }
-        if self.edited {
-            writeln!(
-                out,
-                "  edited  edges were cut, or heads ablated or scaled, while the model ran"
-            )?;
+        if let Some(interventions) = &self.interventions {
+            writeln!(out, "  changed {interventions}, while the model ran")?;
         }
         Ok(())
+    }
+}
+
+/// What was changed: `L5H1 ablated, 12 edges cut`; none where nothing was.
+fn described(record: &InterventionRecord) -> Option<String> {
+    let scaled = record.scaled.iter().map(|of| HeadId {
+        layer: of.layer,
+        head: of.head,
+    });
+    let rows = record.patched.iter().map(|of| of.rows).sum();
+    let heads = [
+        (heads(record.ablated.iter().copied()), "ablated"),
+        (
+            heads(record.mean_ablated.iter().copied()),
+            "ablated to the mean output",
+        ),
+        (heads(scaled), "scaled"),
+        (several(record.cut.len(), "edge"), "cut"),
+        (several(rows, "row"), "patched"),
+    ];
+    let said: Vec<String> = heads
+        .into_iter()
+        .filter_map(|(what, how)| Some(format!("{} {how}", what?)))
+        .collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+fn heads(of: impl ExactSizeIterator<Item = HeadId>) -> Option<String> {
+    match of.len() {
+        1..=NAMED => Some(of.map(head::name).collect::<Vec<_>>().join(", ")),
+        more => several(more, "head"),
+    }
+}
+
+fn several(count: usize, one: &str) -> Option<String> {
+    (count > 0).then(|| output::count(count, one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lookback_trace::Cut;
+
+    #[test]
+    fn interventions_are_said_in_words() {
+        let head = |head| HeadId { layer: 5, head };
+        let cut = Cut {
+            layer: 1,
+            head: 0,
+            i: 4,
+            j: 2,
+        };
+        let record = InterventionRecord {
+            ablated: vec![head(1)],
+            mean_ablated: (0..5).map(head).collect(),
+            cut: vec![cut; 12],
+            ..InterventionRecord::default()
+        };
+        assert_eq!(
+            described(&record).unwrap(),
+            "L5H1 ablated, 5 heads ablated to the mean output, 12 edges cut"
+        );
+        assert_eq!(described(&InterventionRecord::default()), None);
     }
 }

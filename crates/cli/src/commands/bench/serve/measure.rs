@@ -67,6 +67,7 @@ pub(super) fn with_model(
     let options = ServeOptions {
         model: Some(named),
         text: text.clone(),
+        token: false,
         ..ServeOptions::default()
     };
     let measured = ask(options, tiles)?;
@@ -80,6 +81,7 @@ pub(super) fn with_model(
 pub(super) fn with_trace(file: &Path, tiles: usize) -> anyhow::Result<Measured> {
     let options = ServeOptions {
         trace: Some(Trace::open(file)?),
+        token: false,
         ..ServeOptions::default()
     };
     ask(options, tiles)

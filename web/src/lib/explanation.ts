@@ -1,6 +1,6 @@
-// The walk through the notes, as the server gives it (docs/json.md).
+// One head explained step by step, as the server gives it (docs/json/explain.md).
 
-export interface Walk {
+export interface Explanation {
   model: string;
   tokens: string[];
   prefix_tokens: number;
