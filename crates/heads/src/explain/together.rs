@@ -88,7 +88,7 @@ fn output_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     ];
     let model = inputs.internals.attn_out.view();
     step.checks = vec![check_matrix(
-        "what the heads come to",
+        "what the layer adds",
         model,
         exact.output.view(),
     )];
