@@ -130,11 +130,12 @@ impl Loaded {
     }
 
     /// The SHA-256 of its files, taken now where the store does not know it.
-    pub(crate) fn sha256(&self) -> String {
-        self.resolved.sha256.clone().unwrap_or_else(|| {
-            let _line = Line::spinner(format!("taking the SHA-256 of {}", self.name()));
-            self.model.checkpoint().provenance().sha256()
-        })
+    pub(crate) fn sha256(&self) -> anyhow::Result<String> {
+        if let Some(known) = &self.resolved.sha256 {
+            return Ok(known.clone());
+        }
+        let _line = Line::spinner(format!("taking the SHA-256 of {}", self.name()));
+        Ok(self.model.checkpoint().provenance().sha256()?)
     }
 
     /// A trace that names this model, and computes no logits.

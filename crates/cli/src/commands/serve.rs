@@ -157,7 +157,7 @@ fn free(host: IpAddr) -> bool {
 /// A model with its name and hash.
 pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let loaded = context.load(spec, WeightsKind::F32)?;
-    let sha256 = loaded.sha256();
+    let sha256 = loaded.sha256()?;
     let Loaded { model, resolved } = loaded;
     Ok(NamedModel {
         model: Arc::new(model),

@@ -98,7 +98,7 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let options = TraceOptions {
         keep_v: args.values,
-        model_sha256: Some(loaded.sha256()),
+        model_sha256: Some(loaded.sha256()?),
         ..loaded.trace_options()
     };
     let start = Instant::now();
