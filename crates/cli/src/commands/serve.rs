@@ -140,7 +140,7 @@ fn check_text(
     context: &Context,
 ) -> anyhow::Result<InputSize> {
     let model = ModelArgs {
-        model: named.name.clone(),
+        model: Some(named.name.clone()),
         prefix: args.prefix.clone(),
         truncate: false,
     };
@@ -158,7 +158,9 @@ fn free(host: IpAddr) -> bool {
 pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let loaded = context.load(spec, WeightsKind::F32)?;
     let sha256 = loaded.sha256()?;
-    let Loaded { model, resolved } = loaded;
+    let Loaded {
+        model, resolved, ..
+    } = loaded;
     Ok(NamedModel {
         model: Arc::new(model),
         name: resolved.name,
