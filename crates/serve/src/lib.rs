@@ -25,6 +25,7 @@ mod hosts;
 mod layers;
 mod options;
 mod queue;
+mod running;
 mod scores;
 mod server;
 mod tiles;
