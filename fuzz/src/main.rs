@@ -1,6 +1,7 @@
 //! Feeds changed files to every reader, with the stable toolchain. See the README.
 
 mod mutate;
+mod server;
 mod targets;
 mod words;
 

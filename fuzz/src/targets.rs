@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use lookback_heads::who::set::Set;
 use lookback_model::chat::{Conversation, Message, render};
 use lookback_model::checkpoint::Checkpoint;
 use lookback_model::{LoadOptions, Model, Prefix, TraceOptions};
 use lookback_trace::{SaveOptions, Trace};
 
+use crate::server::{self, Client};
 use crate::words;
 
 /// A kind of input.
@@ -20,15 +22,19 @@ pub(crate) enum Target {
     Tokenizer,
     Template,
     Trace,
+    Set,
+    Server,
 }
 
-pub(crate) const ALL: [(&str, Target); 6] = [
+pub(crate) const ALL: [(&str, Target); 8] = [
     ("gguf", Target::Gguf),
     ("safetensors", Target::Safetensors),
     ("config", Target::Configuration),
     ("tokenizer", Target::Tokenizer),
     ("template", Target::Template),
     ("trace", Target::Trace),
+    ("set", Target::Set),
+    ("server", Target::Server),
 ];
 
 impl Target {
@@ -39,6 +45,8 @@ impl Target {
             Self::Configuration => words::CONFIGURATION,
             Self::Tokenizer => words::TOKENIZER,
             Self::Template => words::TEMPLATE,
+            Self::Set => words::SET,
+            Self::Server => words::SERVER,
         }
     }
 
@@ -83,6 +91,15 @@ pub(crate) fn corpus(target: Target, name: &str) -> io::Result<Vec<Vec<u8>>> {
             corpus.extend(cases.into_iter().map(|(template, _)| template.into_bytes()));
             return Ok(corpus);
         }
+        Target::Set => {
+            let lines = fs::read_to_string(data().join("../../../heads/tests/data/pronouns.jsonl"))?;
+            corpus.extend(lines.lines().map(|line| line.as_bytes().to_vec()));
+            return Ok(corpus);
+        }
+        Target::Server => {
+            corpus.extend(server::requests());
+            return Ok(corpus);
+        }
         Target::Trace => {
             for name in ["tied", "grouped"] {
                 corpus.push(traced(&data().join("tiny").join(name)).map_err(io::Error::other)?);
@@ -117,6 +134,7 @@ pub(crate) struct Place {
     target: Target,
     folder: tempfile::TempDir,
     file: PathBuf,
+    server: Option<Client>,
 }
 
 impl Place {
@@ -131,6 +149,11 @@ impl Place {
             Target::Tokenizer => "tokenizer.json",
             Target::Template => "chat_template.jinja",
             Target::Trace => "trace",
+            Target::Set | Target::Server => "unused",
+        };
+        let server = match target {
+            Target::Server => Some(Client::start(&data().join("tiny/tied")).map_err(io::Error::other)?),
+            _ => None,
         };
         let is_folder = matches!(
             target,
@@ -146,13 +169,19 @@ impl Place {
             target,
             folder,
             file,
+            server,
         })
     }
 
     /// Does with an input what the program does: whether it was taken to be good.
     pub(crate) fn feed(&self, bytes: &[u8]) -> io::Result<bool> {
-        if self.target == Target::Template {
-            return Ok(template(&String::from_utf8_lossy(bytes)));
+        match (self.target, &self.server) {
+            (Target::Template, _) => return Ok(template(&String::from_utf8_lossy(bytes))),
+            (Target::Set, _) => {
+                return Ok(!Set::parse(&String::from_utf8_lossy(bytes)).items.is_empty());
+            }
+            (Target::Server, Some(server)) => return server.ask(bytes),
+            _ => {}
         }
         fs::write(&self.file, bytes)?;
         Ok(match self.target {

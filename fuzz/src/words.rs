@@ -333,3 +333,19 @@ pub(crate) const HEADER: &[&str] = &[
     "lookback-trace/1",
     "lookback-trace/2",
 ];
+
+/// JSON, and the fields of a question.
+pub(crate) const SET: &[&str] = &[
+    "{", "}", "[", "]", ":", ",", "null", "0", "1", "-1", "18446744073709551615", "1e9", "\"\"", "\"a\"", "\"é日\"",
+    "\"\\ud800\"", "\"text\"", "\"word\"", "\"word_span\"", "\"candidates\"", "\"answer\"", "\"group\"", "\"template\"",
+    "\"probe\"", "\n", " ",
+];
+
+/// HTTP, and what the server is asked.
+pub(crate) const SERVER: &[&str] = &[
+    "GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", " HTTP/1.1\r\n", " HTTP/1.0\r\n", "\r\n", "\r\n\r\n", "?", "&", "=", "%", "%00",
+    "%2e%2e", "/", "//", "/api/v1/", "session", "texts", "tiles", "row", "stats", "word", "Host: ", "Origin: ", "Content-Length: 0\r\n",
+    "Content-Length: 18446744073709551615\r\n", "Transfer-Encoding: chunked\r\n", "Content-Type: application/json\r\n",
+    "Connection: close\r\n", "Sec-Fetch-Site: ", "0", "1", "-1", "18446744073709551615", "1e309", "NaN", "é", "{", "}", "[", "]",
+    "\"", ":", ",", "layer", "head", "text", "words", "null",
+];

@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 
-use lookback_model::store::{self, DEFAULT_MODEL, PRONOUN, Resolved, Store};
+use anyhow::bail;
+use lookback_model::checkpoint::Checkpoint;
+use lookback_model::store::{self, PRONOUN, Resolved, Store};
 use lookback_model::{LoadOptions, Model, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
+use serde::Serialize;
 
-use crate::args::GlobalArgs;
+use crate::args::{GlobalArgs, ModelArgs};
 use crate::progress::{FetchBar, Line};
 use crate::{interrupt, output};
 
@@ -68,25 +71,36 @@ impl Context {
         let resolved = resolve(spec)?;
         let line = Line::spinner(format!("loading {}", resolved.name));
         let model = Model::load(&resolved.path, &LoadOptions { weights })?;
+        check_opened(&resolved, model.checkpoint())?;
         line.clear();
         model.notes().iter().for_each(|note| output::note(note));
-        Ok(Loaded { model, resolved })
+        Ok(Loaded {
+            model,
+            resolved,
+            instead_of: None,
+        })
     }
 
-    /// [`Context::load`], or where the default model cannot be fetched, the one that is built in; says so.
+    /// [`Context::load`], or where no model is named and the default one cannot be had, the one that is built in; says so.
     pub(crate) fn load_or_built_in(
         &self,
-        spec: &str,
+        args: &ModelArgs,
         weights: WeightsKind,
     ) -> anyhow::Result<Loaded> {
-        match self.load(spec, weights) {
-            Err(error) if spec == DEFAULT_MODEL && is_unavailable(&error) => {
+        match self.load(args.name(), weights) {
+            Err(error) if args.model.is_none() && is_unavailable(&error) => {
                 output::note(&format!(
-                    "{error}; the built-in model {} is used instead. It was only taught which name a pronoun refers to \
-                     in sentences like \"A works hard, B does not. Yet he …\"",
+                    "{error}; the built-in model {} is used instead",
                     PRONOUN.name
                 ));
-                self.load(PRONOUN.name, weights)
+                let instead_of = InsteadOf {
+                    model: args.name().to_owned(),
+                    reason: error.to_string(),
+                };
+                Ok(Loaded {
+                    instead_of: Some(instead_of),
+                    ..self.load(PRONOUN.name, weights)?
+                })
             }
             loaded => loaded,
         }
@@ -102,6 +116,18 @@ pub(crate) fn resolve(spec: &str) -> anyhow::Result<Resolved> {
     let store = Store::from_env()?;
     let _graceful = interrupt::graceful();
     Ok(store.resolve(spec, &FetchBar::new())?)
+}
+
+/// Fails where the file that was opened is not the one whose SHA-256 is known: what is recorded was taken of the bytes that
+/// were read.
+pub(crate) fn check_opened(resolved: &Resolved, opened: &Checkpoint) -> anyhow::Result<()> {
+    if resolved.stamp.is_some() && resolved.stamp != opened.provenance().stamp() {
+        bail!(
+            "{} was replaced or overwritten while it was being opened; run this again",
+            resolved.path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Says what f32 cannot tell of a trace's weights, where that is worth a word.
@@ -121,6 +147,26 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 pub(crate) struct Loaded {
     pub(crate) model: Model,
     pub(crate) resolved: Resolved,
+    /// The model that would have been used, where this is another: an answer says so.
+    pub(crate) instead_of: Option<InsteadOf>,
+}
+
+/// Why the default model does not answer. In JSON as it stands here.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct InsteadOf {
+    model: String,
+    reason: String,
+}
+
+impl std::fmt::Display for InsteadOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "This is the answer of {}, the built-in model, and not of {}, which could not be had: {}. {} was only taught \
+             which name a pronoun refers to in sentences like \"A works hard, B does not. Yet he …\"",
+            PRONOUN.name, self.model, self.reason, PRONOUN.name
+        )
+    }
 }
 
 impl Loaded {
@@ -130,11 +176,12 @@ impl Loaded {
     }
 
     /// The SHA-256 of its files, taken now where the store does not know it.
-    pub(crate) fn sha256(&self) -> String {
-        self.resolved.sha256.clone().unwrap_or_else(|| {
-            let _line = Line::spinner(format!("taking the SHA-256 of {}", self.name()));
-            self.model.checkpoint().provenance().sha256()
-        })
+    pub(crate) fn sha256(&self) -> anyhow::Result<String> {
+        if let Some(known) = &self.resolved.sha256 {
+            return Ok(known.clone());
+        }
+        let _line = Line::spinner(format!("taking the SHA-256 of {}", self.name()));
+        Ok(self.model.checkpoint().provenance().sha256()?)
     }
 
     /// A trace that names this model, and computes no logits.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lookback_model::store;
 
 use crate::interrupt::{self, Interrupted};
-use crate::output::one_line;
+use crate::output::{one_line, shortened};
 
 /// Prints `error` in one line and gives the exit code that belongs to it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
@@ -19,7 +19,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let style = anstyle::AnsiColor::Red.on_default().bold();
     let mut stderr = anstream::stderr().lock();
     // Where standard error itself is gone, the exit code is all that is left to say.
-    let _ = writeln!(stderr, "{style}error:{style:#} {}", one_line(&chain(error)));
+    let _ = writeln!(
+        stderr,
+        "{style}error:{style:#} {}",
+        one_line(&shortened(&chain(error)))
+    );
     ExitCode::FAILURE
 }
 

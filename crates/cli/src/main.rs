@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     let cli = parse::command_line();
     cli.global.apply_color();
     cli.global.json_version.apply();
-    if let Err(error) = interrupt::install() {
+    let installed = interrupt::install().and_then(|()| Ok(lookback_trace::explain_bus_errors()?));
+    if let Err(error) = installed {
         return failure::report(&error);
     }
     match cli.run() {

@@ -1,5 +1,6 @@
 //! What is printed, and how.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -138,8 +139,22 @@ pub(crate) fn note(message: &str) {
     let _ = writeln!(
         anstream::stderr().lock(),
         "{style}note:{style:#} {}",
-        one_line(message)
+        one_line(&shortened(message))
     );
+}
+
+/// The most bytes of a message: names and values that it repeats may be of any length.
+pub(crate) const LONGEST_MESSAGE: usize = 4000;
+
+/// A message of bearable length: of a longer one its begin and its end, which say what was done and what was wrong.
+pub(crate) fn shortened(message: &str) -> Cow<'_, str> {
+    if message.len() <= LONGEST_MESSAGE {
+        return message.into();
+    }
+    let part = LONGEST_MESSAGE / 2;
+    let begin = &message[..message.floor_char_boundary(part)];
+    let end = &message[message.ceil_char_boundary(message.len() - part)..];
+    format!("{begin} … {end}").into()
 }
 
 /// `text` in one line, with control characters shown rather than sent to the terminal.
@@ -202,6 +217,15 @@ mod tests {
         for (count, text) in cases {
             assert_eq!(bytes(count), text);
         }
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_begin_and_its_end() {
+        assert_eq!(shortened("as it is"), "as it is");
+        let long = format!("cannot read {}: no such file", "é/".repeat(100_000));
+        let short = shortened(&long);
+        assert!(short.len() <= LONGEST_MESSAGE + 5, "{}", short.len());
+        assert!(short.starts_with("cannot read é/") && short.ends_with(": no such file"));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! From the words of the command line to a [`Cli`]: `look` where no command is named, and tips where one is misspelt.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser as _};
 use lookback_heads::edit_distance::edit_distance;
+use lookback_trace::{printable, quoted};
 
 use crate::cli::Cli;
 use crate::output;
@@ -21,8 +23,20 @@ pub(crate) fn command_line() -> Cli {
             }
             cli
         }
-        Err(error) => error.exit(),
+        Err(error) => exit(&error),
     }
+}
+
+/// Ends as the parser's error asks, which repeats what was given, however long that is: then a part of it is left out.
+fn exit(error: &clap::Error) -> ! {
+    let message = error.to_string();
+    if !error.use_stderr() || message.len() <= output::LONGEST_MESSAGE {
+        error.exit();
+    }
+    let mut stderr = anstream::stderr().lock();
+    // Where standard error is gone, the exit code is all that is left to say.
+    let _ = writeln!(stderr, "{}", output::shortened(&message));
+    std::process::exit(error.exit_code());
 }
 
 /// A command line that can be run.
@@ -42,7 +56,9 @@ fn parse(given: Vec<OsString>) -> Result<Parsed, clap::Error> {
     }) = &misspelt
     {
         let message = format!(
-            "{word:?} is no command: did you mean lookback {command}? To read it as a text: lookback look {word}\n"
+            "{} is no command: did you mean lookback {command}? To read it as a text: lookback look {}\n",
+            quoted(word),
+            printable(word)
         );
         return Err(Cli::command().error(ErrorKind::InvalidSubcommand, message));
     }

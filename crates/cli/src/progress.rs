@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lookback_model::store::{Progress, Stage};
 use lookback_trace::SaveProgress;
 
-use crate::interrupt;
+use crate::{interrupt, output};
 
 const SPINNER: &str = "{spinner} {msg}";
 const LAYERS: &str = "{spinner} {msg}: layer {pos} of {len}";
@@ -170,6 +170,11 @@ impl Progress for FetchBar {
 
     fn finish(&self) {
         self.replace(None);
+    }
+
+    fn notice(&self, message: &str) {
+        self.replace(None);
+        output::note(message);
     }
 
     fn cancelled(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What can be wrong with a question about heads and words.
 
-use lookback_trace::HeadId;
+use lookback_trace::{HeadId, printable, quoted};
 
 use crate::Occurrence;
 
@@ -22,7 +22,7 @@ pub enum Error {
         count: usize,
     },
     /// A head's name is not written as one.
-    #[error("{name:?} is not a head: write layer and head, both from 0, as 5.10 or L5H10")]
+    #[error("{} is not a head: write layer and head, both from 0, as 5.10 or L5H10", quoted(.name))]
     MalformedHead {
         /// What was given.
         name: String,
@@ -42,7 +42,8 @@ pub enum Error {
     },
     /// A word's name is not written as one.
     #[error(
-        "{name:?} names no word: write the word, or WORD#n for its nth occurrence, from 1 (he#2)"
+        "{} names no word: write the word, or WORD#n for its nth occurrence, from 1 (he#2)",
+        quoted(.name)
     )]
     MalformedWord {
         /// What was given.
@@ -52,7 +53,7 @@ pub enum Error {
     #[error("the text has no words, so there is nothing to look back from")]
     NoWords,
     /// The word does not occur.
-    #[error("{word:?} is not a word of the text{}", hint(.similar))]
+    #[error("{} is not a word of the text{}", quoted(.word), hint(.similar))]
     NoSuchWord {
         /// The word asked for.
         word: String,
@@ -60,7 +61,7 @@ pub enum Error {
         similar: Vec<String>,
     },
     /// The word occurs, but not that often.
-    #[error("{word:?} occurs {}, so there is no {word}#{asked}", times(*.occurs))]
+    #[error("{} occurs {}, so there is no {}#{asked}", quoted(.word), times(*.occurs), printable(.word))]
     NoSuchOccurrence {
         /// The word asked for.
         word: String,
@@ -70,7 +71,7 @@ pub enum Error {
         occurs: usize,
     },
     /// The word occurs more than once.
-    #[error("{word:?} occurs {} in the text; say which: {}", times(.occurrences.len()), list(word, .occurrences))]
+    #[error("{} occurs {} in the text; say which: {}", quoted(.word), times(.occurrences.len()), list(.word, .occurrences))]
     AmbiguousWord {
         /// The word asked for.
         word: String,
@@ -78,7 +79,7 @@ pub enum Error {
         occurrences: Vec<Occurrence>,
     },
     /// Several words were given where one is asked for.
-    #[error("{word:?} is {count} words of the text; name one of them")]
+    #[error("{} is {count} words of the text; name one of them", quoted(.word))]
     SeveralWords {
         /// What was asked for.
         word: String,
@@ -86,7 +87,7 @@ pub enum Error {
         count: usize,
     },
     /// A candidate was named that none of the words of interest sees.
-    #[error("the candidate {candidate:?} comes before none of {}: a head sees only what was read before", .interest.join(", "))]
+    #[error("the candidate {} comes before none of {}: a head sees only what was read before", quoted(.candidate), names(.interest))]
     CandidateNotBefore {
         /// The candidate.
         candidate: String,
@@ -95,8 +96,8 @@ pub enum Error {
     },
     /// Fewer than two candidates come before the word.
     #[error(
-        "{word:?} has {} before it; a choice needs two: name them with their words in the text",
-        few(.found)
+        "{} has {} before it; a choice needs two: name them with their words in the text",
+        quoted(.word), few(.found)
     )]
     FewCandidates {
         /// The word asked about.
@@ -106,7 +107,8 @@ pub enum Error {
     },
     /// A cut edge is not written as one.
     #[error(
-        "{text:?} is no edge: write WORD->WORD@HEADS, from a word to an earlier one, as he->Madd@14.8 or he->Madd@all"
+        "{} is no edge: write WORD->WORD@HEADS, from a word to an earlier one, as he->Madd@14.8 or he->Madd@all",
+        quoted(.text)
     )]
     MalformedCut {
         /// What was given.
@@ -114,8 +116,8 @@ pub enum Error {
     },
     /// Words of many tokens that stand in many places have too many edges between them.
     #[error(
-        "{name:?} makes {edges} edges, token by token and head by head; {} are cut at most: name fewer heads",
-        crate::edges::MOST_EDGES
+        "{} makes {edges} edges, token by token and head by head; {} are cut at most: name fewer heads",
+        quoted(.name), crate::edges::MOST_EDGES
     )]
     TooManyEdges {
         /// The edges' name.
@@ -141,8 +143,8 @@ pub enum Error {
     },
     /// Two words begin with one token, whose logit is compared with itself.
     #[error(
-        "{:?} and {:?} begin with the same token, {token:?}, so that every part of the difference would be 0: choose \
-         words that begin with different tokens", .words.0, .words.1
+        "{} and {} begin with the same token, {}, so that every part of the difference would be 0: choose \
+         words that begin with different tokens", quoted(&.words.0), quoted(&.words.1), quoted(.token)
     )]
     SameToken {
         /// The words.
@@ -226,10 +228,23 @@ fn are(tokens: usize) -> String {
     }
 }
 
+/// The first names, each of bounded length.
+fn names(names: &[String]) -> String {
+    let mut listed: Vec<String> = names
+        .iter()
+        .take(LISTED)
+        .map(|name| printable(name))
+        .collect();
+    if names.len() > LISTED {
+        listed.push(format!("{} more", names.len() - LISTED));
+    }
+    listed.join(", ")
+}
+
 fn few(found: &[String]) -> String {
     match found {
         [] => "no candidate".to_owned(),
-        names => format!("only the candidate {}", names.join(", ")),
+        found => format!("only the candidate {}", names(found)),
     }
 }
 
@@ -243,11 +258,15 @@ fn in_line(line: &Option<String>) -> String {
 fn hint(similar: &[String]) -> String {
     match similar {
         [] => String::new(),
-        words => format!("; did you mean {}?", words.join(" or ")),
+        words => {
+            let words: Vec<String> = words.iter().map(|word| printable(word)).collect();
+            format!("; did you mean {}?", words.join(" or "))
+        }
     }
 }
 
 fn list(word: &str, occurrences: &[Occurrence]) -> String {
+    let word = printable(word);
     let mut listed: Vec<String> = occurrences
         .iter()
         .take(LISTED)

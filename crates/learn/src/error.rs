@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lookback_model::{printable, printable_message};
+
 /// Why a model cannot be trained, saved or measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Tokenizer(#[from] lookback_model::tokenizer::Error),
     /// A setting has no meaning.
-    #[error("{setting} is {value}, but must be {expected}")]
+    #[error("{setting} is {}, but must be {expected}", printable(.value))]
     Setting {
         /// Its name.
         setting: &'static str,
@@ -75,7 +77,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A checkpoint is damaged, or of another model.
-    #[error("{path} cannot be resumed from: {detail}", path = path.display())]
+    #[error("{path} cannot be resumed from: {}", printable_message(.detail), path = path.display())]
     Checkpoint {
         /// The file.
         path: PathBuf,

@@ -24,7 +24,7 @@ pub mod tokenizer;
 pub use engine::AttentionWeights;
 pub use error::Error;
 pub use load_options::{LoadOptions, WeightsKind};
-pub use lookback_trace::write_atomic;
+pub use lookback_trace::{printable, printable_message, quoted, write_atomic};
 pub use model::Model;
 pub use run::{
     Attended, Hooks, Interventions, KvCache, LayerInternals, Logits, Patch, Prefill,

@@ -29,6 +29,7 @@ mod layers;
 mod options;
 mod places;
 mod queue;
+mod running;
 mod scores;
 mod server;
 mod tiles;

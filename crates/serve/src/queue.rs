@@ -1,13 +1,14 @@
 //! What is computed at a request: few questions at a time, so many waiting, each cancelled when nobody wants it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use lookback_model::Hooks;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::Failure;
+use crate::running::Running;
 
 /// Questions computed at a time; each uses all cores.
 const AT_A_TIME: usize = 2;
@@ -22,7 +23,7 @@ pub(crate) const THREADS: usize = AT_A_TIME + 2;
 pub(crate) struct Queue {
     turn: Arc<Semaphore>,
     room: Arc<Semaphore>,
-    running: Mutex<Vec<Weak<AtomicBool>>>,
+    running: Running<AtomicBool>,
 }
 
 impl Queue {
@@ -30,7 +31,7 @@ impl Queue {
         Self {
             turn: Arc::new(Semaphore::new(AT_A_TIME)),
             room: Arc::new(Semaphore::new(WAITING)),
-            running: Mutex::default(),
+            running: Running::new(),
         }
     }
 
@@ -90,21 +91,11 @@ impl Queue {
     /// Sets the flag of all that is being computed.
     pub(crate) fn cancel_all(&self) {
         self.turn.close();
-        for flag in self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter_map(Weak::upgrade)
-        {
-            flag.store(true, Ordering::Relaxed);
-        }
+        self.running.stop();
     }
 
     fn enlist(&self, flag: &Arc<AtomicBool>) -> Arc<AtomicBool> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|flag| flag.strong_count() > 0);
-        running.push(Arc::downgrade(flag));
+        self.running.add(flag);
         flag.clone()
     }
 }

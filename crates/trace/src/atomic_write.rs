@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Begin and end of the names of what is not finished.
-const BEGIN: &str = ".lookback-";
-const END: &str = ".part";
+use crate::unfinished::Unfinished;
 
-/// Writes a file beside `path` and renames it to `path` once all of it is on disk.
+/// Writes a file beside `path` and puts it at `path` once all of it is on disk.
 ///
-/// Whoever opens `path` meanwhile sees what was there before. If anything fails, the half-written file is removed.
+/// Whoever opens `path` meanwhile sees what was there before. If anything fails, or the process is killed, nothing half-written
+/// is left: the file has no name until it is whole. Where the system has no files without a name, what a killed process left is
+/// removed by the next one that writes into the folder.
 /// A link is followed: what it names is replaced, and the link stays. What is no regular file (a pipe, a device
 /// such as `/dev/stdout`) cannot be replaced and is written to as it is.
 ///
@@ -30,12 +30,6 @@ pub fn write_atomic(
     }
 }
 
-/// Whether a file of this name is one that [`write_atomic`] was writing, as a process that was killed leaves it behind.
-#[must_use]
-pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with(BEGIN) && name.ends_with(END)
-}
-
 /// The file that a link names in the end; any other path, and a link to nothing, as it is.
 fn followed(path: &Path) -> PathBuf {
     match fs::symlink_metadata(path) {
@@ -52,21 +46,9 @@ fn replace(
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(BEGIN).suffix(END);
-    #[cfg(unix)]
-    {
-        // A temporary file is its owner's alone; this one is to be as any new file is, as the umask says.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let file = builder
-        .tempfile_in(folder)
-        .map_err(without_temporary_name)?;
-    buffered(file.as_file(), write)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|failed| failed.error)?;
-    Ok(())
+    let unfinished = Unfinished::create_in(folder).map_err(without_temporary_name)?;
+    buffered(unfinished.file(), write)?;
+    unfinished.put_at(path).map_err(without_temporary_name)
 }
 
 /// The error without the name of a file that nobody asked for.

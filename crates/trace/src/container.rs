@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::Dtype;
+use crate::{Dtype, quoted};
 
 /// The largest header that is read: room for more than a million tokens, at some 30 bytes each for id, span and text.
 const LARGEST_HEADER: u64 = 64 << 20;
@@ -85,11 +84,11 @@ pub(crate) struct Header {
 
 /// Reads a file's header, or says what is wrong with it.
 ///
-/// It is read into memory of its own, not through a map, since it is text whose soundness is checked first and
-/// relied on then.
-pub(crate) fn read_header(mut file: &File) -> Result<Header, String> {
+/// It is copied into memory of its own, since it is text whose soundness is checked first and relied on then, and the
+/// file may be mapped.
+pub(crate) fn read_header(mut file: &[u8]) -> Result<Header, String> {
     let broken = |error: std::io::Error| format!("it could not be read ({error})");
-    let file_len = file.metadata().map_err(broken)?.len();
+    let file_len = file.len() as u64;
     let mut len = [0; 8];
     if file_len < 8 {
         return Err(format!(
@@ -158,7 +157,8 @@ impl<'de> Visitor<'de> for InVisitor {
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
                 return Err(A::Error::custom(format_args!(
-                    "{name:?} stands there twice"
+                    "{} stands there twice",
+                    quoted(&name)
                 )));
             }
             if name == "__metadata__" {

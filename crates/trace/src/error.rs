@@ -145,6 +145,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file was written to while it was in use.
+    #[error("{} was overwritten or shortened while it was in use: open it again once it is whole", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file could not be written; nothing of it is left behind.
     #[error("could not save {}: {source}; nothing was left half-written", .path.display())]
     Write {

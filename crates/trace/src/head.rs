@@ -163,6 +163,7 @@ impl<'a> Head<'a> {
     /// exp(score − lse), whatever comes out; 0 where an edge was cut.
     fn recompute(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
         self.exist(&rows, &cols)?;
+        self.check_unchanged()?;
         let (q, k, scoring) = (self.q.view(), self.k.view(), self.scoring());
         let mut weights = weights(q, k, self.lse(), &scoring, rows.clone(), cols.clone())?;
         let from = self.cuts.partition_point(|c| c.i < rows.start);
@@ -172,6 +173,11 @@ impl<'a> Head<'a> {
             }
         }
         Ok(weights)
+    }
+
+    /// Fails where the file of the trace is no longer what it was.
+    pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
+        self.trace.check_unchanged()
     }
 
     /// Refuses queries and keys that are not there.

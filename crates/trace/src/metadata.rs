@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::scoring_record::ScoringRecord;
-use crate::{Dtype, FORMAT, Meta};
+use crate::{Dtype, FORMAT, Meta, quoted};
 
 /// The metadata of a file.
 pub(crate) fn write(meta: &Meta) -> BTreeMap<&'static str, String> {
@@ -43,7 +43,8 @@ pub(crate) fn parse(mut metadata: HashMap<String, String>) -> Result<Meta, Strin
     let format = take(&mut metadata, "format")?;
     if format != FORMAT {
         return Err(format!(
-            "its format is {format:?}, and this version reads {FORMAT:?}"
+            "its format is {}, and this version reads {FORMAT:?}",
+            quoted(&format)
         ));
     }
     let dtype = take(&mut metadata, "qk_dtype")?;
@@ -65,7 +66,7 @@ pub(crate) fn parse(mut metadata: HashMap<String, String>) -> Result<Meta, Strin
             .map_err(|error| format!("`layers` of its metadata: {error}"))?,
         interventions: take_json(&mut metadata, "edits")?,
         qk_dtype: qk_dtype
-            .ok_or_else(|| format!("`qk_dtype` is {dtype:?}, neither f32 nor f16"))?,
+            .ok_or_else(|| format!("`qk_dtype` is {}, neither f32 nor f16", quoted(&dtype)))?,
         qk_rounding_max_weight_change: match metadata.contains_key("qk_rounding_max_weight_change")
         {
             true => Some(take_json(&mut metadata, "qk_rounding_max_weight_change")?),
@@ -74,7 +75,8 @@ pub(crate) fn parse(mut metadata: HashMap<String, String>) -> Result<Meta, Strin
     };
     match metadata.keys().min() {
         Some(unknown) => Err(format!(
-            "its metadata has {unknown:?}, which {FORMAT} does not know"
+            "its metadata has {}, which {FORMAT} does not know",
+            quoted(unknown)
         )),
         None => {
             take_prefix_off(&mut meta);

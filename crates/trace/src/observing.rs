@@ -48,6 +48,7 @@ impl Head<'_> {
     /// # Errors
     /// [`Error::NotAWeight`] where the trace is damaged; [`Error::Attention`] for what the observer refuses.
     pub fn observe<O: Observer>(&self, observer: &O) -> Result<O::Output, Error> {
+        self.check_unchanged()?;
         let cut: Vec<Edge> = self.cuts().iter().map(|cut| edge(cut, 0)).collect();
         let (q, k, lse) = (self.q(), self.k(), self.lse());
         let call = (

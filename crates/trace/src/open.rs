@@ -1,28 +1,25 @@
 //! Mapping a trace file back into memory.
 
-use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::Mmap;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::container::read_header;
 use crate::layer::Stored;
 use crate::tensor::Tensor;
-use crate::{Dtype, Error, FORMAT, Trace, metadata};
-
-/// The longest reason that is shown of what a damaged file may make arbitrarily long.
-const LONGEST_REASON: usize = 400;
+use crate::{
+    Dtype, Error, FORMAT, MappedFile, Trace, metadata, printable, printable_message, quoted,
+};
 
 impl Trace {
     /// Opens a trace file. The model is not needed.
     ///
-    /// The file is mapped, not read: f32 numbers are used where they lie, f16 numbers are widened a head at a time.
-    /// It must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old
-    /// one's place; a program that shortens the file in place ends this one with a bus error.
+    /// A large file is mapped, not read: f32 numbers are used where they lie, f16 numbers are widened a head at a time. It
+    /// must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old one's
+    /// place. Where another program overwrites the file, questions end in [`Error::Changed`]; where it shortens the file just
+    /// while numbers are read, the process ends: see [`explain_bus_errors`](crate::explain_bus_errors).
     ///
     /// # Errors
     /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound `lookback-trace/1` file: the file is
@@ -33,35 +30,20 @@ impl Trace {
             path: path.to_owned(),
             source,
         };
-        let file = regular_file(path).map_err(unreadable)?;
-        read(&file).map_err(|reason| Error::Format {
+        let file = MappedFile::open(path).map_err(unreadable)?;
+        read(file).map_err(|reason| Error::Format {
             path: path.to_owned(),
-            reason: printable(&reason),
+            reason: printable_message(&reason),
         })
     }
 }
 
-/// Opens a file. Only a regular one: opening a pipe would wait for its writer.
-fn regular_file(path: &Path) -> io::Result<File> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    File::open(path)
-}
-
 /// Takes a file apart, or says what is wrong with it.
-fn read(file: &File) -> Result<Trace, String> {
-    let header = read_header(file)?;
+fn read(file: MappedFile) -> Result<Trace, String> {
+    let header = read_header(file.bytes())?;
     let meta = metadata::parse(header.tensors.metadata().clone().unwrap_or_default())?;
-    // SAFETY: the mapping is read-only and lives as long as every slice of it (each `Tensor` holds it). Its bytes
-    // are only ever read as u8, u16 and f32, of which every bit pattern is a value, and no size or offset is read
-    // through it, so that no memory access depends on what they are. What a program cannot rule out is that
-    // another one changes the file meanwhile; the documentation of `Trace::open` forbids that, and this library
-    // itself never changes a file, but puts a whole new one in its place.
-    let map =
-        unsafe { Mmap::map(file) }.map_err(|error| format!("it could not be mapped ({error})"))?;
     let reader = Reader {
-        map: &Arc::new(map),
+        map: &Arc::new(file),
         data_start: header.data_start,
         described: &header.tensors,
     };
@@ -71,7 +53,7 @@ fn read(file: &File) -> Result<Trace, String> {
 
 /// Finds the tensors of a file whose header is sound as safetensors.
 struct Reader<'a> {
-    map: &'a Arc<Mmap>,
+    map: &'a Arc<MappedFile>,
     /// Where in the file the tensors' bytes begin.
     data_start: usize,
     described: &'a Metadata,
@@ -90,7 +72,8 @@ impl Reader<'_> {
         let names = self.described.offset_keys();
         match names.iter().find(|name| !known(name)) {
             Some(name) => Err(format!(
-                "it has a tensor {name:?}, which {FORMAT} does not know"
+                "it has a tensor {}, which {FORMAT} does not know",
+                quoted(name)
             )),
             None => Ok(layers),
         }
@@ -133,8 +116,8 @@ impl Reader<'_> {
             [heads, rows, width] if rank == 3 => [heads, rows, width],
             _ => {
                 return Err(format!(
-                    "`{name}` has shape {:?}, not one of {rank} sizes",
-                    info.shape
+                    "`{name}` has shape {}, not one of {rank} sizes",
+                    printable(&format!("{:?}", info.shape))
                 ));
             }
         };
@@ -154,17 +137,4 @@ impl Reader<'_> {
         let (start, end) = info.data_offsets;
         self.data_start + start..self.data_start + end
     }
-}
-
-/// A reason on one line of bearable length, with what a terminal might obey made visible.
-fn printable(reason: &str) -> String {
-    let visible = |c: char| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    let mut shown: String = reason.chars().take(LONGEST_REASON).map(visible).collect();
-    if reason.chars().nth(LONGEST_REASON).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -153,6 +153,7 @@ impl<'a> TraceFile<'a> {
         if options.values && trace.values_bytes(options.qk_dtype).is_none() {
             return Err(Error::NoValues);
         }
+        trace.check_unchanged()?;
         check_numbers(trace, options)?;
         let mut rounding = trace.meta().qk_rounding_max_weight_change;
         let mut computed = Vec::new();

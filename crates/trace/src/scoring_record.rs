@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use lookback_attention::{Mask, Scoring};
 use serde::{Deserialize, Serialize};
 
+use crate::quoted;
+
 /// A layer's entry in the metadata's list `layers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +94,8 @@ impl MaskRecord {
             ("causal", Some(_)) => Err("a mask of kind `causal` has no window".into()),
             ("window", None) => Err("a mask of kind `window` needs its window".into()),
             (kind, _) => Err(format!(
-                "unknown mask kind {kind:?}, not causal, none or window"
+                "unknown mask kind {}, not causal, none or window",
+                quoted(kind)
             )),
         }
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use memmap2::Mmap;
 use ndarray::{Array, Array4, ArrayView1, ArrayView2, ArrayView4, CowArray, Dimension, Ix2, Ix4};
 
-use crate::Dtype;
+use crate::{Dtype, MappedFile};
 
 #[cfg(target_endian = "big")]
 compile_error!("lookback-trace maps little-endian files and needs a little-endian machine");
@@ -29,7 +28,7 @@ enum Data {
     Owned(Vec<f32>),
     /// A part of a file that [`Tensor::mapped`] has checked for size and alignment.
     Mapped {
-        map: Arc<Mmap>,
+        map: Arc<MappedFile>,
         bytes: Range<usize>,
         dtype: Dtype,
     },
@@ -62,14 +61,17 @@ impl Tensor {
     pub(crate) fn mapped(
         [heads, rows, width]: [usize; 3],
         dtype: Dtype,
-        map: &Arc<Mmap>,
+        map: &Arc<MappedFile>,
         bytes: Range<usize>,
     ) -> Option<Self> {
         let size = heads
             .checked_mul(rows)?
             .checked_mul(width)?
             .checked_mul(dtype.size())?;
-        let part = map.get(bytes.clone()).filter(|part| part.len() == size)?;
+        let part = map
+            .bytes()
+            .get(bytes.clone())
+            .filter(|part| part.len() == size)?;
         match dtype {
             Dtype::F32 => bytemuck::try_cast_slice::<u8, f32>(part).is_ok(),
             Dtype::F16 => bytemuck::try_cast_slice::<u8, u16>(part).is_ok(),
@@ -84,6 +86,14 @@ impl Tensor {
                 dtype,
             },
         })
+    }
+
+    /// The file that it is a part of; none where it is in memory of its own.
+    pub(crate) fn file(&self) -> Option<&MappedFile> {
+        match &self.data {
+            Data::Owned(_) => None,
+            Data::Mapped { map, .. } => Some(map),
+        }
     }
 
     /// How many numbers there are.
@@ -120,9 +130,9 @@ impl Tensor {
         match &self.data {
             Data::Owned(numbers) => Cow::Borrowed(&numbers[at]),
             Data::Mapped { map, bytes, dtype } => match dtype {
-                Dtype::F32 => Cow::Borrowed(&bytemuck::cast_slice(&map[bytes.clone()])[at]),
+                Dtype::F32 => Cow::Borrowed(&bytemuck::cast_slice(&map.bytes()[bytes.clone()])[at]),
                 Dtype::F16 => {
-                    let bits: &[u16] = bytemuck::cast_slice(&map[bytes.clone()]);
+                    let bits: &[u16] = bytemuck::cast_slice(&map.bytes()[bytes.clone()]);
                     Cow::Owned(bits[at].reinterpret_cast::<f16>().to_f32_vec())
                 }
             },

@@ -128,8 +128,20 @@ impl Trace {
         &self.layers
     }
 
+    /// Fails where the file that the trace is read from is no longer what it was. To be asked before its numbers are used.
+    pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
+        let file = self.layers.first().and_then(|layer| layer.q.file());
+        match file.filter(|file| !file.is_unchanged()) {
+            None => Ok(()),
+            Some(file) => Err(Error::Changed {
+                path: file.path().to_owned(),
+            }),
+        }
+    }
+
     /// The layer of a head that must exist.
     pub(crate) fn stored(&self, layer: usize, head: usize) -> Result<&Stored, Error> {
+        self.check_unchanged()?;
         let layers = self.layers.len();
         let stored = self.layers.get(layer);
         let stored = stored.ok_or(Error::NoSuchLayer { layer, layers })?;

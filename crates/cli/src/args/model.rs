@@ -11,9 +11,9 @@ use lookback_model::{Prefix, WeightsKind};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]
-    #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
-    pub(crate) model: String,
+    /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE] [default: smollm2-135m]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
     /// The tokens before the text: `none`, `bos`, or a text, which may hold special tokens [default: the prefix
     /// declared for the model, else its bos token, else none]
     #[arg(long, value_name = "none|bos|TEXT")]
@@ -24,6 +24,11 @@ pub(crate) struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The model that is named, else the default one.
+    pub(crate) fn name(&self) -> &str {
+        self.model.as_deref().unwrap_or(DEFAULT_MODEL)
+    }
+
     /// The prefix that every text is read behind: the one given, else the one declared for the model.
     pub(crate) fn prefix(&self) -> Prefix {
         PrefixArg::or_declared(self.prefix.as_ref())
@@ -72,6 +77,16 @@ impl From<WeightsArg> for WeightsKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_names_the_default_model() {
+        let command = ModelArgs::augment_args(clap::Command::new("lookback"));
+        let help = command.clone().render_long_help().to_string();
+        assert!(
+            help.contains(&format!("[default: {DEFAULT_MODEL}]")),
+            "{help}"
+        );
+    }
 
     #[test]
     fn the_prefix_is_the_declared_one_unless_another_is_given() {

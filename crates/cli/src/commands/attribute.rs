@@ -7,6 +7,7 @@ use clap::Args;
 use lookback_heads::head;
 use lookback_heads::logits::{HeadPart, LogitParts, logit_parts, next_tokens};
 use lookback_model::{Model, WeightsKind};
+use lookback_trace::quoted;
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
 use serde::Serialize;
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
         output::check_destination(file, args.force)?;
     }
     let text = args.text.read()?;
-    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
     let model = &loaded.model;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let encoding = &run.encoding;
@@ -127,7 +128,8 @@ fn token(model: &Model, id: u32, word: &str) -> TokenName {
     let name = model.tokenizer().decode(&[id], false);
     if name.trim() != word.trim() {
         output::note(&format!(
-            "{word:?} is several tokens; its first, {name:?}, is the one whose logit counts"
+            "{} is several tokens; its first, {name:?}, is the one whose logit counts",
+            quoted(word)
         ));
     }
     TokenName { id, text: name }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use lookback_heads::profile::profiles;
 use lookback_model::WeightsKind;
+use lookback_trace::quoted;
 use lookback_view::table::{Table, Values};
 use lookback_view::terminal::{PARTS, write_table_of_parts};
 use serde::Serialize;
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
         }
         .read()?,
     };
-    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
     let (first, first_size) = of(&loaded, &text, args, context)?;
     let other_model = args.other_model.as_ref();
     let other_model = other_model.map(|spec| context.load(spec, WeightsKind::F32));
@@ -150,8 +151,8 @@ fn of(
     let table = heads::table(&profiles, Some(&heads::model_scores(loaded)?));
     if args.other_model.is_none() && has(&table, &args.by) {
         bail!(
-            "{:?} belongs to the model and is the same whatever the text; compare two models by it, with --with-model",
-            args.by
+            "{} belongs to the model and is the same whatever the text; compare two models by it, with --with-model",
+            quoted(&args.by)
         );
     }
     Ok((table, run.size()))
@@ -173,7 +174,8 @@ fn compared(first: &Table, second: &Table, by: &str) -> anyhow::Result<Table> {
                     .filter(|c| matches!(c.values(), Values::Real(_)));
                 let names: Vec<&str> = real.map(|c| c.name()).collect();
                 Err(anyhow::anyhow!(
-                    "there is no column {by:?} to compare; there are {}",
+                    "there is no column {} to compare; there are {}",
+                    quoted(by),
                     names.join(", ")
                 ))
             }

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     // What cannot be sampled is an error before anything is read.
     Sampler::new(sampling)?;
     let text = args.text.read()?;
-    let loaded = context.load(&args.model.model, args.weights.into())?;
+    let loaded = context.load(args.model.name(), args.weights.into())?;
     let model = &loaded.model;
     let prompt = match args.chat {
         true => chat_prompt(args, &text, model, context)?,
@@ -176,7 +176,7 @@ fn chat_prompt(
     let template = model.checkpoint().chat_template().with_context(|| {
         format!(
             "{} has no chat template; leave --chat out to continue the text",
-            args.model.model
+            args.model.name()
         )
     })?;
     let message = |role: &str, content: &str| Message {

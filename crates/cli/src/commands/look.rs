@@ -7,10 +7,11 @@ use lookback_heads::{Look, LookOptions, WordName, head, interest};
 use lookback_model::WeightsKind;
 use lookback_trace::HeadId;
 use lookback_view::terminal::{LookPicture, write_look};
+use serde::Serialize;
 
 use super::source::Source;
 use crate::args::SourceArgs;
-use crate::context::Context;
+use crate::context::{Context, InsteadOf};
 use crate::output;
 use crate::progress::Line;
 use crate::run::TextRun;
@@ -56,17 +57,36 @@ pub(crate) struct LookArgs {
 pub(crate) fn run(args: &LookArgs, context: &Context) -> anyhow::Result<()> {
     let from = &args.source;
     if let Some(path) = &from.trace {
-        return print(args, context, Source::of_file(path, context)?);
+        return print(args, context, &Answer::of(Source::of_file(path, context)?));
     }
     // A text that cannot be read is an error before a model is fetched and loaded.
     let text = from.text.read()?;
-    let loaded = context.load_or_built_in(&from.model.model, WeightsKind::F32)?;
+    let loaded = context.load_or_built_in(&from.model, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &from.model, &from.interventions)?;
     check_names(args, &run)?;
     if let Some(interventions) = from.interventions.describe() {
         output::note(&interventions);
     }
-    print(args, context, Source::of_run(&run)?)
+    let answer = Answer {
+        source: Source::of_run(&run)?,
+        instead_of: loaded.instead_of.clone(),
+    };
+    print(args, context, &answer)
+}
+
+/// What is looked into, and whether another model than the usual one read it.
+struct Answer {
+    source: Source,
+    instead_of: Option<InsteadOf>,
+}
+
+impl Answer {
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            instead_of: None,
+        }
+    }
 }
 
 /// Fails where the text or the model does not have what is named: before the text is read, which may take long.
@@ -79,14 +99,15 @@ fn check_names(args: &LookArgs, run: &TextRun) -> anyhow::Result<()> {
     run.check_heads(&args.heads)
 }
 
-fn print(args: &LookArgs, context: &Context, source: Source) -> anyhow::Result<()> {
+fn print(args: &LookArgs, context: &Context, answer: &Answer) -> anyhow::Result<()> {
+    let source = &answer.source;
     let defaults = LookOptions::default();
     let options = LookOptions {
         words: args.words.clone(),
         candidates: args.candidates.clone(),
         heads: args.heads.clone(),
         heads_per_candidate: args.top.map_or(defaults.heads_per_candidate, usize::from),
-        prefix: source.prefix,
+        prefix: source.prefix.clone(),
     };
     let look = Look::new(&source.trace, &options)?;
     context.answer_names_prefix();
@@ -99,7 +120,7 @@ fn print(args: &LookArgs, context: &Context, source: Source) -> anyhow::Result<(
         if let Some(size) = describe_size(&asked, heads) {
             output::note(&size);
         }
-        return print_json(&look);
+        return print_json(&look, answer.instead_of.as_ref());
     }
     let defaults = LookPicture::default();
     let picture = LookPicture {
@@ -107,6 +128,7 @@ fn print(args: &LookArgs, context: &Context, source: Source) -> anyhow::Result<(
         listed: args.top.map_or(defaults.listed, usize::from),
         words_of_interest: defaults.words_of_interest.max(args.words.len()),
         head_by_head: !args.heads.is_empty(),
+        notice: answer.instead_of.as_ref().map(ToString::to_string),
     };
     let mut out = output::stdout();
     write_look(&mut out, &look, &picture)?;
@@ -133,7 +155,7 @@ fn describe_size(asked: &[usize], heads: usize) -> Option<String> {
 }
 
 /// Prints the JSON form, which of a long text takes a while: progress is shown where the answer is not.
-fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
+fn print_json(look: &Look<'_>, instead_of: Option<&InsteadOf>) -> anyhow::Result<()> {
     let words = look.interest().len();
     let bar = (!std::io::stdout().is_terminal()).then(|| Line::counting("words looked at"));
     let progress = |done: usize| {
@@ -142,7 +164,19 @@ fn print_json(look: &Look<'_>) -> anyhow::Result<()> {
         }
     };
     // Its keys are the same in every version, and it may be too large to be held as a whole.
-    output::print_json_as_it_is(&look.with_progress(progress))
+    output::print_json_as_it_is(&Printed {
+        look: look.with_progress(progress),
+        instead_of,
+    })
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Printed<'a, L> {
+    #[serde(flatten)]
+    look: L,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead_of: Option<&'a InsteadOf>,
 }
 
 #[cfg(test)]

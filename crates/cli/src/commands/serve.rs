@@ -154,7 +154,7 @@ fn check_text(
     context: &Context,
 ) -> anyhow::Result<InputSize> {
     let model = ModelArgs {
-        model: named.name.clone(),
+        model: Some(named.name.clone()),
         prefix: args.prefix.clone(),
         truncate: false,
     };
@@ -171,8 +171,10 @@ fn free(host: IpAddr) -> bool {
 /// A model with its name and hash.
 pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
     let loaded = context.load(spec, WeightsKind::F32)?;
-    let sha256 = loaded.sha256();
-    let Loaded { model, resolved } = loaded;
+    let sha256 = loaded.sha256()?;
+    let Loaded {
+        model, resolved, ..
+    } = loaded;
     Ok(NamedModel {
         model: Arc::new(model),
         name: resolved.name,

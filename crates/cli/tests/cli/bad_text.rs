@@ -112,3 +112,33 @@ fn wrong_usage_ends_with_2() {
         Run::of(command.args(arguments)).refused(&[words]);
     }
 }
+
+/// A name of any length is repeated in part only, wherever it is given.
+#[test]
+fn endless_names_are_not_repeated_whole() {
+    let home = folder();
+    let model = tiny("tied");
+    let model = model.to_str().unwrap();
+    let long = "n".repeat(100_000);
+    let cut = format!("{long}->b@all");
+    let commands: [&[&str]; 12] = [
+        &["look", "a b", "--model", &long],
+        &["look", "a b", "--model", &format!("hf:{long}")],
+        &["look", "--trace", &long],
+        &["look", "--file", &long],
+        &["look", "a b", "--model", model, "--word", &long],
+        &["look", "a b", "--model", model, "--candidates", &long],
+        &["look", "a b", "--model", model, "--head", &long],
+        &["look", "a b", "--model", model, "--ablate", &long],
+        &["look", "a b", "--model", model, "--cut", &cut],
+        &["heads", "a b", "--model", model, "--sort", &long],
+        &["map", "a b", "--model", model, "--output", &long],
+        &["trace", "a b", "--model", model, "--dtype", &long],
+    ];
+    for arguments in commands {
+        let run = Run::of(lookback(home.path()).args(arguments));
+        assert!(matches!(run.code, Some(1 | 2)), "{arguments:.20?}");
+        let said = run.stdout.len() + run.stderr.len();
+        assert!((20..6000).contains(&said), "{said} bytes: {arguments:.60?}");
+    }
+}

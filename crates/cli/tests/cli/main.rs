@@ -12,4 +12,5 @@ mod one_input;
 mod pictures;
 mod program;
 mod serving;
+mod threads;
 mod traces;

@@ -1,6 +1,11 @@
 //! Trace files: made, read back, and refused.
 
+use std::io::Read as _;
 use std::path::Path;
+use std::process::Stdio;
+
+use lookback_trace::{Layer, Mask, Meta, SaveOptions, Scoring, Trace};
+use ndarray::{Array2, Array3};
 
 use crate::program::{Run, folder, limited, lookback, tiny};
 
@@ -156,4 +161,58 @@ fn files_that_are_no_traces_are_refused() {
     refused(&newer);
     info(home.path(), &home.path().join("missing")).refused(&["missing"]);
     info(home.path(), &tiny("grouped/model.safetensors")).refused(&["its format is \"pt\""]);
+}
+
+/// A trace of `he he he …` that is too large to be read into memory at once.
+fn save_large(file: &Path) {
+    let (n, d) = (4096, 1200);
+    let layer = Layer {
+        q: Array3::zeros((1, n, d)),
+        k: Array3::zeros((1, n, d)),
+        // All keys that a query sees weigh the same.
+        lse: Array2::from_shape_fn((1, n), |(_, i)| ((i + 1) as f32).ln()),
+        vnorm: Array2::ones((1, n)),
+        v: None,
+    };
+    let meta = Meta {
+        model: "made up".into(),
+        library: "test".into(),
+        text: "he ".repeat(n),
+        tokens: vec![0; n],
+        spans: (0..n).map(|at| (3 * at, 3 * at + 2)).collect(),
+        layers: vec![Scoring::new(1.0, Mask::Causal { offset: 0 })],
+        ..Meta::default()
+    };
+    let trace = Trace::new(meta, vec![layer]).unwrap();
+    trace.save(file, &SaveOptions::default()).unwrap();
+}
+
+/// The answer is broken off with a line that says why: by the check before each question, or, where the file shrinks while
+/// it is being read, by the handler of the signal.
+#[test]
+fn a_trace_that_is_shortened_while_it_is_in_use_is_named() {
+    let home = folder();
+    let file = home.path().join("large.safetensors");
+    save_large(&file);
+    let mut running = lookback(home.path())
+        .args(["look", "--json", "--trace"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = running.stdout.take().unwrap();
+    stdout.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    // It waits for its reader now, at the latest in some thousand words.
+    let writer = std::fs::File::options().write(true).open(&file).unwrap();
+    writer.set_len(4096).unwrap();
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    let ended = running.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: ") && said.contains("shortened"),
+        "{said}"
+    );
 }

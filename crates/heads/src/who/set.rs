@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use lookback_trace::{printable_message, quoted};
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -109,19 +110,21 @@ impl Set {
 }
 
 fn item(line: &str, number: usize) -> Result<Item, String> {
-    let line: Line = serde_json::from_str(line).map_err(|e| format!("not a question: {e}"))?;
+    let line: Line = serde_json::from_str(line)
+        .map_err(|e| format!("not a question: {}", printable_message(&e.to_string())))?;
     let word = word_place(&line)?;
     let mut candidates: Vec<Named> = Vec::new();
     for name in &line.candidates {
         let places = places(&line.text[..word.0], name);
         if places.is_empty() {
             return Err(format!(
-                "the candidate {name:?} does not come before {:?}",
-                line.word
+                "the candidate {} does not come before {}",
+                quoted(name),
+                quoted(&line.word)
             ));
         }
         if candidates.iter().any(|known| known.name == *name) {
-            return Err(format!("the candidate {name:?} is named twice"));
+            return Err(format!("the candidate {} is named twice", quoted(name)));
         }
         candidates.push(Named {
             name: name.clone(),
@@ -137,7 +140,12 @@ fn item(line: &str, number: usize) -> Result<Item, String> {
     let answer = candidates
         .iter()
         .position(|candidate| candidate.name == line.answer)
-        .ok_or_else(|| format!("the answer {:?} is none of the candidates", line.answer))?;
+        .ok_or_else(|| {
+            format!(
+                "the answer {} is none of the candidates",
+                quoted(&line.answer)
+            )
+        })?;
     Ok(Item {
         answer,
         group: line.group.unwrap_or_else(|| "all".to_owned()),
@@ -156,10 +164,10 @@ fn word_place(line: &Line) -> Result<Span, String> {
     let Some((start, end)) = line.word_span else {
         return match places(&line.text, &line.word).as_slice() {
             [place] => Ok(*place),
-            [] => Err(format!("{:?} is not a word of the text", line.word)),
+            [] => Err(format!("{} is not a word of the text", quoted(&line.word))),
             several => Err(format!(
-                "{:?} occurs {} times; give its word_span",
-                line.word,
+                "{} occurs {} times; give its word_span",
+                quoted(&line.word),
                 several.len()
             )),
         };
@@ -182,8 +190,9 @@ fn word_place(line: &Line) -> Result<Span, String> {
         Ok(place)
     } else {
         Err(format!(
-            "word_span {start}..{end} holds {found:?}, not {:?}",
-            line.word
+            "word_span {start}..{end} holds {}, not {}",
+            quoted(found),
+            quoted(&line.word)
         ))
     }
 }

@@ -17,6 +17,15 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file that was written to while it was in use.
+    #[error(
+        "{path} was overwritten or shortened while it was in use: run this again once the file is whole",
+        path = path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A directory, pipe or device where a file is needed.
     #[error("{path} is not a regular file", path = path.display())]
     NotAFile {

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lookback_trace::FileStamp;
 use sha2::{Digest, Sha256};
 
+use super::Error;
+use super::map::MappedFile;
 use super::weights::Weights;
 
 /// What a trace says about the model it was made with.
@@ -42,10 +45,21 @@ impl Provenance {
         self.weights.files().iter().map(|file| file.path())
     }
 
+    /// What the system said of the weights' file when it was opened; none where there are several, or it is built in.
+    #[must_use]
+    pub fn stamp(&self) -> Option<FileStamp> {
+        match self.weights.files() {
+            [file] => file.stamp(),
+            _ => None,
+        }
+    }
+
     /// SHA-256 of the weights' file in lower-case hexadecimal; where there are several, of
     /// their digests in order. Every byte is read.
-    #[must_use]
-    pub fn sha256(&self) -> String {
+    ///
+    /// # Errors
+    /// [`Error::Changed`] where a file was written to since it was opened: then the model may have read other bytes.
+    pub fn sha256(&self) -> Result<String, Error> {
         let files = self.weights.files();
         let digest: [u8; 32] = match files {
             [file] => file.sha256(),
@@ -57,9 +71,10 @@ impl Provenance {
                 all.finalize().into()
             }
         };
-        digest.iter().fold(String::new(), |mut text, byte| {
+        files.iter().try_for_each(MappedFile::check_unchanged)?;
+        Ok(digest.iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("a string takes any text");
             text
-        })
+        }))
     }
 }

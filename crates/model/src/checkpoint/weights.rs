@@ -104,10 +104,13 @@ impl Weights {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// A tensor by its name, in a file that is still what it was.
     pub(crate) fn get(&self, name: &str) -> Result<&StoredTensor, Error> {
-        self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
+        let tensor = self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
             name: name.to_owned(),
-        })
+        })?;
+        self.files[tensor.file].check_unchanged()?;
+        Ok(tensor)
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {

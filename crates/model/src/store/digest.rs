@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use lookback_trace::FileStamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, Progress, Stage};
@@ -90,18 +91,25 @@ pub(super) fn copy_hashed(
     Ok((bytes, hasher.finish()))
 }
 
-/// Fails unless the file at `path` has this size and SHA-256.
+/// Fails unless the file at `path` has this size and SHA-256; gives its stamp, by which it can be told that it is still that file.
 pub(super) fn verify(
     path: &Path,
     bytes: u64,
     sha256: &str,
     progress: &dyn Progress,
-) -> Result<(), Error> {
+) -> Result<FileStamp, Error> {
     let found = std::fs::metadata(path).map_err(Error::read(path))?.len();
     check_size(path, bytes, found)?;
+    let before = FileStamp::at(path).map_err(Error::read(path))?;
     let mut hasher = Hasher::default();
     hash_into(&mut hasher, path, progress)?;
-    check_digest(path, sha256, hasher.finish())
+    check_digest(path, sha256, hasher.finish())?;
+    if FileStamp::at(path).map_err(Error::read(path))? == before {
+        return Ok(before);
+    }
+    Err(Error::read(path)(std::io::Error::other(
+        "it changed while it was checked",
+    )))
 }
 
 pub(super) fn check_size(path: &Path, expected: u64, found: u64) -> Result<(), Error> {

@@ -65,6 +65,7 @@ impl EmbeddedModel {
             name: self.name.to_owned(),
             path: self.address(),
             sha256: Some(self.sha256.to_owned()),
+            stamp: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::printable::quoted;
+
 /// Why a model could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +15,7 @@ pub enum Error {
     )]
     NoCacheDirectory,
     /// The name is no known model, no hub address and no file.
-    #[error("no model {spec:?}: {hint}")]
+    #[error("no model {}: {hint}", quoted(spec))]
     UnknownModel {
         /// What was asked for.
         spec: String,
@@ -22,7 +24,8 @@ pub enum Error {
     },
     /// A hub address that is not one.
     #[error(
-        "{spec:?} names no model on the hub: {why}; write hf:OWNER/NAME or hf:OWNER/NAME/FILE.gguf"
+        "{} names no model on the hub: {why}; write hf:OWNER/NAME or hf:OWNER/NAME/FILE.gguf",
+        quoted(spec)
     )]
     Spec {
         /// What was asked for.
@@ -53,7 +56,7 @@ pub enum Error {
     },
     /// There is no room left for the file.
     #[error(
-        "the disk is full (or a limit on file size is reached) while writing {path}; make room, or set \
+        "no space left on device (or a limit on file size is reached) while writing {path}; make room, or set \
          LOOKBACK_CACHE to a directory on another disk",
         path = path.display()
     )]

@@ -1,16 +1,15 @@
 //! The programs that fetch Python packages: pip, else uv.
 //!
-//! Each is run as a person would run it, with its own configuration of where packages come from. Neither
-//! reports its progress to a pipe, so the growing file is watched instead.
+//! Each is run as a person would run it, with its own configuration of where packages come from, and ends with this process.
+//! Neither reports its progress to a pipe, so the growing file is watched instead.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::guarded::Guarded;
 use super::{Error, KnownModel, Progress, Settings, Stage};
 
 /// How often a running program is looked at.
@@ -166,48 +165,53 @@ impl Job<'_> {
             name: self.model.name.to_owned(),
         };
         progress.begin(&stage, Some(total));
-        let log = self.partial.join(format!("{name}.log"));
-        let ended = self.supervise(command, &log, self.settings.stall, progress)?;
-        let said = tail(&log);
+        let (ended, said) = self.supervise(command, self.settings.stall, progress)?;
         match ended {
             Ended::Stalled => {
                 let seconds = self.settings.stall.as_secs_f32();
                 Err(self.failed(format!("nothing came in for {seconds} seconds")))
             }
             Ended::Exit(status) if status.success() => Ok(None),
-            Ended::Exit(_) if said.contains("No space left on device") => Err(Error::DiskFull {
+            Ended::Exit(_) if says_disk_full(&said) => Err(Error::DiskFull {
                 path: self.partial.to_path_buf(),
             }),
-            Ended::Exit(status) => Ok(Some(format!("{name}: {}", reason(&said, status)))),
+            Ended::Exit(status) => match self.check_room() {
+                Ok(()) => Ok(Some(format!("{name}: {}", reason(&said, status)))),
+                Err(full) => Err(full),
+            },
         }
     }
 
-    /// Runs `command` to its end, or until no file has grown for `stall`, or the caller stops it.
+    /// Fails where nothing more can be written beside what a program wrote: then that is why it failed, whatever it says.
+    fn check_room(&self) -> Result<(), Error> {
+        let probe = self.partial.join("room");
+        let written = std::fs::write(&probe, [0; 4096]).map_err(Error::write(&probe));
+        let _ = std::fs::remove_file(&probe);
+        written
+    }
+
+    /// Runs `command` to its end, or until no file has grown for `stall`, or the caller stops it; with what it said.
     fn supervise(
         &self,
         mut command: Command,
-        log: &Path,
         stall: Duration,
         progress: &dyn Progress,
-    ) -> Result<Ended, Error> {
-        let stderr = File::create(log).map_err(Error::write(log))?;
+    ) -> Result<(Ended, String), Error> {
         let program = PathBuf::from(command.get_program());
         command
             // Away from the caller's folder, whose files `python -m` would import.
             .current_dir(self.partial)
-            .env("TMPDIR", self.partial)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(stderr);
-        let child = command.spawn().map_err(|source| Error::Io {
+            .env("TMPDIR", self.partial);
+        let failed = |source| Error::Io {
             action: "run",
             path: program,
             source,
-        })?;
-        let mut child = Reaped(child);
+        };
+        let mut running = Guarded::spawn(&command).map_err(failed)?;
         let (mut seen, mut last) = (0, Instant::now());
         loop {
-            if let Some(status) = child.0.try_wait().map_err(Error::read(log))? {
+            let status = running.try_wait().map_err(Error::read(self.partial))?;
+            if let Some(status) = status {
                 // The signal that ended the program may reach this process a moment later.
                 if !status.success() {
                     sleep(POLL);
@@ -215,19 +219,19 @@ impl Job<'_> {
                 return if progress.cancelled() {
                     Err(Error::Interrupted)
                 } else {
-                    Ok(Ended::Exit(status))
+                    Ok((Ended::Exit(status), running.said()))
                 };
             }
             if progress.cancelled() {
                 return Err(Error::Interrupted);
             }
-            let bytes = largest_file(self.partial, log, 4);
+            let bytes = largest_file(self.partial, 4);
             if bytes != seen {
                 (seen, last) = (bytes, Instant::now());
                 progress.advance(bytes);
             }
             if last.elapsed() >= stall {
-                return Ok(Ended::Stalled);
+                return Ok((Ended::Stalled, running.said()));
             }
             sleep(POLL);
         }
@@ -246,9 +250,8 @@ impl Job<'_> {
             };
             let mut probe = command();
             probe.arg("--version");
-            let log = self.partial.join("probe.log");
-            match self.supervise(probe, &log, self.settings.stall, progress) {
-                Ok(Ended::Exit(status)) if status.success() => return Ok(Some(command())),
+            match self.supervise(probe, self.settings.stall, progress) {
+                Ok((Ended::Exit(status), _)) if status.success() => return Ok(Some(command())),
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // A program of that name that is not pip, or not whole, is no pip.
                 _ => {}
@@ -267,27 +270,15 @@ impl Job<'_> {
     }
 }
 
-/// A child process that does not outlive its owner.
-struct Reaped(Child);
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        // Both fail only where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Size of the largest file below `folder`, `log` left out: the one that is being fetched.
-fn largest_file(folder: &Path, log: &Path, depth: usize) -> u64 {
+/// Size of the largest file below `folder`: the one that is being fetched.
+fn largest_file(folder: &Path, depth: usize) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;
     };
     entries
         .flatten()
-        .filter(|entry| entry.path() != log)
         .map(|entry| match entry.metadata() {
-            Ok(data) if data.is_dir() && depth > 0 => largest_file(&entry.path(), log, depth - 1),
+            Ok(data) if data.is_dir() && depth > 0 => largest_file(&entry.path(), depth - 1),
             Ok(data) if data.is_file() => data.len(),
             _ => 0,
         })
@@ -295,16 +286,17 @@ fn largest_file(folder: &Path, log: &Path, depth: usize) -> u64 {
         .unwrap_or(0)
 }
 
-/// The last 16 KiB of a log.
-fn tail(log: &Path) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(log).and_then(|mut file| {
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(16 << 10)))?;
-        file.take(16 << 10).read_to_end(&mut bytes)
-    });
-    drop(read);
-    String::from_utf8_lossy(&bytes).into_owned()
+/// What Python and Rust programs say where the disk, or the person's share of it, is full.
+fn says_disk_full(said: &str) -> bool {
+    let signs = [
+        "No space left on device",
+        "Disk quota exceeded",
+        "[Errno 28]",
+        "[Errno 122]",
+        "(os error 28)",
+        "(os error 122)",
+    ];
+    signs.iter().any(|sign| said.contains(sign))
 }
 
 /// What pip and uv say where the package index cannot be reached.

@@ -120,7 +120,7 @@ fn fetched(repository: &str, home: &Path) -> Vec<Entry> {
     });
     let files = addresses.named.iter().filter_map(|(file, commit)| {
         let folder = home.join(commit);
-        let bytes = Receipt::read(&folder)?.whole(&folder, file)?.bytes;
+        let bytes = Receipt::read(&folder)?.bytes(&folder, file)?;
         let name = format!("{repository}/{file}");
         Some(Entry::on_hub(&name, folder.join(file), bytes, Origin::Hub))
     });

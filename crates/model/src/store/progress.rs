@@ -36,6 +36,8 @@ pub trait Progress: Sync {
     fn advance(&self, done: u64);
     /// The last stage ended, whether well or not.
     fn finish(&self);
+    /// Something that the person should know, whatever comes of the fetch: one sentence.
+    fn notice(&self, _message: &str) {}
     /// Whether to stop: asked several times a second. A stopped fetch ends in
     /// [`Error::Interrupted`](super::Error::Interrupted), its child processes gone.
     fn cancelled(&self) -> bool {

@@ -3,8 +3,12 @@
 //! A tokenizer.json may hold any pattern, and one with look-ahead or references back can take minutes for a page. The
 //! library cannot be stopped, and where a pattern runs out of its own limit it leaves the rest of the text uncut without a
 //! word. So the patterns are applied here: a clock is looked at after each match, and a match that goes back too often
-//! is an error.
+//! is an error. A single match can still take any time, since what it looks ahead at is not counted and cannot be broken
+//! off: patterns are applied on a thread of their own, which is left to itself when the time is up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use fancy_regex::{Regex, RegexBuilder};
@@ -24,23 +28,41 @@ const TIME_A_BYTE: Duration = Duration::from_micros(4);
 /// letter and alternative.
 const STEPS_BACK: usize = 1_000_000;
 
-/// The same in texts of more than [`LONG`] bytes, where each step may be long itself.
-const STEPS_BACK_WHERE_LONG: usize = 100_000;
-const LONG: usize = 8192;
+/// The most memory that a part of a pattern between two look-arounds is compiled into. That of the largest real one takes less
+/// than a tenth, and a hostile one has some hundred parts.
+const COMPILED: usize = 1 << 20;
+
+/// How often it is looked whether the text is still wanted while a match goes on.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How many threads may be left to themselves at a time.
+const MOST_LEFT: usize = 2;
+
+/// Threads that are left to themselves.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
 
 /// When encoding a text has to be done, and whether somebody still wants it.
 pub(super) struct Clock<'a> {
+    deadline: Deadline,
+    cancelled: &'a dyn Fn() -> bool,
+}
+
+/// When a text has to be done.
+#[derive(Clone, Copy)]
+struct Deadline {
     start: Instant,
     allowed: Duration,
-    cancelled: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Clock<'a> {
     pub(super) fn start(text: &str, cancelled: &'a dyn Fn() -> bool) -> Self {
         let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        Self {
+        let deadline = Deadline {
             start: Instant::now(),
             allowed: TIME + TIME_A_BYTE * bytes,
+        };
+        Self {
+            deadline,
             cancelled,
         }
     }
@@ -50,17 +72,43 @@ impl<'a> Clock<'a> {
         if (self.cancelled)() {
             return Err(Error::Cancelled);
         }
+        self.deadline.check()
+    }
+}
+
+impl Deadline {
+    fn check(self) -> Result<(), Error> {
         if self.start.elapsed() <= self.allowed {
             return Ok(());
         }
-        Err(Error::Slow {
+        Err(self.passed())
+    }
+
+    fn passed(self) -> Error {
+        Error::Slow {
             seconds: self.allowed.as_secs(),
-        })
+        }
+    }
+}
+
+/// What the thread that applies patterns knows of whoever waits for it.
+struct Waiting {
+    deadline: Deadline,
+    /// Nobody waits any more, or the thread has ended: set by whoever is first.
+    left: AtomicBool,
+}
+
+impl Waiting {
+    fn check(&self) -> Result<(), Error> {
+        if self.left.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        self.deadline.check()
     }
 }
 
 /// The steps that cut a text, in order.
-pub(super) struct Words(Vec<Step>);
+pub(super) struct Words(Arc<Vec<Step>>);
 
 enum Step {
     Split(Box<Split>),
@@ -76,13 +124,7 @@ struct Split {
 
 enum By {
     Text(String),
-    Pattern(Box<Lengths>),
-}
-
-/// One pattern, for short texts and for long ones.
-struct Lengths {
-    short: Regex,
-    long: Regex,
+    Pattern(Regex),
 }
 
 impl Words {
@@ -92,7 +134,8 @@ impl Words {
             Some(PreTokenizerWrapper::Sequence(sequence)) => sequence.as_ref(),
             Some(step) => std::slice::from_ref(step),
         };
-        Ok(Self(steps.iter().map(Step::new).collect::<Result<_, _>>()?))
+        let steps: Vec<Step> = steps.iter().map(Step::new).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(steps)))
     }
 
     pub(super) fn cut(
@@ -100,15 +143,76 @@ impl Words {
         text: &mut PreTokenizedString,
         clock: &Clock<'_>,
     ) -> Result<(), Error> {
-        for step in &self.0 {
-            clock.check()?;
-            match step {
-                Step::Library(step) => step.pre_tokenize(text).map_err(failed)?,
-                Step::Split(split) => split.cut(text, clock)?,
-            }
+        clock.check()?;
+        let waiting = Waiting {
+            deadline: clock.deadline,
+            left: AtomicBool::new(false),
+        };
+        let has_pattern =
+            |step: &Step| matches!(step, Step::Split(split) if matches!(split.by, By::Pattern(_)));
+        if !self.0.iter().any(has_pattern) {
+            return cut_by(&self.0, text, &waiting);
         }
+        if LEFT.load(Ordering::Relaxed) >= MOST_LEFT {
+            return Err(clock.deadline.passed());
+        }
+        *text = self.cut_on_thread(std::mem::replace(text, "".into()), waiting, clock)?;
         Ok(())
     }
+
+    /// [`cut_by`] on a thread of its own, which is left to itself where it takes too long or its text is not wanted any more.
+    fn cut_on_thread(
+        &self,
+        mut text: PreTokenizedString,
+        waiting: Waiting,
+        clock: &Clock<'_>,
+    ) -> Result<PreTokenizedString, Error> {
+        let (steps, waiting) = (Arc::clone(&self.0), Arc::new(waiting));
+        let (sender, receiver) = sync_channel(1);
+        let seen = Arc::clone(&waiting);
+        let run = move || {
+            let cut = cut_by(&steps, &mut text, &seen);
+            // Where nobody waits any more, nothing is sent.
+            let _ = sender.send(cut.map(|()| text));
+            if seen.left.swap(true, Ordering::Relaxed) {
+                LEFT.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        let thread = std::thread::Builder::new().name("words".to_owned());
+        thread.spawn(run).map_err(|error| Error::Encode {
+            detail: format!("there is no thread to cut it on: {error}"),
+        })?;
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(cut) => return cut,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Encode {
+                        detail: "its pattern that cuts words failed".to_owned(),
+                    });
+                }
+            }
+            if let Err(error) = clock.check() {
+                LEFT.fetch_add(1, Ordering::Relaxed);
+                // It may have ended just now.
+                if waiting.left.swap(true, Ordering::Relaxed) {
+                    LEFT.fetch_sub(1, Ordering::Relaxed);
+                }
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn cut_by(steps: &[Step], text: &mut PreTokenizedString, waiting: &Waiting) -> Result<(), Error> {
+    for step in steps {
+        waiting.check()?;
+        match step {
+            Step::Library(step) => step.pre_tokenize(text).map_err(failed)?,
+            Step::Split(split) => split.cut(text, waiting)?,
+        }
+    }
+    Ok(())
 }
 
 /// An error of the library's, or one of ours that went through it.
@@ -128,10 +232,7 @@ impl Step {
         };
         let by = match &split.pattern {
             SplitPattern::String(text) => By::Text(text.clone()),
-            SplitPattern::Regex(pattern) => By::Pattern(Box::new(Lengths {
-                short: compiled(pattern, STEPS_BACK)?,
-                long: compiled(pattern, STEPS_BACK_WHERE_LONG)?,
-            })),
+            SplitPattern::Regex(pattern) => By::Pattern(compiled(pattern)?),
         };
         Ok(Self::Split(Box::new(Split {
             by,
@@ -141,19 +242,21 @@ impl Step {
     }
 }
 
-fn compiled(pattern: &str, steps_back: usize) -> Result<Regex, Error> {
+fn compiled(pattern: &str) -> Result<Regex, Error> {
     let mut builder = RegexBuilder::new(pattern);
-    builder.backtrack_limit(steps_back);
+    builder
+        .backtrack_limit(STEPS_BACK)
+        .delegate_size_limit(COMPILED);
     builder.build().map_err(|error| Error::Json {
         detail: one_line(error),
     })
 }
 
 impl Split {
-    fn cut(&self, text: &mut PreTokenizedString, clock: &Clock<'_>) -> Result<(), Error> {
+    fn cut(&self, text: &mut PreTokenizedString, waiting: &Waiting) -> Result<(), Error> {
         let matches = Matches {
             by: &self.by,
-            clock,
+            waiting,
         };
         let cut = text.split(|_, part| match self.invert {
             true => part.split(Invert(matches), self.behavior),
@@ -167,7 +270,7 @@ impl Split {
 #[derive(Clone, Copy)]
 struct Matches<'a> {
     by: &'a By,
-    clock: &'a Clock<'a>,
+    waiting: &'a Waiting,
 }
 
 impl Pattern for Matches<'_> {
@@ -178,7 +281,7 @@ impl Pattern for Matches<'_> {
         let mut parts = Vec::new();
         let mut end = 0;
         let mut push = |start: usize, next: usize| -> tokenizers::Result<()> {
-            self.clock.check()?;
+            self.waiting.check()?;
             if end != start {
                 parts.push(((end, start), false));
             }
@@ -192,13 +295,7 @@ impl Pattern for Matches<'_> {
                     push(at, at + found.len())?;
                 }
             }
-            By::Pattern(lengths) => {
-                let is_short = inside.len() <= LONG;
-                let pattern = if is_short {
-                    &lengths.short
-                } else {
-                    &lengths.long
-                };
+            By::Pattern(pattern) => {
                 for found in pattern.find_iter(inside) {
                     let found = found.map_err(|_| Error::Encode {
                         detail: "its pattern that cuts words goes back too often in this text"

@@ -39,14 +39,12 @@ fn a_folder_model_is_fetched_once() {
     assert_eq!(
         files(&resolved.path),
         [
-            ".partial",
             ".receipt.json",
             "config.json",
             "model.safetensors",
             "tokenizer.json"
         ]
     );
-    assert!(files(&resolved.path.join(".partial")).is_empty());
     let found = std::fs::read(resolved.path.join("model.safetensors")).unwrap();
     assert!(found == weights);
     let last = watcher.stages.into_inner().unwrap().pop().unwrap();
@@ -63,6 +61,53 @@ fn a_folder_model_is_fetched_once() {
         asked,
         "what is there is not asked for again"
     );
+}
+
+/// A receipt is of files as they were: one that is another now is fetched again, and the others are not.
+#[test]
+fn a_file_that_was_changed_is_fetched_again() {
+    let weights = noise(900_000, 3);
+    let (server, _) = Repository::folder(&weights).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
+    let path = store.resolve("hf:someone/model", &Silent).unwrap().path;
+    let mut changed = weights.clone();
+    changed[77] ^= 1;
+    std::fs::write(path.join("model.safetensors"), &changed).unwrap();
+    let asked = server.count();
+    let watcher = Watcher::new();
+    store.resolve("hf:someone/model", &watcher).unwrap();
+    // The list of files, the file at the hub, and its content.
+    assert_eq!(server.count() - asked, 3);
+    assert!(std::fs::read(path.join("model.safetensors")).unwrap() == weights);
+    let notices = watcher.notices.into_inner().unwrap();
+    assert!(
+        notices.len() == 1 && notices[0].contains("not what was fetched"),
+        "{notices:?}"
+    );
+}
+
+/// Nobody asks the network for a file that was only copied, or that another version of the program fetched.
+#[test]
+fn a_file_whose_receipt_has_no_stamp_is_checked_once() {
+    let weights = noise(300_000, 4);
+    let (server, _) = Repository::new(&[("x.gguf", &weights)]).serve();
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, &server.url);
+    let first = store.resolve("hf:someone/model", &Silent).unwrap();
+    let receipt = commit_folder(&folder, COMMIT).join(".receipt.json");
+    let old = format!(
+        r#"{{"files":{{"x.gguf":{{"bytes":300000,"sha256":"{}"}}}}}}"#,
+        sha256(&weights)
+    );
+    std::fs::write(receipt, old).unwrap();
+    let asked = server.count();
+    for checked in [1, 0] {
+        let watcher = Watcher::new();
+        assert_eq!(store.resolve("hf:someone/model", &watcher).unwrap(), first);
+        assert_eq!(watcher.stages.into_inner().unwrap().len(), checked);
+    }
+    assert_eq!(server.count(), asked);
 }
 
 #[test]

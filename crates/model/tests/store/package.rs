@@ -108,6 +108,70 @@ fn a_file_put_there_by_hand_is_checked_once_and_used() {
     assert!(second.stages.into_inner().unwrap().is_empty());
 }
 
+/// A receipt is of one file as it was: one that is written to, or replaced, is hashed again, and is used only if it is the same.
+#[test]
+fn a_file_that_was_changed_after_it_was_checked_is_not_used() {
+    let fixture = Fixture::new();
+    fixture.working_pip();
+    let store = Store::new(fixture.settings.clone());
+    store.resolve("tiny", &Silent).unwrap();
+    let mut changed = fixture.bytes.clone();
+    changed[12345] ^= 1;
+    // In place, with the time that it had: only the system's own time of the change tells.
+    let modified = std::fs::metadata(fixture.file())
+        .unwrap()
+        .modified()
+        .unwrap();
+    std::fs::write(fixture.file(), &changed).unwrap();
+    let file = std::fs::File::options().write(true).open(fixture.file());
+    file.unwrap().set_modified(modified).unwrap();
+    let watcher = Watcher::new();
+    let resolved = store.resolve("tiny", &watcher).unwrap();
+    assert_eq!(std::fs::read(&resolved.path).unwrap(), fixture.bytes);
+    assert_eq!(fixture.calls().len(), 2);
+    let notices = watcher.notices.into_inner().unwrap();
+    assert!(
+        notices.len() == 1 && notices[0].contains("tiny.gguf is not"),
+        "{notices:?}"
+    );
+    assert_eq!(
+        resolved.stamp,
+        lookback_trace::FileStamp::at(&resolved.path).ok()
+    );
+}
+
+#[test]
+fn a_file_that_was_copied_is_checked_again_and_used() {
+    let fixture = Fixture::new();
+    fixture.working_pip();
+    let store = Store::new(fixture.settings.clone());
+    let first = store.resolve("tiny", &Silent).unwrap();
+    let copy = fixture.home().join("copy");
+    std::fs::copy(fixture.file(), &copy).unwrap();
+    std::fs::rename(&copy, fixture.file()).unwrap();
+    for checked in [1, 0] {
+        let watcher = Watcher::new();
+        let resolved = store.resolve("tiny", &watcher).unwrap();
+        assert_eq!(resolved.sha256, first.sha256);
+        assert_ne!(resolved.stamp, first.stamp);
+        assert_eq!(watcher.stages.into_inner().unwrap().len(), checked);
+    }
+    assert_eq!(fixture.calls().len(), 1);
+}
+
+/// What a killed process left goes, also where the model was whole already.
+#[test]
+fn leavings_go_where_nothing_is_fetched() {
+    let fixture = Fixture::new();
+    fixture.working_pip();
+    let store = Store::new(fixture.settings.clone());
+    store.resolve("tiny", &Silent).unwrap();
+    std::fs::create_dir(fixture.home().join(".partial-old")).unwrap();
+    std::fs::write(fixture.home().join(".lookback-abcdef.part"), "half").unwrap();
+    store.resolve("tiny", &Silent).unwrap();
+    assert_eq!(files(&fixture.home()), RESULT);
+}
+
 #[test]
 fn a_wheel_put_there_by_hand_is_unpacked() {
     let fixture = Fixture::new();

@@ -114,13 +114,13 @@ fn a_full_disk_is_told_as_such() {
     assert!(error.to_string().contains("LOOKBACK_CACHE"));
 }
 
-/// The process ids that a script wrote to `$dest/../../pids`.
+/// Whether a process has ended, or is about to: one that was killed may still wait for its new parent to take note.
 fn is_gone(pid: &str) -> bool {
-    let status = std::process::Command::new("kill")
-        .args(["-0", pid.trim()])
-        .stderr(std::process::Stdio::null())
-        .status();
-    !status.unwrap().success()
+    let output = std::process::Command::new("ps")
+        .args(["-o", "stat=", "-p", pid.trim()])
+        .output();
+    let state = String::from_utf8(output.unwrap().stdout).unwrap();
+    state.trim().is_empty() || state.trim().starts_with('Z')
 }
 
 /// A pip that writes some bytes and then waits for ever, having told its process id.

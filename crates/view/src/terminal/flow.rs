@@ -56,9 +56,11 @@ impl Flow {
             self.break_line();
         }
         let mut rest = word;
-        while self.line.width() + width(rest) > self.columns {
+        loop {
+            // Looks no further than to the end of the line, however long the rest is.
             let (head, tail) = split(rest, self.columns.saturating_sub(self.line.width()));
-            if head.is_empty() && self.line.width() <= self.indent {
+            let too_wide = head.is_empty() && self.line.width() <= self.indent;
+            if tail.is_empty() || too_wide {
                 break;
             }
             self.line.push(style, head);
@@ -94,6 +96,8 @@ pub(super) fn paragraph(columns: usize, indent: usize, style: Style, text: &str)
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::line::write_lines;
     use super::*;
 
@@ -110,5 +114,24 @@ mod tests {
         assert_eq!(wrapped(6, 2, "abcdefghij k"), "  abcd\n  efgh\n  ij k\n");
         assert_eq!(wrapped(4, 2, "日本語"), "  日\n  本\n  語\n");
         assert_eq!(wrapped(9, 0, ""), "\n");
+    }
+
+    proptest! {
+        /// Each line of a long word is as full as it can be, so that there are no more of them than there must be.
+        #[test]
+        fn a_long_word_fills_its_lines(
+            word in "[a日é]{1,40}",
+            columns in 4_usize..12,
+            indent in 0_usize..4,
+        ) {
+            let text = wrapped(columns, indent, &word);
+            let lines: Vec<&str> = text.lines().map(|line| &line[indent.min(columns - 2)..]).collect();
+            prop_assert_eq!(lines.concat(), word);
+            let room = columns - indent.min(columns - 2);
+            for pair in lines.windows(2) {
+                let next = pair[1].chars().next().unwrap().to_string();
+                prop_assert!(width(pair[0]) <= room && width(pair[0]) + width(&next) > room);
+            }
+        }
     }
 }

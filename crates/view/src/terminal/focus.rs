@@ -13,7 +13,7 @@ use super::number::{count, percent, plural};
 use super::palette::{BAR, CANDIDATE, CANDIDATE_BAR, FOCUS, HEADING, PLAIN, QUIET};
 
 /// How a look is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookPicture {
     /// Columns of the terminal; see [`NARROWEST`](super::NARROWEST) and [`WIDEST`](super::WIDEST).
     pub width: usize,
@@ -23,6 +23,8 @@ pub struct LookPicture {
     pub words_of_interest: usize,
     /// Draws the heads of each focus one by one as well: meant for a look at chosen heads.
     pub head_by_head: bool,
+    /// What is said before everything else.
+    pub notice: Option<String>,
 }
 
 impl Default for LookPicture {
@@ -32,6 +34,7 @@ impl Default for LookPicture {
             listed: 8,
             words_of_interest: 3,
             head_by_head: false,
+            notice: None,
         }
     }
 }

@@ -28,6 +28,10 @@ pub fn write_look(
 ) -> Result<(), Error> {
     let width = columns(picture.width);
     let drawn = look.interest().len().min(picture.words_of_interest.max(1));
+    if let Some(notice) = &picture.notice {
+        write_lines(out, paragraph(width, 0, PLAIN, notice), width)?;
+        write_lines(out, [Line::new()], width)?;
+    }
     write_lines(out, header(look, width), width)?;
     write_lines(out, tokens::strip(look, drawn, width), width)?;
     for focus in look.foci(0..drawn) {

@@ -18,7 +18,7 @@ use lookback_model::checkpoint::Checkpoint;
 use lookback_model::store::DEFAULT_MODEL;
 
 use crate::args::WeightsArg;
-use crate::context::{Context, resolve};
+use crate::context::{Context, check_opened, resolve};
 use crate::progress::Line;
 use crate::{interrupt, output};
 use measure::{Kind, Measured, Task};
@@ -107,7 +107,9 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
 
 fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let model_context = Checkpoint::open(&resolved.path)?.spec().context_length;
+    let checkpoint = Checkpoint::open(&resolved.path)?;
+    check_opened(&resolved, &checkpoint)?;
+    let model_context = checkpoint.spec().context_length;
     let tasks = tasks(args, model_context)?;
     let path = resolved
         .path

@@ -4,6 +4,7 @@ use anyhow::bail;
 use lookback_heads::model_scores::ModelScores;
 use lookback_heads::probes::ProbeScores;
 use lookback_heads::profile::HeadProfile;
+use lookback_trace::quoted;
 use lookback_view::svg::HeadScores;
 use lookback_view::table::{Table, Values, of_heads};
 use lookback_view::terminal::PARTS;
@@ -40,7 +41,8 @@ pub(crate) fn scores(
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = asked.iter().find(|a| !names.contains(&a.as_str())) {
         bail!(
-            "there is no score {unknown:?} to draw; there are {}",
+            "there is no score {} to draw; there are {}",
+            quoted(unknown),
             names.join(", ")
         );
     }

@@ -10,6 +10,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use lookback_heads::profile::{self, HeadProfile};
 use lookback_model::WeightsKind;
+use lookback_trace::quoted;
 use lookback_view::svg::{self, HeadsOptions, Theme};
 use lookback_view::table::{Kind, Table};
 use lookback_view::terminal::write_table;
@@ -95,7 +96,7 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         check_output(file, args.force)?;
     }
     let text = args.text.read()?;
-    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let profiles = profile::profiles(&run.trace()?, &run.special())?;
     let scores = match args.no_probes {
@@ -196,7 +197,8 @@ fn arranged(args: &HeadsArgs, table: Table) -> anyhow::Result<Table> {
     let Some(sorted) = table.sorted_by(column) else {
         let names: Vec<&str> = table.columns().iter().map(|c| c.name()).collect();
         bail!(
-            "there is no column {column:?} to sort by; there are {}",
+            "there is no column {} to sort by; there are {}",
+            quoted(column),
             names.join(", ")
         );
     };

@@ -94,11 +94,11 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     // Before the work, not after it.
     output::check_destination(file, args.force)?;
     let text = args.text.read()?;
-    let loaded = context.load(&args.model.model, WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let options = TraceOptions {
         keep_v: args.values,
-        model_sha256: Some(loaded.sha256()),
+        model_sha256: Some(loaded.sha256()?),
         ..loaded.trace_options()
     };
     let start = Instant::now();

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lookback_trace::{FileStamp, sync_folder};
+
 use super::client::{Answer, Client, Failure, plain};
 use super::receipt::FileReceipt;
 use crate::store::digest::{Hasher, check_digest, check_size, hash_into};
@@ -227,6 +229,7 @@ impl Download<'_> {
         Ok(FileReceipt {
             bytes: partial.done,
             sha256: Some(found),
+            stamp: None,
         })
     }
 
@@ -237,7 +240,13 @@ impl Download<'_> {
             .map_err(Error::write(&self.partial))?;
         drop(partial);
         rename(&self.partial, &self.target)?;
-        Ok(receipt)
+        let folder = self.target.parent().unwrap_or(&self.target);
+        sync_folder(folder).map_err(Error::write(folder))?;
+        let stamp = FileStamp::at(&self.target).map_err(Error::read(&self.target))?;
+        Ok(FileReceipt {
+            stamp: Some(stamp),
+            ..receipt
+        })
     }
 }
 

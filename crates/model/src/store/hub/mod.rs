@@ -26,7 +26,8 @@ pub(super) fn ensure(
     progress: &dyn Progress,
 ) -> Result<Resolved, Error> {
     let home = home(spec, settings);
-    if let Some(found) = receipt::find(spec, &home) {
+    if let Some(found) = receipt::find(spec, &home, progress)? {
+        Lock::sweep_if_free(&home);
         return Ok(found);
     }
     if let Some(found) = settings
@@ -40,9 +41,10 @@ pub(super) fn ensure(
     if settings.hub.offline {
         return Err(offline(spec, &home, settings));
     }
-    let _lock = Lock::acquire(&home, &spec.to_string(), progress)?;
+    let lock = Lock::acquire(&home, &spec.to_string(), progress)?;
+    lock.sweep(&home)?;
     // Another process may have fetched it while this one waited.
-    if let Some(found) = receipt::find(spec, &home) {
+    if let Some(found) = receipt::find(spec, &home, progress)? {
         return Ok(found);
     }
     Fetch {
@@ -127,7 +129,9 @@ impl Fetch<'_> {
             }
         };
         self.remember(commit, model)?;
-        receipt::find(self.spec, self.home).ok_or_else(|| self.vanished())
+        // Empty, or a file of another address that will go on there.
+        let _ = std::fs::remove_dir(folder.join(receipt::PARTIAL));
+        receipt::find(self.spec, self.home, self.progress)?.ok_or_else(|| self.vanished())
     }
 
     /// A GGUF file of this commit that Hugging Face's own tools have fetched.
@@ -161,7 +165,7 @@ impl Fetch<'_> {
     fn fetch(&self, commit: &str, files: &[String], receipt: &mut Receipt) -> Result<(), Error> {
         let folder = self.home.join(commit);
         for (index, file) in files.iter().enumerate() {
-            if receipt.whole(&folder, file).is_some() {
+            if receipt.checked(&folder, file, self.progress)?.is_some() {
                 continue;
             }
             let of = if files.len() > 1 {

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use lookback_trace::write_atomic;
+use lookback_trace::{FileStamp, write_atomic};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::is_commit;
+use crate::store::digest::verify;
 use crate::store::spec::{HubSpec, is_file_path};
-use crate::store::{Error, Resolved};
+use crate::store::{Error, Progress, Resolved};
 
 /// Folder in a commit's folder where files grow.
 pub(super) const PARTIAL: &str = ".partial";
@@ -34,6 +35,9 @@ pub(crate) struct Receipt {
 pub(crate) struct FileReceipt {
     pub(crate) bytes: u64,
     pub(crate) sha256: Option<String>,
+    /// Of the file that has this SHA-256.
+    #[serde(default)]
+    pub(crate) stamp: Option<FileStamp>,
 }
 
 impl Receipt {
@@ -51,10 +55,53 @@ impl Receipt {
         write(&folder.join(RECEIPT), self)
     }
 
-    /// What is known of `file`, if it is in `folder`, whole.
-    pub(crate) fn whole(&self, folder: &Path, file: &str) -> Option<&FileReceipt> {
+    /// Bytes of `file`, if it is in `folder` and has as many as were fetched.
+    pub(crate) fn bytes(&self, folder: &Path, file: &str) -> Option<u64> {
         let size = std::fs::metadata(folder.join(file)).ok()?.len();
-        self.files.get(file).filter(|receipt| receipt.bytes == size)
+        let receipt = self.files.get(file)?;
+        (receipt.bytes == size).then_some(size)
+    }
+
+    /// What is known of `file`, if it is in `folder` and is the one that was fetched: where its stamp is not that of the receipt,
+    /// its SHA-256 is taken, and one that is another file is said to be so.
+    pub(super) fn checked(
+        &mut self,
+        folder: &Path,
+        file: &str,
+        progress: &dyn Progress,
+    ) -> Result<Option<FileReceipt>, Error> {
+        let path = folder.join(file);
+        let (Some(bytes), Some(receipt)) = (self.bytes(folder, file), self.files.get_mut(file))
+        else {
+            return Ok(None);
+        };
+        let now = FileStamp::at(&path).map_err(Error::read(&path))?;
+        if receipt.stamp == Some(now) {
+            return Ok(Some(receipt.clone()));
+        }
+        let Some(sha256) = &receipt.sha256 else {
+            return Ok(None);
+        };
+        match verify(&path, bytes, sha256, progress) {
+            Ok(stamp) => {
+                receipt.stamp = Some(stamp);
+                let known = receipt.clone();
+                // Where the cache cannot be written, it is taken again next time.
+                let _ = self.write(folder);
+                Ok(Some(known))
+            }
+            Err(Error::Checksum { found, .. }) => {
+                progress.notice(&format!(
+                    "{} is not what was fetched: its SHA-256 is {found}; it is not used, but fetched again",
+                    path.display()
+                ));
+                self.files.remove(file);
+                let _ = self.write(folder);
+                Ok(None)
+            }
+            Err(Error::Size { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -67,7 +114,7 @@ pub(crate) struct Addresses {
     pub(crate) named: BTreeMap<String, String>,
 }
 
-/// What a repository was found to be when it was asked for without a file.
+/// What a repository was found to be when it was asked for; in its addresses, without a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unnamed {
     pub(crate) commit: String,
@@ -111,45 +158,57 @@ impl Unnamed {
     pub(crate) fn bytes(&self, home: &Path) -> Option<u64> {
         let folder = home.join(&self.commit);
         let receipt = Receipt::read(&folder)?;
-        let files = match &self.model {
+        let files = self.files().iter();
+        files.map(|file| receipt.bytes(&folder, file)).sum()
+    }
+
+    fn files(&self) -> &[String] {
+        match &self.model {
             ModelFiles::File(file) => std::slice::from_ref(file),
             ModelFiles::Folder(files) => files,
-        };
-        files
-            .iter()
-            .map(|file| Some(receipt.whole(&folder, file)?.bytes))
-            .sum()
+        }
     }
 }
 
-/// The model in `home`, if all of it is there.
-pub(super) fn find(spec: &HubSpec, home: &Path) -> Option<Resolved> {
-    let addresses = Addresses::read(home);
-    let (commit, file) = match &spec.file {
-        Some(file) => (addresses.named.get(file)?.clone(), file.clone()),
-        None => {
-            let unnamed = addresses.unnamed?;
-            unnamed.bytes(home)?;
-            match unnamed.model {
-                ModelFiles::File(file) => (unnamed.commit, file),
-                ModelFiles::Folder(_) => {
-                    return Some(Resolved {
-                        name: spec.to_string(),
-                        path: home.join(unnamed.commit),
-                        sha256: None,
-                    });
-                }
-            }
-        }
+/// The model in `home`, if all of it is there and is what was fetched.
+pub(super) fn find(
+    spec: &HubSpec,
+    home: &Path,
+    progress: &dyn Progress,
+) -> Result<Option<Resolved>, Error> {
+    let mut addresses = Addresses::read(home);
+    let unnamed = match &spec.file {
+        Some(file) => addresses.named.remove(file).map(|commit| Unnamed {
+            commit,
+            model: ModelFiles::File(file.clone()),
+        }),
+        None => addresses.unnamed,
     };
-    let folder = home.join(commit);
-    let receipt = Receipt::read(&folder)?;
-    let sha256 = receipt.whole(&folder, &file)?.sha256.clone();
-    Some(Resolved {
+    let Some(model) = unnamed else {
+        return Ok(None);
+    };
+    let folder = home.join(&model.commit);
+    let Some(mut receipt) = Receipt::read(&folder) else {
+        return Ok(None);
+    };
+    let mut known = None;
+    for file in model.files() {
+        known = receipt.checked(&folder, file, progress)?;
+        if known.is_none() {
+            return Ok(None);
+        }
+    }
+    let (path, known) = match model.model {
+        ModelFiles::File(file) => (folder.join(file), known),
+        ModelFiles::Folder(_) => (folder, None),
+    };
+    let (sha256, stamp) = known.map_or((None, None), |known| (known.sha256, known.stamp));
+    Ok(Some(Resolved {
         name: spec.to_string(),
-        path: folder.join(file),
+        path,
         sha256,
-    })
+        stamp,
+    }))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {

@@ -40,6 +40,7 @@ fn resolved(spec: &HubSpec, path: PathBuf) -> Resolved {
         name: spec.to_string(),
         path,
         sha256: None,
+        stamp: None,
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn files(folder: &Path) -> Vec<String> {
 /// Remembers the stages, and stops once so many bytes of a stage of the kind given are done.
 pub(crate) struct Watcher {
     pub(crate) stages: Mutex<Vec<(Stage, Option<u64>)>>,
+    pub(crate) notices: Mutex<Vec<String>>,
     stop_in: fn(&Stage) -> bool,
     stop_at: u64,
     /// Bytes of the stage at hand, where it is of the kind to stop in.
@@ -95,6 +96,7 @@ impl Watcher {
     pub(crate) fn stopping_in(stop_in: fn(&Stage) -> bool, stop_at: u64) -> Self {
         Self {
             stages: Mutex::default(),
+            notices: Mutex::default(),
             stop_in,
             stop_at,
             done: AtomicU64::new(0),
@@ -125,6 +127,10 @@ impl Progress for Watcher {
     }
 
     fn finish(&self) {}
+
+    fn notice(&self, message: &str) {
+        self.notices.lock().unwrap().push(message.to_owned());
+    }
 
     fn cancelled(&self) -> bool {
         self.done.load(Ordering::SeqCst) >= self.stop_at

@@ -15,7 +15,7 @@ use lookback_model::checkpoint::Checkpoint;
 use lookback_model::store::DEFAULT_MODEL;
 
 use super::child::{self, written};
-use crate::context::{Context, resolve};
+use crate::context::{Context, check_opened, resolve};
 use crate::output::count;
 use crate::progress::Line;
 use crate::{interrupt, output};
@@ -81,7 +81,9 @@ pub(super) fn run(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()
 
 fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let most = Checkpoint::open(&resolved.path)?.spec().context_length;
+    let checkpoint = Checkpoint::open(&resolved.path)?;
+    check_opened(&resolved, &checkpoint)?;
+    let most = checkpoint.spec().context_length;
     let lengths = lengths(args, most)?;
     let path = resolved
         .path

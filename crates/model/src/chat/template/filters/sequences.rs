@@ -229,7 +229,7 @@ fn slice(budget: &Budget, name: &str, value: &Value, given: Given) -> Result<Val
         let end = start + each + usize::from(index < longer);
         let mut part = items[start..end].to_vec();
         let fill = fill.as_ref().filter(|fill| !matches!(fill, Value::None));
-        if let Some(fill) = fill.filter(|_| index >= longer && longer > 0) {
+        if let Some(fill) = fill.filter(|_| index >= longer) {
             part.push(fill.clone());
         }
         cut.push(Value::list(budget, part)?);
