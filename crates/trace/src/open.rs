@@ -12,7 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use crate::container::read_header;
 use crate::layer::Stored;
 use crate::tensor::Tensor;
-use crate::{Dtype, Error, FORMAT, Trace, metadata};
+use crate::{Dtype, Error, Trace, Version, metadata};
 
 /// The longest reason that is shown of what a damaged file may make arbitrarily long.
 const LONGEST_REASON: usize = 400;
@@ -20,12 +20,12 @@ const LONGEST_REASON: usize = 400;
 impl Trace {
     /// Opens a trace file. The model is not needed.
     ///
-    /// The file is mapped, not read: f32 numbers are used where they lie, f16 numbers are widened a head at a time.
+    /// The file is mapped, not read: f32 numbers are used where they lie, those of 16 bits are widened a head at a time.
     /// It must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old
     /// one's place; a program that shortens the file in place ends this one with a bus error.
     ///
     /// # Errors
-    /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound `lookback-trace/1` file: the file is
+    /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound file of one of the format's versions: the file is
     /// taken to be hostile. Memory is bounded by a small multiple of the header's size, which is at most 64 MiB.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
@@ -52,7 +52,8 @@ fn regular_file(path: &Path) -> io::Result<File> {
 /// Takes a file apart, or says what is wrong with it.
 fn read(file: &File) -> Result<Trace, String> {
     let header = read_header(file)?;
-    let meta = metadata::parse(header.tensors.metadata().clone().unwrap_or_default())?;
+    let metadata = header.tensors.metadata().clone().unwrap_or_default();
+    let (meta, version) = metadata::parse(metadata)?;
     // SAFETY: the mapping is read-only and lives as long as every slice of it (each `Tensor` holds it). Its bytes
     // are only ever read as u8, u16 and f32, of which every bit pattern is a value, and no size or offset is read
     // through it, so that no memory access depends on what they are. What a program cannot rule out is that
@@ -64,9 +65,10 @@ fn read(file: &File) -> Result<Trace, String> {
         map: &Arc::new(map),
         data_start: header.data_start,
         described: &header.tensors,
+        version,
     };
     let layers = reader.layers(meta.layers.len())?;
-    Trace::from_stored(meta, layers).map_err(|error| error.to_string())
+    Trace::from_stored(meta, layers, version).map_err(|error| error.to_string())
 }
 
 /// Finds the tensors of a file whose header is sound as safetensors.
@@ -75,6 +77,7 @@ struct Reader<'a> {
     /// Where in the file the tensors' bytes begin.
     data_start: usize,
     described: &'a Metadata,
+    version: Version,
 }
 
 impl Reader<'_> {
@@ -84,31 +87,48 @@ impl Reader<'_> {
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let known = |name: &str| {
             let parts: Vec<&str> = name.splitn(3, '.').collect();
-            matches!(parts[..], ["layers", at, "q" | "k" | "v" | "lse" | "vnorm"]
-                if at.parse().is_ok_and(|n: usize| n < count && at == n.to_string()))
+            let numbered = |at: &str| {
+                at.parse()
+                    .is_ok_and(|n: usize| n < count && at == n.to_string())
+            };
+            match parts[..] {
+                ["layers", at, "q" | "k" | "v" | "lse" | "vnorm"] => numbered(at),
+                ["layers", at, "bias"] => self.version == Version::Two && numbered(at),
+                _ => false,
+            }
         };
         let names = self.described.offset_keys();
         match names.iter().find(|name| !known(name)) {
             Some(name) => Err(format!(
-                "it has a tensor {name:?}, which {FORMAT} does not know"
+                "it has a tensor {name:?}, which {} does not know",
+                self.version.name()
             )),
             None => Ok(layers),
         }
     }
 
     fn layer(&self, at: usize) -> Result<Stored, String> {
-        let halves = [Dtype::F32, Dtype::F16];
-        let find = |part: &str, rank: usize, dtypes: &[Dtype]| {
-            let name = format!("layers.{at}.{part}");
-            let found = self.tensor(&name, rank, dtypes)?;
-            found.ok_or_else(|| format!("it has no tensor `{name}`"))
+        let any: &[Dtype] = match self.version {
+            Version::One => &[Dtype::F32, Dtype::F16],
+            Version::Two => &[Dtype::F32, Dtype::F16, Dtype::Bf16],
+        };
+        let wide = &[Dtype::F32];
+        let name = |part: &str| format!("layers.{at}.{part}");
+        let optional = |part, rank, dtypes| self.tensor(&name(part), rank, dtypes);
+        let find = |part, rank, dtypes| {
+            let found = optional(part, rank, dtypes)?;
+            found.ok_or_else(|| format!("it has no tensor `{}`", name(part)))
         };
         Ok(Stored {
-            q: find("q", 3, &halves)?,
-            k: find("k", 3, &halves)?,
-            lse: find("lse", 2, &[Dtype::F32])?,
-            vnorm: find("vnorm", 2, &[Dtype::F32])?,
-            v: self.tensor(&format!("layers.{at}.v"), 3, &halves)?,
+            q: find("q", 3, any)?,
+            k: find("k", 3, any)?,
+            lse: find("lse", 2, wide)?,
+            vnorm: match self.version {
+                Version::One => Some(find("vnorm", 2, wide)?),
+                Version::Two => optional("vnorm", 2, wide)?,
+            },
+            v: optional("v", 3, any)?,
+            bias: optional("bias", 3, wide)?,
         })
     }
 

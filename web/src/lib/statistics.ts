@@ -15,14 +15,17 @@ export interface Statistic {
   about: string;
 }
 
+/** Whether a statistic weighs values, whose norms not every trace holds. */
+export const weighsValues = ({ id }: Statistic): boolean => id.startsWith('value_');
+
 const share = (value: number) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}%`;
 const score = (value: number) => value.toFixed(3);
 
 const picture = (id: string, name: string, about: string, of: (p: HeadPicture) => number, says = share): Statistic => ({
   id, name, about, says, origin: 'picture', value: ({ picture }) => of(picture),
 });
-const profile = (id: string, name: string, about: string, of: (p: HeadProfile) => number): Statistic => ({
-  id, name, about, says: share, origin: 'text', value: ({ profile }) => (profile ? of(profile) : null),
+const profile = (id: string, name: string, about: string, of: (p: HeadProfile) => number | undefined): Statistic => ({
+  id, name, about, says: share, origin: 'text', value: ({ profile }) => (profile ? (of(profile) ?? null) : null),
 });
 const scores = (id: string, name: string, about: string, of: (s: HeadScores) => number | null): Statistic => ({
   id, name, about, says: score, origin: 'model', value: ({ scores }) => (scores ? of(scores) : null),

@@ -9,4 +9,5 @@ mod interventions;
 mod one_input;
 mod pictures;
 mod program;
+mod trace_kinds;
 mod traces;

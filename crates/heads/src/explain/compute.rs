@@ -98,13 +98,13 @@ impl Weighing {
         v: ArrayView2<f64>,
     ) -> Result<Self, Error> {
         let scoring = &inputs.internals.scoring;
-        let mask = scoring.mask;
+        let mask = &scoring.mask;
         let raw = reference::scores(q, k)?;
         let scaled = reference::scale(raw.view(), scoring.scale_for(q.ncols())?.into())?;
-        let masked = reference::mask(scaled.view(), &mask)?;
+        let masked = reference::mask(scaled.view(), mask)?;
         let lse = reference::log_sum_exp(masked.view())?;
         let weights = reference::softmax(masked.view())?;
-        let z = reference::weighted_sum(weights.view(), v, &mask)?;
+        let z = reference::weighted_sum(weights.view(), v, mask)?;
         Ok(Self {
             raw,
             scaled,

@@ -89,7 +89,8 @@ impl<'a> Pass<'a> {
             q: kept.q,
             k: kept.k,
             lse,
-            vnorm,
+            vnorm: Some(vnorm),
+            bias: None,
             v: keep.values.then_some(kept.v),
         }))
     }

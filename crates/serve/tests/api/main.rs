@@ -6,3 +6,4 @@ mod connections;
 mod hostile;
 mod model;
 mod safety;
+mod trace_kinds;

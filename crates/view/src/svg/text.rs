@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, Unit, share};
+use lookback_heads::{head, token_text};
 use lookback_trace::{HeadId, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
@@ -248,10 +248,10 @@ fn pieces(trace: &Trace, prefix: &[String], unit: Unit, index: usize) -> Result<
         .map_or(0, |(_, span)| if from == 0 { 0 } else { span.start });
     for (number, span) in spans.into_iter().skip(from).take(MOST_PIECES) {
         if unit == Unit::Token && span.is_empty() {
-            let text = prefix
-                .get(number)
-                .cloned()
-                .unwrap_or_else(|| format!("[{}]", meta.tokens[number]));
+            let text = match token_text(trace, prefix, number) {
+                text if text.is_empty() => format!("[{}]", meta.tokens[number]),
+                text => text,
+            };
             pieces.push(piece(&text, Some(number)));
             continue;
         }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use lookback_trace::Trace;
 use serde::Serialize;
 
+use super::contents::Contents;
 use crate::output;
 
 /// Longest piece of the text that is shown, in characters.
@@ -31,10 +32,12 @@ pub(super) struct Summary {
     heads: usize,
     kv_heads: usize,
     qk_dtype: &'static str,
-    /// The largest change of a weight that came from rounding to f16.
+    /// The largest change of a weight that came from rounding to 16 bits.
     qk_rounding_max_weight_change: Option<f32>,
     /// Whether edges were cut, or heads ablated or scaled.
     edited: bool,
+    #[serde(flatten)]
+    contents: Contents,
     /// How long reading and saving took, where the model has just run.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
@@ -48,10 +51,10 @@ impl Summary {
         let bytes = std::fs::metadata(file)
             .with_context(|| format!("cannot read {name}"))?
             .len();
-        let meta = trace.meta();
+        let (meta, first) = (trace.meta(), trace.layer_ids()[0]);
         Ok(Self {
             file: name,
-            format: lookback_trace::FORMAT,
+            format: trace.version().name(),
             bytes,
             values_bytes: trace.values_bytes(meta.qk_dtype).unwrap_or(0),
             model: meta.model.clone(),
@@ -61,11 +64,12 @@ impl Summary {
             tokens: trace.n(),
             prefix_tokens: meta.prefix_tokens,
             layers: trace.layer_count(),
-            heads: trace.head_count(0),
-            kv_heads: trace.kv_head_count(0),
+            heads: trace.head_count(first),
+            kv_heads: trace.kv_head_count(first),
             qk_dtype: meta.qk_dtype.name(),
             qk_rounding_max_weight_change: meta.qk_rounding_max_weight_change,
             edited: !meta.interventions.is_empty(),
+            contents: Contents::of(&trace),
             seconds: None,
         })
     }
@@ -124,6 +128,7 @@ impl Summary {
             n => format!("{n} of them the prefix"),
         };
         let tokens = output::count(self.tokens, "token");
+        let tokens = self.contents.tokens(self.tokens).unwrap_or(tokens);
         writeln!(out, "  tokens  {tokens}, {prefix}")?;
         writeln!(
             out,
@@ -148,6 +153,6 @@ impl Summary {
                 "  edited  edges were cut, or heads ablated or scaled, while the model ran"
             )?;
         }
-        Ok(())
+        self.contents.print(out)
     }
 }
