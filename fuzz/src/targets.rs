@@ -8,7 +8,7 @@ use lookback_heads::who::set::Set;
 use lookback_model::chat::{Conversation, Message, render};
 use lookback_model::checkpoint::Checkpoint;
 use lookback_model::{LoadOptions, Model, Prefix, TraceOptions};
-use lookback_trace::{SaveOptions, Trace};
+use lookback_trace::{Dtype, SaveOptions, Trace};
 
 use crate::server::{self, Client};
 use crate::words;
@@ -101,8 +101,10 @@ pub(crate) fn corpus(target: Target, name: &str) -> io::Result<Vec<Vec<u8>>> {
             return Ok(corpus);
         }
         Target::Trace => {
-            for name in ["tied", "grouped"] {
-                corpus.push(traced(&data().join("tiny").join(name)).map_err(io::Error::other)?);
+            // Numbers of bf16 need version 2 of the format.
+            for (name, dtype) in [("tied", Dtype::F32), ("grouped", Dtype::Bf16)] {
+                let traced = traced(&data().join("tiny").join(name), dtype);
+                corpus.push(traced.map_err(io::Error::other)?);
             }
             return Ok(corpus);
         }
@@ -117,7 +119,10 @@ pub(crate) fn corpus(target: Target, name: &str) -> io::Result<Vec<Vec<u8>>> {
 }
 
 /// A trace file of a tiny model.
-fn traced(model: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn traced(
+    model: &Path,
+    qk_dtype: Dtype,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let model = Model::load(model, &LoadOptions::default())?;
     let encoding = model
         .tokenizer()
@@ -125,7 +130,11 @@ fn traced(model: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sy
     let traced = model.trace(&encoding, &TraceOptions::default(), &())?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("trace");
-    traced.trace.save(&path, &SaveOptions::default())?;
+    let options = SaveOptions {
+        qk_dtype,
+        ..SaveOptions::default()
+    };
+    traced.trace.save(&path, &options)?;
     Ok(fs::read(path)?)
 }
 

@@ -332,6 +332,22 @@ pub(crate) const HEADER: &[&str] = &[
     "true",
     "lookback-trace/1",
     "lookback-trace/2",
+    "symmetric_window",
+    "radius",
+    "ranges",
+    "key_ranges",
+    "starts",
+    "ends",
+    "suffix_tokens",
+    "token_texts",
+    "layer_ids",
+    "head_ids",
+    "other_layers",
+    "query_tokens",
+    "key_tokens",
+    "key_spans",
+    "bias",
+    "bf16",
 ];
 
 /// JSON, and the fields of a question.

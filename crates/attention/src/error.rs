@@ -78,6 +78,40 @@ pub enum Error {
         /// The length of the dimension.
         len: usize,
     },
+    /// A query's range of keys does not go with a mask of ranges.
+    #[error("the keys of query {query} are {start}..{end}: {reason}")]
+    KeyRange {
+        /// The query.
+        query: usize,
+        /// Its first key.
+        start: usize,
+        /// The key after its last.
+        end: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A mask hides a key between two that the query sees.
+    #[error(
+        "query {query} sees keys on both sides of key {key}, but not that one: a mask is one range of keys for each query"
+    )]
+    MaskWithHoles {
+        /// The query.
+        query: usize,
+        /// The first key that is hidden between two that are seen.
+        key: usize,
+    },
+    /// A mask of ranges has none for some of the queries.
+    #[error(
+        "the mask has ranges of keys for {ranges} positions, and {queries} queries from position {first} on need one each"
+    )]
+    NoKeyRange {
+        /// Position of the first query.
+        first: isize,
+        /// How many queries there are.
+        queries: usize,
+        /// How many positions have a range.
+        ranges: usize,
+    },
     /// An operand has more positions, or a result more values, than can be counted or held.
     #[error("{operand} is too large to be held in memory")]
     TooLarge {

@@ -11,6 +11,7 @@ pub mod weights;
 
 mod element;
 mod error;
+mod key_ranges;
 mod mask;
 mod pack;
 mod score;
@@ -22,6 +23,7 @@ mod threads;
 
 pub use element::Element;
 pub use error::Error;
+pub use key_ranges::KeyRanges;
 pub use lookback_simd::InstructionSet;
 pub use mask::Mask;
 pub use scoring::Scoring;

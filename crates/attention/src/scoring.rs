@@ -109,7 +109,7 @@ impl<'a> Scoring<'a> {
         };
         Scoring {
             scale: self.scale,
-            mask: self.mask,
+            mask: self.mask.clone(),
             soft_cap: self.soft_cap,
             alibi: self.alibi.as_ref().map(one),
             bias: self
@@ -172,10 +172,34 @@ impl<'a> Scoring<'a> {
         }
     }
 
+    /// The bias of a query head of a batch element for query `i` and key `j`; 0 without one. Dimensions of 1 stand for all; 0 beyond
+    /// its entries too.
+    ///
+    /// ```
+    /// use lookback_attention::Scoring;
+    /// use ndarray::array;
+    /// let bias = array![[[[0.0, 1.5, 2.0]]]];
+    /// let scoring = Scoring::default().with_bias(bias.view());
+    /// assert_eq!(scoring.bias_of((0, 7), (4, 1)), 1.5);
+    /// ```
+    pub fn bias_of(&self, (batch, head): (usize, usize), (i, j): (usize, usize)) -> f32 {
+        let place = |at: usize, len: usize| if len == 1 { 0 } else { at };
+        let value = self.bias.as_ref().and_then(|bias| {
+            let (b, h, n, m) = bias.dim();
+            bias.get([place(batch, b), place(head, h), place(i, n), place(j, m)])
+        });
+        value.copied().unwrap_or(0.0)
+    }
+
     /// Refuses options that do not fit the shapes or have no meaning.
     pub(crate) fn validate(&self, shape: &Shape) -> Result<(), Error> {
+        self.mask.validate(shape.n)?;
+        self.validate_options(shape)
+    }
+
+    /// [`validate`](Self::validate) without the mask, for sequences that each have theirs.
+    pub(crate) fn validate_options(&self, shape: &Shape) -> Result<(), Error> {
         self.scale_for(shape.d_k)?;
-        self.mask.validate()?;
         if let Some(cap) = self.soft_cap
             && !(cap.is_finite() && cap > 0.0)
         {

@@ -1,8 +1,8 @@
 //! A text on its way through a model: its tokens, its prefix, the interventions, and its trace.
 
 use anyhow::{Context as _, bail};
-use lookback_heads::head;
 use lookback_heads::mean_output::MeanOutputs;
+use lookback_heads::{head, token_text};
 use lookback_model::{Encoding, Interventions, Model, TraceOptions};
 use lookback_trace::{HeadId, Trace, Words};
 use serde::Serialize;
@@ -28,6 +28,16 @@ pub(crate) struct InputSize {
     pub(crate) prefix_tokens: usize,
     /// The text of the prefix tokens; empty where there are none, or nobody knows it.
     pub(crate) prefix: String,
+    /// How many tokens follow the text.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) suffix_tokens: usize,
+    /// How many keys there are, where they are other tokens than the queries: `tokens` are those then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) keys: Option<usize>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl InputSize {
@@ -36,33 +46,55 @@ impl InputSize {
             tokens: encoding.ids.len(),
             prefix_tokens: encoding.prefix_tokens,
             prefix: prefix_texts(model, encoding).concat(),
+            suffix_tokens: 0,
+            keys: None,
+        }
+    }
+
+    /// How many tokens there are, in words.
+    pub(crate) fn counted(&self) -> String {
+        match self.keys {
+            None => count(self.tokens, "token"),
+            Some(keys) => format!(
+                "{} on {}",
+                match self.tokens {
+                    1 => "1 query".to_owned(),
+                    n => format!("{n} queries"),
+                },
+                count(keys, "key")
+            ),
         }
     }
 
     /// As a trace file has it; `prefix` is empty where it does not hold the texts of its prefix.
     pub(crate) fn of_trace(trace: &Trace) -> Self {
         let meta = trace.meta();
+        let prefix = (0..meta.prefix_tokens).filter_map(|token| meta.token_text(token));
         Self {
             tokens: trace.n(),
             prefix_tokens: meta.prefix_tokens,
-            prefix: trace.prefix_texts().concat(),
+            prefix: prefix.collect(),
+            suffix_tokens: meta.suffix_tokens,
+            keys: trace.is_cross_attention().then(|| trace.m()),
         }
     }
 }
 
-/// `21 tokens, 1 of them the prefix <|endoftext|>`.
+/// `21 tokens, 1 of them the prefix <|endoftext|>`; `, 1 the suffix` where tokens follow the text; `5 queries on 7 keys`.
 impl std::fmt::Display for InputSize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tokens = count(self.tokens, "token");
+        let tokens = self.counted();
         match self.prefix_tokens {
-            0 => write!(f, "{tokens}, no prefix: the first word acts as the sink"),
-            n => {
-                write!(f, "{tokens}, {n} of them the prefix")?;
-                match self.prefix.as_str() {
-                    "" => Ok(()),
-                    prefix => write!(f, " {prefix}"),
-                }
-            }
+            _ if self.keys.is_some() => return write!(f, "{tokens}"),
+            0 => write!(f, "{tokens}, no prefix: the first word acts as the sink")?,
+            n => write!(f, "{tokens}, {n} of them the prefix")?,
+        }
+        if !self.prefix.is_empty() {
+            write!(f, " {}", self.prefix)?;
+        }
+        match self.suffix_tokens {
+            0 => Ok(()),
+            n => write!(f, ", {n} after the text"),
         }
     }
 }
@@ -248,6 +280,8 @@ mod tests {
             tokens,
             prefix_tokens,
             prefix: prefix.to_owned(),
+            suffix_tokens: 0,
+            keys: None,
         };
         assert_eq!(
             size(21, 1, "<s>").to_string(),

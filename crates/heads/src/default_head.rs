@@ -36,6 +36,7 @@ pub struct DefaultHead {
 /// # Ok::<(), lookback_heads::Error>(())
 /// ```
 pub fn default_head(trace: &Trace, word: &Range<usize>) -> Result<DefaultHead, Error> {
+    trace.require_self_attention("What a word looks back at")?;
     if word.is_empty() || word.end > trace.words().len() {
         return Err(Error::NoSuchUnit {
             unit: "word",
@@ -45,11 +46,9 @@ pub fn default_head(trace: &Trace, word: &Range<usize>) -> Result<DefaultHead, E
     }
     let tokens = tokens_of(trace.words(), word);
     let mut rows = Vec::new();
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            let row = trace.head(layer, head)?.mean_row(tokens.clone())?;
-            rows.push((HeadId { layer, head }, row));
-        }
+    for head in trace.heads() {
+        let row = trace.head(head.layer, head.head)?;
+        rows.push((head, row.mean_row(tokens.clone())?));
     }
     Ok(of_rows(
         trace,

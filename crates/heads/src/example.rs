@@ -72,7 +72,7 @@ impl Example {
             tokens: (0..n as u32).collect(),
             spans,
             prefix_tokens: self.prefix_tokens,
-            layers: vec![Scoring::new(scale(), self.mask); self.layers],
+            layers: vec![Scoring::new(scale(), self.mask.clone()); self.layers],
             ..Meta::default()
         };
         Trace::new(meta, layers).expect("the example is consistent")
@@ -118,8 +118,8 @@ impl Example {
             q,
             k,
             lse,
-            vnorm: Array2::ones((self.heads, n)),
-            v: None,
+            vnorm: Some(Array2::ones((self.heads, n))),
+            ..Layer::default()
         }
     }
 

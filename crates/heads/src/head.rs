@@ -59,8 +59,12 @@ pub fn check(head: HeadId, layers: usize, heads: usize) -> Result<(), Error> {
 /// Checks that a trace has a head.
 ///
 /// # Errors
-/// As [`check`].
+/// As [`check`]; [`Error::Trace`] where the trace holds some of a model's layers or heads.
 pub fn check_in(head: HeadId, trace: &Trace) -> Result<(), Error> {
+    if !trace.counts_from_0() {
+        trace.head(head.layer, head.head)?;
+        return Ok(());
+    }
     let layers = trace.layer_count();
     // Of a layer that is not there, the first says how many heads each has.
     let layer = if head.layer < layers { head.layer } else { 0 };
@@ -71,12 +75,6 @@ pub fn check_in(head: HeadId, trace: &Trace) -> Result<(), Error> {
 pub(crate) fn all(layers: usize, heads: usize) -> impl Iterator<Item = HeadId> {
     let of = move |layer| (0..heads).map(move |head| HeadId { layer, head });
     (0..layers).flat_map(of)
-}
-
-/// All heads of a trace, in order.
-pub(crate) fn all_in(trace: &Trace) -> Vec<HeadId> {
-    let of = |layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head });
-    (0..trace.layer_count()).flat_map(of).collect()
 }
 
 /// Digits only: `usize::from_str` alone would also take a plus sign.

@@ -62,6 +62,8 @@ mod similarity;
 mod sink;
 mod text;
 pub mod token_attention;
+mod token_text;
+pub mod trace_kinds;
 mod visible;
 pub mod who;
 
@@ -72,6 +74,7 @@ pub use interest::interest;
 pub use look::{Focus, Look, LookOptions};
 pub use select::{Occurrence, WordName, label, label_of};
 pub use similarity::Similarity;
+pub use token_text::token_text;
 
 /// The example of the crate's README runs as a test.
 #[cfg(doctest)]

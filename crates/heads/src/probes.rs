@@ -154,24 +154,23 @@ pub(crate) fn trace_of(model: &Model, ids: &[u32], hooks: &dyn Hooks) -> Result<
 /// # Errors
 /// [`Error::Trace`] where the trace's numbers are damaged.
 pub fn on_trace(trace: &Trace, period: usize) -> Result<Vec<ProbeScores>, Error> {
+    trace.require_self_attention("A score of repeated tokens")?;
     let n = trace.n();
     let mut scores = Vec::new();
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            let weights = trace.weights(layer, head, 0..n, 0..n)?;
-            let diagonal = |back: usize| {
-                let entries = (back..n).map(|i| f64::from(weights[[i, i - back]]));
-                entries.sum::<f64>() / n.saturating_sub(back).max(1) as f64
-            };
-            let first = (1..n).map(|i| f64::from(weights[[i, 0]])).sum::<f64>();
-            scores.push(ProbeScores {
-                head: HeadId { layer, head },
-                induction: diagonal(period.saturating_sub(1)),
-                duplicate: diagonal(period),
-                previous: diagonal(1),
-                sink: first / (n - 1).max(1) as f64,
-            });
-        }
+    for head in trace.heads() {
+        let weights = trace.weights(head.layer, head.head, 0..n, 0..n)?;
+        let diagonal = |back: usize| {
+            let entries = (back..n).map(|i| f64::from(weights[[i, i - back]]));
+            entries.sum::<f64>() / n.saturating_sub(back).max(1) as f64
+        };
+        let first = (1..n).map(|i| f64::from(weights[[i, 0]])).sum::<f64>();
+        scores.push(ProbeScores {
+            head,
+            induction: diagonal(period.saturating_sub(1)),
+            duplicate: diagonal(period),
+            previous: diagonal(1),
+            sink: first / (n - 1).max(1) as f64,
+        });
     }
     Ok(scores)
 }

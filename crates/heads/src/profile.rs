@@ -1,10 +1,9 @@
 //! What each head does on a given text, in one walk over its weights: O(N) memory, no N×N matrix.
 //!
-//! All figures are means over the text's own rows: those behind the prefix, without the rows that see no key and, where
-//! there is no prefix, without a first row that sees nothing but itself. Any mask will do: causal, a window, or none.
+//! All figures are means over the text's own rows: those behind the prefix and before the suffix, without the rows that see no key and, where
+//! there is no prefix, without a first row that sees nothing but itself. Any mask will do: causal, windows, ranges, or none.
 //! Definitions, sources, and how each misleads: `docs/heads.md`.
 
-use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use lookback_trace::observe::{DistanceMass, Distances, Entropy, Received, Span, SpanMass};
@@ -42,11 +41,19 @@ pub struct HeadProfile {
     pub local_share: f64,
     /// Mean weight on special tokens, in the prefix or in the text.
     pub special_share: f64,
-    /// The sink's part of Σ‖w_ij·f(x_j)‖, what the head moves: f(x) = v·W_o.
+    /// What it moves; none where the trace holds no norms of values. In JSON, its three shares stand among the others.
+    #[serde(flatten)]
+    pub values: Option<ValueShares>,
+}
+
+/// Parts of Σ‖w_ij·f(x_j)‖, of what a head moves: f(x) = v·W_o.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ValueShares {
+    /// The sink's part.
     pub value_sink_share: f64,
-    /// The part of the query's own token in it.
+    /// The part of the query's own token.
     pub value_self_share: f64,
-    /// The part of the token before in it.
+    /// The part of the token before.
     pub value_previous_share: f64,
 }
 
@@ -56,7 +63,8 @@ pub struct HeadProfile {
 /// [`Error::TooShort`] where the text has no row that counts, and [`Error::Trace`].
 pub fn profiles(trace: &Trace, special: &[bool]) -> Result<Vec<HeadProfile>, Error> {
     let never = AtomicBool::new(false);
-    let layers = (0..trace.layer_count()).map(|layer| of_layer(trace, special, layer, &never));
+    let layers = trace.layer_ids().iter();
+    let layers = layers.map(|&layer| of_layer(trace, special, layer, &never));
     Ok(layers.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
@@ -70,11 +78,13 @@ pub fn of_layer(
     layer: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<HeadProfile>, Error> {
+    trace.require_self_attention("A profile of a head")?;
     let selection = Selection::new(trace, special, layer)?;
     let seen = trace.observe_cancellable(layer, &selection.observers(), cancel)?;
     let seen = Observed::new(seen.ok_or(Error::Cancelled)?);
-    (0..trace.head_count(layer))
-        .map(|head| selection.profile(trace, &seen, HeadId { layer, head }))
+    let heads = trace.head_ids(layer).iter().enumerate();
+    heads
+        .map(|(h, &head)| selection.profile(trace, &seen, (h, HeadId { layer, head })))
         .collect()
 }
 
@@ -90,8 +100,8 @@ pub fn sink_rate(profiles: &[HeadProfile]) -> f64 {
 
 /// The rows and keys of a layer that the figures are about.
 struct Selection {
-    /// The rows that count.
-    rows: Range<usize>,
+    /// The rows that count, ascending; at least one.
+    rows: Vec<usize>,
     /// Keys 0..sink are the sink.
     sink: usize,
     /// Where query 0 stands among the keys.
@@ -109,7 +119,8 @@ impl Selection {
         if trace.n() <= sink || rows.is_empty() {
             return Err(Error::TooShort { tokens: trace.n() });
         }
-        let is_special = |j: usize| j < prefix || special.get(j).copied().unwrap_or(false);
+        let text = prefix..trace.n() - trace.meta().suffix_tokens;
+        let is_special = |j: usize| !text.contains(&j) || special.get(j).copied().unwrap_or(false);
         let mut spans = vec![
             Span::Keys(0..sink),
             Span::own(),
@@ -140,81 +151,93 @@ impl Selection {
         (&self.spans, Entropy, DistanceMass, Received)
     }
 
-    fn profile(&self, trace: &Trace, seen: &Observed, id: HeadId) -> Result<HeadProfile, Error> {
-        let (h, counted) = (id.head, self.rows.clone());
-        let rows = s![0, h, counted.clone()];
-        let mass = seen.mass.slice(s![0, h, counted, ..]);
+    /// `h` is the head's place in the layer.
+    fn profile(
+        &self,
+        trace: &Trace,
+        seen: &Observed,
+        (h, id): (usize, HeadId),
+    ) -> Result<HeadProfile, Error> {
+        let mass = seen.mass.slice(s![0, h, .., ..]);
+        let mass = mass.select(Axis(0), &self.rows);
+        let each = |of_rows: &Array3<f32>| of_rows.slice(s![0, h, ..]).select(Axis(0), &self.rows);
         let mean_of = |column: usize| mean(mass.column(column).iter().copied());
-        let on_sink = self.on_sink(trace, seen, id);
+        let on_sink = self.on_sink(trace, seen, (h, id));
         let above = on_sink.iter().filter(|&&w| w > SINK_THRESHOLD).count();
-        let moved = Moved {
-            first: self.rows.start as isize + self.offset,
-            vnorm: trace.vnorm(id.layer, h)?,
-            received: seen.received.slice(s![0, h, ..]),
-            uncounted: self.uncounted(trace, id)?,
+        let values = match trace.has_vnorm() {
+            false => None,
+            true => {
+                let moved = Moved {
+                    offset: self.offset,
+                    rows: &self.rows,
+                    vnorm: trace.vnorm(id.layer, id.head)?,
+                    received: seen.received.slice(s![0, h, ..]),
+                    uncounted: self.uncounted(trace, id)?,
+                };
+                Some(ValueShares {
+                    value_sink_share: moved.by_sink(self.sink),
+                    value_self_share: moved.by_distance(mass.column(1), 0),
+                    value_previous_share: moved.by_distance(mass.column(2), 1),
+                })
+            }
         };
-        let distance = seen.distances.mean.slice(rows);
         Ok(HeadProfile {
             head: id,
             sink_share: mean(on_sink.iter().copied()),
             sink_rate: above as f64 / on_sink.len() as f64,
-            entropy: mean(seen.entropy.slice(rows).iter().copied()),
-            mean_distance: mean(distance.iter().copied()),
+            entropy: mean(each(&seen.entropy).iter().copied()),
+            mean_distance: mean(each(&seen.distances.mean).iter().copied()),
             self_share: mean_of(1),
             previous_share: mean_of(2),
             local_share: mean_of(3),
             special_share: (4..4 + self.special_runs).map(mean_of).sum(),
-            value_sink_share: moved.by_sink(self.sink),
-            value_self_share: moved.by_distance(mass.column(1), 0),
-            value_previous_share: moved.by_distance(mass.column(2), 1),
+            values,
         })
     }
 
     /// Each row's weight on the sink; a learned sink takes what the keys' weights lack to 1.
-    fn on_sink(&self, trace: &Trace, seen: &Observed, id: HeadId) -> Vec<f32> {
-        let mass = seen.mass.slice(s![0, id.head, self.rows.clone(), 0]);
-        if trace.meta().layers[id.layer].sinks.is_none() {
-            return mass.to_vec();
+    fn on_sink(&self, trace: &Trace, seen: &Observed, (h, id): (usize, HeadId)) -> Vec<f32> {
+        let mass = |i: usize| seen.mass[[0, h, i, 0]];
+        let learned = |i: usize| {
+            let on_keys = seen.distances.mass.slice(s![0, h, i, ..]).sum();
+            sink::learned(trace, id.layer, on_keys.into()) as f32
+        };
+        match trace.has_sink(id.layer) {
+            false => self.rows.iter().map(|&i| mass(i)).collect(),
+            true => self.rows.iter().map(|&i| mass(i) + learned(i)).collect(),
         }
-        let by_distance = seen
-            .distances
-            .mass
-            .slice(s![0, id.head, self.rows.clone(), ..]);
-        let on_keys = by_distance.sum_axis(Axis(1));
-        let each = mass.iter().zip(&on_keys);
-        each.map(|(mass, &keys)| mass + sink::learned(trace, id.layer, keys.into()) as f32)
-            .collect()
     }
 
-    /// The weight that each key receives from the rows before the first that counts; keys that none of them sees are
-    /// left off the end. (Rows behind the last that counts see no key.)
+    /// The weight that each key receives from the rows before the first and behind the last that counts; keys that none of them
+    /// sees are left off the end. (Those between see no key.)
     fn uncounted(&self, trace: &Trace, id: HeadId) -> Result<Vec<f64>, Error> {
-        let rows = 0..self.rows.start;
-        let ends = rows
-            .clone()
-            .map(|row| visible::keys(trace, id.layer, row).end);
-        let keys = 0..ends.max().unwrap_or(0);
-        let weights = trace.weights(id.layer, id.head, rows, keys)?;
-        let columns = weights.columns().into_iter();
-        Ok(columns
-            .map(|column| column.iter().map(|&w| f64::from(w)).sum())
-            .collect())
+        let (first, last) = (self.rows[0], self.rows[self.rows.len() - 1]);
+        let mut received = Vec::new();
+        for rows in [0..first, last + 1..trace.n()] {
+            let seen = |row| visible::keys(trace, id.layer, row).end;
+            let keys = 0..rows.clone().map(seen).max().unwrap_or(0);
+            received.resize(received.len().max(keys.end), 0.0);
+            let weights = trace.weights(id.layer, id.head, rows, keys)?;
+            for (sum, column) in received.iter_mut().zip(weights.columns()) {
+                *sum += column.iter().map(|&w| f64::from(w)).sum::<f64>();
+            }
+        }
+        Ok(received)
     }
 }
 
 /// The rows of a layer that count: the text's own that see a key, and without a prefix not a first one that sees itself
-/// alone. Masks hide keys from rows at one end of the text only, so that these are consecutive.
-fn counted(trace: &Trace, layer: usize) -> Range<usize> {
-    let prefix = trace.meta().prefix_tokens;
-    let keys = |row: &usize| visible::keys(trace, layer, *row).len();
-    let first = match prefix {
-        0 if trace.n() > 0 && keys(&0) <= 1 => 1,
-        _ => prefix,
+/// alone.
+fn counted(trace: &Trace, layer: usize) -> Vec<usize> {
+    let meta = trace.meta();
+    let keys = |row: usize| visible::keys(trace, layer, row).len();
+    let first = match meta.prefix_tokens {
+        0 if trace.n() > 0 && keys(0) <= 1 => 1,
+        prefix => prefix,
     };
-    let mut rows = (first..trace.n()).skip_while(|row| keys(row) == 0);
-    let start = rows.next().unwrap_or(trace.n());
-    let end = rows.take_while(|row| keys(row) > 0).last();
-    start..end.map_or(trace.n().min(start + 1), |last| last + 1)
+    (first..trace.n() - meta.suffix_tokens)
+        .filter(|&row| keys(row) > 0)
+        .collect()
 }
 
 /// What one walk over a layer's weights finds.
@@ -243,8 +266,10 @@ impl Observed {
 
 /// Σ_i w_ij·‖f(x_j)‖, over the rows that count.
 struct Moved<'a> {
-    /// The position among the keys of the first row that counts.
-    first: isize,
+    /// Where query 0 stands among the keys.
+    offset: isize,
+    /// The rows that count.
+    rows: &'a [usize],
     /// ‖f(x_j)‖: \[N\].
     vnorm: ArrayView1<'a, f32>,
     /// Weight received from all rows: \[N\].
@@ -274,9 +299,10 @@ impl Moved<'_> {
                 .ok()
                 .and_then(|key| self.vnorm.get(key))
         };
-        let each = (self.first - back..)
-            .zip(weights)
-            .map(|(key, &weight)| f64::from(weight) * norm(key).copied().map_or(0.0, f64::from));
+        let each = self.rows.iter().zip(weights).map(|(&row, &weight)| {
+            let key = row as isize + self.offset - back;
+            f64::from(weight) * norm(key).copied().map_or(0.0, f64::from)
+        });
         ratio(each.sum(), self.total())
     }
 }

@@ -18,11 +18,13 @@ use crate::Error;
 /// Queries whose weights are looked at together.
 const BLOCK: usize = 128;
 
-/// The mean rollout of some rows on every token: \[N\], which sums to 1 (to less where a learned sink takes its part).
+/// The mean rollout of some rows on every token, through the layers that the trace holds: \[N\], which sums to 1 (to less where a
+/// learned sink takes its part).
 ///
 /// # Errors
 /// [`Error::NoSuchUnit`] where a row is beyond the text or there is none, and [`Error::Trace`].
 pub fn rollout(trace: &Trace, rows: Range<usize>) -> Result<Array1<f64>, Error> {
+    trace.require_self_attention("Rollout")?;
     let n = trace.n();
     if rows.is_empty() || rows.end > n {
         return Err(Error::NoSuchUnit {
@@ -34,7 +36,7 @@ pub fn rollout(trace: &Trace, rows: Range<usize>) -> Result<Array1<f64>, Error> 
     let mut part = Array1::zeros(n);
     part.slice_mut(s![rows.clone()])
         .fill(1.0 / rows.len() as f64);
-    for layer in (0..trace.layer_count()).rev() {
+    for &layer in trace.layer_ids().iter().rev() {
         part = through(trace, layer, &part)?;
     }
     Ok(part)
@@ -42,7 +44,7 @@ pub fn rollout(trace: &Trace, rows: Range<usize>) -> Result<Array1<f64>, Error> 
 
 /// ½·r + ½·r·A of one layer.
 fn through(trace: &Trace, layer: usize, part: &Array1<f64>) -> Result<Array1<f64>, Error> {
-    let (n, heads) = (trace.n(), trace.head_count(layer));
+    let (n, heads) = (trace.n(), trace.head_ids(layer));
     let mut moved = part * 0.5;
     for start in (0..n).step_by(BLOCK) {
         let rows = start..n.min(start + BLOCK);
@@ -50,10 +52,10 @@ fn through(trace: &Trace, layer: usize, part: &Array1<f64>) -> Result<Array1<f64
         if from.iter().all(|&x| x == 0.0) {
             continue;
         }
-        for head in 0..heads {
+        for &head in heads {
             let weights = trace.weights(layer, head, rows.clone(), 0..n)?;
             for (weights, &from) in weights.outer_iter().zip(&from) {
-                let from = 0.5 * from / heads as f64;
+                let from = 0.5 * from / heads.len() as f64;
                 moved.zip_mut_with(&weights, |moved, &w| *moved += from * f64::from(w));
             }
         }

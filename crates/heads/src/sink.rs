@@ -4,9 +4,9 @@ use lookback_trace::Trace;
 
 /// The weight that a learned sink takes of a row that gives its keys `on_keys`: what lacks to 1; 0 in a layer without one.
 pub(crate) fn learned(trace: &Trace, layer: usize, on_keys: f64) -> f64 {
-    match trace.meta().layers[layer].sinks {
-        Some(_) => (1.0 - on_keys).max(0.0),
-        None => 0.0,
+    match trace.has_sink(layer) {
+        true => (1.0 - on_keys).max(0.0),
+        false => 0.0,
     }
 }
 

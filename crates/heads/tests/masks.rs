@@ -10,7 +10,7 @@ use lookback_heads::profile::{LOCAL, SINK_THRESHOLD, profiles};
 use lookback_heads::rollout::rollout;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions};
 use lookback_heads::{Error, Look, LookOptions, default_head};
-use lookback_trace::{HeadId, Layer, Mask, Meta, Scoring, Trace};
+use lookback_trace::{HeadId, KeyRanges, Layer, Mask, Meta, Scoring, Trace};
 use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
 
@@ -28,8 +28,10 @@ fn trace(example: &Example) -> Trace {
                 of(h * groups).k()[[i, c]]
             }),
             lse: Array2::from_shape_fn((heads, n), |(h, i)| of(h).lse()[i]),
-            vnorm: Array2::from_shape_fn((heads, n), |(h, i)| 0.2 + ((7 * i + 3 * h) % 5) as f32),
-            v: None,
+            vnorm: Some(Array2::from_shape_fn((heads, n), |(h, i)| {
+                0.2 + ((7 * i + 3 * h) % 5) as f32
+            })),
+            ..Layer::default()
         }
     };
     let layers = (0..like.layer_count()).map(layer).collect();
@@ -52,14 +54,6 @@ fn heads(trace: &Trace) -> Vec<HeadId> {
     (0..trace.layer_count()).flat_map(of).collect()
 }
 
-fn offset(mask: Mask) -> isize {
-    match mask {
-        Mask::None => 0,
-        Mask::Causal { offset } | Mask::Window { offset, .. } => offset,
-        Mask::StrictlyBefore { .. } => unreachable!("no trace has such a mask"),
-    }
-}
-
 /// The entries of a row that lie so far before its position: distance `d` is key i + offset − d.
 fn at(weights: &Array2<f64>, i: usize, offset: isize, distances: Range<isize>) -> f64 {
     let key = |d: isize| usize::try_from(i as isize + offset - d).ok();
@@ -80,7 +74,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// Every column of the profiles, by its definition in `docs/heads.md`.
-fn check_profiles(trace: &Trace, mask: Mask) {
+fn check_profiles(trace: &Trace, mask: &Mask) {
     let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
     let sees = |i: usize| mask.visible(i, n).len();
     let counts = |&i: &usize| sees(i) > 0 && !(prefix == 0 && i == 0 && sees(0) <= 1);
@@ -96,7 +90,7 @@ fn check_profiles(trace: &Trace, mask: Mask) {
         let w = weights(trace, profile.head);
         let of =
             |each: &dyn Fn(usize) -> f64| mean(&rows.iter().map(|&i| each(i)).collect::<Vec<_>>());
-        let offset = offset(mask);
+        let offset = mask.offset();
         let sink = |i: usize| w.slice(s![i, ..prefix.max(1)]).sum();
         close(profile.sink_share, of(&sink), "sink");
         let above = |i: usize| f64::from(sink(i) > f64::from(SINK_THRESHOLD));
@@ -140,18 +134,19 @@ fn check_profiles(trace: &Trace, mask: Mask) {
         let moved = &w * &vnorm.mapv(f64::from);
         let all: f64 = rows.iter().map(|&i| moved.row(i).sum()).sum();
         let part = |each: &dyn Fn(usize) -> f64| rows.iter().map(|&i| each(i)).sum::<f64>() / all;
+        let values = profile.values.unwrap();
         close(
-            profile.value_sink_share,
+            values.value_sink_share,
             part(&|i| moved.slice(s![i, ..prefix.max(1)]).sum()),
             "value sink",
         );
         close(
-            profile.value_self_share,
+            values.value_self_share,
             part(&|i| at(&moved, i, offset, 0..1)),
             "value self",
         );
         close(
-            profile.value_previous_share,
+            values.value_previous_share,
             part(&|i| at(&moved, i, offset, 1..2)),
             "value previous",
         );
@@ -285,7 +280,26 @@ fn masks() -> impl Strategy<Value = Mask> {
         (-3_isize..4).prop_map(|offset| Mask::Causal { offset }),
         (1_usize..6).prop_map(|window| Mask::Window { window, offset: 0 }),
         (1_usize..6, -3_isize..4).prop_map(|(window, offset)| Mask::Window { window, offset }),
+        (0_usize..6, -3_isize..4)
+            .prop_map(|(radius, offset)| Mask::SymmetricWindow { radius, offset }),
     ]
+}
+
+/// Ranges of keys of `n` tokens, so many of which belong together.
+fn ranges(n: usize, (kind, width): (usize, usize)) -> Mask {
+    let range = |i: usize| match (kind, i / width) {
+        // A causal mask in chunks.
+        (0, chunk) => chunk * width..i + 1,
+        // A prefix that sees itself whole.
+        (1, _) => 0..(i + 1).max(width).min(n),
+        // Padding between packed documents.
+        (_, document) if document % 3 == 1 && kind == 3 => document * width..document * width,
+        (_, document) => document * width..(document * width + width).min(n),
+    };
+    Mask::Ranges {
+        ranges: KeyRanges::new((0..n).map(range)).unwrap(),
+        offset: 0,
+    }
 }
 
 proptest! {
@@ -298,15 +312,21 @@ proptest! {
             "([A-Za-z]{1,5} ?){1,8}[.]?",
         ],
         mask in masks(),
+        of_ranges in prop::option::weighted(0.3, (0_usize..4, 1_usize..6)),
         prefix_tokens in 0_usize..4,
         heads in 1_usize..4,
         seed: u64,
     ) {
-        let example = Example { text, prefix_tokens, layers: 2, heads, mask, seed };
+        let mut example = Example { text, prefix_tokens, layers: 2, heads, mask: Mask::None, seed };
+        example.mask = match of_ranges {
+            Some(chosen) => ranges(example.trace().n(), chosen),
+            None => mask,
+        };
         // A token has at most four bytes here; a mask's offset lies within the text.
-        prop_assume!(offset(mask).unsigned_abs() <= prefix_tokens + example.text.len().div_ceil(4));
+        let most = prefix_tokens + example.text.len().div_ceil(4);
+        prop_assume!(example.mask.offset().unsigned_abs() <= most);
         let trace = trace(&example);
-        check_profiles(&trace, mask);
+        check_profiles(&trace, &example.mask);
         check_rollout(&trace);
         check_words(&trace);
         check_look(&trace);
@@ -329,12 +349,13 @@ fn without_a_mask_the_prefix_gets_its_part_and_no_more() {
         q: Array3::zeros((1, 4, 2)),
         k: Array3::zeros((1, 4, 2)),
         lse: Array2::from_elem((1, 4), 4_f32.ln()),
-        vnorm: Array2::ones((1, 4)),
-        v: None,
+        vnorm: Some(Array2::ones((1, 4))),
+        ..Layer::default()
     };
     let trace = Trace::new(meta, vec![layer]).unwrap();
     let profile = profiles(&trace, &[]).unwrap()[0];
-    close(profile.value_sink_share, 0.5, "value sink");
-    close(profile.value_self_share, 0.25, "value self");
+    let values = profile.values.unwrap();
+    close(values.value_sink_share, 0.5, "value sink");
+    close(values.value_self_share, 0.25, "value self");
     close(profile.sink_share, 0.5, "sink");
 }

@@ -166,7 +166,7 @@ fn a_prefix_that_the_text_spells_out_is_there_once_and_has_its_name() {
     assert_eq!((&pasted.text, &pasted.spans), (&plain.text, &plain.spans));
     assert_eq!(tokenizer.prefix_texts(&pasted), ["<|begin_of_text|>"]);
     let trace = case.trace(&pasted);
-    assert_eq!(trace.prefix_texts(), ["<|begin_of_text|>"]);
+    assert_eq!(trace.meta().prefix_texts(), ["<|begin_of_text|>"]);
     // A file keeps the name.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t");
@@ -174,7 +174,11 @@ fn a_prefix_that_the_text_spells_out_is_there_once_and_has_its_name() {
         .save(&path, &lookback_trace::SaveOptions::default())
         .unwrap();
     assert_eq!(Trace::open(&path).unwrap().meta(), trace.meta());
-    assert!(case.trace(&case.encoding()).prefix_texts().is_empty());
+    assert!(
+        (case.trace(&case.encoding()).meta())
+            .prefix_texts()
+            .is_empty()
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn run(model: &Model, n: usize) -> String {
         .iter()
         .map(|layer| {
             let heads = [&layer.q, &layer.k, layer.v.as_ref().unwrap()];
-            let rows = [&layer.lse, &layer.vnorm];
+            let rows = [&layer.lse, layer.vnorm.as_ref().unwrap()];
             heads
                 .map(digest)
                 .iter()

@@ -40,6 +40,9 @@ pub enum Error {
         /// Its hash.
         model_sha256: String,
     },
+    /// The page cannot show the trace: it is of cross-attention.
+    #[error(transparent)]
+    Trace(#[from] lookback_trace::Error),
     /// The system does not give what a server needs.
     #[error("the server stopped: {0}")]
     System(#[from] std::io::Error),

@@ -18,6 +18,7 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
+    /// Of layers whose numbers are below `layers`.
     pub(crate) fn new(layers: usize, special: Vec<bool>) -> Self {
         Self {
             special,

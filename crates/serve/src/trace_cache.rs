@@ -49,6 +49,9 @@ impl TraceCache {
         if let (Some(model), Some(trace)) = (&model, &trace) {
             validate_model(model, trace.meta())?;
         }
+        if let Some(trace) = &trace {
+            trace.require_self_attention("The page")?;
+        }
         let given = trace.is_some();
         let first = match (trace, &model) {
             (Some(trace), model) => {

@@ -185,12 +185,12 @@ impl Ready {
     fn new(trace: Trace, model: Option<&NamedModel>, seconds: Option<f64>) -> Self {
         let ids = &trace.meta().tokens[..trace.meta().prefix_tokens];
         // A trace of another program's may not know them.
-        let prefix = match (trace.prefix_texts(), model) {
+        let prefix = match (trace.meta().prefix_texts().as_slice(), model) {
             ([], Some(named)) => ids
                 .iter()
                 .map(|&id| named.model.tokenizer().printed(id))
                 .collect(),
-            (texts, _) => texts.to_vec(),
+            (texts, _) => texts.iter().map(|&text| text.to_owned()).collect(),
         };
         let special = |id: &u32| model.and_then(|m| m.model.tokenizer().is_special(*id));
         let special = trace
@@ -199,7 +199,10 @@ impl Ready {
             .iter()
             .map(|id| special(id).unwrap_or(false));
         Self {
-            layers: Layers::new(trace.layer_count(), special.collect()),
+            layers: Layers::new(
+                trace.layer_ids().last().map_or(0, |last| last + 1),
+                special.collect(),
+            ),
             prefix,
             tiles: Tiles::new(),
             trace,
@@ -220,14 +223,13 @@ impl Ready {
     }
 
     fn bytes(&self) -> usize {
-        let numbers = |layer: usize| {
-            let d_k = self.trace.head(layer, 0).map_or(0, |head| head.q().ncols());
-            let (heads, kv_heads) = (
-                self.trace.head_count(layer),
-                self.trace.kv_head_count(layer),
-            );
-            self.trace.n() * (d_k * (heads + kv_heads) + 2 * heads)
+        let numbers = |&layer: &usize| {
+            self.trace.layer_shape(layer).map_or(0, |shape| {
+                let bias = shape.bias.map_or(0, |[h, n, m]| h * n * m);
+                shape.n * (shape.d_k * (shape.heads + shape.kv_heads) + 2 * shape.heads) + bias
+            })
         };
-        (0..self.trace.layer_count()).map(numbers).sum::<usize>() * size_of::<f32>()
+        let layers = self.trace.layer_ids().iter();
+        layers.map(numbers).sum::<usize>() * size_of::<f32>()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use lookback_attention::forward::forward;
 use lookback_trace::{Dtype, Layer, Mask, Meta, SaveOptions, Scoring, Trace};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array3, Axis};
 
 fn median(mut run: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
     let mut seconds = Vec::new();
@@ -47,10 +47,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let layer = Layer {
         lse: lse.index_axis_move(Axis(0), 0),
-        vnorm: Array2::ones((heads, n)),
         q,
         k,
-        v: None,
+        ..Layer::default()
     };
     let trace = Trace::new(meta, vec![layer])?;
     let file = tempfile::NamedTempFile::new()?;

@@ -33,7 +33,7 @@ impl Entry {
 }
 
 /// The file up to the first tensor's bytes, of a length that is a multiple of 8.
-pub(crate) fn header(metadata: &BTreeMap<&'static str, String>, entries: &[&Entry]) -> Vec<u8> {
+pub(crate) fn header(metadata: &BTreeMap<String, String>, entries: &[&Entry]) -> Vec<u8> {
     let json =
         serde_json::to_vec(&Out { metadata, entries }).expect("strings and numbers are JSON");
     let padded = json.len().next_multiple_of(8);
@@ -45,7 +45,7 @@ pub(crate) fn header(metadata: &BTreeMap<&'static str, String>, entries: &[&Entr
 
 /// A header to be written.
 struct Out<'a> {
-    metadata: &'a BTreeMap<&'static str, String>,
+    metadata: &'a BTreeMap<String, String>,
     entries: &'a [&'a Entry],
 }
 

@@ -60,31 +60,61 @@ pub enum Error {
         sum: f64,
     },
     /// There is no such layer.
-    #[error("there is no layer {layer}: this trace has layers 0 to {}", .layers - 1)]
+    #[error("there is no layer {layer}: this trace has layers {layers}")]
     NoSuchLayer {
         /// The layer asked for.
         layer: usize,
-        /// How many layers there are (never 0).
-        layers: usize,
+        /// Which layers there are, as `0 to 11` or `3, 7`.
+        layers: String,
+    },
+    /// The layer has no softmax attention.
+    #[error(
+        "layer {layer} is {kind}, not softmax attention, so that it has no weights; this trace has layers {layers}"
+    )]
+    NotAttention {
+        /// The layer asked for.
+        layer: usize,
+        /// What it is.
+        kind: String,
+        /// Which layers there are.
+        layers: String,
     },
     /// There is no such head.
-    #[error("there is no head {layer}.{head}: layer {layer} has heads 0 to {}", .heads - 1)]
+    #[error("there is no head {layer}.{head}: layer {layer} has heads {heads}")]
     NoSuchHead {
         /// The layer asked for.
         layer: usize,
         /// The head asked for.
         head: usize,
-        /// How many query heads that layer has (never 0).
-        heads: usize,
+        /// Which query heads of that layer there are, as `0 to 8`.
+        heads: String,
     },
+    /// The question needs queries and keys that are the same tokens.
+    #[error(
+        "{what} needs queries and keys that are the same tokens, and this trace is of cross-attention: {n} queries look at \
+         {m} keys that are others; `lookback map` and `lookback export --weights` show its weights"
+    )]
+    CrossAttention {
+        /// What was asked for, as the sentence begins.
+        what: &'static str,
+        /// How many queries there are.
+        n: usize,
+        /// How many keys there are.
+        m: usize,
+    },
+    /// The question needs the values' norms.
+    #[error(
+        "this trace holds no value norms (vnorm), which say how far a key's value moves the output"
+    )]
+    NoVnorm,
     /// There are no such queries or keys.
-    #[error("there are no {what} {}..{}: this trace has {n} tokens", .range.start, .range.end)]
+    #[error("there are no {what} {}..{}: this trace has {n}", .range.start, .range.end)]
     NoSuchTokens {
         /// What was asked for: `queries` or `keys`.
         what: &'static str,
         /// The range asked for.
         range: Range<usize>,
-        /// How many tokens there are.
+        /// How many of them there are.
         n: usize,
     },
     /// There is no such word.
@@ -100,12 +130,14 @@ pub enum Error {
         "this trace kept no values (V), so none can be saved: run the model again and ask it to keep them"
     )]
     NoValues,
-    /// A number is too large for f16.
+    /// A number is too large for f16 or bf16.
     #[error(
-        "layers.{layer}.{tensor} holds {value} for head {head}, token {token}, which f16 cannot: \
+        "layers.{layer}.{tensor} holds {value} for head {head}, token {token}, which {dtype} cannot: \
          save the trace as f32"
     )]
-    TooLargeForF16 {
+    TooLargeFor {
+        /// The type's name.
+        dtype: &'static str,
         /// Layer, from 0.
         layer: usize,
         /// Which of the layer's tensors.
@@ -117,11 +149,13 @@ pub enum Error {
         /// The offending value.
         value: f32,
     },
-    /// Rounding to f16 moves a row's scores too far for its weights to be computed.
+    /// Rounding to f16 or bf16 moves a row's scores too far for its weights to be computed.
     #[error(
-        "head {layer}.{head}: the scores of query {i} are too large to survive rounding to f16: save the trace as f32"
+        "head {layer}.{head}: the scores of query {i} are too large to survive rounding to {dtype}: save the trace as f32"
     )]
-    ScoresTooLargeForF16 {
+    ScoresTooLargeFor {
+        /// The type's name.
+        dtype: &'static str,
         /// Layer, from 0.
         layer: usize,
         /// Query head, from 0.
@@ -168,4 +202,13 @@ pub enum Error {
     /// The attention crate refused the question.
     #[error(transparent)]
     Attention(#[from] lookback_attention::Error),
+}
+
+/// An [`Error::Inconsistent`] unless `holds`.
+pub(crate) fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), Error> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Inconsistent(reason()))
+    }
 }

@@ -16,13 +16,17 @@ const ROWS_AT_A_TIME: usize = 64;
 
 /// One head of a trace, ready to be asked for its weights.
 ///
-/// Queries and keys that are stored as f16 are widened once, when the head is taken from the trace
+/// Queries and keys that are stored in 16 bits are widened once, when the head is taken from the trace
 /// ([`Trace::head`]), so that many questions to one `Head` cost less than as many to the trace.
 #[derive(Debug)]
 pub struct Head<'a> {
     trace: &'a Trace,
-    layer: usize,
-    head: usize,
+    /// The model's numbers of the layer and the head.
+    place: (usize, usize),
+    stored: &'a Stored,
+    /// The head's place among those of the layer that the trace holds.
+    at: usize,
+    scoring: Scoring<'a>,
     q: CowArray<'a, f32, Ix2>,
     k: CowArray<'a, f32, Ix2>,
     cuts: &'a [Cut],
@@ -37,7 +41,7 @@ impl Trace {
         Head::new(self, layer, head)
     }
 
-    /// The weights of query `i` over all keys: \[N\]. See [`Head::row`].
+    /// The weights of query `i` over all keys: \[M\]. See [`Head::row`].
     ///
     /// # Errors
     /// As [`weights`](Self::weights).
@@ -64,21 +68,29 @@ impl Trace {
 impl<'a> Head<'a> {
     /// A head that exists, with its cut edges in order.
     pub(crate) fn new(trace: &'a Trace, layer: usize, head: usize) -> Result<Self, Error> {
-        let stored = trace.stored(layer, head)?;
+        let (stored, at) = trace.stored(layer, head)?;
         Ok(Self {
             trace,
-            layer,
-            head,
-            q: stored.q.matrix(head),
-            k: stored.k.matrix(stored.kv_head(head)),
+            place: (layer, head),
+            stored,
+            at,
+            scoring: trace.scoring(layer)?.for_head(0, at),
+            q: stored.q.matrix(at),
+            k: stored.k.matrix(stored.kv_head(at)),
             cuts: trace.cuts_of(layer, head),
         })
     }
 
-    /// N, the number of tokens: of queries, and of keys.
+    /// N, the number of queries.
     #[must_use]
     pub fn n(&self) -> usize {
         self.trace.n()
+    }
+
+    /// M, the number of keys: N, but in cross-attention.
+    #[must_use]
+    pub fn m(&self) -> usize {
+        self.trace.m()
     }
 
     /// Queries as the scores use them: \[N, d_k\].
@@ -87,35 +99,33 @@ impl<'a> Head<'a> {
         self.q.view()
     }
 
-    /// Keys that this head reads, as the scores use them: \[N, d_k\].
+    /// Keys that this head reads, as the scores use them: \[M, d_k\].
     #[must_use]
     pub fn k(&self) -> ArrayView2<'_, f32> {
         self.k.view()
     }
 
-    /// Values that this head reads: \[N, d_v\]; none where the run kept none.
+    /// Values that this head reads: \[M, d_v\]; none where the run kept none.
     #[must_use]
     pub fn v(&self) -> Option<CowArray<'a, f32, Ix2>> {
-        let stored = self.layer();
-        stored
-            .v
-            .as_ref()
-            .map(|v| v.matrix(stored.kv_head(self.head)))
+        let v = self.stored.v.as_ref();
+        v.map(|v| v.matrix(self.stored.kv_head(self.at)))
     }
 
     /// Natural log-sum-exp of each query's scores, a sink's logit included: \[N\].
     #[must_use]
     pub fn lse(&self) -> ArrayView1<'a, f32> {
-        self.layer().lse.vector(self.head)
+        self.stored.lse.vector(self.at)
     }
 
-    /// ‖v_j·W_o^h‖ for each key: \[N\].
+    /// ‖v_j·W_o^h‖ for each key: \[M\]; none where the trace holds none.
     #[must_use]
-    pub fn vnorm(&self) -> ArrayView1<'a, f32> {
-        self.layer().vnorm.vector(self.head)
+    pub fn vnorm(&self) -> Option<ArrayView1<'a, f32>> {
+        let vnorm = self.stored.vnorm.as_ref();
+        vnorm.map(|vnorm| vnorm.vector(self.at))
     }
 
-    /// The weights of query `i` over all keys: \[N\].
+    /// The weights of query `i` over all keys: \[M\].
     ///
     /// They sum to 1, less what a sink takes; all are 0 where the query sees no key.
     ///
@@ -124,7 +134,7 @@ impl<'a> Head<'a> {
     pub fn row(&self, i: usize) -> Result<Array1<f32>, Error> {
         // `saturating_add`: a query that does not exist is refused below, whatever its number.
         let rows = i..i.saturating_add(1);
-        Ok(self.weights(rows, 0..self.n())?.index_axis_move(Axis(0), 0))
+        Ok(self.weights(rows, 0..self.m())?.index_axis_move(Axis(0), 0))
     }
 
     /// The weights of some queries on some keys: \[rows, cols\], exp(score − lse), and 0 where an edge was cut. None is above 1;
@@ -135,11 +145,11 @@ impl<'a> Head<'a> {
     /// damaged.
     pub fn weights(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array2<f32>, Error> {
         let weights = self.recompute(rows.clone(), cols.clone())?;
-        let whole = cols == (0..self.n()) && !self.has_sink();
+        let whole = cols == (0..self.m()) && self.scoring.sinks.is_none();
         for (i, row) in rows.zip(weights.outer_iter()) {
             self.validate_weights(i, cols.start, row)?;
             if whole {
-                validate_row_sum(self.trace, self.place(), (i, row))?;
+                validate_row_sum(self.trace, self.place, (i, row))?;
             }
         }
         Ok(weights)
@@ -151,8 +161,8 @@ impl<'a> Head<'a> {
         match row.iter().position(|w| !possible.contains(w)) {
             None => Ok(()),
             Some(col) => Err(Error::NotAWeight {
-                layer: self.layer,
-                head: self.head,
+                layer: self.place.0,
+                head: self.place.1,
                 i,
                 j: first + col,
                 value: row[col],
@@ -165,7 +175,7 @@ impl<'a> Head<'a> {
         self.exist(&rows, &cols)?;
         self.check_unchanged()?;
         let (q, k, scoring) = (self.q.view(), self.k.view(), self.scoring());
-        let mut weights = weights(q, k, self.lse(), &scoring, rows.clone(), cols.clone())?;
+        let mut weights = weights(q, k, self.lse(), scoring, rows.clone(), cols.clone())?;
         let from = self.cuts.partition_point(|c| c.i < rows.start);
         for cut in self.cuts[from..].iter().take_while(|c| c.i < rows.end) {
             if cols.contains(&cut.j) {
@@ -182,9 +192,9 @@ impl<'a> Head<'a> {
 
     /// Refuses queries and keys that are not there.
     pub(crate) fn exist(&self, rows: &Range<usize>, cols: &Range<usize>) -> Result<(), Error> {
-        for (what, range) in [("queries", rows), ("keys", cols)] {
-            if range.start > range.end || range.end > self.n() {
-                let (range, n) = (range.clone(), self.n());
+        for (what, range, n) in [("queries", rows, self.n()), ("keys", cols, self.m())] {
+            if range.start > range.end || range.end > n {
+                let range = range.clone();
                 return Err(Error::NoSuchTokens { what, range, n });
             }
         }
@@ -192,13 +202,13 @@ impl<'a> Head<'a> {
     }
 
     /// How this head's scores are computed, as the attention crate takes it.
-    pub(crate) fn scoring(&self) -> Scoring<'static> {
-        self.trace.meta().layers[self.layer].for_head(0, self.head)
+    pub(crate) fn scoring(&self) -> &Scoring<'a> {
+        &self.scoring
     }
 
-    /// Layer and head.
+    /// Layer and head, by their numbers in the model.
     pub(crate) fn place(&self) -> (usize, usize) {
-        (self.layer, self.head)
+        self.place
     }
 
     /// The head's cut edges, in order.
@@ -214,20 +224,11 @@ impl<'a> Head<'a> {
     ) -> Result<(), Error> {
         for start in rows.clone().step_by(ROWS_AT_A_TIME) {
             let block = start..rows.end.min(start + ROWS_AT_A_TIME);
-            let weights = self.weights(block.clone(), 0..self.n())?;
+            let weights = self.weights(block.clone(), 0..self.m())?;
             for (i, row) in block.zip(weights.outer_iter()) {
                 look(i, row);
             }
         }
         Ok(())
-    }
-
-    /// Whether a sink takes part in this head's softmax.
-    fn has_sink(&self) -> bool {
-        self.trace.meta().layers[self.layer].sinks.is_some()
-    }
-
-    fn layer(&self) -> &'a Stored {
-        &self.trace.layers()[self.layer]
     }
 }

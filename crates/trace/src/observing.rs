@@ -12,7 +12,8 @@ use ndarray::{Array2, Axis};
 use crate::{Cut, Error, Head, Trace};
 
 impl Trace {
-    /// Shows all weights of a layer's heads to an observer, each computed once: what it finds, for B = 1 and the H heads.
+    /// Shows all weights of a layer's heads to an observer, each computed once: what it finds, for B = 1 and the H heads, in the order of
+    /// [`head_ids`](Self::head_ids).
     ///
     /// Cut edges have weight 0. The observers stand in [`observe`](crate::observe); several of them in a tuple share one
     /// pass.
@@ -21,22 +22,23 @@ impl Trace {
     /// [`Error::NoSuchLayer`]; [`Error::NotAWeight`] where the trace is damaged; [`Error::Attention`] for what the observer
     /// refuses.
     pub fn observe<O: Observer>(&self, layer: usize, observer: &O) -> Result<O::Output, Error> {
-        let stored = self.stored(layer, 0)?;
+        let stored = &self.layers()[self.find_layer(layer)?];
+        let heads = self.head_ids(layer);
         let (q, k, lse) = (stored.q.heads(), stored.k.heads(), stored.lse.heads());
         let lse = lse.view().remove_axis(Axis(3));
         let cut: Vec<Edge> = self
             .cuts()
             .iter()
             .filter(|cut| cut.layer == layer)
-            .map(|cut| edge(cut, cut.head))
+            .filter_map(|cut| Some(edge(cut, heads.binary_search(&cut.head).ok()?)))
             .collect();
-        let scoring = &self.meta().layers[layer];
+        let scoring = &self.scoring(layer)?;
         let call = (q.view(), k.view(), lse);
         let observer = (observer, Validation);
         let (output, impossible) =
             observe_on(InstructionSet::best(), call, scoring, &cut, &observer)?;
         match impossible {
-            Some(weight) => Err(weight.error(layer, weight.head)),
+            Some(weight) => Err(weight.error(layer, heads[weight.head])),
             None => Ok(output),
         }
     }
@@ -60,7 +62,7 @@ impl Head<'_> {
         let (output, impossible) = observe_on(
             InstructionSet::best(),
             call,
-            &self.scoring(),
+            self.scoring(),
             &cut,
             &observer,
         )?;

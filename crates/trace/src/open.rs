@@ -10,19 +10,19 @@ use crate::container::read_header;
 use crate::layer::Stored;
 use crate::tensor::Tensor;
 use crate::{
-    Dtype, Error, FORMAT, MappedFile, Trace, metadata, printable, printable_message, quoted,
+    Dtype, Error, MappedFile, Trace, Version, metadata, printable, printable_message, quoted,
 };
 
 impl Trace {
     /// Opens a trace file. The model is not needed.
     ///
-    /// A large file is mapped, not read: f32 numbers are used where they lie, f16 numbers are widened a head at a time. It
-    /// must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old one's
+    /// A large file is mapped, not read: f32 numbers are used where they lie, those of 16 bits are widened a head at a time.
+    /// It must stay as it is while the trace lives. [`Trace::save`] keeps to that, as it puts a new file in an old one's
     /// place. Where another program overwrites the file, questions end in [`Error::Changed`]; where it shortens the file just
     /// while numbers are read, the process ends: see [`explain_bus_errors`](crate::explain_bus_errors).
     ///
     /// # Errors
-    /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound `lookback-trace/1` file: the file is
+    /// [`Error::Read`], and [`Error::Format`] for whatever is not a sound file of one of the format's versions: the file is
     /// taken to be hostile. Memory is bounded by a small multiple of the header's size, which is at most 64 MiB.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
@@ -41,14 +41,16 @@ impl Trace {
 /// Takes a file apart, or says what is wrong with it.
 fn read(file: MappedFile) -> Result<Trace, String> {
     let header = read_header(file.bytes())?;
-    let meta = metadata::parse(header.tensors.metadata().clone().unwrap_or_default())?;
+    let metadata = header.tensors.metadata().clone().unwrap_or_default();
+    let (meta, version) = metadata::parse(metadata)?;
     let reader = Reader {
         map: &Arc::new(file),
         data_start: header.data_start,
         described: &header.tensors,
+        version,
     };
     let layers = reader.layers(meta.layers.len())?;
-    Trace::from_stored(meta, layers).map_err(|error| error.to_string())
+    Trace::from_stored(meta, layers, version).map_err(|error| error.to_string())
 }
 
 /// Finds the tensors of a file whose header is sound as safetensors.
@@ -57,6 +59,7 @@ struct Reader<'a> {
     /// Where in the file the tensors' bytes begin.
     data_start: usize,
     described: &'a Metadata,
+    version: Version,
 }
 
 impl Reader<'_> {
@@ -66,32 +69,49 @@ impl Reader<'_> {
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let known = |name: &str| {
             let parts: Vec<&str> = name.splitn(3, '.').collect();
-            matches!(parts[..], ["layers", at, "q" | "k" | "v" | "lse" | "vnorm"]
-                if at.parse().is_ok_and(|n: usize| n < count && at == n.to_string()))
+            let numbered = |at: &str| {
+                at.parse()
+                    .is_ok_and(|n: usize| n < count && at == n.to_string())
+            };
+            match parts[..] {
+                ["layers", at, "q" | "k" | "v" | "lse" | "vnorm"] => numbered(at),
+                ["layers", at, "bias"] => self.version == Version::Two && numbered(at),
+                _ => false,
+            }
         };
         let names = self.described.offset_keys();
         match names.iter().find(|name| !known(name)) {
             Some(name) => Err(format!(
-                "it has a tensor {}, which {FORMAT} does not know",
-                quoted(name)
+                "it has a tensor {}, which {} does not know",
+                quoted(name),
+                self.version.name()
             )),
             None => Ok(layers),
         }
     }
 
     fn layer(&self, at: usize) -> Result<Stored, String> {
-        let halves = [Dtype::F32, Dtype::F16];
-        let find = |part: &str, rank: usize, dtypes: &[Dtype]| {
-            let name = format!("layers.{at}.{part}");
-            let found = self.tensor(&name, rank, dtypes)?;
-            found.ok_or_else(|| format!("it has no tensor `{name}`"))
+        let any: &[Dtype] = match self.version {
+            Version::One => &[Dtype::F32, Dtype::F16],
+            Version::Two => &[Dtype::F32, Dtype::F16, Dtype::Bf16],
+        };
+        let wide = &[Dtype::F32];
+        let name = |part: &str| format!("layers.{at}.{part}");
+        let optional = |part, rank, dtypes| self.tensor(&name(part), rank, dtypes);
+        let find = |part, rank, dtypes| {
+            let found = optional(part, rank, dtypes)?;
+            found.ok_or_else(|| format!("it has no tensor `{}`", name(part)))
         };
         Ok(Stored {
-            q: find("q", 3, &halves)?,
-            k: find("k", 3, &halves)?,
-            lse: find("lse", 2, &[Dtype::F32])?,
-            vnorm: find("vnorm", 2, &[Dtype::F32])?,
-            v: self.tensor(&format!("layers.{at}.v"), 3, &halves)?,
+            q: find("q", 3, any)?,
+            k: find("k", 3, any)?,
+            lse: find("lse", 2, wide)?,
+            vnorm: match self.version {
+                Version::One => Some(find("vnorm", 2, wide)?),
+                Version::Two => optional("vnorm", 2, wide)?,
+            },
+            v: optional("v", 3, any)?,
+            bias: optional("bias", 3, wide)?,
         })
     }
 

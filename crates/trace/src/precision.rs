@@ -26,10 +26,12 @@ impl Trace {
     /// above 1. Looks at each log-sum-exp once.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        let heads = (0..self.layer_count())
-            .flat_map(|layer| (0..self.head_count(layer)).map(move |head| (layer, head)));
+        let heads = self.layers().iter().flat_map(|layer| {
+            let lse = &layer.lse;
+            (0..lse.heads).map(|head| lse.vector(head))
+        });
         let largest_lse = heads
-            .flat_map(|(layer, head)| self.layers()[layer].lse.vector(head))
+            .flatten()
             .filter(|lse| lse.is_finite())
             .fold(0.0, |largest: f32, lse| largest.max(lse.abs()));
         Precision::of_lse(largest_lse)

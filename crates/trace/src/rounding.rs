@@ -1,14 +1,15 @@
-//! What storing queries and keys as f16 does to the weights.
+//! What storing queries and keys in 16 bits does to the weights.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use half::f16;
+use lookback_attention::Scoring;
 use lookback_attention::observe::{Area, Observer, QueryBlock, Tile, Walk, forward_and_observe};
-use lookback_attention::reference::row_without;
 use ndarray::{Array2, Array4, ArrayView1, ArrayView4, Axis, Zip, s};
 
-use crate::{Cut, Error, Trace};
+use crate::layer::Stored;
+use crate::lse::{CutRow, by_row};
+use crate::{Cut, Dtype, Error, Trace};
 
 /// How far a row's log-sum-exp may move: by more, weights under the old one would all be 0 or overflow.
 const FARTHEST: f32 = 80.0;
@@ -25,18 +26,19 @@ pub(crate) struct Rounding {
 /// `progress` hears how many layers are done, and of how many; where it breaks, there is nothing.
 pub(crate) fn round_all(
     trace: &Trace,
+    dtype: Dtype,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Option<Rounding>, Error> {
-    let layers = trace.layer_count();
+    let layers = trace.layer_ids();
     let mut rounding = Rounding {
-        lse: Vec::with_capacity(layers),
+        lse: Vec::with_capacity(layers.len()),
         max_weight_change: 0.0,
     };
-    for layer in 0..layers {
-        if progress(layer, layers).is_break() {
+    for (at, &layer) in layers.iter().enumerate() {
+        if progress(at, layers.len()).is_break() {
             return Ok(None);
         }
-        let (lse, change) = round_layer(trace, layer)?;
+        let (lse, change) = round_layer(trace, (at, layer), dtype)?;
         rounding.lse.push(lse);
         rounding.max_weight_change = rounding.max_weight_change.max(change);
     }
@@ -47,27 +49,34 @@ pub(crate) fn round_all(
 ///
 /// One pass over the rounded scores gives both. A weight before rounding is computed only where it can be the one that changes most:
 /// rounding moves the scores of query i by at most δ_i ([`farthest_moves`]), its LSE too, and so a weight by a factor of at most e^(2δ_i).
-fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error> {
-    let stored = &trace.layers()[layer];
+fn round_layer(
+    trace: &Trace,
+    (at, layer): (usize, usize),
+    dtype: Dtype,
+) -> Result<(Array2<f32>, f32), Error> {
+    let stored = &trace.layers()[at];
+    let scoring = trace.scoring(layer)?;
     let (q, k) = (stored.q.heads(), stored.k.heads());
     let lse = stored.lse.heads();
-    let round = |x: &f32| f16::from_f32(*x).to_f32();
+    let round = |x: &f32| dtype.round(*x);
     let rounded: [Array4<f32>; 2] = [q.map(round), k.map(round)];
-    let cuts: Vec<Cut> = trace
-        .cuts()
-        .iter()
-        .copied()
-        .filter(|c| c.layer == layer)
+    let head_ids = trace.head_ids(layer);
+    let of_layer = trace.cuts().iter().filter(|cut| cut.layer == layer);
+    let cuts: Vec<Cut> = of_layer
+        .filter_map(|cut| {
+            let head = head_ids.binary_search(&cut.head).ok()?;
+            Some(Cut { head, ..*cut })
+        })
         .collect();
     let search = Search {
         q: q.view(),
         k: k.view(),
         lse: lse.view().index_axis_move(Axis(0), 0).remove_axis(Axis(2)),
-        trace,
-        layer,
+        stored,
+        scoring: &scoring,
         moves: farthest_moves(
-            trace,
-            layer,
+            stored,
+            &scoring,
             [q.view(), k.view()],
             [rounded[0].view(), rounded[1].view()],
         ),
@@ -76,11 +85,10 @@ fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error>
     };
     // Values have no part in weights; one number a key is the least there can be.
     let v = Array4::zeros((1, stored.k.heads, stored.k.rows, 1));
-    let scoring = &trace.meta().layers[layer];
     let [new_q, new_k] = [rounded[0].view(), rounded[1].view()];
-    let (out, ()) = forward_and_observe(new_q, new_k, v.view(), scoring, &search)?;
+    let (out, ()) = forward_and_observe(new_q, new_k, v.view(), &scoring, &search)?;
     let mut new_lse = out.lse.index_axis_move(Axis(0), 0);
-    for row in cuts.chunk_by(|a, b| (a.head, a.i) == (b.head, b.i)) {
+    for row in by_row(&cuts) {
         new_lse[[row[0].head, row[0].i]] = search.cut_row(row, [new_q, new_k])?;
     }
     for ((head, i), &new) in new_lse.indexed_iter() {
@@ -88,7 +96,12 @@ fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error>
         let moved = (new - old).abs();
         // Equal infinities differ by NaN and are fine; any other NaN is not.
         if new != old && (moved.is_nan() || moved > FARTHEST) {
-            return Err(Error::ScoresTooLargeForF16 { layer, head, i });
+            return Err(Error::ScoresTooLargeFor {
+                dtype: dtype.name(),
+                layer,
+                head: head_ids[head],
+                i,
+            });
         }
     }
     Ok((new_lse, search.largest()))
@@ -98,13 +111,11 @@ fn round_layer(trace: &Trace, layer: usize) -> Result<(Array2<f32>, f32), Error>
 ///
 /// |q·k − q'·k'| ≤ ‖q − q'‖·‖k‖ + ‖q'‖·‖k − k'‖, with the largest norms of any key; a soft-cap only brings scores nearer to each other.
 fn farthest_moves(
-    trace: &Trace,
-    layer: usize,
+    stored: &Stored,
+    scoring: &Scoring,
     [q, k]: [ArrayView4<f32>; 2],
     [new_q, new_k]: [ArrayView4<f32>; 2],
 ) -> Array2<f32> {
-    let stored = &trace.layers()[layer];
-    let scoring = &trace.meta().layers[layer];
     let scale = f64::from(scoring.scale.unwrap_or(1.0)).abs();
     let largest = |key: usize| {
         let rows = k.slice(s![0, key, .., ..]);
@@ -138,25 +149,25 @@ fn distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f64 {
 }
 
 /// Looks, among the weights of the rounded queries and keys, for the one that changed most.
-struct Search<'a> {
-    trace: &'a Trace,
-    layer: usize,
+struct Search<'a, 's> {
+    stored: &'a Stored,
+    scoring: &'a Scoring<'s>,
     /// As they were: \[1, H, N, d_k\].
     q: ArrayView4<'a, f32>,
-    /// As they were: \[1, H_kv, N, d_k\].
+    /// As they were: \[1, H_kv, M, d_k\].
     k: ArrayView4<'a, f32>,
     /// As it was: \[H, N\].
     lse: ndarray::ArrayView2<'a, f32>,
     /// [`farthest_moves`].
     moves: Array2<f32>,
-    /// The layer's, in order; their rows are computed apart.
+    /// The layer's, in order, heads by their places; their rows are computed apart.
     cuts: &'a [Cut],
     /// The largest change yet, as the bits of an f32 ≥ 0, which are in the numbers' own order. Whichever thread finds it first, what
     /// is passed over is smaller.
     largest: AtomicU32,
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     fn largest(&self) -> f32 {
         f32::from_bits(self.largest.load(Ordering::Relaxed))
     }
@@ -174,27 +185,24 @@ impl Search<'_> {
 
     /// A weight as it was.
     fn before(&self, head: usize, i: usize, j: usize) -> f64 {
-        let kv_head = self.trace.layers()[self.layer].kv_head(head);
+        let kv_head = self.stored.kv_head(head);
         let q = self.q.slice(s![0, head, i, ..]);
         let pairs = q.iter().zip(self.k.slice(s![0, kv_head, j, ..]));
         let product: f64 = pairs.map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
-        let scoring = &self.trace.meta().layers[self.layer];
-        let score = scoring.score(product, q.len(), head, (i, j));
+        let score = self.scoring.score(product, q.len(), head, (i, j))
+            + f64::from(self.scoring.bias_of((0, head), (i, j)));
         (score - f64::from(self.lse[[head, i]])).exp().min(1.0)
     }
 
     /// The new LSE of a row that lost edges; looks for its largest change too.
     fn cut_row(&self, row: &[Cut], [new_q, new_k]: [ArrayView4<f32>; 2]) -> Result<f32, Error> {
-        let Cut { head, i, .. } = row[0];
-        let kv_head = self.trace.layers()[self.layer].kv_head(head);
-        let scoring = self.trace.meta().layers[self.layer].for_head(0, head);
-        let is_cut = |j: usize| row.binary_search_by_key(&j, |cut| cut.j).is_ok();
-        let of = |q: ArrayView4<f32>, k: ArrayView4<f32>| {
-            let (q, k) = (
-                q.slice_move(s![0, head, i, ..]),
-                k.slice_move(s![0, kv_head, .., ..]),
-            );
-            row_without((q, i), k, &scoring, is_cut)
+        let of = |q, k| {
+            CutRow {
+                q,
+                k,
+                scoring: self.scoring,
+            }
+            .exact(row)
         };
         let (before, after) = (of(self.q, self.k)?, of(new_q, new_k)?);
         for (before, after) in before.weights.iter().zip(&after.weights) {
@@ -210,7 +218,7 @@ impl Search<'_> {
     }
 }
 
-impl Observer for Search<'_> {
+impl Observer for Search<'_, '_> {
     type Block = ();
     type Output = ();
 

@@ -5,14 +5,13 @@ use ndarray::ArrayView1;
 
 use crate::{Error, Trace};
 
-/// Refuses all weights of query `i` of a head without a sink, \[N\], where they do not sum to 1 though it sees a key.
+/// Refuses all weights of query `i` of a head without a sink, \[M\], where they do not sum to 1 though it sees a key.
 pub(crate) fn validate_row_sum(
     trace: &Trace,
     (layer, head): (usize, usize),
     (i, row): (usize, ArrayView1<f32>),
 ) -> Result<(), Error> {
-    let mask = trace.meta().layers[layer].mask;
-    let seen = mask.visible(i, trace.n());
+    let seen = trace.mask(layer)?.visible(i, trace.m());
     // Cuts are sorted; one may stand there twice, and one may name a key that the mask hides anyway.
     let mut cut: Vec<usize> = trace
         .cuts_of(layer, head)

@@ -1,20 +1,20 @@
 //! Writing a trace to a file.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
 use ndarray::{Array2, ArrayView1};
 
 use crate::atomic_write::write_atomic;
 use crate::container::{Entry, header};
 use crate::metadata;
 use crate::rounding::round_all;
+use crate::shapes::LayerShape;
 use crate::tensor::Tensor;
-use crate::{Dtype, Error, Meta, Trace};
+use crate::{Dtype, Error, Meta, Trace, Version};
 
 /// How a trace is saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct SaveOptions {
 /// How far saving is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveProgress {
-    /// Queries and keys are rounded to f16, and what that does to the weights is computed.
+    /// Queries and keys are rounded to 16 bits, and what that does to the weights is computed.
     Rounding {
         /// Layers done.
         done: usize,
@@ -51,24 +51,25 @@ pub struct Saved {
     pub bytes: u64,
     /// How much of it the values take.
     pub values_bytes: u64,
-    /// The largest change of any weight by rounding to f16, now or when the trace was first saved; none where
+    /// The largest change of any weight by rounding to 16 bits, now or when the trace was first saved; none where
     /// nothing was rounded.
     pub qk_rounding_max_weight_change: Option<f32>,
 }
 
 impl Trace {
-    /// Saves the trace as one file, which `docs/trace-format.md` of the project describes.
+    /// Saves the trace as one file, which `docs/trace-format.md` of the project describes, of the first version of the format that
+    /// can hold it.
     ///
     /// The file is written beside its place and renamed, so that `path` is never half-written. The same trace and options
     /// give the same bytes.
     ///
-    /// With [`Dtype::F16`], queries and keys take half the room. Each row's LSE is computed again from the rounded
+    /// With [`Dtype::F16`] or [`Dtype::Bf16`], queries and keys take half the room. Each row's LSE is computed again from the rounded
     /// numbers, so that rows still sum to 1, and the largest change of a weight is stored and returned. This takes
     /// one computation of every weight, less time than the forward pass of attention alone, and a layer's operands in memory.
     ///
     /// # Errors
     /// [`Error::Write`]; [`Error::NoValues`]; [`Error::BadNumber`] where queries, keys or values are not finite;
-    /// [`Error::TooLargeForF16`] and [`Error::ScoresTooLargeForF16`].
+    /// [`Error::TooLargeFor`] and [`Error::ScoresTooLargeFor`].
     pub fn save(&self, path: impl AsRef<Path>, options: &SaveOptions) -> Result<Saved, Error> {
         self.save_with(path, options, &mut |_| ControlFlow::Continue(()))
     }
@@ -157,8 +158,8 @@ impl<'a> TraceFile<'a> {
         check_numbers(trace, options)?;
         let mut rounding = trace.meta().qk_rounding_max_weight_change;
         let mut computed = Vec::new();
-        if options.qk_dtype == Dtype::F16 && trace.meta().qk_dtype == Dtype::F32 {
-            let Some(rounded) = round_all(trace, progress)? else {
+        if ![Dtype::F32, trace.meta().qk_dtype].contains(&options.qk_dtype) {
+            let Some(rounded) = round_all(trace, options.qk_dtype, progress)? else {
                 return Ok(None);
             };
             // The changes of two roundings in a row add up, at most.
@@ -173,7 +174,8 @@ impl<'a> TraceFile<'a> {
             ..trace.meta().clone()
         };
         let entries: Vec<&Entry> = parts.iter().map(|(entry, _)| entry).collect();
-        let header = header(&metadata::write(&meta), &entries);
+        let version = Version::needed_by(&meta, trace.layers());
+        let header = header(&metadata::write(&meta, version), &entries);
         Ok(Some(Self {
             header,
             parts,
@@ -235,7 +237,7 @@ impl<'a> TraceFile<'a> {
     }
 }
 
-/// All tensors in the order of the file: f32 before f16, so that each begins where its numbers can be read in place.
+/// All tensors in the order of the file: those of 4 bytes a number before those of 2, so that each begins where its numbers can be read in place.
 fn parts<'a>(
     trace: &'a Trace,
     options: &SaveOptions,
@@ -244,36 +246,18 @@ fn parts<'a>(
     let mut computed_lse = computed_lse.into_iter();
     let mut parts = Vec::new();
     for (at, layer) in trace.layers().iter().enumerate() {
-        let lse = computed_lse
-            .next()
-            .map_or(Part::Stored(&layer.lse), Part::Computed);
-        let mut add = |name: &str, shape: &[usize], dtype: Dtype, part: Part<'a>| {
-            let (name, shape) = (format!("layers.{at}.{name}"), shape.to_vec());
-            parts.push((Entry { name, shape, dtype }, part));
-        };
-        let rows = |t: &Tensor| [t.heads, t.rows];
-        let full = |t: &Tensor| [t.heads, t.rows, t.width];
-        add("lse", &rows(&layer.lse), Dtype::F32, lse);
-        add(
-            "vnorm",
-            &rows(&layer.vnorm),
-            Dtype::F32,
-            Part::Stored(&layer.vnorm),
-        );
-        add(
-            "q",
-            &full(&layer.q),
-            options.qk_dtype,
-            Part::Stored(&layer.q),
-        );
-        add(
-            "k",
-            &full(&layer.k),
-            options.qk_dtype,
-            Part::Stored(&layer.k),
-        );
-        if let (true, Some(v)) = (options.values, &layer.v) {
-            add("v", &full(v), options.qk_dtype, Part::Stored(v));
+        let shape = LayerShape::of(layer, options.values);
+        let tensor = |tensor: &'a Option<Tensor>| tensor.as_ref().map(Part::Stored);
+        for (name, entry) in shape.entries(at, options.qk_dtype) {
+            let part = match name {
+                "lse" => computed_lse.next().map(Part::Computed),
+                "vnorm" => tensor(&layer.vnorm),
+                "bias" => tensor(&layer.bias),
+                "q" => Some(Part::Stored(&layer.q)),
+                "k" => Some(Part::Stored(&layer.k)),
+                _ => tensor(&layer.v),
+            };
+            parts.push((entry, part.unwrap_or(Part::Stored(&layer.lse))));
         }
     }
     parts.sort_by_key(|(entry, _)| std::cmp::Reverse(entry.dtype.size()));
@@ -295,11 +279,12 @@ fn check_numbers(trace: &Trace, options: &SaveOptions) -> Result<(), Error> {
                     value,
                 });
             }
-            let too_large = |x: f32| f16::from_f32(x).is_infinite();
-            if options.qk_dtype == Dtype::F16
-                && let Some((head, token, value)) = tensor.find(too_large)
+            let dtype = options.qk_dtype;
+            if dtype != Dtype::F32
+                && let Some((head, token, value)) = tensor.find(|x| dtype.round(x).is_infinite())
             {
-                return Err(Error::TooLargeForF16 {
+                return Err(Error::TooLargeFor {
+                    dtype: dtype.name(),
                     layer: at,
                     tensor: name,
                     head,
@@ -314,13 +299,24 @@ fn check_numbers(trace: &Trace, options: &SaveOptions) -> Result<(), Error> {
 
 /// Writes numbers in the type asked for, little-endian (as this machine is: see [`crate::tensor`]).
 fn write_numbers(to: &mut impl Write, numbers: &[f32], dtype: Dtype) -> io::Result<()> {
-    let bytes: Cow<[u8]> = match dtype {
-        Dtype::F32 => Cow::Borrowed(bytemuck::cast_slice(numbers)),
-        Dtype::F16 => {
-            let mut halves = vec![f16::ZERO; numbers.len()];
-            halves.convert_from_f32_slice(numbers);
-            Cow::Owned(bytemuck::cast_slice(halves.reinterpret_cast()).to_vec())
+    let mut bits = vec![
+        0_u16;
+        if dtype == Dtype::F32 {
+            0
+        } else {
+            numbers.len()
         }
-    };
-    to.write_all(&bytes)
+    ];
+    match dtype {
+        Dtype::F32 => return to.write_all(bytemuck::cast_slice(numbers)),
+        Dtype::F16 => {
+            let halves: &mut [f16] = bits.reinterpret_cast_mut();
+            halves.convert_from_f32_slice(numbers);
+        }
+        Dtype::Bf16 => {
+            let halves: &mut [bf16] = bits.reinterpret_cast_mut();
+            halves.convert_from_f32_slice(numbers);
+        }
+    }
+    to.write_all(bytemuck::cast_slice(&bits))
 }

@@ -36,7 +36,7 @@ impl Head<'_> {
     /// As [`weights`](Head::weights).
     pub fn entropy(&self, i: usize) -> Result<f32, Error> {
         let rows = i..i.saturating_add(1);
-        self.exist(&rows, &(0..self.n()))?;
+        self.exist(&rows, &(0..self.m()))?;
         let observer = Entropy;
         Ok(self.observe(&Within { rows, observer })?[[0, 0, i]])
     }
@@ -56,8 +56,8 @@ impl Head<'_> {
     /// [`Error::NoSuchTokens`] for a span that reaches beyond the tokens, and as [`weights`](Head::weights).
     pub fn span_mass(&self, i: usize, spans: &[Range<usize>]) -> Result<Vec<f32>, Error> {
         for span in spans {
-            if span.start > span.end || span.end > self.n() {
-                let (what, range, n) = ("keys", span.clone(), self.n());
+            if span.start > span.end || span.end > self.m() {
+                let (what, range, n) = ("keys", span.clone(), self.m());
                 return Err(Error::NoSuchTokens { what, range, n });
             }
         }
@@ -70,7 +70,7 @@ impl Head<'_> {
             .collect())
     }
 
-    /// The weight that each key receives, summed over all queries: \[N\].
+    /// The weight that each key receives, summed over all queries: \[M\].
     ///
     /// # Errors
     /// As [`weights`](Head::weights).

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
 use ndarray::{Array, Array4, ArrayView1, ArrayView2, ArrayView4, CowArray, Dimension, Ix2, Ix4};
 
 use crate::{Dtype, MappedFile};
@@ -74,7 +74,7 @@ impl Tensor {
             .filter(|part| part.len() == size)?;
         match dtype {
             Dtype::F32 => bytemuck::try_cast_slice::<u8, f32>(part).is_ok(),
-            Dtype::F16 => bytemuck::try_cast_slice::<u8, u16>(part).is_ok(),
+            Dtype::F16 | Dtype::Bf16 => bytemuck::try_cast_slice::<u8, u16>(part).is_ok(),
         }
         .then(|| Self {
             heads,
@@ -109,7 +109,7 @@ impl Tensor {
         }
     }
 
-    /// The numbers of one head, \[rows · width\]: borrowed where they are f32, widened where they are f16.
+    /// The numbers of one head, \[rows · width\]: borrowed where they are f32, widened where they are f16 or bf16.
     pub(crate) fn head(&self, head: usize) -> Cow<'_, [f32]> {
         let len = self.rows * self.width;
         self.numbers(head * len..(head + 1) * len)
@@ -125,17 +125,29 @@ impl Tensor {
         .expect("a tensor holds heads · rows · width numbers")
     }
 
-    /// Some of the numbers: borrowed where they are f32, widened where they are f16.
+    /// All of an f32 tensor as the attention crate takes it: \[1, heads, rows, width\].
+    pub(crate) fn stored_f32(&self) -> ArrayView4<'_, f32> {
+        let shape = (1, self.heads, self.rows, self.width);
+        match self.numbers(0..self.len()) {
+            Cow::Borrowed(numbers) => ArrayView4::from_shape(shape, numbers)
+                .expect("a tensor holds heads · rows · width numbers"),
+            Cow::Owned(_) => unreachable!("only queries, keys and values are stored in 16 bits"),
+        }
+    }
+
+    /// Some of the numbers: borrowed where they are f32, widened where they are f16 or bf16.
     fn numbers(&self, at: Range<usize>) -> Cow<'_, [f32]> {
         match &self.data {
             Data::Owned(numbers) => Cow::Borrowed(&numbers[at]),
-            Data::Mapped { map, bytes, dtype } => match dtype {
-                Dtype::F32 => Cow::Borrowed(&bytemuck::cast_slice(&map.bytes()[bytes.clone()])[at]),
-                Dtype::F16 => {
-                    let bits: &[u16] = bytemuck::cast_slice(&map.bytes()[bytes.clone()]);
-                    Cow::Owned(bits[at].reinterpret_cast::<f16>().to_f32_vec())
+            Data::Mapped { map, bytes, dtype } => {
+                let stored = &map.bytes()[bytes.clone()];
+                let bits = || &bytemuck::cast_slice::<u8, u16>(stored)[at.clone()];
+                match dtype {
+                    Dtype::F32 => Cow::Borrowed(&bytemuck::cast_slice(stored)[at]),
+                    Dtype::F16 => Cow::Owned(bits().reinterpret_cast::<f16>().to_f32_vec()),
+                    Dtype::Bf16 => Cow::Owned(bits().reinterpret_cast::<bf16>().to_f32_vec()),
                 }
-            },
+            }
         }
     }
 
@@ -155,7 +167,7 @@ impl Tensor {
     pub(crate) fn vector(&self, head: usize) -> ArrayView1<'_, f32> {
         match self.head(head) {
             Cow::Borrowed(numbers) => ArrayView1::from(numbers),
-            Cow::Owned(_) => unreachable!("only queries, keys and values are stored as f16"),
+            Cow::Owned(_) => unreachable!("only queries, keys and values are stored in 16 bits"),
         }
     }
 

@@ -53,7 +53,7 @@ impl WordWeights {
 }
 
 impl Head<'_> {
-    /// The mean of some queries' weights over keys: \[N\]. Memory is O(N), however many queries there are.
+    /// The mean of some queries' weights over keys: \[M\]. Memory is O(M), however many queries there are.
     ///
     /// # Errors
     /// [`Error::NoSuchTokens`] where there are no queries in the range, and as [`weights`](Head::weights).
@@ -63,7 +63,7 @@ impl Head<'_> {
             return Err(Error::NoSuchTokens { what, range, n });
         }
         let count = rows.len() as f64;
-        let mut total = Array1::<f64>::zeros(self.n());
+        let mut total = Array1::<f64>::zeros(self.m());
         self.for_each_row(rows, |_, row| {
             total.zip_mut_with(&row, |sum, &w| *sum += f64::from(w));
         })?;
@@ -76,7 +76,7 @@ impl Trace {
     /// query word; what lies on the prefix is kept apart.
     ///
     /// # Errors
-    /// [`Error::NoSuchWord`], and as [`Trace::weights`].
+    /// [`Error::NoSuchWord`], [`Error::CrossAttention`], and as [`Trace::weights`].
     pub fn word_weights(
         &self,
         layer: usize,
@@ -118,6 +118,7 @@ impl Trace {
     }
 
     fn tokens_of_word(&self, word: usize) -> Result<Range<usize>, Error> {
+        self.require_self_attention("What a word looks at")?;
         let words = self.words();
         let found = words.get(word).ok_or(Error::NoSuchWord {
             word,

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lookback_trace::Trace;
 use lookback_trace::observe::{DistanceMass, Entropy, Pool, PooledTile, Span, SpanMass};
-use ndarray::{ArrayView1, ArrayView2, Axis, s};
+use ndarray::{ArrayView1, ArrayView2, s};
 use serde::Serialize;
 
 use crate::Error;
@@ -14,7 +14,7 @@ use crate::Error;
 /// Cells along a picture's side at most.
 const CELLS: usize = 48;
 
-/// One head's picture and statistics. Means are over the queries of the text, the prefix left out.
+/// One head's picture and statistics. Means are over the queries of the text, prefix and suffix left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HeadPicture {
     /// Layer, from 0.
@@ -43,7 +43,7 @@ pub struct HeadPicture {
 /// The pictures of a layer's heads, from one pass over its weights.
 ///
 /// # Errors
-/// [`Error::Trace`], and [`Error::Cancelled`] once `cancel` is set.
+/// [`Error::Trace`], which cross-attention is too, and [`Error::Cancelled`] once `cancel` is set.
 ///
 /// ```
 /// let trace = lookback_heads::example::Example::default().trace();
@@ -57,7 +57,9 @@ pub fn pictures(
     layer: usize,
     cancel: &AtomicBool,
 ) -> Result<Vec<HeadPicture>, Error> {
-    let (n, prefix) = (trace.n(), trace.meta().prefix_tokens);
+    trace.require_self_attention("A picture of every head")?;
+    let (n, meta) = (trace.n(), trace.meta());
+    let (prefix, heads) = (meta.prefix_tokens, trace.head_ids(layer));
     let side = n.min(CELLS);
     let tile = PooledTile {
         rows: 0..n,
@@ -70,26 +72,27 @@ pub fn pictures(
     let observers = (tile, Entropy, DistanceMass, masses);
     let seen = trace.observe_cancellable(layer, &observers, cancel)?;
     let (cells, entropy, distances, masses) = seen.ok_or(Error::Cancelled)?;
-    let text = prefix.min(n - 1);
-    let picture = |head: usize| {
-        let cells: ArrayView2<f32> = cells.slice(s![0, head, .., ..]);
+    let first = prefix.min(n - 1);
+    let text = first..(n - meta.suffix_tokens).max(first + 1);
+    let picture = |(at, &head): (usize, &usize)| {
+        let cells: ArrayView2<f32> = cells.slice(s![0, at, .., ..]);
         let peak = cells.iter().copied().fold(0.0, f32::max);
         let bytes: Vec<u8> = cells.iter().map(|&cell| part(cell, peak)).collect();
-        let mass = |span: usize| mean(masses.slice(s![0, head, text.., span]));
+        let mass = |span: usize| mean(masses.slice(s![0, at, text.clone(), span]));
         HeadPicture {
             layer,
             head,
             side,
             cells: BASE64_STANDARD.encode(bytes),
             peak,
-            entropy: mean(entropy.slice(s![0, head, text..])),
-            distance: mean(distances.mean.slice(s![0, head, text..])),
+            entropy: mean(entropy.slice(s![0, at, text.clone()])),
+            distance: mean(distances.mean.slice(s![0, at, text.clone()])),
             sink: mass(0),
             previous: mass(1),
             itself: mass(2),
         }
     };
-    Ok((0..cells.len_of(Axis(1))).map(picture).collect())
+    Ok(heads.iter().enumerate().map(picture).collect())
 }
 
 /// Powers of ten that a picture spans.

@@ -1,26 +1,38 @@
 //! Names of tokens, as pictures write them.
 
-use lookback_trace::{PREFIX_NAME, Trace};
+use lookback_heads::token_text;
+use lookback_trace::Trace;
 use unicode_width::UnicodeWidthChar as _;
 
-/// What each token stands for, the prefix's first: without the space before it, and with characters that would not
+/// What each query's token stands for, the prefix's first: without the space before it, and with characters that would not
 /// show made visible.
 #[must_use]
 pub fn tokens(trace: &Trace, prefix: &[String]) -> Vec<String> {
-    let meta = trace.meta();
-    let name = |(index, &(start, end)): (usize, &(usize, usize))| {
-        if index < meta.prefix_tokens {
-            return prefix
-                .get(index)
-                .map_or_else(|| PREFIX_NAME.to_owned(), |text| visible(text));
-        }
-        let text = meta.text.get(start..end).unwrap_or_default();
-        match text.trim() {
-            "" => visible(text),
-            trimmed => visible(trimmed),
-        }
+    let tokens = 0..trace.n();
+    tokens
+        .map(|token| trimmed(&token_text(trace, prefix, token)))
+        .collect()
+}
+
+/// The same of each key's token: the queries', but in cross-attention.
+#[must_use]
+pub fn keys(trace: &Trace, prefix: &[String]) -> Vec<String> {
+    let Some(keys) = &trace.meta().keys else {
+        return tokens(trace, prefix);
     };
-    meta.spans.iter().enumerate().map(name).collect()
+    let name = |(key, id): (usize, &u32)| match keys.token_text(key) {
+        Some(text) => trimmed(text),
+        None => format!("[{id}]"),
+    };
+    keys.tokens.iter().enumerate().map(name).collect()
+}
+
+/// A token's text without the space around it; of white space alone, all of it as symbols.
+fn trimmed(text: &str) -> String {
+    match text.trim() {
+        "" => visible(text),
+        trimmed => visible(trimmed),
+    }
 }
 
 /// `text` with control characters and lone spaces as symbols that can be seen.

@@ -86,13 +86,14 @@ pub fn pooled(
     pool: Pool,
     cancel: &AtomicBool,
 ) -> Result<Array2<f32>, Error> {
-    for (what, range) in [("queries", &area.rows), ("keys", &area.cols)] {
-        if range.is_empty() || range.end > head.n() {
+    let (rows, cols) = (&area.rows, &area.cols);
+    for (what, range, n) in [("queries", rows, head.n()), ("keys", cols, head.m())] {
+        if range.is_empty() || range.end > n {
             return Err(Error::Nothing {
                 what,
                 start: range.start,
                 end: range.end,
-                n: head.n(),
+                n,
             });
         }
     }
@@ -144,20 +145,28 @@ fn parts(range: &Range<usize>, cell: usize, most: usize) -> Vec<Range<usize>> {
 /// use lookback_trace::Mask;
 /// use lookback_view::pooled::visible;
 /// let window = Mask::Window { window: 2, offset: 0 };
-/// assert!(visible(window, &(4..6), &(2..4)) && !visible(window, &(4..6), &(0..3)));
+/// assert!(visible(&window, &(4..6), &(2..4)) && !visible(&window, &(4..6), &(0..3)));
 /// ```
 #[must_use]
-pub fn visible(mask: Mask, rows: &Range<usize>, cols: &Range<usize>) -> bool {
+pub fn visible(mask: &Mask, rows: &Range<usize>, cols: &Range<usize>) -> bool {
     // How far keys lie ahead of queries: every distance from the least to the most is there.
     let least = cols.start as isize - rows.end as isize + 1;
     let most = cols.end as isize - 1 - rows.start as isize;
     match mask {
         Mask::None => true,
-        Mask::Causal { offset } => least <= offset,
-        Mask::StrictlyBefore { offset } => least < offset,
-        Mask::Window { window, offset } => {
+        &Mask::Causal { offset } => least <= offset,
+        &Mask::StrictlyBefore { offset } => least < offset,
+        &Mask::Window { window, offset } => {
             least <= offset && most > offset.saturating_sub_unsigned(window)
         }
+        &Mask::SymmetricWindow { radius, offset } => {
+            least <= offset.saturating_add_unsigned(radius)
+                && most >= offset.saturating_sub_unsigned(radius)
+        }
+        Mask::Ranges { .. } => rows.clone().any(|row| {
+            let seen = mask.visible(row, cols.end);
+            seen.start.max(cols.start) < seen.end
+        }),
     }
 }
 
@@ -171,6 +180,7 @@ pub fn peak(cells: &Array2<f32>) -> f32 {
 mod tests {
     use super::*;
     use lookback_heads::example::Example;
+    use lookback_trace::KeyRanges;
 
     #[test]
     fn cells_are_the_largest_or_the_mean_of_their_weights() {
@@ -203,6 +213,11 @@ mod tests {
     fn a_block_is_visible_where_one_of_its_pairs_is() {
         let window = |window, offset| Mask::Window { window, offset };
         let causal = |offset| Mask::Causal { offset };
+        // Of four tokens each, with padding between them.
+        let documents = |i: usize| match i / 4 % 2 {
+            0 => i / 4 * 4..i / 4 * 4 + 4,
+            _ => i / 4 * 4..i / 4 * 4,
+        };
         for mask in [
             Mask::None,
             causal(0),
@@ -211,6 +226,14 @@ mod tests {
             window(1, 0),
             window(3, 1),
             Mask::StrictlyBefore { offset: 1 },
+            Mask::SymmetricWindow {
+                radius: 2,
+                offset: 1,
+            },
+            Mask::Ranges {
+                ranges: KeyRanges::new((0..12).map(documents)).unwrap(),
+                offset: 0,
+            },
         ] {
             let pair = |i: usize, j: usize| {
                 let ahead = j as isize - i as isize;
@@ -221,12 +244,16 @@ mod tests {
                     Mask::Window { window, offset } => {
                         ahead <= offset && ahead > offset - window as isize
                     }
+                    Mask::SymmetricWindow { radius, offset } => {
+                        (ahead - offset).unsigned_abs() <= radius
+                    }
+                    Mask::Ranges { .. } => documents(i).contains(&j),
                 }
             };
             for (rows, cols) in (0..9).flat_map(|i| (0..9).map(move |j| (i..i + 3, j..j + 2))) {
                 let any = rows.clone().any(|i| cols.clone().any(|j| pair(i, j)));
                 assert_eq!(
-                    visible(mask, &rows, &cols),
+                    visible(&mask, &rows, &cols),
                     any,
                     "{mask:?} {rows:?} {cols:?}"
                 );

@@ -1,13 +1,14 @@
 // A trace that is within the page: weights are recomputed from its queries, keys and log-sum-exps.
 
 import { KeptWord } from './kept';
-import { visible } from './mask';
+import { maskOf, seen, visible, withRanges } from './mask';
 import { Numbers, bytesOf } from './numbers';
 import { tileArea } from './tiles';
 import {
   type Description,
   type HeadAttention,
   type HeadId,
+  type KeyRanges,
   type Mask,
   type Source,
   type TileKey,
@@ -37,6 +38,8 @@ interface Head {
   dK: number;
   layer: LayerMeta;
   slope: number;
+  /** What is added to the scores, and how far its queries and keys lie from each other: 0 along what it is the same for. */
+  bias: { numbers: Float32Array; row: number; col: number } | null;
   cut: Set<string>;
 }
 
@@ -54,6 +57,9 @@ export class FileSource implements Source {
   private readonly numbers: Numbers;
   private readonly layers: LayerMeta[];
   private readonly cuts: { layer: number; head: number; i: number; j: number }[];
+  /** The numbers by which the file's edits name its layers and heads, where those are not 0, 1, …. */
+  private readonly layerIds: number[];
+  private readonly headIds: number[][];
   /** Where each head stands in the file. */
   private readonly places = new Map<string, HeadId>();
   private last: { id: HeadId; head: Head } | null = null;
@@ -66,17 +72,21 @@ export class FileSource implements Source {
     private readonly words: Uint8Array<ArrayBuffer>,
   ) {
     this.numbers = new Numbers(file);
-    this.layers = JSON.parse(this.numbers.metadata.layers ?? '[]') as LayerMeta[];
-    const edits = JSON.parse(this.numbers.metadata.edits ?? '{}') as { cut?: FileSource['cuts'] };
-    this.cuts = edits.cut ?? [];
+    const json = <T>(key: string, otherwise: T): T => JSON.parse(this.numbers.metadata[key] ?? JSON.stringify(otherwise)) as T;
+    const ranges = json<KeyRanges[]>('key_ranges', []);
+    const layers = json<LayerMeta[]>('layers', []);
+    this.layers = layers.map((layer) => ({ ...layer, mask: withRanges(layer.mask, ranges) }));
+    this.cuts = json<{ cut?: FileSource['cuts'] }>('edits', {}).cut ?? [];
+    this.layerIds = json<number[]>('layer_ids', []);
+    this.headIds = json<number[][]>('head_ids', []);
     this.kept = description.kept?.heads ?? allHeads(description);
     // The file's layers are those that have a head that is kept, and its heads those of each.
-    const layers = [...new Set(this.kept.map((id) => id.layer))];
+    const ids = [...new Set(this.kept.map((id) => id.layer))];
     const count = new Map<number, number>();
     for (const id of this.kept) {
       const head = count.get(id.layer) ?? 0;
       count.set(id.layer, head + 1);
-      this.places.set(writeHead(id), { layer: layers.indexOf(id.layer), head });
+      this.places.set(writeHead(id), { layer: ids.indexOf(id.layer), head });
     }
   }
 
@@ -214,6 +224,13 @@ export class FileSource implements Source {
     return pass;
   }
 
+  private bias(name: string, head: number): Head['bias'] {
+    if (!this.numbers.has(name)) return null;
+    const [heads, rows, cols] = this.numbers.shape(name) as [number, number, number];
+    const numbers = this.numbers.read(name, heads === 1 ? 0 : head, new Float32Array(0));
+    return { numbers, row: rows === 1 ? 0 : cols, col: cols === 1 ? 0 : 1 };
+  }
+
   private layerOf(id: HeadId): LayerMeta {
     return this.layers[this.places.get(writeHead(id))!.layer]!;
   }
@@ -232,7 +249,11 @@ export class FileSource implements Source {
     const keys = `${place.layer}.${kvHead}`;
     const k = room.keys === keys ? this.last!.head.k : numbers.read(name('k'), kvHead, room.k);
     room.keys = keys;
-    const cut = this.cuts.filter((c) => c.layer === place.layer && c.head === place.head);
+    const named = {
+      layer: this.layerIds[place.layer] ?? place.layer,
+      head: this.headIds[place.layer]?.[place.head] ?? place.head,
+    };
+    const cut = this.cuts.filter((c) => sameHead(c, named));
     const head: Head = {
       q: numbers.read(name('q'), place.head, room.q),
       k,
@@ -240,6 +261,7 @@ export class FileSource implements Source {
       dK,
       layer,
       slope: layer.alibi?.[place.head] ?? 0,
+      bias: this.bias(name('bias'), place.head),
       cut: new Set(cut.map((c) => `${c.i},${c.j}`)),
     };
     this.last = { id, head };
@@ -251,7 +273,7 @@ export class FileSource implements Source {
  * refer to the most weight; where there is nothing, the other words that it sees; where there are none, itself. */
 function defaultHead(d: Description, word: number, heads: HeadId[], rows: Map<string, Float64Array>): HeadId | null {
   const [, , first, end] = d.words[word]!;
-  const ends = d.masks.map((mask) => seen(mask, end - 1, [0, d.n])[1]);
+  const ends = d.masks.map((_, layer) => seen(maskOf(d, layer), end - 1, [0, d.n])[1]);
   const last = Math.max(...ends);
   const isSeen = (other: number) => other !== word && (other < word || d.words[other]![2] < last);
   const others = d.words.map((_, at) => at).filter(isSeen);
@@ -267,14 +289,6 @@ function defaultHead(d: Description, word: number, heads: HeadId[], rows: Map<st
   return best && best.id;
 }
 
-/** The keys of `cols` that query `i` may see. */
-function seen(mask: Mask, i: number, [from, to]: Range): Range {
-  if (mask.kind === 'none') return [from, to];
-  const last = i + (mask.offset ?? 0);
-  const first = mask.kind === 'window' ? last - (mask.window ?? 0) + 1 : from;
-  return [Math.max(from, first), Math.max(Math.max(from, first), Math.min(to, last + 1))];
-}
-
 /** exp(score − lse) of a key that the query may see, and 0 where the edge was cut. */
 function weightOf(head: Head, i: number, j: number): number {
   if (head.cut.size > 0 && head.cut.has(`${i},${j}`)) return 0;
@@ -285,6 +299,7 @@ function weightOf(head: Head, i: number, j: number): number {
   let score = dot * scale;
   if (soft_cap) score = soft_cap * Math.tanh(score / soft_cap);
   if (head.slope) score -= head.slope * Math.abs(j - i - (mask.offset ?? 0));
+  if (head.bias) score += head.bias.numbers[i * head.bias.row + j * head.bias.col]!;
   return Math.exp(score - head.lse[i]!);
 }
 

@@ -47,6 +47,10 @@ export class Numbers {
     this.tensors = header as Record<string, Tensor>;
   }
 
+  has(name: string): boolean {
+    return name in this.tensors;
+  }
+
   shape(name: string): number[] {
     return this.tensors[name]!.shape;
   }

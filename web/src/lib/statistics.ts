@@ -29,12 +29,15 @@ export interface Statistic {
   about: string;
 }
 
+/** Whether a statistic weighs values, whose norms not every trace holds. */
+export const weighsValues = ({ id }: Statistic): boolean => id.startsWith('value_');
+
 
 const picture = (id: string, name: string, about: string, of: (p: HeadPicture) => number, unit = PERCENT): Statistic => ({
   id, name, about, unit, origin: 'picture', value: ({ picture }) => of(picture),
 });
-const profile = (id: string, name: string, about: string, of: (p: HeadProfile) => number): Statistic => ({
-  id, name, about, unit: PERCENT, origin: 'text', value: ({ profile }) => (profile ? of(profile) : null),
+const profile = (id: string, name: string, about: string, of: (p: HeadProfile) => number | undefined): Statistic => ({
+  id, name, about, unit: PERCENT, origin: 'text', value: ({ profile }) => (profile ? (of(profile) ?? null) : null),
 });
 const scores = (id: string, name: string, about: string, of: (s: HeadScores) => number | null, unit = PERCENT): Statistic => ({
   id, name, about, unit, origin: 'model', value: ({ scores }) => (scores ? of(scores) : null),

@@ -35,6 +35,11 @@ export function pieces(d: Description, unit: Unit): Piece[] {
       add(d.prefix[index] ?? '', index, true);
       return;
     }
+    const own = unit === 'token' ? d.token_texts?.[index] : undefined;
+    if (own !== undefined) {
+      add(own, index);
+      return;
+    }
     if (start > end) add(d.text.slice(end, start), null);
     // Tokens that share a character have its span: the first shows it, the others a mark.
     add(stop > end ? d.text.slice(Math.max(start, end), stop) : '·', index);
@@ -63,6 +68,8 @@ function wordName(d: Description, index: number): string {
 /** What a token stands for, without the space before it. */
 export function tokenName(d: Description, index: number): string {
   if (index < d.prefix.length) return visible(d.prefix[index] ?? '');
+  const own = d.token_texts?.[index];
+  if (own !== undefined) return visible(own);
   const token = d.tokens[index];
   if (!token) return '';
   const text = d.text.slice(token[1], token[2]);

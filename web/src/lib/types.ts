@@ -15,9 +15,17 @@ export interface Description {
   word?: number | null;
   /** Words that another may refer to, ascending. */
   names: number[];
+  /** Of tokens that stand for no text, the prefix's aside, by what text each is printed. */
+  token_texts?: Record<number, string>;
+  /** How many heads each layer of the model has here: 0 of one that the trace does not hold. */
   heads: number[];
+  /** Their numbers in the model, where those are not 0, 1, … in each layer. */
+  head_ids?: number[][];
+  /** Whether there are norms of values, for statistics that weigh them. */
+  vnorm: boolean;
   /** For each layer, which keys a query may see. */
   masks: Mask[];
+  key_ranges?: KeyRanges[];
   qk_dtype: string;
   rounding: number | null;
   intervened: boolean;
@@ -25,11 +33,25 @@ export interface Description {
   kept?: { heads: HeadId[]; words: number[]; top: number };
 }
 
-/** Key j is seen by query i where j − i ≤ offset and, under a window, j − i > offset − window. */
+/**
+ * Key j is seen by query i where j − i ≤ offset and, under a window, j − i > offset − window; under a symmetric one where
+ * |j − i − offset| ≤ radius; under ranges where starts[i] ≤ j < ends[i].
+ */
 export interface Mask {
-  kind: 'none' | 'causal' | 'window';
+  kind: 'none' | 'causal' | 'window' | 'symmetric_window' | 'ranges';
   window?: number;
+  radius?: number;
   offset?: number;
+  /** Which of the description's `key_ranges`; those are put in their place by `maskOf`. */
+  ranges?: number;
+  starts?: number[];
+  ends?: number[];
+}
+
+/** One range of keys for each query. */
+export interface KeyRanges {
+  starts: number[];
+  ends: number[];
 }
 
 export interface HeadId {
@@ -122,9 +144,10 @@ export interface HeadProfile extends HeadId {
   previous_share: number;
   local_share: number;
   special_share: number;
-  value_sink_share: number;
-  value_self_share: number;
-  value_previous_share: number;
+  /** None of a trace without norms of values. */
+  value_sink_share?: number;
+  value_self_share?: number;
+  value_previous_share?: number;
 }
 
 /** What a head does on random repeated tokens, and by its weights. */
@@ -166,9 +189,13 @@ export const sameHead = (a: HeadId, b: HeadId): boolean => a.layer === b.layer &
 
 export function allHeads(description: Description): HeadId[] {
   return description.heads.flatMap((count, layer) =>
-    Array.from({ length: count }, (_, head) => ({ layer, head })),
+    Array.from({ length: count }, (_, at) => ({ layer, head: description.head_ids?.[layer]?.[at] ?? at })),
   );
 }
+
+/** The layers that have heads. */
+export const layersOf = (description: Description): number[] =>
+  description.heads.flatMap((count, layer) => (count > 0 ? [layer] : []));
 
 /** A weight with the hidden ones excluded: weight / (1 − hidden); 0 where they took all. */
 export function share(weight: number, hidden: number): number {

@@ -88,6 +88,7 @@ mod tests {
             masks.push(Mask::Causal { offset });
             masks.push(Mask::StrictlyBefore { offset });
             masks.push(Mask::Window { window: 5, offset });
+            masks.push(Mask::SymmetricWindow { radius: 3, offset });
         }
         masks
     }

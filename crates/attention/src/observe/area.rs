@@ -18,7 +18,7 @@ impl Walk {
     pub(super) fn new(shape: Shape, scoring: &Scoring) -> Walk {
         Walk {
             shape,
-            mask: scoring.mask,
+            mask: scoring.mask.clone(),
             key_lengths: scoring.key_lengths.map(<[usize]>::to_vec),
         }
     }

@@ -17,7 +17,7 @@ pub struct ExactRow {
 
 /// The softmax of query `i`, q \[d_k\], over the keys k \[M, d_k\] that it may see and that are not `cut`, computed in f64.
 ///
-/// Options of `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]); its bias has no part in this.
+/// Options of `scoring` that have an entry a head hold one entry ([`Scoring::for_head`]).
 ///
 /// ```
 /// use lookback_attention::{Scoring, reference::row_without};
@@ -45,7 +45,7 @@ pub fn row_without(
         }
         let pairs = q.iter().zip(k.row(j));
         let product: f64 = pairs.map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
-        scoring.score(product, q.len(), 0, (i, j))
+        scoring.score(product, q.len(), 0, (i, j)) + f64::from(scoring.bias_of((0, 0), (i, j)))
     };
     let scores: Array1<f64> = (0..k.nrows()).map(score).collect();
     let denominator = Denominator::of(scores.view(), scoring.sink(0));

@@ -56,7 +56,7 @@ pub fn scale(scores: ArrayView2<f64>, factor: f64) -> Result<Array2<f64>, Error>
 /// [`Error::ZeroSize`] if a dimension is 0 or the mask is an empty window.
 pub fn mask(scores: ArrayView2<f64>, mask: &Mask) -> Result<Array2<f64>, Error> {
     non_empty("scores", &scores, ["N", "M"])?;
-    mask.validate()?;
+    mask.validate(scores.nrows())?;
     let m = scores.ncols();
     Ok(Array2::from_shape_fn(scores.dim(), |(i, j)| {
         if mask.visible(i, m).contains(&j) {
@@ -152,7 +152,7 @@ pub fn weighted_sum(
     non_empty("weights", &weights, ["N", "M"])?;
     non_empty("v", &v, ["M", "d_v"])?;
     same("M", ("weights", weights.ncols()), ("v", v.nrows()))?;
-    mask.validate()?;
+    mask.validate(weights.nrows())?;
     let m = v.nrows();
     Ok(Array2::from_shape_fn(
         (weights.nrows(), v.ncols()),

@@ -42,7 +42,7 @@ impl<'a> HeadScoring<'a> {
             slope: scoring.alibi.as_ref().map(|slopes| slopes[h] * LOG2_E),
             bias: scoring.bias_of_head(shape, b, h),
             sink: scoring.sink(h) * std::f64::consts::LOG2_E,
-            mask: scoring.mask,
+            mask: scoring.mask.clone(),
             keys: scoring.key_length(b, shape.m),
         })
     }

@@ -34,7 +34,12 @@ pub(super) fn validate(
             instead: "give each sequence only the keys that are real",
         });
     }
-    scoring.validate(&shape)?;
+    scoring.validate_options(&shape)?;
+    scoring.mask.validate(0)?;
+    for sequence in sequences.iter() {
+        let mask = sequence.mask(scoring.mask.clone());
+        mask.validate(sequence.queries.len())?;
+    }
     sequences.end_at(shape.n, shape.m)?;
     Ok(shape)
 }
@@ -54,9 +59,10 @@ pub(super) fn scorings<'a>(
 ) -> Result<Vec<HeadScoring<'a>>, Error> {
     let heads = HeadScoring::of_batch(scoring, shape)?;
     let of_sequence = |sequence: Sequence| {
-        let (mask, keys) = (sequence.mask(scoring.mask), sequence.keys.len());
+        let mask = sequence.mask(scoring.mask.clone());
+        let keys = sequence.keys.len();
         let of_head = move |head: &HeadScoring<'a>| HeadScoring {
-            mask,
+            mask: mask.clone(),
             keys,
             ..*head
         };

@@ -175,7 +175,8 @@ impl<'a> Sequences<'a> {
 }
 
 impl Sequence {
-    /// The mask of this sequence alone, if `mask` is that of the batch.
+    /// The mask of this sequence alone, if `mask` is that of the batch. [`Mask::Ranges`] are counted from each sequence's first
+    /// key, as all positions are: those of the longest sequence serve for all.
     pub fn mask(&self, mask: Mask) -> Mask {
         mask.moved(self.offset)
     }
@@ -183,7 +184,7 @@ impl Sequence {
     /// The scoring of this sequence alone, if `scoring` is that of the batch: for functions that take a single sequence,
     /// such as [`weights`](crate::weights::weights()).
     pub fn scoring<'a>(&self, scoring: &Scoring<'a>) -> Scoring<'a> {
-        scoring.clone().with_mask(self.mask(scoring.mask))
+        scoring.clone().with_mask(self.mask(scoring.mask.clone()))
     }
 }
 

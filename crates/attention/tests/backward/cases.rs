@@ -5,6 +5,7 @@ use lookback_attention::{Mask, Scoring};
 use ndarray::{Array1, Array3, Array4, Dimension, ShapeBuilder};
 
 use crate::common::Random;
+use crate::common::cases::ranges;
 
 /// Dimensions of one call.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +84,7 @@ impl Operands {
 
     /// The options, borrowing the operands.
     pub(crate) fn scoring(&self) -> Scoring<'_> {
-        let mut scoring = Scoring::default().with_mask(self.choice.mask);
+        let mut scoring = Scoring::default().with_mask(self.choice.mask.clone());
         scoring.scale = self.choice.scale;
         scoring.soft_cap = self.choice.soft_cap;
         scoring.alibi = self
@@ -128,6 +129,10 @@ where
 /// Every mask that a case of N×M may meet, also such as hide everything from some queries.
 pub(crate) fn masks(n: usize, m: usize) -> Vec<Mask> {
     let end = m as isize - n as isize;
+    let ranges = |kind, width, seed| Mask::Ranges {
+        ranges: ranges(kind, width, seed),
+        offset: 0,
+    };
     vec![
         Mask::None,
         Mask::Causal { offset: 0 },
@@ -146,6 +151,20 @@ pub(crate) fn masks(n: usize, m: usize) -> Vec<Mask> {
             window: 4,
             offset: -1,
         },
+        Mask::SymmetricWindow {
+            radius: 2,
+            offset: 0,
+        },
+        Mask::SymmetricWindow {
+            radius: 1,
+            offset: end,
+        },
+        // Chunks, a prefix, documents with padding between them, padding on both sides, and anything.
+        ranges(0, 3, 0),
+        ranges(1, 4, 0),
+        ranges(3, 2, 0),
+        ranges(4, 2, 0),
+        ranges(5, 1, 7),
     ]
 }
 
@@ -158,7 +177,7 @@ pub(crate) fn choices(dims: Dims) -> Vec<Choice> {
     let mut all = Vec::new();
     for mask in masks(n, m) {
         let plain = Choice {
-            mask,
+            mask: mask.clone(),
             ..Choice::default()
         };
         all.push(plain.clone());

@@ -125,7 +125,7 @@ fn every_head_dimension_and_ragged_length() {
                 let (n, m) = LENGTHS[at % LENGTHS.len()];
                 let masks = masks(n, m);
                 let choice = Choice {
-                    mask: masks[at % masks.len()],
+                    mask: masks[at % masks.len()].clone(),
                     d_lse: at % 3 == 0,
                     ..Choice::default()
                 };
@@ -243,7 +243,7 @@ fn any_options_at_any_shape() {
         let masks = masks(n, m);
         let either = |full: usize, one: usize| if one == 0 { 1 } else { full };
         let choice = Choice {
-            mask: masks[below(masks.len())],
+            mask: masks[below(masks.len())].clone(),
             scale: [None, Some(0.2), Some(-0.1)][below(3)],
             soft_cap: [None, None, Some(3.0)][below(3)],
             alibi: below(3) == 0,

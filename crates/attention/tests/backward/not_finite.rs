@@ -65,7 +65,7 @@ fn what_is_not_finite_goes_where_the_reference_says() {
                     let mut x = Operands::random(
                         DIMS,
                         &Choice {
-                            mask,
+                            mask: mask.clone(),
                             ..Choice::default()
                         },
                         at as u64,
@@ -89,7 +89,7 @@ fn a_bias_may_hide_keys_and_hold_anything() {
             for value in [f32::NEG_INFINITY, f32::NAN, f32::INFINITY] {
                 let shape = [1, DIMS.h, DIMS.n, DIMS.m];
                 let choice = Choice {
-                    mask,
+                    mask: mask.clone(),
                     bias: Some(shape),
                     d_lse: true,
                     ..Choice::default()
@@ -138,7 +138,7 @@ fn a_query_without_keys_has_gradient_0_and_gives_none() {
             offset: -4,
         };
         let choice = Choice {
-            mask: hidden,
+            mask: hidden.clone(),
             key_lengths: lengths,
             d_lse: true,
             sinks: true,

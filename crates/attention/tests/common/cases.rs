@@ -1,6 +1,6 @@
 //! Calls drawn at random: shapes, strides and every option of the scoring.
 
-use lookback_attention::{Mask, Scoring};
+use lookback_attention::{KeyRanges, Mask, Scoring};
 use ndarray::{Array4, ArrayView4};
 use proptest::prelude::*;
 
@@ -62,7 +62,47 @@ pub(crate) fn masks() -> impl Strategy<Value = Mask> {
         offset().prop_map(|offset| Mask::StrictlyBefore { offset }),
         (prop_oneof![1usize..10, 1usize..300], offset())
             .prop_map(|(window, offset)| Mask::Window { window, offset }),
+        (prop_oneof![0usize..10, 1usize..300], offset())
+            .prop_map(|(radius, offset)| Mask::SymmetricWindow { radius, offset }),
+        (0..KINDS, 1usize..90, any::<u64>(), 0isize..60).prop_map(|(kind, width, seed, offset)| {
+            Mask::Ranges {
+                ranges: ranges(kind, width, seed),
+                offset,
+            }
+        }),
     ]
+}
+
+/// How many kinds of [`ranges`] there are.
+pub(crate) const KINDS: usize = 6;
+
+/// Ranges of keys for more positions than any case has; `width` is how many belong together.
+pub(crate) fn ranges(kind: usize, width: usize, seed: u64) -> KeyRanges {
+    let mut random = Random(seed);
+    let (mut start, mut end) = (0, 0);
+    let range = |i: usize| match (kind, i / width) {
+        // A causal mask in chunks.
+        (0, chunk) => chunk * width..i + 1,
+        // A prefix that sees itself whole, and a causal mask behind it.
+        (1, _) => 0..(i + 1).max(width),
+        // Packed documents.
+        (2, document) => document * width..(document + 1) * width,
+        // The same with padding between them, which sees nothing.
+        (3, document) if document % 3 == 1 => document * width..document * width,
+        (3, document) => document * width..(document + 1) * width,
+        // A causal mask with padding on both sides.
+        (4, 0) => 0..0,
+        (4, chunk) if chunk < 4 => width..i + 1,
+        (4, _) => 4 * width..4 * width,
+        // Anything.
+        _ => {
+            let step = |random: &mut Random| random.next() as usize % 3;
+            start += step(&mut random);
+            end = (end + step(&mut random)).max(start);
+            start..end
+        }
+    };
+    KeyRanges::new((0..1300).map(range)).expect("neither end moves back")
 }
 
 /// Cases of these group sizes and lengths (N, M).
@@ -207,7 +247,7 @@ impl Operands {
     /// The options, borrowing what they hold.
     pub(crate) fn scoring(&self) -> Scoring<'_> {
         let options = &self.options;
-        let mut scoring = Scoring::default().with_mask(options.mask);
+        let mut scoring = Scoring::default().with_mask(options.mask.clone());
         scoring.scale = options.scale;
         scoring.soft_cap = options.soft_cap;
         scoring.alibi = options.alibi.then_some(self.slopes[..].into());

@@ -1,6 +1,6 @@
 //! What hostile calls are made of.
 
-use lookback_attention::Mask;
+use lookback_attention::{KeyRanges, Mask};
 use ndarray::{Array4, ArrayView, Axis, Dimension, IntoDimension};
 use proptest::prelude::*;
 
@@ -42,7 +42,28 @@ pub(crate) fn masks() -> impl Strategy<Value = Mask> {
         offsets().prop_map(|offset| Mask::StrictlyBefore { offset }),
         (prop::sample::select(vec![0, 1, 3, usize::MAX]), offsets())
             .prop_map(|(window, offset)| Mask::Window { window, offset }),
+        (prop::sample::select(vec![0, 1, 3, usize::MAX]), offsets())
+            .prop_map(|(radius, offset)| Mask::SymmetricWindow { radius, offset }),
+        (
+            prop::collection::vec((0usize..9, 0usize..9), 0..20),
+            offsets()
+        )
+            .prop_map(|(steps, offset)| Mask::Ranges {
+                ranges: ranges(&steps),
+                offset
+            }),
     ]
+}
+
+/// Ranges whose ends move on by these steps.
+fn ranges(steps: &[(usize, usize)]) -> KeyRanges {
+    let (mut start, mut end) = (0, 0);
+    let range = |&(first, last): &(usize, usize)| {
+        start += first;
+        end = (end + last).max(start);
+        start..end
+    };
+    KeyRanges::new(steps.iter().map(range)).expect("neither end moves back")
 }
 
 /// An array repeated to any size; nothing where the size is more than an address can count.

@@ -50,7 +50,7 @@ pub(crate) fn each(
                 arrays[operand][[0, 0, row, column]] = value;
                 let [q, k, v] = arrays.each_ref().map(|x| x.view());
                 for mask in masks {
-                    let scoring = Scoring::default().with_mask(*mask);
+                    let scoring = Scoring::default().with_mask(mask.clone());
                     check(Call {
                         place: format!("{value} in operand {operand} at {row}, {column}, {mask:?}"),
                         q,

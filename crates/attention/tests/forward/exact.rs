@@ -91,7 +91,7 @@ fn relative_error_is_a_few_roundings() {
         random.plain([1, 2, 1024, 64]),
     );
     for mask in [Mask::None, Mask::default()] {
-        let scoring = Scoring::default().with_mask(mask);
+        let scoring = Scoring::default().with_mask(mask.clone());
         let expected = exact(q.view(), k.view(), v.view(), &scoring);
         for set in InstructionSet::available() {
             let found = forward_on(set, q.view(), k.view(), v.view(), &scoring).expect("valid");

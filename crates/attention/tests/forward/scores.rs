@@ -29,7 +29,7 @@ fn climbing_and_falling_scores() {
                 offset: 640,
             },
         ] {
-            let scoring = Scoring::default().with_mask(mask);
+            let scoring = Scoring::default().with_mask(mask.clone());
             let expected = exact(q.view(), k.view(), v.view(), &scoring);
             for set in InstructionSet::available() {
                 let found = forward_on(set, q.view(), k.view(), v.view(), &scoring).expect("valid");
@@ -65,7 +65,7 @@ fn rows_without_a_key() {
         },
     ] {
         for sinks in [None, Some(&sinks[..])] {
-            let mut scoring = Scoring::default().with_mask(mask);
+            let mut scoring = Scoring::default().with_mask(mask.clone());
             scoring.sinks = sinks.map(Into::into);
             for set in InstructionSet::available() {
                 let found = forward_on(set, q.view(), k.view(), v.view(), &scoring).expect("valid");

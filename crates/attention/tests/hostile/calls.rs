@@ -62,7 +62,7 @@ fn attempt(call: &Call) -> Option<()> {
     let lengths = lists[2]
         .as_ref()
         .map(|list| vec![call.page as usize; list.len()]);
-    let mut scoring = Scoring::default().with_mask(call.mask);
+    let mut scoring = Scoring::default().with_mask(call.mask.clone());
     if let Some(scale) = call.scale {
         scoring = scoring.with_scale(scale);
     }

@@ -142,7 +142,7 @@ fn attempt(call: &Call) -> Option<bool> {
     let (q, k) = (repeated(&q, call.q)?, repeated(&k, call.k)?);
     let lse = repeated(&lse, with_one(call.lse))?;
     let lse = lse.index_axis(Axis(3), 0);
-    let mut scoring = Scoring::default().with_mask(call.mask);
+    let mut scoring = Scoring::default().with_mask(call.mask.clone());
     scoring.key_lengths = call.lengths.as_deref();
 
     let Question {

@@ -34,7 +34,9 @@ fn near_keys_are_counted_as_exactly_as_far_ones() {
     for slope in [0.0, 0.05, 0.5, 2.0] {
         let slopes = [slope];
         for mask in [Mask::causal_at_end(N, N), Mask::None] {
-            let scoring = Scoring::default().with_mask(mask).with_alibi(&slopes);
+            let scoring = Scoring::default()
+                .with_mask(mask.clone())
+                .with_alibi(&slopes);
             for set in InstructionSet::available() {
                 let worst = worst(set, &scoring);
                 let name = set.name();

@@ -21,7 +21,7 @@ fn check(case: &Case, k: usize) -> Result<(), TestCaseError> {
         off: 2.0 * case.rounding(&q, &keys) + 48.0 * 6e-8,
     };
     let shape = [case.heads(), case.n, case.m];
-    let asked = Asked::new(shape, k, case.options.mask, &mut random);
+    let asked = Asked::new(shape, k, case.options.mask.clone(), &mut random);
     for set in InstructionSet::available() {
         asked.check(set, (q, keys, lse.view()), &scoring, &truth)?;
     }

@@ -27,7 +27,7 @@ fn check(case: &Case, k: usize) -> Result<(), TestCaseError> {
         off: 3.0 * rounding + 48.0 * 6e-8,
     };
     let shape = [case.heads(), case.n, case.m];
-    let asked = Asked::new(shape, k, case.options.mask, &mut random);
+    let asked = Asked::new(shape, k, case.options.mask.clone(), &mut random);
     for set in InstructionSet::available() {
         let call = forward_and_observe_on(set, q, (keys, v), &scoring, &asked.observer());
         let (out, found) = call.expect("valid");
@@ -75,7 +75,7 @@ fn not_finite_numbers_do_what_they_do_in_the_reference() {
             weights: &call.exact.weights,
             off: 2e-5,
         };
-        let asked = Asked::new([dims.h, n, m], 5, call.scoring.mask, &mut Random(1));
+        let asked = Asked::new([dims.h, n, m], 5, call.scoring.mask.clone(), &mut Random(1));
         for set in InstructionSet::available() {
             let what = |name| format!("{name} on {}, {}", set.name(), call.place);
             let kv = (call.k, call.v);
@@ -216,7 +216,7 @@ fn relative_error_is_a_few_roundings() {
     let mut random = Random(7);
     let [q, k, v]: [_; 3] = std::array::from_fn(|_| random.plain([1, 2, 1024, 64]));
     for mask in [Mask::None, Mask::default()] {
-        let scoring = Scoring::default().with_mask(mask);
+        let scoring = Scoring::default().with_mask(mask.clone());
         let expected = exact(q.view(), k.view(), v.view(), &scoring);
         for set in InstructionSet::available() {
             let kv = (k.view(), v.view());

@@ -24,7 +24,7 @@ fn in_each_operand_at_every_kind_of_place() {
             off: 2e-5,
         };
         for k in [5, 40] {
-            let asked = Asked::new([dims.h, n, m], k, call.scoring.mask, &mut Random(1));
+            let asked = Asked::new([dims.h, n, m], k, call.scoring.mask.clone(), &mut Random(1));
             for set in InstructionSet::available() {
                 let found = asked.check(set, operands, &call.scoring, &truth);
                 found.unwrap_or_else(|error| panic!("{} on {}: {error}", call.place, set.name()));

@@ -5,7 +5,7 @@ use lookback_attention::{Mask, Scoring};
 use ndarray::{ArrayView3, Axis};
 use proptest::prelude::*;
 
-use crate::common::cases::{depths, masks, rounding};
+use crate::common::cases::{depths, masks, ranges, rounding};
 use crate::common::{Random, Strided};
 
 /// How queries stand among their keys.
@@ -94,7 +94,11 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
             if let Kind::Same = kind {
                 lengths.iter_mut().for_each(|(n, m)| *m = *n);
             }
-            let (mask, scale, soft_cap, alibi, sinks, d_lse) = options;
+            let (mut mask, scale, soft_cap, alibi, sinks, d_lse) = options;
+            if let (Kind::AtEnd, Mask::Ranges { offset, .. }) = (kind, &mut mask) {
+                // Where there are more queries than keys, the first of them stands before the first key.
+                *offset += 400;
+            }
             Case {
                 lengths,
                 kind,
@@ -126,11 +130,19 @@ pub(crate) fn with_every_option(plain: &Case) -> Vec<Case> {
             window: 20,
             offset: 0,
         },
+        Mask::SymmetricWindow {
+            radius: 9,
+            offset: 0,
+        },
+        Mask::Ranges {
+            ranges: ranges(0, 7, 0),
+            offset: 13,
+        },
     ];
     let mut cases = Vec::new();
     for (kind, mask) in [Kind::AtEnd, Kind::AtStart]
         .into_iter()
-        .flat_map(|kind| masks.map(|mask| (kind, mask)))
+        .flat_map(|kind| masks.clone().map(|mask| (kind, mask)))
     {
         let plain = Case {
             kind,
@@ -234,7 +246,7 @@ impl Operands {
     }
 
     pub(crate) fn scoring(&self) -> Scoring<'_> {
-        let mut scoring = Scoring::default().with_mask(self.case.mask);
+        let mut scoring = Scoring::default().with_mask(self.case.mask.clone());
         scoring.scale = self.case.scale;
         scoring.soft_cap = self.case.soft_cap;
         scoring.alibi = self.case.alibi.then_some(self.slopes[..].into());
@@ -265,19 +277,11 @@ impl Operands {
             Kind::AtEnd => m as isize - n as isize,
             Kind::Same | Kind::AtStart => 0,
         };
-        match self.case.mask {
-            Mask::None => Mask::None,
-            Mask::Causal { offset } => Mask::Causal {
-                offset: offset + by,
-            },
-            Mask::StrictlyBefore { offset } => Mask::StrictlyBefore {
-                offset: offset + by,
-            },
-            Mask::Window { window, offset } => Mask::Window {
-                window,
-                offset: offset + by,
-            },
+        let mut mask = self.case.mask.clone();
+        if let Some(offset) = mask.offset_mut() {
+            *offset += by;
         }
+        mask
     }
 }
 

@@ -65,7 +65,7 @@ fn attempt(call: &Call) -> Option<()> {
     let lists = call
         .lists
         .map(|len| len.map(|len| vec![call.values[0]; len]));
-    let mut scoring = Scoring::default().with_mask(call.mask);
+    let mut scoring = Scoring::default().with_mask(call.mask.clone());
     (scoring.scale, scoring.soft_cap) = (call.scale, call.cap);
     scoring.alibi = lists[0].as_deref().map(Into::into);
     scoring.sinks = lists[1].as_deref().map(Into::into);

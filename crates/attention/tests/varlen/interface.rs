@@ -19,7 +19,7 @@ fn lengths() -> Vec<(usize, usize)> {
 fn the_same_bits_on_any_number_of_threads() {
     for mask in [Mask::None, Mask::default()] {
         let case = Case {
-            mask,
+            mask: mask.clone(),
             kv_heads: 2,
             d_k: 8,
             d_v: 5,

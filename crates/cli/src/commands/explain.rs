@@ -106,9 +106,7 @@ fn choose(args: &ExplainArgs, run: &TextRun) -> anyhow::Result<HeadId> {
     let (text, words) = (&run.encoding.text, trace.words());
     let word = interest(text, words, args.word.as_slice())?.swap_remove(0);
     let chosen = default_head(&trace, &word)?;
-    let heads: usize = (0..trace.layer_count())
-        .map(|layer| trace.head_count(layer))
-        .sum();
+    let heads = trace.heads().count();
     output::note(&format!(
         "no --head given: {} is shown, which of all {} gives {} the most weight at “{}” ({:.1}%)",
         head::name(chosen.head),

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> anyhow::Result<()> {
     let weights = weights
         .map(|(file, form)| write_weights(file, &source.trace, &args.heads, form))
         .transpose()?;
-    let tokens = count(source.size.tokens, "token");
+    let tokens = source.size.counted();
     let mut lines = Vec::new();
     if let Some(page) = &page {
         let bytes = output::bytes(page.bytes);

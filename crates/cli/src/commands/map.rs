@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::source::Source;
 use crate::args::SourceArgs;
 use crate::context::Context;
-use crate::output::{self, count};
+use crate::output;
 use crate::picture::Picture;
 use crate::run::InputSize;
 
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
     } = Source::open(&args.source, (&[args.head], &[]), context)?;
     let options = MapOptions {
         rows: 0..trace.n(),
-        cols: 0..trace.n(),
+        cols: 0..trace.m(),
         pool: match args.pool {
             PoolArg::Max => Pool::Max,
             PoolArg::Mean => Pool::Mean,
@@ -118,7 +118,7 @@ pub(crate) fn run(args: &MapArgs, context: &Context) -> anyhow::Result<()> {
         "{}: {} of {}{}, {}",
         args.output.display(),
         head::name(args.head),
-        count(trace.n(), "token"),
+        size.counted(),
         interventions
             .as_ref()
             .map(|what| format!(", {what}"))

@@ -120,14 +120,10 @@ pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
 fn mean_weights(trace: &Trace, rows: std::ops::Range<usize>) -> anyhow::Result<Array1<f64>> {
     let mut sum = Array1::zeros(trace.n());
     let mut heads = 0;
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            sum += &trace
-                .head(layer, head)?
-                .mean_row(rows.clone())?
-                .mapv(f64::from);
-            heads += 1;
-        }
+    for head in trace.heads() {
+        let head = trace.head(head.layer, head.head)?;
+        sum += &head.mean_row(rows.clone())?.mapv(f64::from);
+        heads += 1;
     }
     Ok(sum / f64::from(heads.max(1)))
 }

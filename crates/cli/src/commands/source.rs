@@ -63,7 +63,9 @@ impl Source {
         context.note_input(size.to_string());
         note_precision(&trace);
         Ok(Self {
-            prefix: trace.prefix_texts().to_vec(),
+            prefix: (trace.meta().prefix_texts().iter())
+                .map(|&text| text.to_owned())
+                .collect(),
             trace,
             size,
         })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use lookback_heads::{head, profile};
+use lookback_heads::{head, profile, token_text};
 use lookback_model::WeightsKind;
 use lookback_trace::observe::{DistanceMass, Entropy, TopK};
 use lookback_trace::{HeadId, Trace};
@@ -59,18 +59,16 @@ pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let trace = run.trace()?;
     let table = match args.rows {
-        true => rows(&trace, &token_texts(&trace, run.prefix_texts()), args.top)?,
+        true => rows(&trace, &token_texts(&trace, &run.prefix_texts()), args.top)?,
         false => heads::table(&profile::profiles(&trace, &run.special())?, None),
     };
     tables::save(&args.output, &table, run.size(), context)
 }
 
-/// What each token stands for: its part of the text, or in the prefix the token's own text.
-fn token_texts(trace: &Trace, prefix: Vec<String>) -> Vec<Arc<str>> {
-    let meta = trace.meta();
-    let of_text = meta.spans.iter().skip(prefix.len());
-    let of_text = of_text.map(|&(start, end)| Arc::from(&meta.text[start..end]));
-    prefix.into_iter().map(Arc::from).chain(of_text).collect()
+/// What each token stands for: its part of the text, or the token's own text.
+fn token_texts(trace: &Trace, prefix: &[String]) -> Vec<Arc<str>> {
+    let text = |token| Arc::from(token_text(trace, prefix, token));
+    (0..trace.n()).map(text).collect()
 }
 
 /// One row a query of each head.
@@ -81,15 +79,15 @@ fn rows(trace: &Trace, tokens: &[Arc<str>], top: usize) -> anyhow::Result<Table>
     let mut queries = Vec::new();
     let (mut entropies, mut distances) = (Vec::new(), Vec::new());
     let mut heaviest = vec![Heaviest::default(); top];
-    for layer in 0..trace.layer_count() {
+    for &layer in trace.layer_ids() {
         interrupt::check()?;
         let (entropy, distance, top_k) =
             trace.observe(layer, &(Entropy, DistanceMass, TopK::by_weight(top)))?;
-        for h in 0..trace.head_count(layer) {
-            let name: Arc<str> = Arc::from(head::name(HeadId { layer, head: h }));
+        for (h, &head) in trace.head_ids(layer).iter().enumerate() {
+            let name: Arc<str> = Arc::from(head::name(HeadId { layer, head }));
             names.extend(std::iter::repeat_n(name, n));
             layers.extend(std::iter::repeat_n(layer, n));
-            indices.extend(std::iter::repeat_n(h, n));
+            indices.extend(std::iter::repeat_n(head, n));
             queries.extend(0..n);
             // Adding 0 turns −0 into 0.
             let real = |&x: &f32| f64::from(x) + 0.0;

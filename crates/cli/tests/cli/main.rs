@@ -13,4 +13,5 @@ mod pictures;
 mod program;
 mod serving;
 mod threads;
+mod trace_kinds;
 mod traces;

@@ -167,12 +167,20 @@ fn spread(inputs: &Inputs<'_>, scores: ArrayView2<f64>) -> f64 {
 fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let (weighing, i) = (&exact.weighing, inputs.token());
     let n = inputs.dimensions().n;
-    let mask = inputs.internals.scoring.mask;
+    let mask = &inputs.internals.scoring.mask;
     let (name, formula) = match mask {
         Mask::None => ("The mask: none", "every j is seen"),
         Mask::Window { .. } => (
             "The mask: only what was read, and near",
             "Score(Q_i·K_j) = −∞ unless i − window < j ≤ i",
+        ),
+        Mask::SymmetricWindow { .. } => (
+            "The mask: only what is near, on both sides",
+            "Score(Q_i·K_j) = −∞ unless |i − j| ≤ radius",
+        ),
+        Mask::Ranges { .. } => (
+            "The mask: a range of keys for each query",
+            "Score(Q_i·K_j) = −∞ unless start_i ≤ j < end_i",
         ),
         _ => (
             "The mask: only what was read",
@@ -196,6 +204,10 @@ fn mask_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     step.departs = Some(match mask {
         Mask::None => {
             "The notes sum over what comes before. This model's tokens see the whole text.".to_owned()
+        }
+        Mask::SymmetricWindow { .. } | Mask::Ranges { .. } => {
+            "The notes sum over what comes before. This model's tokens see a range of the text, which may lie on both sides."
+                .to_owned()
         }
         _ => "The notes first sum over j < i, and in the head over J = 1 to i. This model does the latter: a token sees \
               itself."

@@ -104,9 +104,9 @@ impl Focus {
         let mut foci: Vec<Gathering<'_>> =
             places.iter().map(|&at| Gathering::new(look, at)).collect();
         let words: Vec<usize> = foci.iter().flat_map(|f| f.words.clone()).collect();
-        for layer in 0..trace.layer_count() {
+        for &layer in trace.layer_ids() {
             let heads = trace.word_weights_of_heads(layer, &words)?;
-            for (head, of_words) in heads.into_iter().enumerate() {
+            for (&head, of_words) in trace.head_ids(layer).iter().zip(heads) {
                 let id = HeadId { layer, head };
                 let mut of_words = of_words.into_iter();
                 for focus in &mut foci {

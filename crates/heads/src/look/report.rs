@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::candidates::{self, Candidate};
 use crate::select::label_of;
-use crate::{Error, WordName, interest, visible};
+use crate::{Error, WordName, interest, token_text, visible};
 
 /// What a [`Look`] asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,8 +97,10 @@ impl<'t> Look<'t> {
     /// Finds the words, candidates and heads that are named.
     ///
     /// # Errors
-    /// [`Error::NoWords`], those of [`WordName::find_one`], [`Error::CandidateNotBefore`], [`Error::NoSuchHead`].
+    /// [`Error::NoWords`], those of [`WordName::find_one`], [`Error::CandidateNotBefore`], [`Error::NoSuchHead`], and
+    /// [`Error::Trace`] of cross-attention.
     pub fn new(trace: &'t Trace, options: &LookOptions) -> Result<Self, Error> {
+        trace.require_self_attention("What a word looks back at")?;
         let (text, words) = (&trace.meta().text, trace.words());
         let interest = interest(text, words, &options.words)?;
         let look = Self {
@@ -167,9 +169,7 @@ impl<'t> Look<'t> {
     /// How many heads all layers have together.
     #[must_use]
     pub fn head_count(&self) -> usize {
-        (0..self.trace.layer_count())
-            .map(|l| self.trace.head_count(l))
-            .sum()
+        self.trace.heads().count()
     }
 
     /// The heads that are reported one by one, in order.
@@ -231,7 +231,7 @@ fn candidates_of(
 /// The heads asked for, or all.
 fn heads_of(trace: &Trace, asked: &[HeadId]) -> Result<Vec<HeadId>, Error> {
     if asked.is_empty() {
-        return Ok(crate::head::all_in(trace));
+        return Ok(trace.heads().collect());
     }
     let mut heads = asked.to_vec();
     for &head in &heads {
@@ -245,20 +245,13 @@ fn heads_of(trace: &Trace, asked: &[HeadId]) -> Result<Vec<HeadId>, Error> {
 /// The tokens with what they stand for.
 fn tokens(trace: &Trace, prefix_texts: &[String]) -> Vec<TokenInfo> {
     let meta = trace.meta();
-    let text_of = |index: usize, (start, end): (usize, usize)| {
-        if index < meta.prefix_tokens {
-            let text = prefix_texts.get(index);
-            return text.map_or(PREFIX_NAME, String::as_str).to_owned();
-        }
-        meta.text.get(start..end).unwrap_or_default().to_owned()
-    };
     meta.tokens
         .iter()
         .zip(&meta.spans)
         .enumerate()
         .map(|(index, (&id, &span))| TokenInfo {
             id,
-            text: text_of(index, span),
+            text: token_text(trace, prefix_texts, index),
             span,
             prefix: index < meta.prefix_tokens,
         })

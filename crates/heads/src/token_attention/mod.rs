@@ -105,12 +105,13 @@ impl TokenAttention {
         options: &TokenAttentionOptions,
         cancel: &AtomicBool,
     ) -> Result<Self, Error> {
+        trace.require_self_attention("What a word or token gives and receives")?;
         let units = Units::new(trace, options.unit);
         let tokens = units.get(index)?;
         if let Some(target) = options.target {
             units.get(target)?;
         }
-        let all = head::all_in(trace);
+        let all: Vec<HeadId> = trace.heads().collect();
         let chosen = chosen(trace, &options.heads, &all)?;
         let rows: Vec<Array1<f32>> = all
             .par_iter()

@@ -167,7 +167,10 @@ pub fn read(
 
 /// Whether the row before `end` sees a key from there on in any layer.
 fn sees_after(trace: &Trace, end: usize) -> bool {
-    (0..trace.layer_count()).any(|layer| visible::keys(trace, layer, end.max(1) - 1).end > end)
+    let layers = trace.layer_ids();
+    layers
+        .iter()
+        .any(|&layer| visible::keys(trace, layer, end.max(1) - 1).end > end)
 }
 
 /// The text of the tokens of a prefix.
@@ -204,24 +207,18 @@ fn of_trace(
         .collect();
     let sum = |row: ArrayView1<f32>| row.iter().map(|&w| f64::from(w)).sum::<f64>();
     let mut heads = Vec::new();
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            let row = trace.head(layer, head)?.mean_row(rows.clone())?;
-            let weights = keys
-                .iter()
-                .map(|places| {
-                    let on = places.iter().map(|keys| sum(row.slice(s![keys.clone()])));
-                    on.sum()
-                })
-                .collect();
-            let on_prefix = sum(row.slice(s![..encoding.prefix_tokens]));
-            let on_sink = on_prefix + sink::learned(trace, layer, sum(row.view()));
-            heads.push(CandidateWeights::new(
-                HeadId { layer, head },
-                weights,
-                on_sink,
-            ));
-        }
+    for id in trace.heads() {
+        let row = trace.head(id.layer, id.head)?.mean_row(rows.clone())?;
+        let weights = keys
+            .iter()
+            .map(|places| {
+                let on = places.iter().map(|keys| sum(row.slice(s![keys.clone()])));
+                on.sum()
+            })
+            .collect();
+        let on_prefix = sum(row.slice(s![..encoding.prefix_tokens]));
+        let on_sink = on_prefix + sink::learned(trace, id.layer, sum(row.view()));
+        heads.push(CandidateWeights::new(id, weights, on_sink));
     }
     Ok(heads)
 }

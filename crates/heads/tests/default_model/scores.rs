@@ -113,14 +113,15 @@ fn profiles_follow_their_definitions() {
                     sum
                 };
                 let whole = moved(&|_, _| true);
+                let values = found.values.unwrap();
                 close(
-                    found.value_sink_share,
+                    values.value_sink_share,
                     moved(&|_, j| j < first) / whole,
                     1e-4,
                 );
-                close(found.value_self_share, moved(&|i, j| i == j) / whole, 1e-4);
+                close(values.value_self_share, moved(&|i, j| i == j) / whole, 1e-4);
                 close(
-                    found.value_previous_share,
+                    values.value_previous_share,
                     moved(&|i, j| i == j + 1) / whole,
                     1e-4,
                 );

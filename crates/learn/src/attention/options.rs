@@ -37,7 +37,7 @@ impl Options {
     }
 
     pub(super) fn scoring(&self) -> Scoring<'_> {
-        let mut scoring = Scoring::default().with_mask(self.mask);
+        let mut scoring = Scoring::default().with_mask(self.mask.clone());
         if let Some(scale) = self.scale {
             scoring = scoring.with_scale(scale);
         }

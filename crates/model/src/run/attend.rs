@@ -80,10 +80,7 @@ pub(super) fn attend(
 
 /// Lets the first query stand at position `by`.
 fn shift(mask: &mut Mask, by: usize) {
-    match mask {
-        Mask::None => {}
-        Mask::Causal { offset } | Mask::StrictlyBefore { offset } | Mask::Window { offset, .. } => {
-            *offset += by as isize
-        }
+    if let Some(offset) = mask.offset_mut() {
+        *offset += by as isize;
     }
 }

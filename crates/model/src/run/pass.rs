@@ -205,7 +205,8 @@ impl<'a> Pass<'a> {
                 q: heads.q,
                 k: heads.k,
                 lse,
-                vnorm,
+                vnorm: Some(vnorm),
+                bias: None,
                 v: keep.values.then_some(heads.v),
             }];
         }
@@ -216,7 +217,8 @@ impl<'a> Pass<'a> {
                 q: heads.q.slice(of_heads).to_owned(),
                 k: heads.k.slice(of_heads).to_owned(),
                 lse: lse.slice(of_rows).to_owned(),
-                vnorm: vnorm.slice(of_rows).to_owned(),
+                vnorm: Some(vnorm.slice(of_rows).to_owned()),
+                bias: None,
                 v: keep.values.then(|| heads.v.slice(of_heads).to_owned()),
             }
         };

@@ -139,7 +139,12 @@ impl Model {
             tokens: encoding.ids.clone(),
             spans: encoding.spans.clone(),
             prefix_tokens: encoding.prefix_tokens,
-            prefix_texts: self.tokenizer().prefix_texts(encoding),
+            token_texts: self
+                .tokenizer()
+                .prefix_texts(encoding)
+                .into_iter()
+                .map(Some)
+                .collect(),
             layers: (0..self.spec().layers.len())
                 .map(|layer| self.engine().scoring(layer).clone())
                 .collect(),

@@ -19,7 +19,7 @@ pub(super) async fn grid(
     let (lines, answer) = lines();
     app.queue
         .stream(move |cancel| {
-            send_layers(ready.trace.layer_count(), &lines, |layer| {
+            send_layers(ready.trace.layer_ids(), &lines, |layer| {
                 ready.layers.pictures(&ready.trace, layer, cancel)
             });
         })
@@ -29,11 +29,11 @@ pub(super) async fn grid(
 
 /// Sends what each layer's heads are, one line a head, until all are sent, one fails, or nobody listens.
 pub(super) fn send_layers<T: Serialize>(
-    layers: usize,
+    layers: &[usize],
     lines: &Lines,
     of_layer: impl Fn(usize) -> Result<Arc<[T]>, Failure>,
 ) {
-    for layer in 0..layers {
+    for &layer in layers {
         let sent = match of_layer(layer) {
             Ok(heads) => heads.iter().try_for_each(|head| lines.send(head)),
             Err(error) => {

@@ -148,10 +148,10 @@ async fn weights(
     let asked = request::asked(query)?;
     let head = request::head(head)?;
     let ready = app.traces.find(id)?.get()?;
-    let n = ready.trace.n();
+    let (n, m) = (ready.trace.n(), ready.trace.m());
     let (rows, cols) = (
         asked.from_row..asked.to_row.unwrap_or(n),
-        asked.from_col..asked.to_col.unwrap_or(n),
+        asked.from_col..asked.to_col.unwrap_or(m),
     );
     if rows.len().saturating_mul(cols.len()) > MOST {
         return Err(ApiError::invalid(format!(

@@ -107,10 +107,10 @@ async fn map(app: &App, (id, head): (&str, &str), query: MapQuery) -> Result<Str
     let asked = request::asked(query)?;
     let head = request::head(head)?;
     let ready = app.traces.find(id)?.get()?;
-    let range = |from, to: Option<usize>| -> Range<usize> { from..to.unwrap_or(ready.trace.n()) };
+    let range = |from, to: Option<usize>, of| -> Range<usize> { from..to.unwrap_or(of) };
     let options = MapOptions {
-        rows: range(asked.from_row, asked.to_row),
-        cols: range(asked.from_col, asked.to_col),
+        rows: range(asked.from_row, asked.to_row, ready.trace.n()),
+        cols: range(asked.from_col, asked.to_col, ready.trace.m()),
         pool: asked.pool,
         scale: asked.scale,
         theme: asked.theme,

@@ -31,7 +31,7 @@ pub(super) async fn profiles(
 }
 
 fn send(ready: &Ready, lines: &Lines, cancel: &AtomicBool) {
-    super::grid::send_layers(ready.trace.layer_count(), lines, |layer| {
+    super::grid::send_layers(ready.trace.layer_ids(), lines, |layer| {
         ready.layers.profiles(&ready.trace, layer, cancel)
     });
 }
@@ -60,7 +60,7 @@ pub(super) async fn table(
         .queue
         .run(move |cancel| {
             let mut all: Vec<HeadProfile> = Vec::new();
-            for layer in 0..ready.trace.layer_count() {
+            for &layer in ready.trace.layer_ids() {
                 all.extend_from_slice(&ready.layers.profiles(&ready.trace, layer, cancel)?);
             }
             let mut content = Vec::new();

@@ -89,13 +89,17 @@ fn tiles_are_the_weights_under_every_mask() {
             offset: 0,
         },
     ] {
-        let example = Example { mask, ..long(400) };
+        let example = Example {
+            mask: mask.clone(),
+            ..long(400)
+        };
         let (server, trace) = (Running::of(&example), trace(&example));
         let n = trace.n();
         let description = server.ask("").json()["trace"].clone();
+        let records = lookback_trace::MaskRecords::new([&mask]);
         assert_eq!(
             description["masks"][0],
-            serde_json::to_value(lookback_trace::MaskRecord::new(mask).unwrap()).unwrap()
+            serde_json::to_value(&records.masks[0]).unwrap()
         );
         assert_eq!(
             description["causal"][0],

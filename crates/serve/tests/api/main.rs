@@ -7,3 +7,4 @@ mod connections;
 mod hostile;
 mod model;
 mod safety;
+mod trace_kinds;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use lookback_heads::example::Example;
 use lookback_heads::token_attention::{TokenAttention, TokenAttentionOptions, share};
 use lookback_heads::{default_head, head};
-use lookback_trace::{Dtype, HeadId, Mask, SaveOptions, Trace};
+use lookback_trace::{Dtype, HeadId, KeyRanges, Mask, SaveOptions, Trace};
 use lookback_view::page::{Page, PageOptions, Plan};
 
 use crate::chromium::Browser;
@@ -220,6 +220,8 @@ fn an_exported_page_opens_the_head_that_the_program_opens() {
 
 #[test]
 fn an_exported_page_gives_the_trace_s_weights_under_every_mask() {
+    let tokens = partial(Mask::None).0.n();
+    let documents = (0..tokens).map(|i| i / 200 * 200..(i / 200 * 200 + 200).min(tokens));
     for mask in [
         Mask::None,
         Mask::Causal { offset: 0 },
@@ -228,12 +230,20 @@ fn an_exported_page_gives_the_trace_s_weights_under_every_mask() {
             window: 25,
             offset: 0,
         },
+        Mask::SymmetricWindow {
+            radius: 25,
+            offset: 0,
+        },
+        Mask::Ranges {
+            ranges: KeyRanges::new(documents).unwrap(),
+            offset: 0,
+        },
     ] {
         let Some(mut browser) = Browser::start() else {
             return;
         };
         let folder = tempfile::tempdir().unwrap();
-        let (trace, options) = partial(mask);
+        let (trace, options) = partial(mask.clone());
         let file = folder.path().join("page.html");
         export(&trace, &options, &file);
         browser.open(&format!("file://{}#at=300", file.display()));

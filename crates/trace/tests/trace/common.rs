@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use lookback_trace::{Cut, Layer, Mask, Meta, SaveOptions, Scoring, Trace};
+use lookback_trace::{
+    Cut, HeadId, InterventionRecord, KeyRanges, KeyTokens, Layer, Mask, Meta, OtherLayer,
+    SaveOptions, Scoring, Trace,
+};
 use ndarray::{Array, Array2, Dimension, ShapeBuilder};
 
 /// Sizes of a trace to be made up.
@@ -55,14 +58,20 @@ pub(crate) fn scores(
     cuts: &[Cut],
 ) -> Vec<Vec<Option<f64>>> {
     let (heads, n, _) = layer.q.dim();
+    let m = layer.k.dim().1;
     let kv_head = head / (heads / layer.k.dim().0);
     let score = |i: usize, j: usize| {
         let (p, k) = (i as isize, j as isize);
-        let (sees, distance) = match meta.mask {
+        let (sees, distance) = match &meta.mask {
             Mask::None => (true, p - k),
             Mask::StrictlyBefore { .. } => unreachable!("a trace cannot hold it"),
-            Mask::Causal { offset } => (k <= p + offset, p + offset - k),
-            Mask::Window { window, offset } => (
+            &Mask::Causal { offset } => (k <= p + offset, p + offset - k),
+            &Mask::SymmetricWindow { radius, offset } => {
+                let distance = p + offset - k;
+                (distance.unsigned_abs() <= radius, distance)
+            }
+            Mask::Ranges { ranges, .. } => (ranges.get(i).unwrap().contains(&j), p - k),
+            &Mask::Window { window, offset } => (
                 // In i128, where no window wraps around.
                 (p + offset) as i128 - (window as i128) < k as i128 && k <= p + offset,
                 p + offset - k,
@@ -80,10 +89,14 @@ pub(crate) fn scores(
         if let Some(slopes) = &meta.alibi {
             s -= f64::from(slopes[head]) * distance.unsigned_abs() as f64;
         }
+        if let Some(bias) = &layer.bias {
+            let (h, n, m) = bias.dim();
+            s += f64::from(bias[[head.min(h - 1), i.min(n - 1), j.min(m - 1)]]);
+        }
         Some(s)
     };
     (0..n)
-        .map(|i| (0..n).map(|j| score(i, j)).collect())
+        .map(|i| (0..m).map(|j| score(i, j)).collect())
         .collect()
 }
 
@@ -114,8 +127,7 @@ pub(crate) fn weights(
 ) -> Array2<f64> {
     let scores = scores(layer, meta, head, cuts);
     let lse = lse(&scores, meta.sinks.as_ref().map(|s| s[head]));
-    let n = scores.len();
-    Array2::from_shape_fn((n, n), |(i, j)| {
+    Array2::from_shape_fn((scores.len(), scores[0].len()), |(i, j)| {
         scores[i][j].map_or(0.0, |s| (s - lse[i]).exp())
     })
 }
@@ -138,8 +150,9 @@ pub(crate) fn layer(
         q: numbers.array((heads, n, d_k)),
         k: numbers.array((kv_heads, n, d_k)),
         lse: Array2::zeros((heads, n)),
-        vnorm: numbers.array((heads, n)).mapv(f32::abs),
+        vnorm: Some(numbers.array((heads, n)).mapv(f32::abs)),
         v: Some(numbers.array::<ndarray::Ix3>((kv_heads, n, d_v))),
+        bias: None,
     };
     set_lse(&mut layer, meta, cuts);
     layer
@@ -234,4 +247,109 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A trace that needs version 2 in every way but cross-attention: two layers of a model's, two heads of each, a mask of ranges and
+/// a symmetric window, a bias that queries share, tokens after the text, no norms of values, notes.
+pub(crate) fn of_version_2() -> Trace {
+    let ranges = KeyRanges::new([0..3, 0..3, 0..3, 3..5, 3..5, 3..6]).unwrap();
+    let described = vec![
+        Scoring::new(0.5, Mask::Ranges { ranges, offset: 0 }).with_soft_cap(20.0),
+        Scoring::new(
+            0.7,
+            Mask::SymmetricWindow {
+                radius: 2,
+                offset: 0,
+            },
+        )
+        .with_alibi(vec![0.5, 0.25])
+        .with_sinks(vec![0.1, -2.0]),
+    ];
+    let mut numbers = Numbers::new(3);
+    let sizes = Sizes {
+        heads: 2,
+        kv_heads: 1,
+        ..SMALL
+    };
+    let cut = Cut {
+        layer: 7,
+        head: 5,
+        i: 3,
+        j: 2,
+    };
+    let mut layers: Vec<Layer> = described
+        .iter()
+        .map(|described| layer(&mut numbers, sizes, described, &[]))
+        .collect();
+    for (at, (layer, described)) in layers.iter_mut().zip(&described).enumerate() {
+        layer.vnorm = None;
+        layer.v = None;
+        layer.bias = (at == 0).then(|| numbers.array((2, 1, 6)));
+        // In its layer, the head stands at place 1.
+        let cuts: &[Cut] = if at == 1 {
+            &[Cut { head: 1, ..cut }]
+        } else {
+            &[]
+        };
+        set_lse(layer, described, cuts);
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let meta = Meta {
+        text: "I don't".into(),
+        spans: vec![(0, 0), (0, 1), (1, 5), (5, 7), (7, 7), (7, 7)],
+        prefix_tokens: 1,
+        suffix_tokens: 1,
+        token_texts: vec![
+            text("[CLS]"),
+            None,
+            None,
+            None,
+            text("[MASK]"),
+            text("[SEP]"),
+        ],
+        layer_ids: vec![3, 7],
+        head_ids: vec![vec![0, 4], vec![1, 5]],
+        other_layers: vec![OtherLayer {
+            layer: 5,
+            kind: "linear_attention".into(),
+        }],
+        interventions: InterventionRecord {
+            cut: vec![cut],
+            ablated: vec![HeadId { layer: 4, head: 9 }],
+            ..InterventionRecord::default()
+        },
+        extra: [("x_note".to_owned(), "« mine »".to_owned())].into(),
+        ..meta(described)
+    };
+    Trace::new(meta, layers).unwrap()
+}
+
+/// A trace of four queries on six keys that are other tokens.
+pub(crate) fn cross_attention() -> Trace {
+    let mut numbers = Numbers::new(9);
+    let meta = Meta {
+        text: "Il part".into(),
+        tokens: vec![5, 6, 7, 8],
+        spans: vec![(0, 0), (0, 2), (2, 7), (7, 7)],
+        prefix_tokens: 1,
+        suffix_tokens: 1,
+        keys: Some(KeyTokens {
+            text: "He leaves.".into(),
+            tokens: vec![1, 2, 3, 4, 5, 6],
+            spans: vec![(0, 2), (2, 7), (7, 9), (9, 10), (10, 10), (10, 10)],
+            token_texts: vec![None, None, None, None, Some("</s>".into())],
+        }),
+        layers: vec![Scoring::new(0.6, Mask::None)],
+        model_sha256: None,
+        ..meta(Vec::new())
+    };
+    let qk = (numbers.array((4, 4, 3)), numbers.array((2, 6, 3)));
+    Trace::from_qk(meta, vec![qk]).unwrap()
+}
+
+/// The bytes of a trace's file.
+pub(crate) fn file_of(trace: &Trace, options: &SaveOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    trace.file(options).unwrap().write_to(&mut bytes).unwrap();
+    bytes
 }

@@ -1,8 +1,8 @@
 //! Files: what is written, and what comes back.
 
 use lookback_trace::{
-    Cut, Dtype, FORMAT, HeadId, InterventionRecord, Mask, Meta, Patched, SaveOptions, Scaled,
-    Scoring, Site, Trace,
+    Cut, Dtype, HeadId, InterventionRecord, Mask, Meta, Patched, SaveOptions, Scaled, Scoring,
+    Site, Trace, Version,
 };
 use safetensors::SafeTensors;
 
@@ -159,7 +159,7 @@ fn the_file_is_what_the_format_says() {
     let json = |key: &str| -> serde_json::Value {
         serde_json::from_str(metadata[key].as_str().unwrap()).unwrap()
     };
-    assert_eq!(metadata["format"], FORMAT);
+    assert_eq!(metadata["format"], Version::One.name());
     assert_eq!(metadata["model"], "made up");
     assert_eq!(metadata["qk_dtype"], "f16");
     assert_eq!(metadata["text"], "I don't.\n");
@@ -320,14 +320,14 @@ fn the_prefix_keeps_its_texts() {
     let mut described = meta(vec![causal()]);
     described.prefix_tokens = 2;
     described.spans = vec![(0, 0), (0, 0), (0, 1), (1, 5), (5, 8), (8, 9)];
-    described.prefix_texts = vec!["<|im_start|>".into(), "é".into()];
+    described.token_texts = vec![Some("<|im_start|>".into()), Some("é".into())];
     let trace = Trace::new(described, layers(&[causal()], &[])).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t");
     trace.save(&path, &SaveOptions::default()).unwrap();
     let opened = Trace::open(&path).unwrap();
     assert_eq!(opened.meta(), trace.meta());
-    assert_eq!(opened.prefix_texts(), ["<|im_start|>", "é"]);
+    assert_eq!(opened.meta().prefix_texts(), ["<|im_start|>", "é"]);
     assert_eq!(opened.words(), trace.words());
     // The file is one of `lookback-trace/1` as it always was: the prefix's spans are empty, the others lie behind them.
     let (header, _) = take_apart(&std::fs::read(&path).unwrap());
@@ -343,23 +343,24 @@ fn a_file_that_names_no_prefix_or_only_a_part_of_it_is_read_as_it_stands() {
     let (mut header, data) = take_apart(&sound_file(&SaveOptions::default()));
     let open =
         |header: &serde_json::Value| open_bytes(&common::put_together(header, &data, 8)).unwrap();
-    assert!(open(&header).prefix_texts().is_empty());
+    assert!(open(&header).meta().prefix_texts().is_empty());
     // The first token of the text begins before the prefix's ends.
     header["__metadata__"]["spans"] = "[[3,3],[0,1],[1,5],[5,7],[7,8],[8,9]]".into();
     let opened = open(&header);
-    assert!(opened.prefix_texts().is_empty());
+    assert!(opened.meta().prefix_texts().is_empty());
     assert_eq!(opened.meta().text, "I don't.\n");
 }
 
 #[test]
-fn a_prefix_text_belongs_to_each_token_or_to_none() {
-    for texts in [vec!["a".to_owned(), "b".to_owned()], vec![String::new()]] {
+fn texts_belong_to_tokens_without_a_span() {
+    let text = |text: &str| Some(text.to_owned());
+    for texts in [vec![None; 7], vec![text("")], vec![None, text("I")]] {
         let described = Meta {
-            prefix_texts: texts,
+            token_texts: texts,
             ..meta(vec![causal()])
         };
         let refused = Trace::new(described, layers(&[causal()], &[])).unwrap_err();
-        assert!(refused.to_string().contains("prefix_texts"), "{refused}");
+        assert!(refused.to_string().contains("token_texts"), "{refused}");
     }
 }
 

@@ -9,5 +9,6 @@ mod observing;
 mod precision;
 mod saving;
 mod statistics;
+mod version_2;
 mod weights;
 mod words;

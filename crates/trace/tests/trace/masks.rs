@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use lookback_trace::observe::{Pool, PooledTile};
-use lookback_trace::{Cut, Dtype, Mask, Meta, SaveOptions, Scoring, Trace, WordWeights};
+use lookback_trace::{Cut, Dtype, KeyRanges, Mask, Meta, SaveOptions, Scoring, Trace, WordWeights};
 use ndarray::{Array1, Array2, s};
 
 use crate::common::{self, Numbers, Sizes};
@@ -25,12 +25,34 @@ fn masks() -> Vec<Mask> {
         window(20, 15),
         window(9, -40),
         window(usize::MAX, 3),
+        Mask::SymmetricWindow {
+            radius: 12,
+            offset: 0,
+        },
+        Mask::SymmetricWindow {
+            radius: 5,
+            offset: -40,
+        },
+        // A causal mask in chunks, a prefix that sees itself whole, padding on both sides, packed documents.
+        ranges(|i| i / 25 * 25..i + 1),
+        ranges(|i| 0..(i + 1).max(30)),
+        ranges(|i| match i {
+            0..9 => 0..0,
+            9..100 => 9..i + 1,
+            _ => 100..100,
+        }),
+        ranges(|i| i / 50 * 50..(i / 50 * 50 + 50).min(N)),
     ]
 }
 
+fn ranges(of: impl Fn(usize) -> Range<usize>) -> Mask {
+    let ranges = KeyRanges::new((0..N).map(of)).unwrap();
+    Mask::Ranges { ranges, offset: 0 }
+}
+
 /// A trace under a mask with some edges cut, words of three tokens with a space each, and its weights the long way.
-fn case(mask: Mask) -> (Trace, Array2<f64>) {
-    let described = Scoring::new(0.8, mask).with_alibi(vec![0.02, 0.0, 0.01, 0.005]);
+fn case(mask: &Mask) -> (Trace, Array2<f64>) {
+    let described = Scoring::new(0.8, mask.clone()).with_alibi(vec![0.02, 0.0, 0.01, 0.005]);
     let cut = |i, j| Cut {
         layer: 0,
         head: 1,
@@ -71,7 +93,7 @@ fn near(found: f32, expected: f64, what: &str) {
 #[test]
 fn weights_lists_entropies_spans_and_column_sums() {
     for mask in masks() {
-        let (trace, all) = case(mask);
+        let (trace, all) = case(&mask);
         let head = trace.head(0, 1).unwrap();
         let entropies = head.entropy_rows().unwrap();
         let lists = head.top_k_rows(5).unwrap();
@@ -112,7 +134,7 @@ fn weights_lists_entropies_spans_and_column_sums() {
 #[test]
 fn words_look_at_words_on_either_side() {
     for mask in masks() {
-        let (trace, all) = case(mask);
+        let (trace, all) = case(&mask);
         let (words, queries) = (trace.words(), [0, 19, trace.words().len() - 1]);
         let of_heads = trace.word_weights_of_heads(0, &queries).unwrap();
         for (at, &query) in queries.iter().enumerate() {
@@ -136,7 +158,7 @@ fn words_look_at_words_on_either_side() {
 #[test]
 fn pictures_have_both_triangles() {
     for mask in masks() {
-        let (trace, all) = case(mask);
+        let (trace, all) = case(&mask);
         let tile = |pool| PooledTile {
             rows: 0..N,
             cols: 0..N,
@@ -158,9 +180,9 @@ fn pictures_have_both_triangles() {
 #[test]
 fn files_of_either_precision_answer_alike() {
     for mask in masks() {
-        let (trace, all) = case(mask);
+        let (trace, all) = case(&mask);
         let folder = tempfile::tempdir().unwrap();
-        for (qk_dtype, allowed) in [(Dtype::F32, 2e-5), (Dtype::F16, 5e-3)] {
+        for (qk_dtype, allowed) in [(Dtype::F32, 2e-5), (Dtype::F16, 5e-3), (Dtype::Bf16, 5e-2)] {
             let path = folder.path().join("t");
             let options = SaveOptions {
                 qk_dtype,

@@ -68,7 +68,7 @@ fn more_rows_than_are_held_at_a_time() {
     layer.q = ndarray::Array::zeros((heads, n, d_k));
     layer.k = Numbers::new(6).array((kv_heads, n, d_k));
     layer.v = Some(ndarray::Array::zeros((kv_heads, n, d_v)));
-    layer.vnorm = ndarray::Array::zeros((heads, n));
+    layer.vnorm = None;
     layer.lse = ndarray::Array::from_shape_fn((heads, n), |(_, i)| (i as f32 + 1.0).ln());
     let meta = Meta {
         text: "x".repeat(n),

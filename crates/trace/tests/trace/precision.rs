@@ -3,7 +3,7 @@
 use lookback_attention::forward::forward;
 use lookback_trace::observe::{Received, RowMax, Rows, TopK};
 use lookback_trace::{Layer, Mask, Meta, Scoring, Trace};
-use ndarray::{Array2, Array3, Axis, s};
+use ndarray::{Array3, Axis, s};
 use proptest::prelude::*;
 
 use crate::common::{self, Numbers};
@@ -23,10 +23,9 @@ fn run(seed: u64, n: usize, largest: f32, mask: Mask) -> Trace {
     let lse = forward(q4, k4, k4, &scoring).unwrap().lse;
     let layer = Layer {
         lse: lse.index_axis_move(Axis(0), 0),
-        vnorm: Array2::ones((heads, n)),
         q,
         k,
-        v: None,
+        ..Layer::default()
     };
     let meta = Meta {
         text: "x".repeat(n),

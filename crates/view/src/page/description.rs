@@ -1,7 +1,11 @@
 //! What a page needs to know of a trace beside its numbers.
 
-use lookback_heads::{candidates, interest};
-use lookback_trace::{Dtype, HeadId, InterventionRecord, Mask, MaskRecord, PREFIX_NAME, Trace};
+use std::collections::BTreeMap;
+
+use lookback_heads::{candidates, interest, token_text};
+use lookback_trace::{
+    Dtype, HeadId, InterventionRecord, Mask, MaskRecord, MaskRecords, RangesRecord, Trace,
+};
 use serde::Serialize;
 
 /// What a page needs to know of a trace beside its numbers. Places in the text are in UTF-16 code units, as
@@ -29,11 +33,22 @@ pub struct Description {
     /// Words that another word may refer to, ascending: the head that is opened for a word is chosen by its weight on
     /// them ([`default_head`](lookback_heads::default_head())).
     pub names: Vec<usize>,
-    /// Query heads of each layer.
+    /// Of tokens that stand for no text, the prefix's aside, by what text each is printed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub token_texts: BTreeMap<usize, String>,
+    /// How many query heads each layer of the model has here: 0 of one that the trace does not hold.
     pub heads: Vec<usize>,
-    /// For each layer, which keys a query may see.
+    /// Their numbers in the model; empty where those of each layer are 0, 1, ….
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub head_ids: Vec<Vec<usize>>,
+    /// Whether there are norms of values, for statistics that weigh them.
+    pub vnorm: bool,
+    /// For each of these layers, which keys a query may see; `none` of one that the trace does not hold.
     pub masks: Vec<MaskRecord>,
-    /// For each layer, whether queries see only themselves and what is before them.
+    /// The ranges of keys that masks name by their place here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key_ranges: Vec<RangesRecord>,
+    /// For each of these layers, whether queries see only themselves and what is before them.
     pub causal: Vec<bool>,
     /// How queries and keys are stored.
     pub qk_dtype: Dtype,
@@ -65,15 +80,28 @@ impl Description {
     pub fn new(trace: &Trace, prefix: &[String]) -> Self {
         let meta = trace.meta();
         let utf16 = Utf16::new(&meta.text);
-        let known = |token: usize| prefix.get(token).cloned();
         let words = trace.words();
         let intervened = meta.interventions != InterventionRecord::default();
+        let layers = 0..trace.layer_ids().last().map_or(0, |last| last + 1);
+        let masks = layers
+            .clone()
+            .map(|layer| trace.mask(layer).unwrap_or(&Mask::None));
+        let MaskRecords { masks, key_ranges } = MaskRecords::new(masks);
+        let each = layers.clone().map(|layer| trace.head_ids(layer));
+        let first = |ids: &[usize]| ids.iter().enumerate().all(|(at, &id)| at == id);
+        let behind = meta.prefix_tokens..trace.n();
+        let has_no_span = |&token: &usize| meta.spans[token].0 == meta.spans[token].1;
         Self {
             model: meta.model.clone(),
             model_sha256: meta.model_sha256.clone(),
             library: meta.library.clone(),
             prefix: (0..meta.prefix_tokens)
-                .map(|token| known(token).unwrap_or_else(|| PREFIX_NAME.to_owned()))
+                .map(|token| token_text(trace, prefix, token))
+                .collect(),
+            token_texts: behind
+                .filter(has_no_span)
+                .map(|token| (token, token_text(trace, prefix, token)))
+                .filter(|(_, text)| !text.is_empty())
                 .collect(),
             n: trace.n(),
             tokens: meta
@@ -95,18 +123,20 @@ impl Description {
                 .collect(),
             word: first_word(trace),
             names: names(trace),
-            heads: (0..trace.layer_count())
-                .map(|layer| trace.head_count(layer))
-                .collect(),
-            masks: meta
-                .layers
-                .iter()
-                .map(|layer| MaskRecord::new(layer.mask).expect("a trace has no other masks"))
-                .collect(),
-            causal: meta
-                .layers
-                .iter()
-                .map(|layer| !sees_ahead(layer.mask))
+            heads: each.clone().map(<[usize]>::len).collect(),
+            head_ids: match each.clone().all(first) {
+                true => Vec::new(),
+                false => each.map(<[usize]>::to_vec).collect(),
+            },
+            vnorm: trace.has_vnorm(),
+            masks,
+            key_ranges,
+            causal: layers
+                .map(|layer| {
+                    !trace
+                        .mask(layer)
+                        .is_ok_and(|mask| sees_ahead(mask, trace.n()))
+                })
                 .collect(),
             qk_dtype: meta.qk_dtype,
             rounding: meta.qk_rounding_max_weight_change,
@@ -119,11 +149,16 @@ impl Description {
 }
 
 /// Whether a query may see keys after its own.
-fn sees_ahead(mask: Mask) -> bool {
+fn sees_ahead(mask: &Mask, n: usize) -> bool {
     match mask {
         Mask::None => true,
-        Mask::Causal { offset } | Mask::Window { offset, .. } => offset > 0,
-        Mask::StrictlyBefore { offset } => offset > 1,
+        &Mask::Causal { offset } | &Mask::Window { offset, .. } => offset > 0,
+        &Mask::StrictlyBefore { offset } => offset > 1,
+        &Mask::SymmetricWindow { radius, offset } => offset.saturating_add_unsigned(radius) > 0,
+        Mask::Ranges { .. } => (0..n).any(|i| {
+            let seen = mask.visible(i, n);
+            !seen.is_empty() && seen.end > i + 1
+        }),
     }
 }
 

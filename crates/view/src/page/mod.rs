@@ -168,7 +168,7 @@ fn rounded(trace: &Trace) -> Result<TraceFile<'_>, TraceError> {
         })
     };
     match file(Dtype::F16) {
-        Err(TraceError::TooLargeForF16 { .. } | TraceError::ScoresTooLargeForF16 { .. }) => {
+        Err(TraceError::TooLargeFor { .. } | TraceError::ScoresTooLargeFor { .. }) => {
             file(Dtype::F32)
         }
         file => file,

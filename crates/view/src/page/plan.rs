@@ -77,7 +77,7 @@ impl Plan {
     /// Chooses what `options` leave open. Where heads are to be chosen, all of them are asked about one word.
     ///
     /// # Errors
-    /// [`Error::Heads`] where a head or a word does not exist, or `cancel` was set.
+    /// [`Error::Heads`] where a head or a word does not exist, or `cancel` was set; [`Error::Trace`] of cross-attention.
     ///
     /// ```
     /// use lookback_view::page::{PageOptions, Plan};
@@ -87,6 +87,7 @@ impl Plan {
     /// # Ok::<(), lookback_view::Error>(())
     /// ```
     pub fn new(trace: &Trace, options: &PageOptions, cancel: &AtomicBool) -> Result<Self, Error> {
+        trace.require_self_attention("A page")?;
         if let Some(word) = options.word {
             named_words(trace, &[word])?;
         }
@@ -120,7 +121,7 @@ impl Plan {
             top: options.top,
         };
         Ok(Self {
-            size: sizes.of(trace, &kept),
+            size: sizes.of(trace, &kept)?,
             kept: Some(kept),
             heads,
             words: trace.words().len(),
@@ -181,14 +182,21 @@ impl Sizes {
         let number = Dtype::F16.size() as u64;
         let mut heads = Vec::new();
         let mut all = 0;
-        for layer in 0..trace.layer_count() {
-            let d_k = trace.head(layer, 0)?.q().ncols() as u64;
-            // LSE and ‖v·W_o‖ in f32 beside a query.
-            let head = n * (number * d_k + 8);
-            let (count, kv) = (trace.head_count(layer), trace.kv_head_count(layer));
-            all += count as u64 * head + kv as u64 * n * number * d_k;
-            heads
-                .extend((0..count).map(|at| (HeadId { layer, head: at }, head + n * number * d_k)));
+        for &layer in trace.layer_ids() {
+            let shape = trace.layer_shape(layer)?;
+            let d_k = shape.d_k as u64;
+            // LSE and, mostly, ‖v·W_o‖ in f32 beside a query; a bias that heads share is there once, and counts for each.
+            let wide = if shape.has_vnorm { 8 } else { 4 };
+            let bias = |heads: usize| {
+                let numbers = shape.bias.map_or(0, |[h, n, m]| h.min(heads) * n * m);
+                4 * numbers as u64
+            };
+            let head = n * (number * d_k + wide);
+            let (count, kv) = (shape.heads, shape.kv_heads);
+            all += count as u64 * head + kv as u64 * n * number * d_k + bias(count);
+            let ids = trace.head_ids(layer).iter();
+            let alone = head + n * number * d_k + bias(1);
+            heads.extend(ids.map(|&head| (HeadId { layer, head }, alone)));
         }
         let description = serde_json::to_string(&Description::new(trace, &[]));
         let description = description.map_err(std::io::Error::from)?.len() as u64;
@@ -196,7 +204,7 @@ impl Sizes {
             frame: (in_element(SCRIPT).len() + in_element(STYLE).len()) as u64
                 + description
                 + FRAME,
-            header: header_bytes(trace, None),
+            header: header_bytes(trace, None)?,
             trace: all,
             word: bytes_of_word(trace.words().len(), heads.len(), top),
             heads,
@@ -208,12 +216,12 @@ impl Sizes {
         self.frame + base64(self.header + self.trace)
     }
 
-    fn of(&self, trace: &Trace, kept: &Kept) -> u64 {
+    fn of(&self, trace: &Trace, kept: &Kept) -> Result<u64, Error> {
         let heads: u64 = kept.heads.iter().map(|id| self.head(*id)).sum();
         let words = self.word * kept.words.len() as u64;
-        let header = header_bytes(trace, Some(&kept.heads));
+        let header = header_bytes(trace, Some(&kept.heads))?;
         let kept = serde_json::to_string(kept).map_or(0, |json| json.len()) as u64;
-        self.frame + kept + base64(header + heads) + base64(words)
+        Ok(self.frame + kept + base64(header + heads) + base64(words))
     }
 
     fn head(&self, id: HeadId) -> u64 {

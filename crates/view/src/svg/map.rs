@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use lookback_heads::head;
-use lookback_trace::{HeadId, Trace};
+use lookback_trace::{HeadId, Mask, Trace};
 use ndarray::Array2;
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, width};
@@ -63,13 +63,14 @@ pub fn map(
         cell,
     };
     let cells = pooled(&asked, &area, options.pool, cancel)?;
-    let names = labels::tokens(trace, prefix);
+    let names = [labels::tokens(trace, prefix), labels::keys(trace, prefix)];
     let figure = Figure::new(&area, &names);
     let peak = peak(&cells);
     let mut canvas = Canvas::new(options.theme);
     let title = title(trace, id, options, cell);
     figure.heading(&mut canvas, trace, id, &title);
-    figure.cells(&mut canvas, &cells, &area, (trace, id), |w| {
+    let mask = trace.mask(id.layer)?;
+    figure.cells(&mut canvas, &cells, &area, mask, |w| {
         options.scale.place(w, peak)
     });
     figure.axes(&mut canvas, &area, &names);
@@ -87,16 +88,17 @@ struct Figure {
 }
 
 impl Figure {
-    fn new(area: &Area, names: &[String]) -> Self {
+    fn new(area: &Area, [queries, keys]: &[Vec<String>; 2]) -> Self {
         let named = area.cell == 1 && area.rows.len().max(area.cols.len()) <= MOST_NAMES;
-        let longest = |range: &Range<usize>| {
+        let longest = |names: &[String], range: &Range<usize>| {
             let widths = names[range.clone()]
                 .iter()
                 .map(|name| width(&labels::elided(name, NAME_COLUMNS)));
             widths.fold(0.0, f32::max)
         };
         let (left, above) = if named {
-            (longest(&area.rows) + 2.0 * GAP, longest(&area.cols) + GAP)
+            let above = longest(keys, &area.cols) + GAP;
+            (longest(queries, &area.rows) + 2.0 * GAP, above)
         } else {
             (width("00000") + 2.0 * GAP + FONT, FONT + GAP)
         };
@@ -110,12 +112,11 @@ impl Figure {
 
     fn heading(&self, canvas: &mut Canvas, trace: &Trace, id: HeadId, title: &str) {
         let (_, ink, lesser) = canvas.theme.colors();
-        let heading = format!(
-            "{} of {}, {} tokens",
-            head::name(id),
-            trace.meta().model,
-            trace.n()
-        );
+        let size = match trace.is_cross_attention() {
+            true => format!("{} queries on {} keys", trace.n(), trace.m()),
+            false => format!("{} tokens", trace.n()),
+        };
+        let heading = format!("{} of {}, {size}", head::name(id), trace.meta().model);
         canvas.text((GAP, 1.4 * FONT), Anchor::Start, ink, &heading);
         let rest = title.split_once(": ").map_or(title, |(_, rest)| rest);
         canvas.text((GAP, 2.7 * FONT), Anchor::Start, lesser, rest);
@@ -127,7 +128,7 @@ impl Figure {
         canvas: &mut Canvas,
         cells: &Array2<f32>,
         area: &Area,
-        (trace, id): (&Trace, HeadId),
+        mask: &Mask,
         place: impl Fn(f32) -> f32,
     ) {
         let mut shades: BTreeMap<usize, String> = BTreeMap::new();
@@ -135,7 +136,6 @@ impl Figure {
             let start = range.start + at * area.cell;
             start..(start + area.cell).min(range.end)
         };
-        let mask = trace.meta().layers[id.layer].mask;
         let hidden =
             |row: usize, col: usize| !visible(mask, &part(&area.rows, row), &part(&area.cols, col));
         for (row, values) in cells.outer_iter().enumerate() {
@@ -189,7 +189,7 @@ impl Figure {
         ]
     }
 
-    fn axes(&self, canvas: &mut Canvas, area: &Area, names: &[String]) {
+    fn axes(&self, canvas: &mut Canvas, area: &Area, [queries, keys]: &[Vec<String>; 2]) {
         let (_, ink, lesser) = canvas.theme.colors();
         let (width, height) = (
             area.cols.len() as f32 * self.unit,
@@ -202,7 +202,7 @@ impl Figure {
                     (self.left - GAP / 2.0, y),
                     Anchor::End,
                     ink,
-                    &labels::elided(&names[token], NAME_COLUMNS),
+                    &labels::elided(&queries[token], NAME_COLUMNS),
                 );
             }
             for (at, token) in area.cols.clone().enumerate() {
@@ -210,7 +210,7 @@ impl Figure {
                 canvas.text_up(
                     (x, self.top - GAP / 2.0),
                     ink,
-                    &labels::elided(&names[token], NAME_COLUMNS),
+                    &labels::elided(&keys[token], NAME_COLUMNS),
                 );
             }
             return;

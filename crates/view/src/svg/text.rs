@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use lookback_heads::head;
 use lookback_heads::token_attention::{TokenAttention, Unit, share};
-use lookback_trace::{HeadId, PREFIX_NAME, Trace};
+use lookback_heads::{head, token_text};
+use lookback_trace::{HeadId, Trace};
 
 use super::canvas::{Anchor, COLUMN, Canvas, FONT, escaped, width};
 use super::style::{Marks, Theme};
@@ -248,10 +248,7 @@ fn pieces(trace: &Trace, prefix: &[String], unit: Unit, index: usize) -> Result<
         .map_or(0, |(_, span)| if from == 0 { 0 } else { span.start });
     for (number, span) in spans.into_iter().skip(from).take(MOST_PIECES) {
         if unit == Unit::Token && span.is_empty() {
-            let text = prefix
-                .get(number)
-                .cloned()
-                .unwrap_or_else(|| PREFIX_NAME.to_owned());
+            let text = token_text(trace, prefix, number);
             pieces.push(piece(&text, Some(number)));
             continue;
         }

@@ -1,11 +1,12 @@
 //! The table of heads.
 
 use lookback_heads::head;
-use lookback_heads::profile::HeadProfile;
+use lookback_heads::profile::{HeadProfile, ValueShares};
 
 use super::columns::Table;
 
-/// One row a head, in order: what a text shows. `further` may add columns behind those that tell most.
+/// One row a head, in order: what a text shows. `further` may add columns behind those that tell most. The three columns that
+/// weigh values are missing where the trace holds no norms of values.
 ///
 /// ```
 /// use lookback_heads::profile::profiles;
@@ -30,8 +31,12 @@ pub fn of_heads(profiles: &[HeadProfile], further: impl FnOnce(&mut Table)) -> T
     further(&mut table);
     table.real("sink_rate", each(|p| p.sink_rate));
     table.real("special", each(|p| p.special_share));
-    table.real("value_sink", each(|p| p.value_sink_share));
-    table.real("value_self", each(|p| p.value_self_share));
-    table.real("value_previous", each(|p| p.value_previous_share));
+    let values: Option<Vec<ValueShares>> = profiles.iter().map(|p| p.values).collect();
+    if let Some(values) = values {
+        let each = |of: fn(&ValueShares) -> f64| values.iter().map(of).collect::<Vec<_>>();
+        table.real("value_sink", each(|v| v.value_sink_share));
+        table.real("value_self", each(|v| v.value_self_share));
+        table.real("value_previous", each(|v| v.value_previous_share));
+    }
     table
 }

@@ -1,10 +1,10 @@
 //! The attention weights of many heads as one file: npy or Parquet, written piece by piece.
 //!
-//! The weights of all heads are L·H·N² numbers, which are never in memory together: a piece of some rows of one head
+//! The weights of all heads are L·H·N·M numbers, which are never in memory together: a piece of some rows of one head
 //! is computed from the trace, written and forgotten. [`WeightsFile::size`] says what the file takes before anything
 //! is computed.
 //!
-//! - **npy**: float32, \[layers, heads, N, N\] where all heads of layers alike are written, else \[heads, N, N\];
+//! - **npy**: float32, \[layers, heads, N, M\] where all heads of layers alike are written, else \[heads, N, M\];
 //!   axes are query, then key.
 //! - **Parquet**: a row a weight: `layer`, `head`, `query`, `key` (INT32) and `weight` (FLOAT). Weights of exactly 0,
 //!   as masked keys have, are left out.
@@ -57,7 +57,7 @@ impl<'a> WeightsFile<'a> {
         }
         let all = heads.is_empty();
         let heads = match all {
-            true => every_head(trace),
+            true => trace.heads().collect(),
             false => heads.to_vec(),
         };
         Ok(Self {
@@ -77,23 +77,25 @@ impl<'a> WeightsFile<'a> {
     /// Bytes that the file takes: exactly for npy, at most for Parquet.
     #[must_use]
     pub fn size(&self) -> u64 {
-        let n = self.trace.n() as u64;
-        let weights = (self.heads.len() as u64).saturating_mul(n.saturating_mul(n));
+        let (n, m) = (self.trace.n() as u64, self.trace.m() as u64);
+        let weights = (self.heads.len() as u64).saturating_mul(n.saturating_mul(m));
         match self.form {
             Form::Npy => npy::size(weights, &self.shape()),
-            Form::Parquet => parquet::most_bytes(weights, n),
+            Form::Parquet => parquet::most_bytes(weights, n.max(m)),
         }
     }
 
     /// The lengths of an npy array's axes.
     fn shape(&self) -> Vec<usize> {
-        let n = self.trace.n();
-        let layers = self.trace.layer_count();
-        let heads = self.trace.head_count(0);
-        let alike = (0..layers).all(|layer| self.trace.head_count(layer) == heads);
+        let (n, m) = (self.trace.n(), self.trace.m());
+        let layers = self.trace.layer_ids();
+        let heads = self.trace.head_count(layers[0]);
+        let alike = layers
+            .iter()
+            .all(|&layer| self.trace.head_count(layer) == heads);
         match self.all && alike {
-            true => vec![layers, heads, n, n],
-            false => vec![self.heads.len(), n, n],
+            true => vec![layers.len(), heads, n, m],
+            false => vec![self.heads.len(), n, m],
         }
     }
 
@@ -111,10 +113,4 @@ impl<'a> WeightsFile<'a> {
             Form::Parquet => parquet::write(self.trace, &self.heads, out, progress),
         }
     }
-}
-
-/// All heads of a trace, layer by layer.
-fn every_head(trace: &Trace) -> Vec<HeadId> {
-    let heads = |layer| (0..trace.head_count(layer)).map(move |head| HeadId { layer, head });
-    (0..trace.layer_count()).flat_map(heads).collect()
 }

@@ -18,7 +18,7 @@ pub(super) struct Piece {
     pub(super) head: HeadId,
     /// The queries.
     pub(super) rows: Range<usize>,
-    /// \[rows, N\]
+    /// \[rows, M\]
     pub(super) weights: Array2<f32>,
 }
 
@@ -29,8 +29,8 @@ pub(super) fn each(
     progress: Progress<'_>,
     mut take: impl FnMut(Piece) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let n = trace.n();
-    let rows = (PIECE / n.max(1)).clamp(1, n.max(1));
+    let (n, m) = (trace.n(), trace.m());
+    let rows = (PIECE / m.max(1)).clamp(1, n.max(1));
     let total = (heads.len() * n.div_ceil(rows)) as u64;
     let mut done = 0;
     for &id in heads {
@@ -43,7 +43,7 @@ pub(super) fn each(
             take(Piece {
                 head: id,
                 rows: rows.clone(),
-                weights: head.weights(rows, 0..n)?,
+                weights: head.weights(rows, 0..m)?,
             })?;
             done += 1;
         }

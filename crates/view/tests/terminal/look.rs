@@ -116,8 +116,7 @@ fn a_character_of_several_tokens_is_shown_once() {
         q: only.q().to_owned().insert_axis(Axis(0)),
         k: only.k().to_owned().insert_axis(Axis(0)),
         lse: only.lse().to_owned().insert_axis(Axis(0)),
-        vnorm: only.vnorm().to_owned().insert_axis(Axis(0)),
-        v: None,
+        ..Layer::default()
     };
     let trace = Trace::new(meta, vec![layer]).unwrap();
     let picture = drawn(&trace, &named("<bos>"), &wide(80));
@@ -143,15 +142,9 @@ fn masks() -> impl Strategy<Value = Mask> {
         Just(Mask::None),
         (-2_isize..3).prop_map(|offset| Mask::Causal { offset }),
         (1_usize..6, -2_isize..3).prop_map(|(window, offset)| Mask::Window { window, offset }),
+        (0_usize..6, -2_isize..3)
+            .prop_map(|(radius, offset)| Mask::SymmetricWindow { radius, offset }),
     ]
-}
-
-fn offset(mask: Mask) -> usize {
-    match mask {
-        Mask::None => 0,
-        Mask::Causal { offset } | Mask::Window { offset, .. } => offset.unsigned_abs(),
-        Mask::StrictlyBefore { .. } => unreachable!("no trace has such a mask"),
-    }
 }
 
 /// A picture shows what a word sees on either side of it, and the numbers of the whole row.
@@ -212,7 +205,7 @@ proptest! {
     ) {
         let example = Example { text, prefix_tokens, layers: 1, mask, ..Example::default() };
         // A token has at most four characters; a mask's offset lies within the text.
-        prop_assume!(offset(mask) <= prefix_tokens + example.text.len().div_ceil(16));
+        prop_assume!(example.mask.offset().unsigned_abs() <= prefix_tokens + example.text.len().div_ceil(16));
         let trace = example.trace();
         let picture = LookPicture { width, listed, head_by_head: true, ..LookPicture::default() };
         let styled = match styled(&trace, &named(&prefix), &picture) {

@@ -1,6 +1,6 @@
 import { DECADES, VIRIDIS } from '../color';
-import { reach } from '../mask';
-import { type Tile, tileArea } from '../tiles';
+import { reach, visible } from '../mask';
+import { type Tile, cellPart, tileArea } from '../tiles';
 import { type Painter, type Scene, shownPixels, tilePart } from './scene';
 
 /** Textures that are kept at most: those of tiles drawn longest ago go. */
@@ -36,7 +36,7 @@ void main() {
   float weight = texelFetch(weights, cell, 0).r;
   ivec2 first = area.yx + cell * area.w; // key, query
   ivec2 last = min(first + area.w, area.zz) - 1;
-  if (weight == 0.0 && (first.x - last.y > reach.y || last.x - first.y < reach.x)) {
+  if (weight < 0.0 || weight == 0.0 && (first.x - last.y > reach.y || last.x - first.y < reach.x)) {
     color = vec4(0.0);
     return;
   }
@@ -96,7 +96,7 @@ export class WebGlPainter implements Painter {
     gl.uniform1f(uniforms.peak!, scene.peak);
     for (const tile of scene.tiles) {
       const { rows, cols, height, width, cell } = tileArea(scene.n, tile.key);
-      gl.bindTexture(gl.TEXTURE_2D, this.texture(tile, width, height));
+      gl.bindTexture(gl.TEXTURE_2D, this.texture(tile, scene));
       const part = tilePart(scene, tile).map((at) => at * density) as [number, number, number, number];
       gl.uniform4f(uniforms.part!, ...part);
       gl.uniform2i(uniforms.cells!, width, height);
@@ -111,7 +111,7 @@ export class WebGlPainter implements Painter {
     this.gl.getExtension('WEBGL_lose_context')?.loseContext();
   }
 
-  private texture(tile: Tile, width: number, height: number): WebGLTexture {
+  private texture(tile: Tile, scene: Scene): WebGLTexture {
     const known = this.textures.get(tile);
     if (known) {
       // What is used goes to the end: the first is dropped first.
@@ -121,7 +121,8 @@ export class WebGlPainter implements Painter {
     }
     const { gl } = this;
     const texture = nearest(gl);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, width, height, 0, gl.RED, gl.FLOAT, tile.cells);
+    const { width, height } = tileArea(scene.n, tile.key);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, width, height, 0, gl.RED, gl.FLOAT, marked(tile, scene));
     this.textures.set(tile, texture);
     const [oldest] = this.textures;
     if (this.textures.size > KEPT && oldest) {
@@ -130,6 +131,16 @@ export class WebGlPainter implements Painter {
     }
     return texture;
   }
+}
+
+/** A tile's cells; under ranges of keys, which a shader cannot tell by distance, −1 where no query sees a key. */
+function marked(tile: Tile, { n, mask }: Scene): Float32Array {
+  if (mask.kind !== 'ranges') return tile.cells;
+  const { rows, cols, width, cell } = tileArea(n, tile.key);
+  return tile.cells.map((weight, at) => {
+    const part = [cellPart(rows, Math.floor(at / width), cell), cellPart(cols, at % width, cell)] as const;
+    return weight === 0 && !visible(mask, ...part) ? -1 : weight;
+  });
 }
 
 function nearest(gl: WebGL2RenderingContext): WebGLTexture {

@@ -16,11 +16,11 @@ use crate::shape::Shape;
 use crate::{Mask, Scoring};
 
 /// O and LSE of all strips over one block of keys on `isa`, against the reference.
-fn check<I: Isa>(isa: I, mask: Mask) {
+fn check<I: Isa>(isa: I, mask: &Mask) {
     let (n, m, d_k, d_v) = (37, 200, 9, 21);
     let q: Array2<f32> = numbers((n, d_k), 1);
     let (k, v): (Array2<f32>, Array2<f32>) = (numbers((m, d_k), 2), numbers((m, d_v), 3));
-    let scoring = Scoring::default().with_mask(mask);
+    let scoring = Scoring::default().with_mask(mask.clone());
     let wide = |x: &Array2<f32>| {
         let dim = (1, 1, x.nrows(), x.ncols());
         let wide = x.mapv(f64::from);
@@ -103,8 +103,8 @@ fn narrowest_and_widest_lanes() {
         offset: 3,
     };
     for mask in [Mask::None, Mask::causal_at_end(37, 200), window] {
-        check(Emulated::<1, 3, 16, 16>, mask);
-        check(Emulated::<16, 14, 2, 1>, mask);
-        check(Emulated::<16, 16, 2, 1>, mask);
+        check(Emulated::<1, 3, 16, 16>, &mask);
+        check(Emulated::<16, 14, 2, 1>, &mask);
+        check(Emulated::<16, 16, 2, 1>, &mask);
     }
 }

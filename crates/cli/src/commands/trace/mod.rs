@@ -1,5 +1,6 @@
 //! `trace`: keeps a run's trace in a file, and says what such a file holds.
 
+mod contents;
 mod info;
 mod summary;
 
@@ -22,7 +23,8 @@ Examples:
   lookback trace --file essay.txt -o essay.safetensors --dtype f16
   lookback trace info essay.safetensors
 
-The file is one safetensors file in the format lookback-trace/1; the model is not needed to read it.
+The file is one safetensors file in the format lookback-trace, of version 1 where that suffices, else of version 2; the model
+is not needed to read it.
 
 Exit codes: 0 saved, 1 failed, 2 wrong usage, 130 interrupted (nothing is left half-written).";
 
@@ -44,7 +46,7 @@ pub(crate) struct TraceArgs {
     /// The file to write
     #[arg(short, long, value_name = "FILE", required = true)]
     output: Option<PathBuf>,
-    /// How queries and keys are stored; f16 halves the file and says how much weights change
+    /// How queries and keys are stored; f16 and bf16 halve the file and say how much weights change
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = DtypeArg::F32)]
     dtype: DtypeArg,
     /// Keep the values (V) too, which weights do not need; the summary says their size
@@ -70,6 +72,7 @@ enum TraceCommand {
 enum DtypeArg {
     F32,
     F16,
+    Bf16,
 }
 
 impl From<DtypeArg> for Dtype {
@@ -77,6 +80,7 @@ impl From<DtypeArg> for Dtype {
         match dtype {
             DtypeArg::F32 => Self::F32,
             DtypeArg::F16 => Self::F16,
+            DtypeArg::Bf16 => Self::Bf16,
         }
     }
 }

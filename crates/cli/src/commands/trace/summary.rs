@@ -9,6 +9,7 @@ use lookback_trace::{HeadId, InterventionRecord, Trace};
 use lookback_view::terminal::points;
 use serde::Serialize;
 
+use super::contents::Contents;
 use crate::output;
 
 /// The format of its JSON.
@@ -41,10 +42,12 @@ pub(super) struct Summary {
     heads: usize,
     kv_heads: usize,
     qk_dtype: &'static str,
-    /// The largest change of a weight that came from rounding to f16.
+    /// The largest change of a weight that came from rounding to 16 bits.
     qk_rounding_max_weight_change: Option<f32>,
     /// What was changed while the model ran, in words.
     interventions: Option<String>,
+    #[serde(flatten)]
+    contents: Contents,
     /// How long reading and saving took, where the model has just run.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
@@ -58,11 +61,11 @@ impl Summary {
         let bytes = std::fs::metadata(file)
             .with_context(|| format!("cannot read {name}"))?
             .len();
-        let meta = trace.meta();
+        let (meta, first) = (trace.meta(), trace.layer_ids()[0]);
         Ok(Self {
             file: name,
             format: FORMAT,
-            trace_format: lookback_trace::FORMAT,
+            trace_format: trace.version().name(),
             bytes,
             values_bytes: trace.values_bytes(meta.qk_dtype).unwrap_or(0),
             model: meta.model.clone(),
@@ -72,11 +75,12 @@ impl Summary {
             tokens: trace.n(),
             prefix_tokens: meta.prefix_tokens,
             layers: trace.layer_count(),
-            heads: trace.head_count(0),
-            kv_heads: trace.kv_head_count(0),
+            heads: trace.head_count(first),
+            kv_heads: trace.kv_head_count(first),
             qk_dtype: meta.qk_dtype.name(),
             qk_rounding_max_weight_change: meta.qk_rounding_max_weight_change,
             interventions: described(&meta.interventions),
+            contents: Contents::of(&trace),
             seconds: None,
         })
     }
@@ -135,6 +139,7 @@ impl Summary {
             n => format!("{n} of them the prefix"),
         };
         let tokens = output::count(self.tokens, "token");
+        let tokens = self.contents.tokens(self.tokens).unwrap_or(tokens);
         writeln!(out, "  tokens  {tokens}, {prefix}")?;
         writeln!(
             out,
@@ -157,7 +162,7 @@ impl Summary {
         if let Some(interventions) = &self.interventions {
             writeln!(out, "  changed {interventions}, while the model ran")?;
         }
-        Ok(())
+        self.contents.print(out)
     }
 }
 

@@ -5,35 +5,36 @@ use std::sync::LazyLock;
 use lookback_trace::{Dtype, SaveOptions, Trace};
 use proptest::prelude::*;
 
-use crate::common::{open_bytes, sound_file};
+use crate::common::{cross_attention, file_of, of_version_2, open_bytes, sound_file};
 
-/// Sound files, made once.
-static FILES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
-    [Dtype::F32, Dtype::F16].map(|qk_dtype| {
-        sound_file(&SaveOptions {
-            qk_dtype,
-            values: true,
-        })
-    })
+/// Sound files of both versions, made once.
+static FILES: LazyLock<[Vec<u8>; 5]> = LazyLock::new(|| {
+    let options = |qk_dtype, values| SaveOptions { qk_dtype, values };
+    [
+        sound_file(&options(Dtype::F32, true)),
+        sound_file(&options(Dtype::F16, true)),
+        file_of(&of_version_2(), &options(Dtype::F32, false)),
+        file_of(&of_version_2(), &options(Dtype::Bf16, false)),
+        file_of(&cross_attention(), &options(Dtype::F32, false)),
+    ]
 });
 
 /// Asks an opened trace everything.
 fn ask(trace: &Trace) {
-    let n = trace.n();
-    for word in 0..trace.words().len() {
-        let _ = trace.word_weights(0, 0, word);
-    }
-    for layer in 0..trace.layer_count() {
-        for head in 0..trace.head_count(layer) {
-            let head = trace.head(layer, head).unwrap();
-            let _ = (
-                head.weights(0..n, 0..n),
-                head.received(),
-                head.entropy_rows(),
-                head.top_k_rows(3),
-            );
-            let _ = head.v().map(|v| v.sum());
+    let (n, m) = (trace.n(), trace.m());
+    for id in trace.heads() {
+        for word in 0..trace.words().len() {
+            let _ = trace.word_weights(id.layer, id.head, word);
         }
+        let head = trace.head(id.layer, id.head).unwrap();
+        let _ = (
+            head.weights(0..n, 0..m),
+            head.received(),
+            head.entropy_rows(),
+            head.top_k_rows(3),
+        );
+        let _ = (head.v().map(|v| v.sum()), head.vnorm().map(|v| v.sum()));
+        let _ = trace.mean_rows(id.layer, std::slice::from_ref(&(0..n)));
     }
     let folder = tempfile::tempdir().unwrap();
     let _ = trace.save(
@@ -51,10 +52,10 @@ proptest! {
     /// Whatever is changed in a file, it is refused, or it answers.
     #[test]
     fn bytes_changed_anywhere(
-        f16 in any::<bool>(),
+        file in 0_usize..5,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let mut file = FILES[usize::from(f16)].clone();
+        let mut file = FILES[file].clone();
         for (at, value) in changes {
             *at.get_mut(&mut file) = value;
         }
@@ -66,9 +67,10 @@ proptest! {
     /// Digits are where a header hurts: each change leaves it sound as JSON.
     #[test]
     fn digits_changed_in_the_header(
+        file in prop::sample::select(vec![0_usize, 2, 4]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), b'0'..=b'9'), 1..4),
     ) {
-        let mut file = FILES[0].clone();
+        let mut file = FILES[file].clone();
         let len = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
         let mut digits: Vec<&mut u8> = file[8..8 + len].iter_mut().filter(|b| b.is_ascii_digit()).collect();
         for (at, digit) in changes {
@@ -82,7 +84,7 @@ proptest! {
     /// Parts taken out or doubled.
     #[test]
     fn parts_moved(from in any::<prop::sample::Index>(), to in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
-        let file = FILES[0].clone();
+        let file = FILES[2].clone();
         let (from, to) = (from.index(file.len()), to.index(file.len()));
         let part = file[from.min(to)..from.max(to)].to_vec();
         let mut shorter = file.clone();

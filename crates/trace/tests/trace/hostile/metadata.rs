@@ -29,8 +29,8 @@ fn metadata_that_is_missing_or_unknown() {
         &["no `format`"],
     );
     says(
-        &with_metadata(|m| m["format"] = "lookback-trace/2".into()),
-        &["lookback-trace/2", "lookback-trace/1"],
+        &with_metadata(|m| m["format"] = "lookback-trace/3".into()),
+        &["lookback-trace/3", "lookback-trace/1", "lookback-trace/2"],
     );
     says(&with_metadata(|m| m["format"] = "pt".into()), &["\"pt\""]);
     says(

@@ -4,6 +4,7 @@ mod anything;
 mod container;
 mod metadata;
 mod tensors;
+mod version_2;
 
 use lookback_trace::{Error, SaveOptions};
 use serde_json::Value;

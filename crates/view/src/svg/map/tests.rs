@@ -1,5 +1,5 @@
 use lookback_heads::example::Example;
-use lookback_trace::Mask;
+use lookback_trace::{KeyRanges, Mask};
 use resvg::tiny_skia::{ColorU8, Pixmap};
 
 use super::*;
@@ -15,6 +15,12 @@ fn trace(tokens: usize, mask: Mask) -> Trace {
         ..Example::default()
     }
     .trace()
+}
+
+/// Packed documents of `width` tokens, each causal.
+fn documents(tokens: usize, width: usize) -> Mask {
+    let ranges = KeyRanges::new((0..tokens).map(|i| i / width * width..i + 1)).unwrap();
+    Mask::Ranges { ranges, offset: 0 }
 }
 
 /// The map as pixels, and where its cells stand: left, top, pixels a token.
@@ -34,7 +40,7 @@ fn pixels(trace: &Trace, scale: f32) -> (Pixmap, [f32; 3]) {
         cols: options.cols,
         cell: trace.n().div_ceil(MOST_CELLS),
     };
-    let figure = Figure::new(&area, &labels::tokens(trace, &[]));
+    let figure = Figure::new(&area, &[(); 2].map(|()| labels::tokens(trace, &[])));
     let at = [figure.left, figure.top, figure.unit].map(|units| units * scale);
     (pixels, at)
 }
@@ -59,8 +65,17 @@ fn every_pixel_that_a_query_may_see_is_painted_and_no_other() {
         (515, Mask::None),
         (300, window(40, 0)),
         (777, window(100, 0)),
+        (
+            300,
+            Mask::SymmetricWindow {
+                radius: 30,
+                offset: 0,
+            },
+        ),
+        (300, documents(300, 70)),
+        (777, documents(777, 200)),
     ] {
-        let trace = trace(tokens, mask);
+        let trace = trace(tokens, mask.clone());
         let n = trace.n();
         let cell = n.div_ceil(MOST_CELLS);
         for scale in [png::SCALE, 0.73, 2.0] {
@@ -79,7 +94,7 @@ fn every_pixel_that_a_query_may_see_is_painted_and_no_other() {
                     continue;
                 };
                 let painted = is_cell(pixels.pixel(x, y).unwrap().demultiply());
-                let seen = visible(mask, &part(row), &part(col));
+                let seen = visible(&mask, &part(row), &part(col));
                 assert_eq!(painted, seen, "{tokens} {mask:?} ×{scale}: pixel {x}, {y}");
             }
         }
