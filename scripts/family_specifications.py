@@ -9,9 +9,9 @@ import transformers as t
 import family_tokenizers as tokenizers_of
 from family_tokenizers import FamilyTokenizer
 
-TEXT = "The keeper lit 12 lamps; I saw."
-SHORT_TEXT = "The keeper lit 12 lamps."
-MASKED_TEXT = "The keeper lit 12 [MASK], and saw the tide."
+TEXT = "The keepers lit 12; I saw."
+SHORT_TEXT = "The keeper lit 12, so."
+MASKED_TEXT = "The keeper lit 12 [MASK], and saw."
 
 
 @dataclasses.dataclass
@@ -32,6 +32,8 @@ class Specification:
     # Tensors as a published checkpoint has them, where transformers writes other names today.
     rename: Callable | None = None
     edit_config: Callable[[dict], None] | None = None
+    # Whether llama.cpp has all that it uses.
+    gguf: bool = False
 
     @property
     def family(self) -> str:
@@ -52,6 +54,10 @@ def _gpt2_as_published(tensors: dict, config) -> dict:
     renamed = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
     mask = torch.ones(config.n_positions, config.n_positions).tril()[None, None]
     return renamed | {f"h.{layer}.attn.bias": mask.clone() for layer in range(config.n_layer)}
+
+
+def _gpt2_config_as_published(config: dict) -> None:
+    config["n_ctx"] = config["n_positions"]
 
 
 def _neox_as_published(tensors: dict, config) -> dict:
@@ -107,15 +113,15 @@ def _old_gemma3_config(config: dict) -> None:
     config.pop("layer_types")
 
 
-GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 36, "n_inner": 64, "activation_function": "gelu_new"}
-NEOX = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
+GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 32, "n_inner": 64, "activation_function": "gelu_new"}
+NEOX = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48,
         "max_position_embeddings": 48, "hidden_act": "gelu"}
 # A feed-forward layer of gated units.
 GATED = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-         "intermediate_size": 40, "max_position_embeddings": 128, "rms_norm_eps": 1e-6}
-BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64,
+         "intermediate_size": 36, "max_position_embeddings": 128, "rms_norm_eps": 1e-6}
+BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
         "max_position_embeddings": 48, "hidden_act": "gelu"}
-DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 48}
+DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 48}
 
 
 def _rope(kind: str, theta: float = 10000.0, **parameters) -> dict:
@@ -181,7 +187,7 @@ def distilbert(name: str, model: type, config: dict, **options) -> Specification
 
 
 def roberta(name: str, model: type, config: dict, **options) -> Specification:
-    masked = {"text": "The keeper lit 12 <mask>; nobody saw."}
+    masked = {"text": "The keepers lit <mask>; I saw."}
     return encoder(
         f"roberta-{name}", t.RobertaConfig, model, tokenizers_of.roberta,
         BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "max_position_embeddings": 50} | config, **masked | options,
@@ -195,15 +201,16 @@ def _cased(corpus: list[str]) -> FamilyTokenizer:
 SLIDING, FULL = "sliding_attention", "full_attention"
 
 SPECIFICATIONS = [
-    gpt2("tied", {"n_inner": None}, dtype=torch.float32, rename=_gpt2_as_published),
+    gpt2("tied", {"n_inner": None, "n_embd": 24, "n_head": 3}, dtype=torch.float32, rename=_gpt2_as_published, edit_config=_gpt2_config_as_published, gguf=True),
     gpt2("inverse-layer", {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True}),
-    gpt2("untied", {"tie_word_embeddings": False, "n_inner": 48, "layer_norm_epsilon": 1e-3}),
+    gpt2("untied", {"tie_word_embeddings": False, "n_inner": None, "n_embd": 24, "n_head": 2, "layer_norm_epsilon": 1e-3}, edit_config=_gpt2_config_as_published, gguf=True),
     gpt2("unscaled-relu", {"scale_attn_weights": False, "activation_function": "relu", "n_inner": 80}),
     neox(
         "parallel", {"use_parallel_residual": True, "rotary_pct": 0.25, "tie_word_embeddings": False},
-        dtype=torch.float16, rename=_neox_as_published, edit_config=_neox_config_as_published,
+        dtype=torch.float16, rename=_neox_as_published, edit_config=_neox_config_as_published, gguf=True,
     ),
-    neox("sequential", {"use_parallel_residual": False, "rotary_pct": 0.5, "tie_word_embeddings": False}),
+    neox("sequential", {"use_parallel_residual": False, "rotary_pct": 0.5, "tie_word_embeddings": False},
+         edit_config=_neox_config_as_published, gguf=True),
     neox("tied", {
         "rotary_pct": 1.0, "tie_word_embeddings": True, "attention_bias": False, "num_attention_heads": 4,
         "hidden_act": "gelu_fast", "rotary_emb_base": 500, "layer_norm_eps": 1e-3,
@@ -211,8 +218,8 @@ SPECIFICATIONS = [
     qwen2("tied", {
         "tie_word_embeddings": True, "use_sliding_window": False, "sliding_window": 8, "max_window_layers": 1,
         "rope_theta": 1000000.0,
-    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"), config.update(sliding_window=8))),
-    qwen2("untied", {"num_key_value_heads": 1}, dtype=torch.float16),
+    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"), config.update(sliding_window=8)), gguf=True),
+    qwen2("untied", {"num_key_value_heads": 1, "tie_word_embeddings": False}, dtype=torch.float16, gguf=True),
     qwen2("window", {
         "use_sliding_window": True, "sliding_window": 8, "max_window_layers": 2, "num_hidden_layers": 4,
     }, edit_config=_drop("layer_types")),
@@ -221,16 +228,16 @@ SPECIFICATIONS = [
         "tie_word_embeddings": True,
         **_rope("yarn", factor=4.0, original_max_position_embeddings=32),
     }),
-    qwen3("tied", {"head_dim": 16, "tie_word_embeddings": True, "rope_theta": 1000000.0}, edit_config=_rope_parameters),
-    qwen3("untied", {"head_dim": 8, "num_key_value_heads": 4}, dtype=torch.float16),
+    qwen3("tied", {"head_dim": 16, "tie_word_embeddings": True, "rope_theta": 1000000.0}, edit_config=_rope_parameters, gguf=True),
+    qwen3("untied", {"head_dim": 8, "num_key_value_heads": 4, "tie_word_embeddings": False}, dtype=torch.float16, gguf=True),
     qwen3("biases", {"head_dim": 16, "num_key_value_heads": 1, "attention_bias": True}),
     qwen3("window", {
         "head_dim": 8, "use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1, "tie_word_embeddings": True,
     }),
     bert(
-        "masked-lm", t.BertForMaskedLM, {"type_vocab_size": 2}, dtype=torch.float32, rename=_bert_as_published,
+        "masked-lm", t.BertForMaskedLM, {"type_vocab_size": 2, "hidden_size": 24, "num_attention_heads": 3}, dtype=torch.float32, rename=_bert_as_published, gguf=True,
     ),
-    bert("base", t.BertModel, {"type_vocab_size": 2, "layer_norm_eps": 1e-5}),
+    bert("base", t.BertModel, {"type_vocab_size": 2, "layer_norm_eps": 1e-5}, gguf=True),
     bert("cased-untied", t.BertForMaskedLM, {
         "type_vocab_size": 3, "hidden_act": "relu", "tie_word_embeddings": False, "num_attention_heads": 2,
     }, tokenizer=_cased),
@@ -244,15 +251,15 @@ SPECIFICATIONS = [
     roberta("untied", t.RobertaForMaskedLM, {
         "type_vocab_size": 2, "hidden_act": "gelu_new", "tie_word_embeddings": False,
     }),
-    llama("biases", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}, dtype=torch.float16),
-    llama("rope-linear", {"head_dim": 16, **_rope("linear", factor=3.0)}, edit_config=_rope_parameters),
+    llama("biases", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}, dtype=torch.float16, gguf=True),
+    llama("rope-linear", {"head_dim": 16, **_rope("linear", factor=3.0)}, edit_config=_rope_parameters, gguf=True),
     llama("rope-dynamic", {
         "max_position_embeddings": 16, "tie_word_embeddings": True, **_rope("dynamic", theta=500.0, factor=2.0),
     }),
     llama("rope-yarn", {
         "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": True,
         **_rope("yarn", theta=500.0, factor=4.0, original_max_position_embeddings=32),
-    }),
+    }, gguf=True),
     llama("rope-longrope", {
         "num_attention_heads": 2, "tie_word_embeddings": True,
         **_rope("longrope", theta=500.0, factor=8.0, original_max_position_embeddings=16,
@@ -261,14 +268,14 @@ SPECIFICATIONS = [
     llama("rope-llama3", {
         "num_attention_heads": 2, "tie_word_embeddings": True, "attention_bias": True,
         **_rope("llama3", theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32),
-    }),
+    }, gguf=True),
     mistral("window", {"sliding_window": 7, "tie_word_embeddings": False}),
-    mistral("wide", {"sliding_window": 4096, "tie_word_embeddings": True}, dtype=torch.float16, edit_config=_rope_parameters),
-    mistral("head-dim", {"sliding_window": None, "head_dim": 12, "num_key_value_heads": 1}, edit_config=_rope_parameters),
+    mistral("wide", {"sliding_window": 4096, "tie_word_embeddings": True}, dtype=torch.float16, edit_config=_rope_parameters, gguf=True),
+    mistral("head-dim", {"sliding_window": None, "head_dim": 12, "num_key_value_heads": 1}, edit_config=_rope_parameters, gguf=True),
     gemma2("soft-caps", {
         "num_hidden_layers": 4, "head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8,
         "attn_logit_softcapping": 12.0, "final_logit_softcapping": 5.0,
-    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"))),
+    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types")), gguf=True),
     gemma2("scalar", {
         "head_dim": 8, "query_pre_attn_scalar": 24, "sliding_window": 6, "attn_logit_softcapping": None,
         "final_logit_softcapping": None,
@@ -278,8 +285,9 @@ SPECIFICATIONS = [
         "attn_logit_softcapping": 9.0, "final_logit_softcapping": None, "attention_bias": True,
     }),
     gemma3("pattern", {
-        "num_hidden_layers": 7, "head_dim": 8, "query_pre_attn_scalar": 8, "sliding_window": 8, "intermediate_size": 24,
-    }, edit_config=_old_gemma3_config),
+        "num_hidden_layers": 7, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "query_pre_attn_scalar": 8,
+        "sliding_window": 8, "intermediate_size": 24,
+    }, edit_config=_old_gemma3_config, gguf=True),
     gemma3("scaled", {
         "num_hidden_layers": 4, "head_dim": 16, "query_pre_attn_scalar": 20, "sliding_window": 6,
         "final_logit_softcapping": 4.0, "layer_types": [SLIDING, FULL, SLIDING, FULL],

@@ -225,7 +225,7 @@ def special_ids(tokenizer: FamilyTokenizer) -> dict:
 
 def make(folder: pathlib.Path, specification: Specification, tokenizer: FamilyTokenizer, seed: int) -> Outputs:
     ids = tokenizer.library.encode(specification.text).ids
-    assert 20 <= len(ids) <= 34, f"{specification.name}: {len(ids)} tokens"
+    assert 20 <= len(ids) <= 30, f"{specification.name}: {len(ids)} tokens"
     config = specification.config_class(
         vocab_size=tokenizer.size, attn_implementation="eager", **{**special_ids(tokenizer), **specification.config}
     )
