@@ -1,5 +1,7 @@
 //! Tokens back to the bytes they stand for.
 
+use tokenizers::decoders::wordpiece::cleanup;
+
 use super::bytes::byte_of;
 
 /// How a vocabulary writes the bytes of a text.
@@ -10,7 +12,13 @@ pub(super) enum Decoder {
     /// `▁` for a space, `<0x0A>` for a byte that no token has, if `byte_tokens`. A text that
     /// is decoded from its beginning loses up to `strip` spaces there: the tokenizer added them.
     Spaces { byte_tokens: bool, strip: usize },
+    /// Words, and pieces of words that begin with `##`. A word stands for itself with a space before it, which
+    /// is taken off again at the beginning of a text, and before punctuation where `cleanup`.
+    WordPieces { cleanup: bool },
 }
+
+/// How a vocabulary of word pieces marks what continues a word.
+pub(super) const CONTINUES: &str = "##";
 
 impl Decoder {
     /// The bytes that a token's text stands for.
@@ -28,14 +36,19 @@ impl Decoder {
                     None => token.replace('▁', " ").into_bytes(),
                 }
             }
+            Decoder::WordPieces { .. } => match token.strip_prefix(CONTINUES) {
+                Some(rest) => rest.as_bytes().to_vec(),
+                None => format!(" {token}").into_bytes(),
+            },
         }
     }
 
-    /// How the vocabulary writes a space.
-    pub(super) fn space(self) -> &'static str {
+    /// How the vocabulary writes a space, where it does.
+    pub(super) fn space(self) -> Option<&'static str> {
         match self {
-            Decoder::ByteLevel => "Ġ",
-            Decoder::Spaces { .. } => "▁",
+            Decoder::ByteLevel => Some("Ġ"),
+            Decoder::Spaces { .. } => Some("▁"),
+            Decoder::WordPieces { .. } => None,
         }
     }
 
@@ -44,9 +57,14 @@ impl Decoder {
         let strip = match self {
             Decoder::ByteLevel => 0,
             Decoder::Spaces { strip, .. } => strip,
+            Decoder::WordPieces { .. } => 1,
         };
         let added = bytes.iter().take(strip).take_while(|&&b| b == b' ').count();
-        String::from_utf8_lossy(&bytes[added..]).into_owned()
+        let text = String::from_utf8_lossy(&bytes[added..]).into_owned();
+        match self {
+            Decoder::WordPieces { cleanup: true } => cleanup(&text),
+            _ => text,
+        }
     }
 }
 
@@ -80,5 +98,18 @@ mod tests {
         assert_eq!(decoder.bytes("<0x+1>"), b"<0x+1>");
         assert_eq!(decoder.text(b"  he"), " he");
         assert_eq!(decoder.text(b"\xe6he"), "\u{fffd}he");
+    }
+
+    #[test]
+    fn word_pieces() {
+        let decoder = Decoder::WordPieces { cleanup: true };
+        let text: Vec<u8> = ["so", "##me", "words", ",", "here", "."]
+            .into_iter()
+            .flat_map(|token| decoder.bytes(token))
+            .collect();
+        assert_eq!(text, b" some words , here .");
+        assert_eq!(decoder.text(&text), "some words, here.");
+        let plain = Decoder::WordPieces { cleanup: false };
+        assert_eq!(plain.text(&text), "some words , here .");
     }
 }

@@ -1,9 +1,10 @@
 //! Text to token ids with their places in the text, and back.
 //!
 //! A [`Tokenizer`] comes with a checkpoint: from `tokenizer.json`, or from the vocabulary in a
-//! GGUF file. Byte-level BPE and tokenizer.json go through the `tokenizers` library; Llama's
-//! SentencePiece, which GGUF stores as pieces with scores, is merged here by those scores.
+//! GGUF file. Both go through the `tokenizers` library, but for one: Llama's SentencePiece, which
+//! GGUF stores as pieces with scores, is merged here by those scores.
 
+mod around;
 mod bytes;
 mod decoder;
 mod encoding;
@@ -16,6 +17,7 @@ mod sentencepiece;
 mod special;
 mod steps;
 mod stream;
+mod vocabulary;
 mod words;
 
 pub use encoding::{Encoding, Prefix};
@@ -34,6 +36,7 @@ pub struct Tokenizer {
     model: Model,
     decoder: Decoder,
     specials: Specials,
+    around: Around,
     declared_prefix: Option<String>,
 }
 
@@ -43,28 +46,39 @@ enum Model {
     SentencePiece(Box<SentencePiece>),
 }
 
-/// The tokens that stand around a text.
+/// Tokens with a meaning of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Specials {
     pub(crate) bos: Option<u32>,
     pub(crate) eos: Option<u32>,
+    pub(crate) mask: Option<u32>,
     pub(crate) adds_bos: bool,
 }
 
+/// The tokens that the tokenizer puts around every text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Around {
+    pub(crate) before: Vec<u32>,
+    pub(crate) after: Vec<u32>,
+}
+
 impl Tokenizer {
-    fn new(model: Model, decoder: Decoder, specials: Specials) -> Self {
+    fn new(model: Model, decoder: Decoder, specials: Specials, around: Around) -> Self {
         Self {
             model,
             decoder,
             specials,
+            around,
             declared_prefix: None,
         }
     }
 
-    /// Token ids of `text`, with their places in it, after the tokens of `prefix`.
+    /// Token ids of `text`, with their places in it, after the tokens of `prefix` and before those that the tokenizer puts
+    /// after every text.
     ///
     /// Special tokens spelt out in the text are recognised. A text that itself begins with the special tokens of the
-    /// prefix has them once: they are its prefix, and [`Encoding::prefix_was_in_text`] says so.
+    /// prefix has them once: they are its prefix, and [`Encoding::prefix_was_in_text`] says so. One that ends with those
+    /// that follow every text has these once, too.
     ///
     /// # Errors
     /// [`Error::NoBos`] where the prefix is [`Prefix::Bos`] and the tokenizer has none;
@@ -85,34 +99,52 @@ impl Tokenizer {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Encoding, Error> {
         let clock = Clock::start(text, cancelled);
-        let mut ids = self.prefix_ids(prefix, &clock)?;
-        let prefix_tokens = ids.len();
+        let before = self.prefix_ids(prefix, &clock)?;
+        let after: &[u32] = match prefix {
+            Prefix::None => &[],
+            _ => &self.around.after,
+        };
         let mut pieces = self.pieces(text, &clock)?;
-        let found = pieces.iter().take(prefix_tokens).map(|piece| piece.id);
-        let prefix_was_in_text = prefix_tokens > 0
-            && found.eq(ids.iter().copied())
-            && ids.iter().all(|&id| self.is_special(id) == Some(true));
-        let mut skipped = 0;
+        let prefix_was_in_text = self.are_special(&before)
+            && pieces.len() >= before.len()
+            && before.iter().eq(pieces[..before.len()].iter().map(|piece| &piece.id));
+        let mut kept = 0..text.len();
         if prefix_was_in_text {
-            let spelt_out = pieces.drain(..prefix_tokens);
-            skipped = spelt_out
-                .map(|p| p.whole_characters(text).1)
-                .max()
-                .unwrap_or(0);
+            let spelt_out = pieces.drain(..before.len());
+            let ends = spelt_out.map(|piece| piece.whole_characters(text).1);
+            kept.start = ends.max().unwrap_or(0);
         }
-        let mut spans = vec![(0, 0); prefix_tokens];
-        for piece in pieces {
-            ids.push(piece.id);
+        let left = pieces.len().saturating_sub(after.len());
+        if self.are_special(after) && after.iter().eq(pieces[left..].iter().map(|piece| &piece.id)) {
+            let spelt_out = pieces.drain(left..);
+            let starts = spelt_out.map(|piece| piece.whole_characters(text).0);
+            kept.end = starts.min().unwrap_or(kept.end).max(kept.start);
+        }
+        let within = |at: usize| at.clamp(kept.start, kept.end) - kept.start;
+        let mut spans = vec![(0, 0); before.len()];
+        spans.extend(pieces.iter().map(|piece| {
             let (start, end) = piece.whole_characters(text);
-            spans.push((start.saturating_sub(skipped), end.saturating_sub(skipped)));
-        }
+            (within(start), within(end))
+        }));
+        let length = kept.len();
+        spans.extend(after.iter().map(|_| (length, length)));
         Ok(Encoding {
-            ids,
+            prefix_tokens: before.len(),
+            suffix_tokens: after.len(),
+            ids: before
+                .into_iter()
+                .chain(pieces.iter().map(|piece| piece.id))
+                .chain(after.iter().copied())
+                .collect(),
             spans,
-            prefix_tokens,
             prefix_was_in_text,
-            text: text[skipped..].to_owned(),
+            text: text[kept].to_owned(),
         })
+    }
+
+    /// Whether there are tokens, and all of them are special ones.
+    fn are_special(&self, ids: &[u32]) -> bool {
+        !ids.is_empty() && ids.iter().all(|&id| self.is_special(id) == Some(true))
     }
 
     fn prefix_ids(&self, prefix: &Prefix, clock: &Clock<'_>) -> Result<Vec<u32>, Error> {
@@ -122,7 +154,10 @@ impl Tokenizer {
             Prefix::Text(text) => text,
             Prefix::Declared => match &self.declared_prefix {
                 Some(text) => text,
-                None => return Ok(self.specials.bos.into_iter().collect()),
+                None if self.around.before.is_empty() => {
+                    return Ok(self.specials.bos.into_iter().collect());
+                }
+                None => return Ok(self.around.before.clone()),
             },
         };
         Ok(self
@@ -203,6 +238,13 @@ impl Tokenizer {
         prefix.map(|&id| self.printed(id)).collect()
     }
 
+    /// By what text each token of an encoding's suffix is printed.
+    #[must_use]
+    pub fn suffix_texts(&self, encoding: &Encoding) -> Vec<String> {
+        let suffix = &encoding.ids[encoding.text_tokens().end..];
+        suffix.iter().map(|&id| self.printed(id)).collect()
+    }
+
     /// The id of a token as the vocabulary spells it, for example `<|im_end|>`.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
@@ -222,6 +264,12 @@ impl Tokenizer {
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
         self.specials.eos
+    }
+
+    /// The token that stands for a word that is to be guessed, if there is one.
+    #[must_use]
+    pub fn mask(&self) -> Option<u32> {
+        self.specials.mask
     }
 
     /// Whether the tokenizer itself puts [`Tokenizer::bos`] before every text.
