@@ -168,6 +168,7 @@ fn encoding(ids: &[u32]) -> Encoding {
         spans: vec![(0, 0); ids.len()],
         prefix_tokens: ids.len(),
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     }
 }

@@ -378,7 +378,7 @@ fn a_trace_without_the_text_of_its_prefix_says_prefix() {
     let file = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     let trace = file("t.safetensors");
     let example = Example::default().trace();
-    assert!(example.prefix_texts().is_empty() && example.meta().prefix_tokens == 1);
+    assert!(example.meta().prefix_texts().is_empty() && example.meta().prefix_tokens == 1);
     example
         .save(Path::new(&trace), &SaveOptions::default())
         .unwrap();

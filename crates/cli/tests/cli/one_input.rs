@@ -85,7 +85,7 @@ fn ids(home: &Path, reader: &[&str], answer: &Value) -> Option<Vec<u64>> {
         "look" => list(&answer["tokens"], |token| &token["id"]),
         "generate" => list(&answer["prompt_tokens"], |token| token),
         "trace" => {
-            let trace = Trace::open(&home.join("trace.safetensors")).unwrap();
+            let trace = Trace::open(home.join("trace.safetensors")).unwrap();
             Some(trace.meta().tokens.iter().map(|&id| id.into()).collect())
         }
         "export" => {

@@ -171,7 +171,8 @@ fn save_large(file: &Path) {
         k: Array3::zeros((1, n, d)),
         // All keys that a query sees weigh the same.
         lse: Array2::from_shape_fn((1, n), |(_, i)| ((i + 1) as f32).ln()),
-        vnorm: Array2::ones((1, n)),
+        vnorm: Some(Array2::ones((1, n))),
+        bias: None,
         v: None,
     };
     let meta = Meta {

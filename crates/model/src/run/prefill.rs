@@ -139,12 +139,8 @@ impl Model {
             tokens: encoding.ids.clone(),
             spans: encoding.spans.clone(),
             prefix_tokens: encoding.prefix_tokens,
-            token_texts: self
-                .tokenizer()
-                .prefix_texts(encoding)
-                .into_iter()
-                .map(Some)
-                .collect(),
+            suffix_tokens: encoding.suffix_tokens,
+            token_texts: self.token_texts(encoding),
             layers: (0..self.spec().layers.len())
                 .map(|layer| self.engine().scoring(layer).clone())
                 .collect(),
@@ -158,6 +154,18 @@ impl Model {
             trace: Trace::new(meta, prefill.layers)?,
             logits: prefill.logits,
         })
+    }
+
+    /// By what text each token is printed that stands for none of the text: those before and after it.
+    fn token_texts(&self, encoding: &Encoding) -> Vec<Option<String>> {
+        let prefix = self.tokenizer().prefix_texts(encoding);
+        let mut texts: Vec<Option<String>> = prefix.into_iter().map(Some).collect();
+        if encoding.suffix_tokens > 0 {
+            texts.resize(encoding.text_tokens().end, None);
+            let suffix = self.tokenizer().suffix_texts(encoding);
+            texts.extend(suffix.into_iter().map(Some));
+        }
+        texts
     }
 
     /// Rows of the embedding table, as the first layer reads them: \[tokens, d\].
