@@ -53,6 +53,16 @@ pub struct Example {
 }
 
 impl Example {
+    /// One whose weights the tests read.
+    pub(crate) const fn tested(name: &'static str, license: &'static str, megabytes: u64) -> Self {
+        Self {
+            name,
+            license,
+            megabytes,
+            tested: true,
+        }
+    }
+
     /// One that was never run here.
     pub(crate) const fn untested(
         name: &'static str,

@@ -61,6 +61,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     ignored: IGNORED,
     examples: &[
+        Example::tested("smollm2-135m", "Apache-2.0", 98),
         Example::untested("hf:HuggingFaceTB/SmolLM2-135M", "Apache-2.0", 269),
         Example::untested("hf:mistralai/Mistral-7B-v0.1", "Apache-2.0", 14484),
     ],

@@ -84,11 +84,14 @@ pub(crate) const FAMILY: Family = Family {
         "qa_outputs.",
         ".position_ids",
     ],
-    examples: &[Example::untested(
-        "hf:google-bert/bert-base-uncased",
-        "Apache-2.0",
-        440,
-    )],
+    examples: &[
+        Example::tested(
+            "hf:sentence-transformers/all-MiniLM-L6-v2",
+            "Apache-2.0",
+            91,
+        ),
+        Example::untested("hf:google-bert/bert-base-uncased", "Apache-2.0", 440),
+    ],
 };
 
 /// llama.cpp's files keep no head for masked words.
