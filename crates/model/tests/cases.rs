@@ -46,7 +46,11 @@ impl Case {
     }
 
     fn trace(&self, encoding: &Encoding) -> Trace {
-        let traced = self.model.trace(encoding, &TraceOptions::default(), &());
+        let options = TraceOptions {
+            logits: Logits::None,
+            ..TraceOptions::default()
+        };
+        let traced = self.model.trace(encoding, &options, &());
         traced.unwrap().trace
     }
 
@@ -60,7 +64,11 @@ impl Case {
         let loss = mean_nll(logits.outer_iter(), &encoding.ids);
         let expected = self.expected["mean_nll"].as_f64().unwrap();
         assert!((loss - expected).abs() < WITHIN, "{loss}, not {expected}");
-        let trace = self.trace(&encoding);
+        self.has_the_weights_of_transformers(&encoding);
+    }
+
+    fn has_the_weights_of_transformers(&self, encoding: &Encoding) {
+        let trace = self.trace(encoding);
         for layer in 0..trace.layer_count() {
             for head in 0..trace.head_count(layer) {
                 let row = trace.row(layer, head, trace.n() - 1).unwrap();
@@ -179,6 +187,43 @@ fn a_prefix_that_the_text_spells_out_is_there_once_and_has_its_name() {
             .prefix_texts()
             .is_empty()
     );
+}
+
+#[test]
+fn what_changes_nothing_is_read_and_gives_the_values_of_transformers() {
+    for name in [
+        "window-larger-than-text",
+        "rope-yarn",
+        "rope-given-twice",
+        "pretraining-tp",
+    ] {
+        let case = Case::open(name);
+        case.has_the_loss_and_weights_of_transformers();
+        assert!(
+            case.model.notes().is_empty(),
+            "{name}: {:?}",
+            case.model.notes()
+        );
+    }
+}
+
+#[test]
+fn a_shard_with_more_than_the_index_names_loads_with_a_note() {
+    let case = Case::open("index-extra-shard");
+    case.has_the_loss_and_weights_of_transformers();
+    let [note] = case.model.notes() else {
+        panic!("{:?}", case.model.notes());
+    };
+    assert!(note.contains("which the index does not name"), "{note}");
+}
+
+#[test]
+fn a_base_model_looks_and_predicts_nothing() {
+    let case = Case::open("base-model-no-head");
+    assert!(!case.model.has_output_head());
+    case.has_the_weights_of_transformers(&case.encoding());
+    let logits = case.model.prefill(&[1, 2], &PrefillOptions::default());
+    assert!(logits.unwrap_err().to_string().contains("no output head"));
 }
 
 #[test]

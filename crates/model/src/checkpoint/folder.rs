@@ -34,8 +34,9 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
     }
     let json = read_json(&config_path)?;
     let (family, mut spec) = read_config(&config_path, &json, all)?;
-    let weights = as_named_today(family, read_weights(path, family)?);
-    let notes = untie_if_another_is_stored(family, &mut spec, &weights)?;
+    let (weights, extra) = read_weights(path, family)?;
+    let weights = as_named_today(family, weights);
+    let untied = untie_if_another_is_stored(family, &mut spec, &weights)?;
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
     let texts = Texts::read(path, &json)?;
     let name = super::names::folder_name(path);
@@ -54,7 +55,7 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         tokenizer,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
-        notes: notes.into_iter().collect(),
+        notes: untied.into_iter().chain(extra).collect(),
     })
 }
 
@@ -182,12 +183,13 @@ fn read_optional_json(path: &Path) -> Result<Value, Error> {
     }
 }
 
-fn read_weights(folder: &Path, family: &Family) -> Result<Weights, Error> {
+/// The weights, and a note where files hold more than they should.
+fn read_weights(folder: &Path, family: &Family) -> Result<(Weights, Option<String>), Error> {
     let single = folder.join("model.safetensors");
     if single.exists() {
         let file = MappedFile::open(&single)?;
         let tensors = read_header(&file, 0, family)?;
-        return Ok(Weights::new(vec![file], tensors));
+        return Ok((Weights::new(vec![file], tensors), None));
     }
     let index = folder.join("model.safetensors.index.json");
     if index.exists() {
@@ -207,14 +209,20 @@ fn read_weights(folder: &Path, family: &Family) -> Result<Weights, Error> {
     })
 }
 
-/// Reads the shards that the index names, and of each the tensors that the index puts there.
-fn read_shards(folder: &Path, index_path: &Path, family: &Family) -> Result<Weights, Error> {
+/// Reads the shards that the index names, and of each the tensors that the index puts there. What else a shard holds is not
+/// read, as by transformers; a note says so.
+fn read_shards(
+    folder: &Path,
+    index_path: &Path,
+    family: &Family,
+) -> Result<(Weights, Option<String>), Error> {
     let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (tensor, shard) in read_index(index_path, &read_json(index_path)?)? {
         shards.entry(shard).or_default().push(tensor);
     }
     let mut files = Vec::new();
     let mut tensors: HashMap<String, StoredTensor> = HashMap::new();
+    let mut note = None;
     for (shard, names) in shards {
         let file = MappedFile::open(&folder.join(&shard))?;
         let mut found = read_header(&file, files.len(), family)?;
@@ -233,17 +241,14 @@ fn read_shards(folder: &Path, index_path: &Path, family: &Family) -> Result<Weig
             tensors.insert(name, tensor);
         }
         if let Some(name) = found.keys().min() {
-            return Err(Error::Index {
-                path: index_path.to_owned(),
-                detail: format!(
-                    "{shard} holds a tensor {}, which the index does not name there",
-                    printable(name)
-                ),
+            let name = printable(name);
+            note.get_or_insert_with(|| {
+                format!("{shard} holds a tensor {name}, which the index does not name there: it is not read")
             });
         }
         files.push(file);
     }
-    Ok(Weights::new(files, tensors))
+    Ok((Weights::new(files, tensors), note))
 }
 
 fn tokenizer(folder: &Path, texts: &Texts) -> Result<Tokenizer, Error> {
