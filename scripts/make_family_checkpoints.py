@@ -31,6 +31,8 @@ FEWEST_KEYS = 4
 # Of the entropy of uniform attention: the median over all rows has to be below.
 SHARP = 0.5
 GREEDY = 8
+# By how much leaving out any parameter has to change an output; the tests allow 1e-4.
+NOTICED = 1e-2
 # By how much the best of all tokens has to be better than the second, in logits.
 MARGIN = 2e-3
 
@@ -157,6 +159,27 @@ class BadContinuation(Exception):
     """Two tokens are equally likely, up to what another order of additions may change, or the text ends early."""
 
 
+def check_that_each_counts(
+    model: torch.nn.Module, specification: Specification, ids: list[int], outputs: Outputs
+) -> None:
+    """Leaving out any one parameter (a bias or a matrix at 0, a gain at 1) changes an output."""
+    for name, parameter in model.named_parameters():
+        if "pooler" in name:
+            continue
+        kept = parameter.detach().clone()
+        is_gain = "norm" in name.lower() or ".ln_" in name
+        neutral = float(is_gain and name.endswith("weight") and not specification.gain_is_added)
+        with torch.no_grad():
+            parameter.fill_(neutral)
+            changed = run(model, ids)
+            parameter.copy_(kept)
+        pairs = [(changed.attentions, outputs.attentions), (changed.lse, outputs.lse), (changed.hidden, outputs.hidden)]
+        if outputs.logits is not None:
+            pairs.append((changed.logits, outputs.logits))
+        change = max(float((a - b).abs().max()) for a, b in pairs)
+        assert change > NOTICED, f"{specification.name}: without {name} outputs change by {change:.1e}"
+
+
 def greedy(model: torch.nn.Module, ids: list[int]) -> list[int]:
     """What follows, each token from a pass over all before it."""
     found = list(ids)
@@ -235,6 +258,7 @@ def make(folder: pathlib.Path, specification: Specification, tokenizer: FamilyTo
             continuation = greedy(model, ids) if specification.is_decoder else None
             break
     assert outputs.entropy() < SHARP
+    check_that_each_counts(model, specification, ids, outputs)
     folder.mkdir(parents=True)
     save_expected(folder, specification, tokenizer, ids, outputs, continuation)
     tokenizer.save(folder)

@@ -5,9 +5,8 @@ The converter comes with llama.cpp's sources (`vendor/llama.cpp` in the source p
 tokenizer's pre-tokenizer by a hash of what the published one gives, so that it is told the name here, and it reads
 SentencePiece's own file, which the folders lack.
 
-Values are those of the folder. The first of each family is stored in f32, matrices of the others in the folder's type; with
---f32 all are in f32. Needs what make_family_checkpoints.py needs.
-Usage: make_family_ggufs.py LLAMA_CPP crates/model/tests/data/families OUT [--f32] [NAME ...]
+Values are those of the folder. The first of each family is stored in f32, matrices of the others in the folder's type.
+Needs what make_family_checkpoints.py needs. Usage: make_family_ggufs.py LLAMA_CPP crates/model/tests/data/families [NAME ...]
 """
 
 import argparse
@@ -75,9 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("llama_cpp", type=pathlib.Path)
     parser.add_argument("folders", type=pathlib.Path)
-    parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--f32", action="store_true")
     given = parser.parse_args()
     corpus = tokenizers_of.training_text(pathlib.Path(__file__).resolve().parent.parent)
     families = set()
@@ -88,10 +85,10 @@ def main() -> None:
         families.add(specification.family)
         if given.names and specification.name not in given.names:
             continue
-        target = given.out / specification.name / "model.gguf"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        kind = "f32" if given.f32 or is_first else KINDS[specification.dtype]
-        make(given.llama_cpp, given.folders / specification.name, target, specification, kind, corpus)
+        folder = given.folders / specification.name
+        target = folder / "model.gguf"
+        kind = "f32" if is_first else KINDS[specification.dtype]
+        make(given.llama_cpp, folder, target, specification, kind, corpus)
         print(f"{specification.name}: {target.stat().st_size} bytes", flush=True)
 
 

@@ -225,19 +225,24 @@ fn encode(model: &Model, text: &str, args: &ModelArgs) -> anyhow::Result<Encodin
     Ok(kept)
 }
 
-/// The first `context` tokens of `encoding`, fewer where the cut would go through a character.
+/// The first tokens of `encoding` with those that follow the text, `context` in all; fewer where the cut would go through
+/// a character.
 fn truncate(mut encoding: Encoding, context: usize) -> Encoding {
-    let mut kept = context.min(encoding.ids.len());
+    if encoding.ids.len() <= context {
+        return encoding;
+    }
+    let after = encoding.text_tokens().end..encoding.ids.len();
+    let mut kept = context
+        .saturating_sub(after.len())
+        .max(encoding.prefix_tokens);
     // Tokens that share a character share its span: all of them are kept, or none.
-    while kept > encoding.prefix_tokens
-        && kept < encoding.ids.len()
-        && encoding.spans[kept].0 < encoding.spans[kept - 1].1
-    {
+    while kept > encoding.prefix_tokens && encoding.spans[kept].0 < encoding.spans[kept - 1].1 {
         kept -= 1;
     }
-    encoding.ids.truncate(kept);
+    encoding.ids.drain(kept..after.start);
     encoding.spans.truncate(kept);
     let end = encoding.spans.iter().map(|span| span.1).max().unwrap_or(0);
+    encoding.spans.resize(encoding.ids.len(), (end, end));
     encoding.text.truncate(end);
     encoding
 }
@@ -271,6 +276,7 @@ mod tests {
             spans: vec![(0, 0), (0, 1), (1, 3), (1, 3), (3, 4)],
             prefix_tokens: 1,
             prefix_was_in_text: false,
+            suffix_tokens: 0,
             text: "aéb".to_owned(),
         };
         let cut = truncate(encoding.clone(), 3);
@@ -278,5 +284,22 @@ mod tests {
         let cut = truncate(encoding.clone(), 4);
         assert_eq!((cut.ids, cut.text), (vec![0, 1, 2, 3], "aé".to_owned()));
         assert_eq!(truncate(encoding.clone(), 9), encoding);
+    }
+
+    #[test]
+    fn a_cut_keeps_what_follows_the_text() {
+        let encoding = Encoding {
+            ids: vec![0, 1, 2, 3, 9],
+            spans: vec![(0, 0), (0, 1), (1, 2), (2, 3), (3, 3)],
+            prefix_tokens: 1,
+            prefix_was_in_text: false,
+            suffix_tokens: 1,
+            text: "abc".to_owned(),
+        };
+        let cut = truncate(encoding.clone(), 4);
+        assert_eq!((cut.ids, cut.text), (vec![0, 1, 2, 9], "ab".to_owned()));
+        assert_eq!(cut.spans, [(0, 0), (0, 1), (1, 2), (2, 2)]);
+        assert_eq!(cut.suffix_tokens, 1);
+        assert_eq!(truncate(encoding.clone(), 5), encoding);
     }
 }

@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ids,
         prefix_tokens: 1,
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     };
     let options = TraceOptions {

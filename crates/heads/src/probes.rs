@@ -140,6 +140,7 @@ pub(crate) fn trace_of(model: &Model, ids: &[u32], hooks: &dyn Hooks) -> Result<
         spans: vec![(0, 0); ids.len()],
         prefix_tokens: 0,
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     };
     let options = TraceOptions {

@@ -27,6 +27,7 @@ fn encoding(model: &Model) -> Encoding {
         spans: vec![(0, 0); TOKENS],
         prefix_tokens: 0,
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     }
 }

@@ -267,6 +267,7 @@ fn hooks_hear_of_each_layer_and_can_stop_the_run() {
         spans: vec![(0, 0); 3],
         prefix_tokens: 3,
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     };
     let stopped = model.trace(&encoding, &TraceOptions::default(), &hooks);

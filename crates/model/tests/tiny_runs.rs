@@ -58,6 +58,7 @@ fn weights_off(model: &Model, ids: &[u32], expected: &ArrayD<f32>) -> f32 {
         spans: vec![(0, 0); ids.len()],
         prefix_tokens: ids.len(),
         prefix_was_in_text: false,
+        suffix_tokens: 0,
         text: String::new(),
     };
     let traced = model.trace(&encoding, &TraceOptions::default(), &());

@@ -186,6 +186,7 @@ impl Ready {
             spans: meta.spans.clone(),
             prefix_tokens: meta.prefix_tokens,
             prefix_was_in_text: false,
+            suffix_tokens: 0,
             text: meta.text.clone(),
         }
     }

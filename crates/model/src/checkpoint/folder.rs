@@ -230,9 +230,11 @@ impl Texts {
             tokenizer: JsonOptions {
                 bos: token(&tokenizer["bos_token"]),
                 eos: token(&tokenizer["eos_token"]),
+                mask: token(&tokenizer["mask_token"]),
                 bos_id: ids(&config["bos_token_id"]).first().copied(),
                 eos_id: ids(&config["eos_token_id"]).first().copied(),
                 adds_bos: tokenizer["add_bos_token"].as_bool(),
+                adds_eos: tokenizer["add_eos_token"].as_bool(),
             },
             chat_template,
             stop_ids,

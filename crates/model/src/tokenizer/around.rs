@@ -56,12 +56,19 @@ mod tests {
         let nested = json!({"type": "Sequence", "processors": [{"type": "ByteLevel"}, template]});
         for processor in [&template, &nested] {
             let texts = of_post_processor(processor);
-            assert_eq!((texts.before, texts.after), (vec!["<a>", "<b>"], vec!["<c>"]));
+            assert_eq!(
+                (texts.before, texts.after),
+                (vec!["<a>", "<b>"], vec!["<c>"])
+            );
         }
         let pair = json!({"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]});
         let texts = of_post_processor(&pair);
         assert_eq!((texts.before, texts.after), (vec!["<s>"], vec!["</s>"]));
-        for nothing in [json!(null), json!({"type": "ByteLevel"}), json!({"type": "Other"})] {
+        for nothing in [
+            json!(null),
+            json!({"type": "ByteLevel"}),
+            json!({"type": "Other"}),
+        ] {
             assert_eq!(of_post_processor(&nothing), Texts::default());
         }
     }

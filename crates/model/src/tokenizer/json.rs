@@ -3,10 +3,10 @@
 use serde_json::Value;
 use tokenizers::Tokenizer as LibraryTokenizer;
 
+use super::around::{self, Texts};
 use super::decoder::{CONTINUES, Decoder};
 use super::error::one_line;
 use super::library::Library;
-use super::around::{self, Texts};
 use super::vocabulary::check_model;
 use super::{Around, Error, Model, Specials, Tokenizer, steps};
 use crate::printable::printable;
@@ -40,12 +40,11 @@ impl Tokenizer {
         check_model(&value["model"])?;
         let decoder = decoder(&value["decoder"])?;
         steps::check(&value, decoder)?;
-        let texts = around::of_post_processor(&value["post_processor"]);
         // Cutting short and filling up are for training, and what stands around a text is up
         // to the caller. The library takes a template's tokens on trust.
-        for part in ["truncation", "padding", "post_processor"] {
-            value[part] = Value::Null;
-        }
+        let [_, _, processor] =
+            ["truncation", "padding", "post_processor"].map(|part| value[part].take());
+        let texts = around::of_post_processor(&processor);
         let library: LibraryTokenizer =
             serde_json::from_value(value).map_err(|error| damaged(one_line(error)))?;
         let (specials, around) = specials(&library, &texts, options);
@@ -83,7 +82,9 @@ fn specials(
     if options.adds_bos == Some(false) {
         around.before.clear();
     }
-    if let Some(eos) = eos.filter(|eos| options.adds_eos == Some(true) && !around.after.contains(eos)) {
+    if let Some(eos) =
+        eos.filter(|eos| options.adds_eos == Some(true) && !around.after.contains(eos))
+    {
         around.after.push(eos);
     }
     let specials = Specials {
@@ -97,11 +98,13 @@ fn specials(
 
 /// How tokens become text again; decoders of other families are refused.
 fn decoder(value: &Value) -> Result<Decoder, Error> {
-    let unsupported = || Error::Unsupported {
+    let unsupported = || {
+        Error::Unsupported {
         part: "decoder",
         found: printable(&value.to_string()),
         supported: "ByteLevel, Metaspace, WordPiece with ##, and Replace, ByteFallback, Fuse and Strip in sequence"
             .to_owned(),
+    }
     };
     match value["type"].as_str() {
         Some("ByteLevel") => Ok(Decoder::ByteLevel),

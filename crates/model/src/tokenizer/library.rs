@@ -1,5 +1,6 @@
 //! Tokenizers that the `tokenizers` library runs.
 
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::{Model as _, OffsetType, Tokenizer};
 
 use super::Error;
@@ -17,6 +18,41 @@ pub(super) struct Library {
     /// Bytes that a byte-level vocabulary has no token for. The library would leave them out
     /// without a word.
     missing: Vec<u8>,
+    rest: Rest,
+}
+
+/// To whom belongs what no token stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// There is none: such a text is refused.
+    None,
+    /// To the token before it: normalisation took it.
+    Before,
+    /// From its first space on to the token after it: words are cut at spaces, which are left out.
+    Spaces,
+}
+
+impl Rest {
+    fn of(tokenizer: &Tokenizer) -> Self {
+        let steps = match tokenizer.get_pre_tokenizer() {
+            None => &[],
+            Some(PreTokenizerWrapper::Sequence(sequence)) => sequence.as_ref(),
+            Some(step) => std::slice::from_ref(step),
+        };
+        let leaves_spaces_out = |step: &PreTokenizerWrapper| {
+            matches!(
+                step,
+                PreTokenizerWrapper::BertPreTokenizer(_) | PreTokenizerWrapper::WhitespaceSplit(_)
+            )
+        };
+        if steps.iter().any(leaves_spaces_out) {
+            Rest::Spaces
+        } else if tokenizer.get_normalizer().is_some() {
+            Rest::Before
+        } else {
+            Rest::None
+        }
+    }
 }
 
 impl Library {
@@ -28,9 +64,10 @@ impl Library {
         };
         let missing = match decoder {
             Decoder::ByteLevel => (0..=u8::MAX).filter(|&byte| !has(byte)).collect(),
-            Decoder::Spaces { .. } => Vec::new(),
+            Decoder::Spaces { .. } | Decoder::WordPieces { .. } => Vec::new(),
         };
         Ok(Self {
+            rest: Rest::of(&tokenizer),
             words: Words::new(tokenizer.get_pre_tokenizer())?,
             tokenizer: Box::new(tokenizer),
             decoder,
@@ -77,15 +114,17 @@ impl Library {
             // The space that is put before a text is said to stand for its first character,
             // which the next token stands for.
             let next = offsets.get(index + 1);
-            let added = token == self.decoder.space() && next.is_some_and(|next| next.0 == start);
+            let added =
+                self.decoder.space() == Some(token) && next.is_some_and(|next| next.0 == start);
             let end = if added { start } else { end };
             Piece { id, start, end }
         };
         let tokens = encoding.get_ids().iter().zip(encoding.get_tokens());
         let mut pieces: Vec<Piece> = tokens.enumerate().map(piece).collect();
-        match self.tokenizer.get_normalizer() {
-            Some(_) => close_gaps(&mut pieces, text.len()),
-            None => check_whole(&pieces, text)?,
+        match self.rest {
+            Rest::None => check_whole(&pieces, text)?,
+            Rest::Before => close_gaps(&mut pieces, text.len()),
+            Rest::Spaces => share_gaps(&mut pieces, text),
         }
         Ok(pieces)
     }
@@ -121,6 +160,41 @@ fn check_whole(pieces: &[Piece], text: &str) -> Result<(), Error> {
     Err(Error::Encode {
         detail: format!("it has no token for what stands after byte {end}"),
     })
+}
+
+/// Lets the spaces before a word belong to it, as they do in other vocabularies, and those at the end of the text to
+/// the last one. What normalisation took before them, such as an accent, belongs to the token before it.
+fn share_gaps(pieces: &mut [Piece], text: &str) {
+    let mut end = 0;
+    let mut at = 0;
+    while at < pieces.len() {
+        let (start, next_end) = (pieces[at].start, pieces[at].end);
+        let same = pieces[at..]
+            .iter()
+            .take_while(|piece| (piece.start, piece.end) == (start, next_end));
+        let next = at + same.count();
+        if let Some(gap) = text.get(end..start) {
+            let spaces = gap.find(char::is_whitespace).unwrap_or(gap.len());
+            // Before the first token there is none to give it to.
+            let split = if at == 0 { 0 } else { end + spaces };
+            extend(&mut pieces[..at], split);
+            pieces[at..next]
+                .iter_mut()
+                .for_each(|piece| piece.start = split);
+        }
+        end = end.max(next_end);
+        at = next;
+    }
+    extend(pieces, text.len());
+}
+
+/// Lets the last token, and those that share its characters, reach to `end`.
+fn extend(pieces: &mut [Piece], end: usize) {
+    let Some(&last) = pieces.last() else { return };
+    let share = |piece: &&mut Piece| (piece.start, piece.end) == (last.start, last.end);
+    for piece in pieces.iter_mut().rev().take_while(share) {
+        piece.end = piece.end.max(end);
+    }
 }
 
 /// Lets what normalisation took into the token before it, such as the accent that became part

@@ -6,6 +6,7 @@
 
 mod around;
 mod bytes;
+mod charsmap;
 mod decoder;
 mod encoding;
 mod error;
@@ -17,6 +18,8 @@ mod sentencepiece;
 mod special;
 mod steps;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 mod words;
 
@@ -107,7 +110,9 @@ impl Tokenizer {
         let mut pieces = self.pieces(text, &clock)?;
         let prefix_was_in_text = self.are_special(&before)
             && pieces.len() >= before.len()
-            && before.iter().eq(pieces[..before.len()].iter().map(|piece| &piece.id));
+            && before
+                .iter()
+                .eq(pieces[..before.len()].iter().map(|piece| &piece.id));
         let mut kept = 0..text.len();
         if prefix_was_in_text {
             let spelt_out = pieces.drain(..before.len());
@@ -115,7 +120,11 @@ impl Tokenizer {
             kept.start = ends.max().unwrap_or(0);
         }
         let left = pieces.len().saturating_sub(after.len());
-        if self.are_special(after) && after.iter().eq(pieces[left..].iter().map(|piece| &piece.id)) {
+        if self.are_special(after)
+            && after
+                .iter()
+                .eq(pieces[left..].iter().map(|piece| &piece.id))
+        {
             let spelt_out = pieces.drain(left..);
             let starts = spelt_out.map(|piece| piece.whole_characters(text).0);
             kept.end = starts.min().unwrap_or(kept.end).max(kept.start);

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-/// Finds special tokens in a text, the longest at each place.
+/// Finds special tokens in a text, the longest at each place. A space in a token stands for the `▁` that SentencePiece
+/// makes of it as well.
 #[derive(Debug, Default)]
 pub(super) struct SpecialTokens {
     /// By first byte, the longest first.
@@ -22,6 +23,11 @@ impl SpecialTokens {
     pub(super) fn new(tokens: impl IntoIterator<Item = (String, u32)>) -> Self {
         let mut by_first: HashMap<u8, Vec<(String, u32)>> = HashMap::new();
         for (text, id) in tokens {
+            let text = text.replace('▁', " ");
+            if text.starts_with(' ') {
+                let first = "▁".as_bytes()[0];
+                by_first.entry(first).or_default().push((text.clone(), id));
+            }
             if let Some(&first) = text.as_bytes().first() {
                 by_first.entry(first).or_default().push((text, id));
             }
@@ -63,9 +69,22 @@ impl SpecialTokens {
         self.by_first
             .get(bytes.first()?)?
             .iter()
-            .find(|(text, _)| bytes.starts_with(text.as_bytes()))
-            .map(|(text, id)| (*id, text.len()))
+            .find_map(|(text, id)| Some((*id, length_of(text, bytes)?)))
     }
+}
+
+/// How many bytes spell `text` at the beginning of `bytes`.
+fn length_of(text: &str, bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    for byte in text.bytes() {
+        rest = match byte {
+            b' ' => rest
+                .strip_prefix(b" ")
+                .or_else(|| rest.strip_prefix("▁".as_bytes()))?,
+            byte => rest.strip_prefix(&[byte])?,
+        };
+    }
+    Some(bytes.len() - rest.len())
 }
 
 #[cfg(test)]
@@ -89,5 +108,16 @@ mod tests {
             ]
         );
         assert!(tokens.split("").is_empty());
+    }
+
+    #[test]
+    fn a_space_of_a_token_is_found_in_either_form() {
+        let special = |start, end| Part::Special { id: 1, start, end };
+        for spelt in ["  ", "▁▁"] {
+            let tokens = SpecialTokens::new([(spelt.into(), 1)]);
+            assert_eq!(tokens.split("▁ "), [special(0, 4)]);
+            assert_eq!(tokens.split("  ▁▁"), [special(0, 2), special(2, 8)]);
+            assert_eq!(tokens.split("▁a"), [Part::Text { start: 0, end: 4 }]);
+        }
     }
 }

@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use super::Error;
 use super::decoder::Decoder;
+use super::{Error, charsmap, vocabulary};
 use crate::printable::printable;
 
 /// The most steps in sequence. Real files have three at most, and each costs a pass over the text.
@@ -16,21 +16,73 @@ const MAX_STEPS: usize = 8;
 /// The longest pattern, in bytes. Those of real files have a few hundred.
 const MAX_PATTERN: usize = 4096;
 
-/// Refuses normalizers that are not allowed with a decoder.
-pub(super) fn check_normalizer(value: &Value, decoder: Decoder) -> Result<(), Error> {
+/// Which steps a tokenizer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Byte-level BPE.
+    Bytes,
+    /// SentencePiece's BPE: `▁` for spaces.
+    Spaces,
+    /// SentencePiece's unigram, which comes with its own table of what characters become.
+    Unigram,
+    /// BERT's word pieces.
+    Words,
+}
+
+/// Refuses what a tokenizer.json does to a text where it is not known to be harmless.
+pub(super) fn check(value: &Value, decoder: Decoder) -> Result<(), Error> {
+    let model = &value["model"];
+    let kind = match (decoder, vocabulary::kind(model)) {
+        (Decoder::WordPieces { .. }, Some("WordPiece")) => Kind::Words,
+        (Decoder::WordPieces { .. }, _) | (_, Some("WordPiece")) => {
+            return Err(Error::Unsupported {
+                part: "decoder",
+                found: shown(&value["decoder"]),
+                supported: "WordPiece with the model WordPiece, and no other".to_owned(),
+            });
+        }
+        (Decoder::Spaces { .. }, Some("Unigram")) => Kind::Unigram,
+        (Decoder::Spaces { .. }, _) => Kind::Spaces,
+        (Decoder::ByteLevel, _) => Kind::Bytes,
+    };
+    check_normalizer(&value["normalizer"], kind)?;
+    check_pre_tokenizer(&value["pre_tokenizer"], kind)?;
+    check_unknown(model, kind)
+}
+
+/// Refuses normalizers that are not allowed.
+fn check_normalizer(value: &Value, kind: Kind) -> Result<(), Error> {
     for step in steps(value, "normalizers").unwrap_or_default() {
-        let known = match (step["type"].as_str(), decoder) {
+        let folds = matches!(
+            step["type"].as_str(),
+            Some("NFD" | "NFKC" | "NFKD" | "StripAccents" | "Lowercase")
+        );
+        let known = match (step["type"].as_str(), kind) {
             (Some("NFC"), _) => true,
-            (Some("Prepend"), Decoder::Spaces { .. }) => step["prepend"] == "▁",
-            (Some("Replace"), Decoder::Spaces { .. }) => {
+            (Some("BertNormalizer"), Kind::Words) => true,
+            (_, Kind::Words | Kind::Unigram) if folds => true,
+            (Some("Precompiled"), Kind::Unigram) => {
+                let map = step["precompiled_charsmap"].as_str();
+                map.is_some_and(charsmap::is_sound_base64)
+            }
+            (Some("Replace"), Kind::Unigram) if step["pattern"]["Regex"] == " {2,}" => {
+                step["content"] == " " || step["content"] == "▁"
+            }
+            (Some("Prepend"), Kind::Spaces | Kind::Unigram) => step["prepend"] == "▁",
+            (Some("Replace"), Kind::Spaces | Kind::Unigram) => {
                 step["pattern"]["String"] == " " && step["content"] == "▁"
             }
             _ => false,
         };
         if !known {
-            let supported = match decoder {
-                Decoder::ByteLevel => "NFC",
-                Decoder::Spaces { .. } => "NFC, Prepend of ▁, Replace of a space by ▁",
+            let supported = match kind {
+                Kind::Bytes => "NFC",
+                Kind::Spaces => "NFC, Prepend of ▁, Replace of a space by ▁",
+                Kind::Unigram => {
+                    "NFC, NFD, NFKC, NFKD, StripAccents, Lowercase, Precompiled with a sound table, Prepend of ▁, \
+                     Replace of spaces by ▁ or of several by one"
+                }
+                Kind::Words => "BertNormalizer, NFC, NFD, NFKC, NFKD, StripAccents, Lowercase",
             };
             return Err(unsupported("normalizer", step, supported));
         }
@@ -38,27 +90,30 @@ pub(super) fn check_normalizer(value: &Value, decoder: Decoder) -> Result<(), Er
     check_count("normalizer", value, "normalizers")
 }
 
-/// Refuses pre-tokenizers that are not allowed with a decoder, and the lack of one where the decoder needs it.
-pub(super) fn check_pre_tokenizer(value: &Value, decoder: Decoder) -> Result<(), Error> {
+/// Refuses pre-tokenizers that are not allowed, and the lack of one where the decoder needs it.
+fn check_pre_tokenizer(value: &Value, kind: Kind) -> Result<(), Error> {
     let steps = steps(value, "pretokenizers").unwrap_or_default();
-    let byte_level = decoder == Decoder::ByteLevel;
     for (index, step) in steps.iter().enumerate() {
         let last = index + 1 == steps.len();
         let known = match step["type"].as_str() {
             // What follows it would cut within characters.
-            Some("ByteLevel") => byte_level && last,
+            Some("ByteLevel") => kind == Kind::Bytes && last,
             Some("Digits") => true,
             Some("Split") => is_harmless_split(step),
-            Some("Metaspace") => !byte_level && step["replacement"] == "▁",
+            Some("Metaspace") => {
+                matches!(kind, Kind::Spaces | Kind::Unigram) && step["replacement"] == "▁"
+            }
+            Some("WhitespaceSplit") => matches!(kind, Kind::Unigram | Kind::Words),
+            Some("BertPreTokenizer") => kind == Kind::Words,
             _ => false,
         };
         if !known {
-            return Err(unsupported("pre-tokenizer", step, supported(decoder)));
+            return Err(unsupported("pre-tokenizer", step, supported(kind)));
         }
     }
     check_count("pre-tokenizer", value, "pretokenizers")?;
     let writes_bytes = steps.last().is_some_and(|step| step["type"] == "ByteLevel");
-    if byte_level && !writes_bytes {
+    if kind == Kind::Bytes && !writes_bytes {
         return Err(Error::Unsupported {
             part: "pre-tokenizer",
             found: format!("{} with the decoder ByteLevel", shown(value)),
@@ -69,13 +124,15 @@ pub(super) fn check_pre_tokenizer(value: &Value, decoder: Decoder) -> Result<(),
     Ok(())
 }
 
-fn supported(decoder: Decoder) -> &'static str {
-    match decoder {
-        Decoder::ByteLevel => {
-            "Digits, Split that keeps what it splits at, and ByteLevel at the end"
+fn supported(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bytes => "Digits, Split that keeps what it splits at, and ByteLevel at the end",
+        Kind::Spaces => "Digits, Split that keeps what it splits at, and Metaspace with ▁",
+        Kind::Unigram => {
+            "Digits, Split that keeps what it splits at, WhitespaceSplit, and Metaspace with ▁"
         }
-        Decoder::Spaces { .. } => {
-            "Digits, Split that keeps what it splits at, and Metaspace with ▁"
+        Kind::Words => {
+            "BertPreTokenizer, WhitespaceSplit, Digits, and Split that keeps what it splits at"
         }
     }
 }
@@ -93,15 +150,16 @@ fn is_harmless_split(step: &Value) -> bool {
 }
 
 /// Refuses a vocabulary that has no tokens for some texts: those would be left out without a word.
-pub(super) fn check_unknown(model: &Value, decoder: Decoder) -> Result<(), Error> {
-    // Bytes that a byte-level vocabulary lacks are known to the `Library`, which refuses texts that hold them.
-    if decoder == Decoder::ByteLevel {
+fn check_unknown(model: &Value, kind: Kind) -> Result<(), Error> {
+    // Bytes that a byte-level vocabulary lacks are known to the `Library`, which refuses texts that hold them. Word
+    // pieces have an unknown token.
+    if matches!(kind, Kind::Bytes | Kind::Words) {
         return Ok(());
     }
     // Unigram cannot leave anything out: its library fails where there is no unknown token.
     let unknown = match model["unk_token"].as_str() {
         Some(token) => model["vocab"].get(token).is_some(),
-        None => model["type"] == "Unigram",
+        None => kind == Kind::Unigram,
     };
     let bytes =
         || (0..=u8::MAX).all(|byte| model["vocab"].get(format!("<0x{byte:02X}>")).is_some());

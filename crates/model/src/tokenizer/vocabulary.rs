@@ -10,11 +10,22 @@ use crate::printable::printable;
 /// of the word.
 const LONGEST_WORD: u64 = 1000;
 
+/// What kind of model it is; files from before that was written are known by what they hold.
+pub(super) fn kind(model: &Value) -> Option<&str> {
+    model["type"].as_str().or_else(|| {
+        if model["merges"].is_array() {
+            Some("BPE")
+        } else {
+            let is_word_pieces = model["max_input_chars_per_word"].is_number();
+            is_word_pieces.then_some("WordPiece")
+        }
+    })
+}
+
 /// Checks what the library takes on trust.
 pub(super) fn check_model(model: &Value) -> Result<(), Error> {
-    match model["type"].as_str() {
-        // Files from before the type was written.
-        Some("BPE") | None if model["merges"].is_array() => check_bpe(model),
+    match kind(model) {
+        Some("BPE") if model["merges"].is_array() => check_bpe(model),
         Some("Unigram") => Ok(()),
         Some("WordPiece") => check_word_pieces(model),
         found => Err(Error::Unsupported {
@@ -86,7 +97,10 @@ fn check_word_pieces(model: &Value) -> Result<(), Error> {
         });
     }
     let longest = &model["max_input_chars_per_word"];
-    if longest.as_u64().is_none_or(|longest| longest > LONGEST_WORD) {
+    if longest
+        .as_u64()
+        .is_none_or(|longest| longest > LONGEST_WORD)
+    {
         return Err(Error::Unsupported {
             part: "model",
             found: printable(&format!("max_input_chars_per_word = {longest}")),

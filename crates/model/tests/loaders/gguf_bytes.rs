@@ -163,7 +163,7 @@ pub(crate) fn refusal(bytes: &[u8]) -> String {
     }
 }
 
-fn matrix(name: &str, columns: u64, rows: u64) -> Tensor {
+pub(crate) fn matrix(name: &str, columns: u64, rows: u64) -> Tensor {
     let values = (0..columns * rows).map(|at| (at % 7) as f32 / 7.0 - 0.4);
     Tensor {
         name: name.to_owned(),

@@ -33,15 +33,15 @@ pub(crate) fn refusal(change: impl FnOnce(&mut Value)) -> String {
 
 #[test]
 fn other_models_and_decoders_are_refused_by_name() {
-    for kind in ["WordPiece", "WordLevel", "Other"] {
+    for kind in ["WordLevel", "Other"] {
         let message = refusal(|json| json["model"] = json!({"type": kind, "vocab": {}}));
         assert!(
-            message.contains(kind) && message.contains("BPE, Unigram"),
+            message.contains(kind) && message.contains("BPE, Unigram, WordPiece"),
             "{message}"
         );
     }
     for decoder in [
-        json!({"type": "WordPiece", "prefix": "##", "cleanup": true}),
+        json!({"type": "WordPiece", "prefix": "@@", "cleanup": true}),
         json!({"type": "Metaspace", "replacement": "_", "prepend_scheme": "always"}),
         json!({"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]}),
         Value::Null,
@@ -52,6 +52,55 @@ fn other_models_and_decoders_are_refused_by_name() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn word_pieces_are_those_of_bert() {
+    let decoder = || json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
+    let model = || {
+        json!({"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
+               "max_input_chars_per_word": 100, "vocab": {"a": 0, "##b": 1}})
+    };
+    let refused = |key: &str, value: Value| {
+        refusal(|json| {
+            *json = json!({"decoder": decoder(), "model": model()});
+            json["model"][key] = value;
+        })
+    };
+    for (key, value) in [
+        ("continuing_subword_prefix", json!("@@")),
+        ("max_input_chars_per_word", json!(1_000_000)),
+        ("max_input_chars_per_word", json!(-1)),
+        ("unk_token", json!("b")),
+        ("unk_token", Value::Null),
+    ] {
+        let message = refused(key, value);
+        assert!(
+            message.contains(key) && !message.contains('\n'),
+            "{message}"
+        );
+    }
+    let message = refusal(|json| json["decoder"] = decoder());
+    assert!(
+        message.contains("decoder") && message.contains("the model WordPiece"),
+        "{message}"
+    );
+    let message = refusal(|json| json["model"] = model());
+    assert!(message.contains("decoder ByteLevel"), "{message}");
+    let message = refusal(|json| {
+        *json = json!({"decoder": decoder(), "model": model(), "pre_tokenizer": {"type": "Whitespace"}});
+    });
+    assert!(
+        message.contains("pre-tokenizer Whitespace") && message.contains("BertPreTokenizer"),
+        "{message}"
+    );
+    let message = refusal(|json| {
+        *json = json!({"decoder": decoder(), "model": model(), "normalizer": {"type": "Strip"}});
+    });
+    assert!(
+        message.contains("normalizer Strip") && message.contains("BertNormalizer"),
+        "{message}"
+    );
 }
 
 /// The library's own words about a pattern take several lines.
@@ -125,12 +174,17 @@ fn assert_refused(file: &File, expected: &[&str]) {
 
 #[test]
 fn other_gguf_tokenizers_are_refused_by_name() {
-    for name in ["bert", "t5", "rwkv", "none"] {
+    for name in ["rwkv", "plamo2", "none"] {
         let mut file = llama();
         file.set("tokenizer.ggml.model", Entry::Text(name));
         assert_refused(
             &file,
-            &[name, "gpt2 (byte-level BPE), llama (SentencePiece)"],
+            &[
+                name,
+                "gpt2 (byte-level BPE), llama (SentencePiece BPE)",
+                "bert",
+                "t5",
+            ],
         );
     }
     let mut file = llama();
@@ -139,12 +193,11 @@ fn other_gguf_tokenizers_are_refused_by_name() {
     file.set("tokenizer.ggml.model", Entry::Text("gpt2"));
     assert_refused(&file, &["tokenizer.ggml.pre", "missing"]);
     for name in [
-        "default",
-        "tekken",
+        "falcon",
         "deepseek-llm",
-        "gpt-4o",
-        "llama3",
-        "phi-2",
+        "chatglm-bpe",
+        "llama4",
+        "poro-chat",
     ] {
         file.set("tokenizer.ggml.pre", Entry::Text(name));
         assert_refused(&file, &[name, "smollm", "llama-bpe", "qwen2", "gpt-2"]);

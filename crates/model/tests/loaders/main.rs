@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/texts.rs"]
+mod texts;
 
 mod chat;
 mod gguf_bytes;
@@ -13,5 +15,6 @@ mod hostile_tokenizer;
 mod messages;
 mod probes;
 mod properties;
+mod random_texts;
 mod tiny;
 mod tokenizer_steps;

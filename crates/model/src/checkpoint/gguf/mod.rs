@@ -100,6 +100,13 @@ impl GgufFile {
         })
     }
 
+    /// An array of bytes, if the key is there.
+    pub(crate) fn octets(&self, key: &str) -> Result<Option<&[u8]>, GgufError> {
+        self.array(key, "an array of bytes", |array| {
+            array.octets(self.file.bytes())
+        })
+    }
+
     /// An array of f32, if the key is there.
     pub(crate) fn floats(&self, key: &str) -> Result<Option<Vec<f32>>, GgufError> {
         self.array(key, "an array of f32", |array| {

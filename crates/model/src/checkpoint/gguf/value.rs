@@ -201,6 +201,11 @@ impl Array {
         }
     }
 
+    /// The bytes of an array of bytes, of either sign; None otherwise.
+    pub(crate) fn octets<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+        matches!(self.kind, Kind::U8 | Kind::I8).then(|| &file[self.bytes.clone()])
+    }
+
     /// The numbers of an array of f32; None where it is none.
     pub(crate) fn floats(&self, file: &[u8]) -> Option<Vec<f32>> {
         (self.kind == Kind::F32).then(|| self.words(file).map(f32::from_le_bytes).collect())
