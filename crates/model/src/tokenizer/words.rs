@@ -36,7 +36,7 @@ const COMPILED: usize = 1 << 20;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How many threads may be left to themselves at a time.
-const MOST_LEFT: usize = 2;
+const MOST_LEFT: usize = 8;
 
 /// Threads that are left to themselves.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
