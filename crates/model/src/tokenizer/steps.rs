@@ -16,6 +16,10 @@ const MAX_STEPS: usize = 8;
 /// The longest pattern, in bytes. Those of real files have a few hundred.
 const MAX_PATTERN: usize = 4096;
 
+/// The most groups `(?…)` of a pattern, look-arounds among them. The library compiles each into up to 10 MB before anything
+/// can be said against it; patterns of real files have five at most.
+const MAX_GROUPS: usize = 16;
+
 /// Which steps a tokenizer may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -146,7 +150,10 @@ fn is_harmless_split(step: &Value) -> bool {
         step["behavior"].as_str(),
         Some("Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous")
     );
-    keeps && pattern.is_some_and(|pattern| (1..=MAX_PATTERN).contains(&pattern.len()))
+    let is_bounded = |pattern: &str| {
+        (1..=MAX_PATTERN).contains(&pattern.len()) && pattern.matches("(?").count() <= MAX_GROUPS
+    };
+    keeps && pattern.is_some_and(is_bounded)
 }
 
 /// Refuses a vocabulary that has no tokens for some texts: those would be left out without a word.

@@ -36,7 +36,7 @@ const COMPILED: usize = 1 << 20;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How many threads may be left to themselves at a time.
-const MOST_LEFT: usize = 2;
+const MOST_LEFT: usize = 8;
 
 /// Threads that are left to themselves.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
@@ -81,13 +81,9 @@ impl Deadline {
         if self.start.elapsed() <= self.allowed {
             return Ok(());
         }
-        Err(self.passed())
-    }
-
-    fn passed(self) -> Error {
-        Error::Slow {
+        Err(Error::Slow {
             seconds: self.allowed.as_secs(),
-        }
+        })
     }
 }
 
@@ -154,7 +150,11 @@ impl Words {
             return cut_by(&self.0, text, &waiting);
         }
         if LEFT.load(Ordering::Relaxed) >= MOST_LEFT {
-            return Err(clock.deadline.passed());
+            return Err(Error::Encode {
+                detail: format!(
+                    "{MOST_LEFT} texts before it are still being cut, whose time is up: its pattern stalls"
+                ),
+            });
         }
         *text = self.cut_on_thread(std::mem::replace(text, "".into()), waiting, clock)?;
         Ok(())

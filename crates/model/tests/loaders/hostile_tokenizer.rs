@@ -119,6 +119,20 @@ fn damaged_patterns_are_refused_in_one_line() {
 }
 
 /// Tokens drawn at random would give another answer every time.
+/// Each look-ahead is compiled into megabytes: some hundred of them would take gigabytes before anybody looks at the clock.
+#[test]
+fn patterns_of_many_groups_are_refused_before_they_are_compiled() {
+    let message = refusal(|json| {
+        let pattern = "(?=\\pL{200})".repeat(300) + "a";
+        json["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": pattern},
+            "behavior": "Isolated", "invert": false});
+    });
+    assert!(
+        message.contains("Split") && message.contains("is not supported"),
+        "{message}"
+    );
+}
+
 #[test]
 fn dropout_and_affixes_are_refused() {
     for (key, value) in [
@@ -363,4 +377,17 @@ fn a_match_that_goes_back_without_end_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("goes back too often"), "{message}");
+}
+
+/// Within one match nothing is counted where the pattern never goes back, and what it looks ahead at is as long as the text.
+#[test]
+fn a_match_that_looks_ahead_without_end_is_left_to_itself() {
+    let checkpoint = slow(r"(?:a(?=.*\z))*");
+    let text = "a".repeat(60_000);
+    let asked = std::cell::Cell::new(0);
+    // More often than there are steps and words: again and again while the one match goes on.
+    let cancelled = || asked.replace(asked.get() + 1) >= 10;
+    let tokenizer = checkpoint.tokenizer();
+    let stopped = tokenizer.encode_cancellable(&text, &Prefix::None, &cancelled);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
 }
