@@ -108,7 +108,7 @@ pub enum Error {
     )]
     NoVnorm,
     /// There are no such queries or keys.
-    #[error("there are no {what} {}..{}: this trace has {n}", .range.start, .range.end)]
+    #[error("there are no {what} {}..{}: this trace has {n} tokens", .range.start, .range.end)]
     NoSuchTokens {
         /// What was asked for: `queries` or `keys`.
         what: &'static str,

@@ -59,6 +59,16 @@ impl Case {
         }
     }
 
+    /// Under a mask of ranges, where there are more queries than keys at whose end they stand, the first of them stands before the
+    /// first key: the ranges begin there.
+    fn with_ranges_for_all(mut self) -> Case {
+        if let (Kind::AtEnd, Mask::Ranges { offset, .. }) = (self.kind, &mut self.mask) {
+            let excess = self.lengths.iter().map(|(n, m)| n.saturating_sub(*m));
+            *offset += excess.max().unwrap_or(0) as isize;
+        }
+        self
+    }
+
     pub(crate) fn scale(&self) -> f32 {
         self.scale.unwrap_or(1.0 / (self.d_k as f32).sqrt())
     }
@@ -94,12 +104,8 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
             if let Kind::Same = kind {
                 lengths.iter_mut().for_each(|(n, m)| *m = *n);
             }
-            let (mut mask, scale, soft_cap, alibi, sinks, d_lse) = options;
-            if let (Kind::AtEnd, Mask::Ranges { offset, .. }) = (kind, &mut mask) {
-                // Where there are more queries than keys, the first of them stands before the first key.
-                *offset += 400;
-            }
-            Case {
+            let (mask, scale, soft_cap, alibi, sinks, d_lse) = options;
+            let case = Case {
                 lengths,
                 kind,
                 kv_heads,
@@ -115,7 +121,8 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
                 order,
                 gap,
                 seed,
-            }
+            };
+            case.with_ranges_for_all()
         },
     )
 }
@@ -148,7 +155,8 @@ pub(crate) fn with_every_option(plain: &Case) -> Vec<Case> {
             kind,
             mask,
             ..plain.clone()
-        };
+        }
+        .with_ranges_for_all();
         let with = |change: fn(&mut Case)| {
             let mut case = plain.clone();
             change(&mut case);

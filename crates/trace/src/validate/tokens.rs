@@ -19,6 +19,7 @@ struct Tokens<'a> {
 pub(super) fn all(meta: &Meta) -> Result<(), Error> {
     let n = meta.tokens.len();
     let (prefix, suffix) = (meta.prefix_tokens, meta.suffix_tokens);
+    ensure(n > 0, || "it has no tokens".into())?;
     ensure(prefix <= n, || {
         format!("`prefix_tokens` is {prefix} of {n} tokens")
     })?;

@@ -51,8 +51,17 @@ fn header(look: &Look<'_>, width: usize) -> Vec<Line> {
         0 => String::new(),
         tokens => format!(", {tokens} of them the prefix"),
     };
+    let of_suffix = match meta.suffix_tokens {
+        0 => String::new(),
+        tokens => format!(", {tokens} after the text"),
+    };
+    let of_model = if trace.counts_from_0() {
+        ""
+    } else {
+        " of the model"
+    };
     let sizes = format!(
-        "· {}{of_prefix} · {} in {}",
+        "· {}{of_prefix}{of_suffix} · {} in {}{of_model}",
         number::count(trace.n(), "token"),
         number::count(look.head_count(), "head"),
         number::count(trace.layer_count(), "layer"),
