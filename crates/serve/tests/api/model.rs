@@ -265,7 +265,7 @@ fn scores_are_computed_once_in_the_background() {
     let server = serving(NamedInterventions::default());
     assert_eq!(server.get("/api/1/scores").json()["state"], "none");
     assert_eq!(
-        server.post("/api/1/scores", b"").json()["state"],
+        server.post("/api/1/scores", b"{}").json()["state"],
         "computing"
     );
     let start = Instant::now();
@@ -293,5 +293,5 @@ fn scores_are_computed_once_in_the_background() {
     );
     assert!(of(18, 6)["copying"].as_f64().unwrap() > -1.0);
     // Asked for again, they are there.
-    assert_eq!(server.post("/api/1/scores", b"").json()["state"], "ready");
+    assert_eq!(server.post("/api/1/scores", b"{}").json()["state"], "ready");
 }
