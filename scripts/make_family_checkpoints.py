@@ -163,8 +163,10 @@ def check_that_each_counts(
     model: torch.nn.Module, specification: Specification, ids: list[int], outputs: Outputs
 ) -> None:
     """Leaving out any one parameter (a bias or a matrix at 0, a gain at 1) changes an output."""
+    # transformers reads the bias from `decoder.bias` where the head is its own matrix.
+    unused = () if model.config.tie_word_embeddings else ("cls.predictions.bias", "lm_head.bias")
     for name, parameter in model.named_parameters():
-        if "pooler" in name:
+        if "pooler" in name or name in unused:
             continue
         kept = parameter.detach().clone()
         is_gain = "norm" in name.lower() or ".ln_" in name
