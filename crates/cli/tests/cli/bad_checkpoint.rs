@@ -105,7 +105,7 @@ fn configurations_that_are_damaged_or_lie() {
         (
             "num_hidden_layers",
             serde_json::json!(4_000_000_000_u64),
-            "has no tensor model.layers.2",
+            "at most 10000",
         ),
         (
             "num_attention_heads",
@@ -117,7 +117,7 @@ fn configurations_that_are_damaged_or_lie() {
             serde_json::json!("gpt_bigcode"),
             "gpt_bigcode",
         ),
-        ("attention_bias", serde_json::json!(true), "attention_bias"),
+        ("attention_bias", serde_json::json!(true), "q_proj.bias"),
     ] {
         std::fs::write(&config, &sound).unwrap();
         edit(&config, |config| config[key] = value);

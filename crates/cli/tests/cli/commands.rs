@@ -40,8 +40,8 @@ fn every_command_has_help_with_examples() {
         }
         seen += 1;
     }
-    // The program, seventeen commands, and those below `trace` and `bench`.
-    assert_eq!(seen, 1 + 17 + 1 + 3);
+    // The program, eighteen commands, and those below `trace` and `bench`.
+    assert_eq!(seen, 1 + 18 + 1 + 3);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn run(home: &Path, model: &str, arguments: &[&str]) -> Run {
 const FOR_ALL: [&[&str]; 6] = [
     &["look", "--json"],
     &["explain", "--head", "1.1", "--json"],
-    &["heads", "--json"],
+    &["heads", "--no-probes", "--json"],
     &["who", "--word", "he", "--json"],
     &["rollout", "--json"],
     &["compare", "--with", TEXT, "--json"],

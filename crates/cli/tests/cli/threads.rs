@@ -21,13 +21,13 @@ const ASKED: [&[&str]; 17] = [
     &["stats", TEXT, "--rows", "-o", "@OUT@/rows.parquet"],
     &["rollout", TEXT, "--word", "he"],
     &["importance", TEXT],
-    &["attribute", TEXT, "--for", "Tom", "--against", "Bob"],
+    &["attribute", TEXT, "--for", "the", "--against", "abc"],
     &["compare", TEXT, "--with", "Bob met Tom.", "--by", "entropy"],
-    &["generate", TEXT, "--max-tokens", "5"],
+    &["generate", TEXT, "--tokens", "5"],
     &[
         "generate",
         TEXT,
-        "--max-tokens",
+        "--tokens",
         "5",
         "--weights",
         "quantized",
@@ -44,8 +44,9 @@ const ASKED: [&[&str]; 17] = [
     &["export", TEXT, "-o", "@OUT@/page.html"],
 ];
 
-/// Commands that compute nothing of a text, or measure times: `learn` has tests of its own.
-const OTHER: [&str; 5] = ["bench", "learn", "models", "serve", "help"];
+/// Commands that compute nothing of a text, or measure times: `learn` has tests of its own. `fill` wants another model, and is
+/// what `look` computes but for its last product.
+const OTHER: [&str; 6] = ["bench", "fill", "learn", "models", "serve", "help"];
 
 #[test]
 fn every_command_is_asked_or_left_out_by_name() {

@@ -53,7 +53,7 @@ fn commands_answer_or_say_by_name_why_they_cannot() {
         let look = run(&["look", "--word", "he", "--head", &picked], None).ok();
         assert!(look.contains(&shown), "{name}: {look}");
         let look = run(&["look", "--json"], None).json();
-        let heads = look["words"][0]["heads"].as_array().unwrap();
+        let heads = look["words_of_interest"][0]["heads"].as_array().unwrap();
         let ids: Vec<_> = heads
             .iter()
             .map(|head| (head["layer"].as_u64(), head["head"].as_u64()))
@@ -102,7 +102,7 @@ fn info_says_what_is_special_about_each() {
         }
         assert!(printed.contains("lookback-trace/2"), "{name}: {printed}");
         let json = info(&["--json"]).json();
-        assert_eq!(json["format"], "lookback-trace/2");
+        assert_eq!(json["trace_format"], "lookback-trace/2");
         assert_eq!(
             (&json["vnorm"], &json["tokens"]),
             (&false.into(), &trace.n().into())

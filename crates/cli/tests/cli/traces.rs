@@ -157,7 +157,7 @@ fn files_that_are_no_traces_are_refused() {
         .position(|w| w == b"lookback-trace/1")
         .unwrap();
     let mut newer = sound.clone();
-    newer[place + 15] = b'2';
+    newer[place + 15] = b'3';
     refused(&newer);
     info(home.path(), &home.path().join("missing")).refused(&["missing"]);
     info(home.path(), &tiny("grouped/model.safetensors")).refused(&["its format is \"pt\""]);

@@ -1,6 +1,7 @@
 //! The first two steps: the frozen embeddings, and attention by their similarity alone.
 
 use lookback_attention::{Mask, Scoring, reference};
+use lookback_model::spec::EmbeddingSpec;
 use ndarray::{Array1, Array2, ArrayView1};
 
 use super::build::{check_matrix, column, product, shapes, step};
@@ -73,11 +74,29 @@ fn embeddings_step(inputs: &Inputs<'_>, x: &Array2<f64>) -> Step {
         inputs.prefix_tokens
     ));
     step.matrices = vec![inputs.by_token("X", "token × embedding dimension", x.view())];
-    if inputs.internals.layer == 0 {
+    let added = added_to_embeddings(&inputs.embedding);
+    if let Some(added) = &added {
+        step.says.push(format!("Layer 0 reads them with {added}."));
+    } else if inputs.internals.layer == 0 {
         let read = inputs.internals.x.view();
         step.checks = vec![check_matrix("what layer 0 reads", read, x.view())];
     }
     step
+}
+
+/// What this model does to the table's rows before its first layer, where it does something.
+fn added_to_embeddings(spec: &EmbeddingSpec) -> Option<String> {
+    let mut added = Vec::new();
+    if spec.positions.is_some() {
+        added.push("a learned row for each position");
+    }
+    if spec.segments.is_some() {
+        added.push("one for the segment");
+    }
+    if spec.norm.is_some() {
+        added.push("a norm of the sum");
+    }
+    (!added.is_empty()).then(|| added.join(", "))
 }
 
 fn similarity_step(

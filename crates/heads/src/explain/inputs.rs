@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use lookback_model::LayerInternals;
-use lookback_model::spec::LayerSpec;
+use lookback_model::spec::{EmbeddingSpec, LayerSpec};
 use lookback_trace::{HeadId, Words};
 use ndarray::{Array2, ArrayView2, s};
 
@@ -30,6 +30,8 @@ pub(super) struct Inputs<'a> {
     pub(super) embeddings: Array2<f32>,
     /// What the model computed in the head's layer.
     pub(super) internals: LayerInternals,
+    /// What stands before the layers.
+    pub(super) embedding: EmbeddingSpec,
     /// What the head's layer is made of.
     pub(super) layer: LayerSpec,
     /// How many entries a matrix shows along each side, at least 1; the followed row is always among them.

@@ -121,6 +121,7 @@ pub fn explain_with(
         word,
         embeddings: model.embeddings(&encoding.ids)?,
         internals,
+        embedding: spec.embedding.clone(),
         layer: spec.layers[options.head.layer].clone(),
         entries: options.entries.max(1),
     };

@@ -229,6 +229,10 @@ fn read_shards(
         for name in names {
             if family.ignores(&name) {
                 found.remove(&name);
+                let name = printable(&name);
+                note.get_or_insert_with(|| {
+                    format!("the index names {name}, which takes no part in the computation: it is not read")
+                });
                 continue;
             }
             let tensor = found.remove(&name).ok_or_else(|| Error::Index {

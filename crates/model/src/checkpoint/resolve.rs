@@ -43,7 +43,8 @@ pub(crate) fn resolve(
     Ok(Weights::new(files, found))
 }
 
-/// Whether a tensor may be there without being asked for: what the family ignores, and copies of a tied output head.
+/// Whether a tensor may be there without being asked for: what the family ignores, copies of a tied output head, and a tensor
+/// that is there under another of its names too.
 fn is_spare(family: &Family, spec: &Spec, name: &str, kind: FileKind) -> bool {
     let head = [Part::Head.weight(), Part::Head.bias()];
     let is_head = |tensor: Tensor| {
@@ -51,8 +52,12 @@ fn is_spare(family: &Family, spec: &Spec, name: &str, kind: FileKind) -> bool {
         entries.any(|named| family.file_name(named, None, kind) == name)
     };
     let tied = spec.tied() && head.into_iter().any(is_head);
+    let again = spec
+        .outside()
+        .into_iter()
+        .any(|(tensor, _)| is_head(tensor));
     let none = spec.head.is_none() && kind == FileKind::Folder && family.is_of_head(name);
-    family.ignores(name) || tied || none
+    family.ignores(name) || tied || again || none
 }
 
 struct Resolver<'a> {

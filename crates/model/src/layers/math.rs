@@ -56,7 +56,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     }
     let far = (1.0 - exp(power * t - t)).copysign(x);
     // NaN is in neither range, and goes through `near`.
-    if t > 0.927_734_4 { far } else { near }
+    if x.abs() > 0.927_734_4 { far } else { near }
 }
 
 /// Σ x², in as many partial sums as the widest vector has lanes.

@@ -14,6 +14,7 @@ pub(super) const NEUTRAL: &[&str] = &[
     "bad_words_ids",
     "begin_suppress_tokens",
     "bos_token_id",
+    "cache_implementation",
     "chunk_size_feed_forward",
     "cls_token_id",
     "decoder_start_token_id",
