@@ -1,6 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
+// `npm run dev` shows the page beside `lookback serve --no-token --no-open`.
 // One script and one style with fixed names: the server serves them, and an exported page has them inside.
 export default defineConfig({
   plugins: [svelte()],

@@ -24,14 +24,7 @@ const ASKED: [&[&str]; 17] = [
     &["attribute", TEXT, "--for", "the", "--against", "abc"],
     &["compare", TEXT, "--with", "Bob met Tom.", "--by", "entropy"],
     &["generate", TEXT, "--tokens", "5"],
-    &[
-        "generate",
-        TEXT,
-        "--tokens",
-        "5",
-        "--weights",
-        "quantized",
-    ],
+    &["generate", TEXT, "--tokens", "5", "--weights", "quantized"],
     &["trace", TEXT, "-o", "@OUT@/f32.safetensors", "--values"],
     &[
         "trace",

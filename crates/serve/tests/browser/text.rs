@@ -53,8 +53,7 @@ fn weights_are_percent_in_every_view() {
     let Some(mut page) = Page::of(&Example::default()) else {
         return;
     };
-    let number =
-        "(/(^|[^.\\d])0\\.\\d{2}/.exec(document.querySelector('main').innerText) ?? [null])[0]";
+    let number = "(/(^|[^.\\d])0\\.\\d{2,}(?![\\d%])/.exec(document.querySelector('main').innerText) ?? [null])[0]";
     for link in [
         "#view=text&at=10",
         "#view=text&unit=token&at=5",
