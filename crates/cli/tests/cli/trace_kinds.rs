@@ -46,7 +46,7 @@ fn commands_answer_or_say_by_name_why_they_cannot() {
                 run(&["export"], Some("page.html")),
                 run(&["serve", "--no-open", "--port", "0"], None),
             ] {
-                refused.refused(&["cross-attention", "19 queries", "7 keys"]);
+                refused.refused(&["cross-attention", "26 queries", "7 keys"]);
             }
             continue;
         }
@@ -85,8 +85,8 @@ fn info_says_what_is_special_about_each() {
             "some layers" => &["layers  3, 7 of the model", "layer 5 is linear_attention"],
             "some heads" => &["heads   1, 4 of the model in the first layer"],
             "suffix tokens" => &["suffix  1 token", "1 of them the prefix"],
-            "bias" => &["bias    [1, 19, 19] in layer 2"],
-            _ => &["tokens  19 of queries, 7 of keys"],
+            "bias" => &["bias    [1, 26, 26] in layer 2"],
+            _ => &["tokens  26 of queries, 7 of keys"],
         }
     };
     for (at, TraceKind { name, trace, .. }) in all().into_iter().enumerate() {
