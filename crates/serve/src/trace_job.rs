@@ -218,7 +218,7 @@ impl Ready {
             spans: meta.spans.clone(),
             prefix_tokens: meta.prefix_tokens,
             prefix_was_in_text: false,
-            suffix_tokens: 0,
+            suffix_tokens: meta.suffix_tokens,
             text: meta.text.clone(),
         }
     }

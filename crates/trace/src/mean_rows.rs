@@ -23,6 +23,7 @@ impl Trace {
     /// [`Error::NoSuchLayer`]; [`Error::NoSuchTokens`] where a range is empty or reaches beyond the tokens; and
     /// [`Error::NotAWeight`] or [`Error::NotARow`] where the trace is damaged.
     pub fn mean_rows(&self, layer: usize, ranges: &[Range<usize>]) -> Result<Array3<f32>, Error> {
+        self.check_unchanged()?;
         let heads = self.layers()[self.find_layer(layer)?].q.heads;
         let (n, m) = (self.n(), self.m());
         if let Some(range) = ranges.iter().find(|r| r.is_empty() || r.end > n) {

@@ -22,6 +22,7 @@ impl Trace {
     /// [`Error::NoSuchLayer`]; [`Error::NotAWeight`] where the trace is damaged; [`Error::Attention`] for what the observer
     /// refuses.
     pub fn observe<O: Observer>(&self, layer: usize, observer: &O) -> Result<O::Output, Error> {
+        self.check_unchanged()?;
         let stored = &self.layers()[self.find_layer(layer)?];
         let heads = self.head_ids(layer);
         let (q, k, lse) = (stored.q.heads(), stored.k.heads(), stored.lse.heads());

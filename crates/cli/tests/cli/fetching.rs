@@ -47,7 +47,7 @@ const SENTENCE: &str = "Tom works hard, Bob does not. Yet he wins.";
 #[test]
 fn a_model_that_is_named_is_never_another() {
     let home = folder();
-    for command in ["look", "map", "explain"] {
+    for command in ["look", "heads", "explain"] {
         let mut program = lookback(home.path());
         program.args([command, SENTENCE, "--model", "smollm2-135m"]);
         Run::of(&mut program).refused(&["smollm2-135m"]);

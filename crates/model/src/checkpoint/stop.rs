@@ -10,6 +10,7 @@ const BY_NAME: &[&str] = &[
     "<|end_of_text|>",
     "<|eot_id|>",
     "<|eom_id|>",
+    "<end_of_turn>",
 ];
 
 /// `named`, the tokenizer's eos, and those known by name; ascending, each once.

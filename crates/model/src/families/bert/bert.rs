@@ -72,8 +72,8 @@ pub(crate) const FAMILY: Family = Family {
             "-",
         ),
         Named::new(Part::Head.weight(), "cls.predictions.decoder.weight", "-"),
-        Named::new(Part::Head.bias(), "cls.predictions.bias", "-"),
         Named::new(Part::Head.bias(), "cls.predictions.decoder.bias", "-"),
+        Named::new(Part::Head.bias(), "cls.predictions.bias", "-"),
     ],
     layer: LAYER,
     // What pools a text into one vector or classifies it, and a list of numbers.

@@ -62,8 +62,8 @@ pub(crate) const FAMILY: Family = Family {
         Named::new(Part::HeadNorm.weight(), "lm_head.layer_norm.weight", "-"),
         Named::new(Part::HeadNorm.bias(), "lm_head.layer_norm.bias", "-"),
         Named::new(Part::Head.weight(), "lm_head.decoder.weight", "-"),
-        Named::new(Part::Head.bias(), "lm_head.bias", "-"),
         Named::new(Part::Head.bias(), "lm_head.decoder.bias", "-"),
+        Named::new(Part::Head.bias(), "lm_head.bias", "-"),
     ],
     layer: LAYER,
     // What pools a text into one vector or classifies it, and a list of numbers.
