@@ -43,7 +43,10 @@ impl Client {
         std::thread::spawn(move || server.run(|| false));
         let session = client.exchange(client.filled(requests()[0].as_slice()).as_slice())?;
         let session = String::from_utf8_lossy(&session).into_owned();
-        let after = session.split_once("\"trace\":\"").ok_or("the session names no trace")?.1;
+        let after = session
+            .split_once("\"trace\":\"")
+            .ok_or("the session names no trace")?
+            .1;
         client.trace = after.split('"').next().unwrap_or_default().to_owned();
         // The first text is read before anything is asked.
         sleep(Duration::from_secs(2));
@@ -54,8 +57,16 @@ impl Client {
     /// none where the server is gone, are panics.
     pub(crate) fn ask(&self, request: &[u8]) -> io::Result<bool> {
         let answer = self.exchange(&self.filled(request))?;
-        assert!(!answer.starts_with(b"HTTP/1.1 500"), "{}", String::from_utf8_lossy(&answer));
-        assert!(!answer.starts_with(b"HTTP/1.0 500"), "{}", String::from_utf8_lossy(&answer));
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 500"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+        assert!(
+            !answer.starts_with(b"HTTP/1.0 500"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
         Ok(answer.get(9) == Some(&b'2'))
     }
 
@@ -67,7 +78,9 @@ impl Client {
         let _ = stream.shutdown(Shutdown::Write);
         let mut answer = Vec::new();
         match stream.take(1 << 20).read_to_end(&mut answer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("no answer came in 10 s"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                panic!("no answer came in 10 s")
+            }
             _ => Ok(answer),
         }
     }
@@ -78,7 +91,10 @@ impl Client {
             (HOST, self.address.to_string()),
             (TRACE, self.trace.clone()),
         ] {
-            while let Some(at) = request.windows(sign.len()).position(|part| part == sign.as_bytes()) {
+            while let Some(at) = request
+                .windows(sign.len())
+                .position(|part| part == sign.as_bytes())
+            {
                 request.splice(at..at + sign.len(), text.bytes());
             }
         }
@@ -107,17 +123,27 @@ pub(crate) fn requests() -> Vec<Vec<u8>> {
         "traces/@TRACE@/steps",
     ];
     let posts = [
-        ("traces", r#"{"text": "Ann met Jo. She left.", "interventions": {"ablate": ["0.1"], "cut": ["She->Ann@0.0"]}}"#),
-        ("traces/@TRACE@/who", r#"{"word": 5, "candidates": ["Tom", "Bob"], "probe": "Who left?", "from": "word", "top": 2}"#),
-        ("traces/@TRACE@/predict", r#"{"probe": " The", "continuations": [" man", " dog"], "top": 3}"#),
-        ("generate", r#"{"trace": "@TRACE@", "max_tokens": 2, "temperature": 0.5, "top_p": 0.9, "seed": 1}"#),
+        (
+            "traces",
+            r#"{"text": "Ann met Jo. She left.", "interventions": {"ablate": ["0.1"], "cut": ["She->Ann@0.0"]}}"#,
+        ),
+        (
+            "traces/@TRACE@/who",
+            r#"{"word": 5, "candidates": ["Tom", "Bob"], "probe": "Who left?", "from": "word", "top": 2}"#,
+        ),
+        (
+            "traces/@TRACE@/predict",
+            r#"{"probe": " The", "continuations": [" man", " dog"], "top": 3}"#,
+        ),
+        (
+            "generate",
+            r#"{"trace": "@TRACE@", "max_tokens": 2, "temperature": 0.5, "top_p": 0.9, "seed": 1}"#,
+        ),
         ("scores", "{}"),
     ];
     let mut requests: Vec<Vec<u8>> = gets
         .iter()
-        .map(|path| {
-            format!("GET /api/1/{} HTTP/1.0\r\nHost: {HOST}\r\n\r\n", path).into_bytes()
-        })
+        .map(|path| format!("GET /api/1/{} HTTP/1.0\r\nHost: {HOST}\r\n\r\n", path).into_bytes())
         .collect();
     requests.extend(posts.iter().map(|(path, body)| {
         format!(

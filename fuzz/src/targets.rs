@@ -92,7 +92,8 @@ pub(crate) fn corpus(target: Target, name: &str) -> io::Result<Vec<Vec<u8>>> {
             return Ok(corpus);
         }
         Target::Set => {
-            let lines = fs::read_to_string(data().join("../../../heads/tests/data/pronouns.jsonl"))?;
+            let lines =
+                fs::read_to_string(data().join("../../../heads/tests/data/pronouns.jsonl"))?;
             corpus.extend(lines.lines().map(|line| line.as_bytes().to_vec()));
             return Ok(corpus);
         }
@@ -161,7 +162,9 @@ impl Place {
             Target::Set | Target::Server => "unused",
         };
         let server = match target {
-            Target::Server => Some(Client::start(&data().join("tiny/tied")).map_err(io::Error::other)?),
+            Target::Server => {
+                Some(Client::start(&data().join("tiny/tied")).map_err(io::Error::other)?)
+            }
             _ => None,
         };
         let is_folder = matches!(
