@@ -165,13 +165,14 @@ fn files_that_are_no_traces_are_refused() {
 
 /// A trace of `he he he …` that is too large to be read into memory at once.
 fn save_large(file: &Path) {
-    let (n, d) = (4096, 1200);
+    // Several heads, so that words are answered in several parts.
+    let (heads, n, d) = (4, 4096, 300);
     let layer = Layer {
-        q: Array3::zeros((1, n, d)),
-        k: Array3::zeros((1, n, d)),
+        q: Array3::zeros((heads, n, d)),
+        k: Array3::zeros((heads, n, d)),
         // All keys that a query sees weigh the same.
-        lse: Array2::from_shape_fn((1, n), |(_, i)| ((i + 1) as f32).ln()),
-        vnorm: Some(Array2::ones((1, n))),
+        lse: Array2::from_shape_fn((heads, n), |(_, i)| ((i + 1) as f32).ln()),
+        vnorm: Some(Array2::ones((heads, n))),
         bias: None,
         v: None,
     };
