@@ -53,6 +53,10 @@ impl Columns {
             let (start, end) = (within(first.seen().start), within(last.seen().end));
             let strips = if start < end {
                 start / height..end.div_ceil(height)
+            } else if start < keys.count {
+                // None of its queries sees a key of the block, but those before and behind may share the strip between
+                // them: a tile of zeros keeps the strip's panels adjacent.
+                start / height..start / height + 1
             } else {
                 0..0
             };
