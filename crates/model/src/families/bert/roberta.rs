@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::shared::{LAYER, read_folder};
 use crate::checkpoint::family::{Example, Family, Named};
-use crate::spec::Part;
+use crate::spec::{Activation, Part};
 
 pub(crate) const FAMILY: Family = Family {
     architecture: "roberta",
@@ -20,7 +20,12 @@ pub(crate) const FAMILY: Family = Family {
         let padding = settings.peek("pad_token_id").and_then(Value::as_u64);
         // A padding id is far below 2³².
         let first = padding.unwrap_or(1).min(u64::from(u32::MAX)) as usize + 1;
-        read_folder(settings, family, first)
+        let mut spec = read_folder(settings, family, first)?;
+        // Whatever the layers have, its head has the exact GELU.
+        if let Some((activation, _)) = spec.head.as_mut().and_then(|head| head.transform.as_mut()) {
+            *activation = Activation::Gelu;
+        }
+        Ok(spec)
     },
     gguf: |settings, _, family| {
         Err(settings.unsupported(
