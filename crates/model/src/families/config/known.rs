@@ -97,6 +97,7 @@ pub(super) const NOT_IMPLEMENTED: &[&str] = &[
     "query_pre_attn_scalar",
     "rope_interleaved",
     "tie_encoder_decoder",
+    "use_mrope",
     "use_qk_norm",
     "use_sliding_window",
 ];
