@@ -2,7 +2,7 @@
 
 use lookback_attention::backward::{self, Options};
 use lookback_attention::varlen::{Gradients, Inputs, Output, backward_on, forward_on};
-use lookback_attention::{InstructionSet, Mask, reference};
+use lookback_attention::{InstructionSet, KeyRanges, Mask, reference};
 use ndarray::{Array1, ArrayView, ArrayView3, Axis, Dimension, s};
 use proptest::prelude::*;
 
@@ -191,6 +191,22 @@ fn sequences_with_several_parts() {
         };
         check(&case).expect("agrees");
     }
+}
+
+/// Queries that see no key, between others that share a strip of keys across them.
+#[test]
+fn queries_without_keys_between_others() {
+    let visible = (0..200).map(|i| match i {
+        0..43 => 0..43,
+        43..86 => 43..43,
+        _ => 44..129,
+    });
+    let ranges = KeyRanges::new(visible).expect("ends never decrease");
+    let case = Case {
+        mask: Mask::Ranges { ranges, offset: 0 },
+        ..Case::plain(&[(200, 200)])
+    };
+    check(&case).expect("agrees");
 }
 
 /// Every option alone, and all together.
