@@ -18,8 +18,9 @@ impl Layer {
     /// // A bias by distance that two heads share: [1, 1, 3, 3].
     /// let bias = Array4::from_shape_fn((1, 1, 3, 3), |(_, _, i, j)| -(i.abs_diff(j) as f32));
     /// let q = Array3::from_shape_fn((2, 3, 4), |(h, i, c)| ((h + 2 * i + 3 * c) % 5) as f32);
+    /// let biased = Scoring::new(0.5, Mask::None).with_bias(bias.view());
+    /// let layer = Layer::from_qk(q.clone(), q, &biased)?;
     /// let scoring = Scoring::new(0.5, Mask::None);
-    /// let layer = Layer::from_qk(q.clone(), q, &scoring.clone().with_bias(bias.view()))?;
     /// let meta = Meta { tokens: vec![7, 8, 9], spans: vec![(0, 0); 3], layers: vec![scoring], ..Meta::default() };
     /// let trace = Trace::new(meta, vec![layer])?;
     /// assert_eq!(trace.scoring(0)?.bias.unwrap(), bias);

@@ -20,7 +20,7 @@ pub struct Description {
     pub library: String,
     /// The text.
     pub text: String,
-    /// Texts of the prefix tokens; [`PREFIX_NAME`] for each that nobody knows.
+    /// Texts of the prefix tokens; [`PREFIX_NAME`](lookback_trace::PREFIX_NAME) for each that nobody knows.
     pub prefix: Vec<String>,
     /// N.
     pub n: usize,
