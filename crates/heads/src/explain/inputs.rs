@@ -30,6 +30,8 @@ pub(super) struct Inputs<'a> {
     pub(super) embeddings: Array2<f32>,
     /// What the model computed in the head's layer.
     pub(super) internals: LayerInternals,
+    /// Whether logits are made of what the last layer gives.
+    pub(super) has_output_head: bool,
     /// What stands before the layers.
     pub(super) embedding: EmbeddingSpec,
     /// What the head's layer is made of.

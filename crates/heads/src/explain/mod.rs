@@ -121,6 +121,7 @@ pub fn explain_with(
         word,
         embeddings: model.embeddings(&encoding.ids)?,
         internals,
+        has_output_head: spec.head.is_some(),
         embedding: spec.embedding.clone(),
         layer: spec.layers[options.head.layer].clone(),
         entries: options.entries.max(1),

@@ -115,7 +115,8 @@ fn residual_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let layer = inputs.internals.layer;
     let next = match layer + 1 {
         next if next < layers => format!("layer {next} reads the sum of all this"),
-        _ => "after this last layer the logits are made".to_owned(),
+        _ if inputs.has_output_head => "after this last layer the logits are made".to_owned(),
+        _ => "this is the last layer, and what it gives is the model's output".to_owned(),
     };
     step.says.push(format!(
         "Input and output have the same shape, which is why layers can be stacked: {layers} of them here."
