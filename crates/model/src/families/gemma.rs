@@ -118,12 +118,9 @@ fn read_gemma2(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
     let window = settings.size("sliding_window")?.or(Some(4096));
     let kinds = layer_kinds(settings, spec.layers.len(), every_second)?;
     add_windows(&mut spec, window, &kinds);
-    let cap = soft_cap(settings, "attn_logit_softcapping", Some(50.0))?;
-    add_soft_cap(&mut spec, cap);
-    let cap = soft_cap(settings, "final_logit_softcapping", Some(30.0))?;
-    if let Some(head) = &mut spec.head {
-        head.soft_cap = cap;
-    }
+    let scores = soft_cap(settings, "attn_logit_softcapping", Some(50.0))?;
+    let logits = soft_cap(settings, "final_logit_softcapping", Some(30.0))?;
+    add_soft_caps(&mut spec, scores, logits);
     Ok(spec)
 }
 
@@ -159,12 +156,9 @@ fn read_gemma3(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
         add_local_rope(&mut spec, &local, &kinds);
     }
     add_qk_norms(&mut spec);
-    let cap = soft_cap(settings, "attn_logit_softcapping", None)?;
-    add_soft_cap(&mut spec, cap);
-    let cap = soft_cap(settings, "final_logit_softcapping", None)?;
-    if let Some(head) = &mut spec.head {
-        head.soft_cap = cap;
-    }
+    let scores = soft_cap(settings, "attn_logit_softcapping", None)?;
+    let logits = soft_cap(settings, "final_logit_softcapping", None)?;
+    add_soft_caps(&mut spec, scores, logits);
     Ok(spec)
 }
 
@@ -242,9 +236,13 @@ fn add_qk_norms(spec: &mut Spec) {
     }
 }
 
-fn add_soft_cap(spec: &mut Spec, cap: Option<f32>) {
+/// Soft-caps of the scores and of the logits.
+fn add_soft_caps(spec: &mut Spec, scores: Option<f32>, logits: Option<f32>) {
     for layer in &mut spec.layers {
-        layer.attention.soft_cap = cap;
+        layer.attention.soft_cap = scores;
+    }
+    if let Some(head) = &mut spec.head {
+        head.soft_cap = logits;
     }
 }
 
@@ -276,11 +274,8 @@ fn read_gemma2_gguf(
     let window = settings.size("attention.sliding_window")?.or(Some(4096));
     let kinds: Vec<bool> = (0..spec.layers.len()).map(every_second).collect();
     add_windows(&mut spec, window, &kinds);
-    let [attention, last] = CAPS.map(|key| settings.positive(key));
-    add_soft_cap(&mut spec, attention?.or(Some(50.0)));
-    if let Some(head) = &mut spec.head {
-        head.soft_cap = last?.or(Some(30.0));
-    }
+    let [scores, logits] = CAPS.map(|key| settings.positive(key));
+    add_soft_caps(&mut spec, scores?.or(Some(50.0)), logits?.or(Some(30.0)));
     Ok(spec)
 }
 
@@ -310,10 +305,7 @@ fn read_gemma3_gguf(
         add_local_rope(&mut spec, &local, &kinds);
     }
     add_qk_norms(&mut spec);
-    let [attention, last] = CAPS.map(|key| settings.positive(key));
-    add_soft_cap(&mut spec, attention?);
-    if let Some(head) = &mut spec.head {
-        head.soft_cap = last?;
-    }
+    let [scores, logits] = CAPS.map(|key| settings.positive(key));
+    add_soft_caps(&mut spec, scores?, logits?);
     Ok(spec)
 }

@@ -1,16 +1,14 @@
 //! GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): learned positions, LayerNorm before
 //! each part, biases everywhere, a plain feed-forward part, the embedding table as output head.
 
-use super::config::heads::even;
+use super::config::heads::{equal_heads, even};
+use super::config::plain::Plain;
 use super::config::{folder, gguf};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
-use crate::spec::{
-    Activation, AttentionSpec, EmbeddingSpec, FeedForwardSpec, LayerSpec, LearnedPositions, Norm,
-    NormKind, Norms, Part, Span, Spec,
-};
+use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
 
 pub(super) const FAMILY: Family = Family {
     architecture: "gpt2",
@@ -103,9 +101,12 @@ struct Parts {
 }
 
 fn complete(mut spec: Spec, layers: usize, parts: &Parts) -> Spec {
-    let before = Norms {
-        before: Some(parts.norm),
-        ..Norms::default()
+    let plain = Plain {
+        head_dim: spec.head_dim,
+        norm: parts.norm,
+        rope: None,
+        activation: parts.activation,
+        d_ff: parts.d_ff,
     };
     spec.embedding = EmbeddingSpec {
         positions: Some(LearnedPositions {
@@ -119,34 +120,15 @@ fn complete(mut spec: Spec, layers: usize, parts: &Parts) -> Spec {
         true => 1.0 / (spec.head_dim as f32).sqrt(),
         false => 1.0,
     };
-    let layer = |index: usize| LayerSpec {
-        attention: AttentionSpec {
-            scale: scale
-                / if parts.by_layer {
-                    (index + 1) as f32
-                } else {
-                    1.0
-                },
-            span: Span::Causal,
-            soft_cap: None,
-            sinks: false,
-            alibi: None,
-            rope: None,
-            qk_norm: None,
-            qkv_bias: true,
-            output_bias: true,
-            values: true,
-        },
-        attention_norms: before,
-        feed_forward: Some(FeedForwardSpec {
-            d_ff: parts.d_ff,
-            activation: parts.activation,
-            gated: false,
-            bias: true,
-        }),
-        feed_forward_norms: before,
-        parallel: false,
-        residual_scale: 1.0,
+    let layer = |index: usize| {
+        let mut layer = plain.biased_layer();
+        layer.attention.scale = scale
+            / if parts.by_layer {
+                (index + 1) as f32
+            } else {
+                1.0
+            };
+        layer
     };
     spec.layers = (0..layers).map(layer).collect();
     spec
@@ -154,14 +136,7 @@ fn complete(mut spec: Spec, layers: usize, parts: &Parts) -> Spec {
 
 fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
     let head = folder::head(settings, family, true)?;
-    let (d, heads) = (
-        settings.required_size("n_embd")?,
-        settings.required_size("n_head")?,
-    );
-    if !d.is_multiple_of(heads) {
-        let expected = format!("a divisor of n_embd, {d}");
-        return Err(settings.invalid("n_head", &heads.into(), &expected));
-    }
+    let (d, heads) = equal_heads(settings, ("n_embd", "n_head"))?;
     let context_length = settings.size("n_positions")?.unwrap_or(1024);
     settings.ignore(&["n_ctx", "reorder_and_upcast_attn"]);
     settings.ignore_beginning(&["summary_"]);

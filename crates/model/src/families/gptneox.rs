@@ -1,16 +1,15 @@
 //! GPT-NeoX (Black et al. 2022, <https://arxiv.org/abs/2204.06745>), of which Pythia is made: LayerNorm, biases, rotary
 //! embedding of a part of each head, and attention and feed-forward part side by side.
 
+use super::config::heads::equal_heads;
+use super::config::plain::Plain;
 use super::config::rope::{RopeDefaults, one_rope};
 use super::config::{folder, gguf, gguf_rope};
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Layout, Named};
 use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
-use crate::spec::{
-    Activation, AttentionSpec, EmbeddingSpec, FeedForwardSpec, LayerSpec, Norm, NormKind, Norms,
-    Part, Rope, Span, Spec,
-};
+use crate::spec::{Activation, EmbeddingSpec, Norm, NormKind, Part, Rope, Spec};
 
 pub(super) const FAMILY: Family = Family {
     architecture: "gptneox",
@@ -130,49 +129,25 @@ struct Parts {
 }
 
 fn complete(mut spec: Spec, layers: usize, parts: Parts) -> Spec {
-    let before = Norms {
-        before: Some(parts.norm),
-        ..Norms::default()
-    };
     spec.final_norm = Some(parts.norm);
-    let layer = LayerSpec {
-        attention: AttentionSpec {
-            scale: 1.0 / (spec.head_dim as f32).sqrt(),
-            span: Span::Causal,
-            soft_cap: None,
-            sinks: false,
-            alibi: None,
-            rope: Some(parts.rope),
-            qk_norm: None,
-            qkv_bias: parts.bias,
-            output_bias: parts.bias,
-            values: true,
-        },
-        attention_norms: before,
-        feed_forward: Some(FeedForwardSpec {
-            d_ff: parts.d_ff,
-            activation: parts.activation,
-            gated: false,
-            bias: true,
-        }),
-        feed_forward_norms: before,
-        parallel: parts.parallel,
-        residual_scale: 1.0,
+    let plain = Plain {
+        head_dim: spec.head_dim,
+        norm: parts.norm,
+        rope: Some(parts.rope),
+        activation: parts.activation,
+        d_ff: parts.d_ff,
     };
+    let mut layer = plain.biased_layer();
+    layer.attention.qkv_bias = parts.bias;
+    layer.attention.output_bias = parts.bias;
+    layer.parallel = parts.parallel;
     spec.layers = vec![layer; layers];
     spec
 }
 
 fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
     let head = folder::head(settings, family, false)?;
-    let (d, heads) = (
-        settings.required_size("hidden_size")?,
-        settings.required_size("num_attention_heads")?,
-    );
-    if !d.is_multiple_of(heads) {
-        let expected = format!("a divisor of hidden_size, {d}");
-        return Err(settings.invalid("num_attention_heads", &heads.into(), &expected));
-    }
+    let (d, heads) = equal_heads(settings, ("hidden_size", "num_attention_heads"))?;
     let context_length = settings.size("max_position_embeddings")?.unwrap_or(2048);
     let defaults = RopeDefaults {
         theta: settings.positive("rotary_emb_base")?.unwrap_or(10_000.0),

@@ -5,6 +5,7 @@ use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::families::config::folder;
+use crate::families::config::heads::equal_heads;
 use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
 
 pub(crate) const FAMILY: Family = Family {
@@ -92,14 +93,7 @@ pub(crate) const FAMILY: Family = Family {
 
 fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
     let head = folder::head(settings, family, true)?;
-    let (d, heads) = (
-        settings.required_size("dim")?,
-        settings.required_size("n_heads")?,
-    );
-    if !d.is_multiple_of(heads) {
-        let expected = format!("a divisor of dim, {d}");
-        return Err(settings.invalid("n_heads", &heads.into(), &expected));
-    }
+    let (d, heads) = equal_heads(settings, ("dim", "n_heads"))?;
     // Sinusoids are stored as a table like learned positions; the rest is dropout and heads for classes.
     settings.ignore(&[
         "sinusoidal_pos_embds",

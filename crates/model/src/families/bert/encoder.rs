@@ -1,9 +1,7 @@
 //! The encoder that BERT and its relatives are.
 
-use crate::spec::{
-    Activation, AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec,
-    LearnedPositions, Norm, Norms, Span, Spec,
-};
+use crate::families::config::plain::Plain;
+use crate::spec::{Activation, EmbeddingSpec, HeadSpec, LearnedPositions, Norm, Norms, Span, Spec};
 
 /// An encoder besides its sizes.
 pub(super) struct Encoder {
@@ -29,30 +27,17 @@ impl Encoder {
             segments: self.segments,
             norm: Some(self.norm),
         };
-        let layer = LayerSpec {
-            attention: AttentionSpec {
-                scale: 1.0 / (spec.head_dim as f32).sqrt(),
-                span: Span::Bidirectional,
-                soft_cap: None,
-                sinks: false,
-                alibi: None,
-                rope: None,
-                qk_norm: None,
-                qkv_bias: true,
-                output_bias: true,
-                values: true,
-            },
-            attention_norms: behind,
-            feed_forward: Some(FeedForwardSpec {
-                d_ff: self.d_ff,
-                activation: self.activation,
-                gated: false,
-                bias: true,
-            }),
-            feed_forward_norms: behind,
-            parallel: false,
-            residual_scale: 1.0,
+        let plain = Plain {
+            head_dim: spec.head_dim,
+            norm: self.norm,
+            rope: None,
+            activation: self.activation,
+            d_ff: self.d_ff,
         };
+        let mut layer = plain.biased_layer();
+        layer.attention.span = Span::Bidirectional;
+        layer.attention_norms = behind;
+        layer.feed_forward_norms = behind;
         spec.layers = vec![layer; self.layers];
         spec.head = spec.head.map(|head| HeadSpec {
             bias: true,

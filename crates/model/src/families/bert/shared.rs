@@ -7,6 +7,7 @@ use crate::checkpoint::Error;
 use crate::checkpoint::family::{Family, Named};
 use crate::checkpoint::settings::Settings;
 use crate::families::config::folder;
+use crate::families::config::heads::equal_heads;
 use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
 
 /// The tensors of a layer, as BERT and RoBERTa name them.
@@ -80,14 +81,7 @@ pub(super) fn read_folder(
     first: usize,
 ) -> Result<Spec, Error> {
     let head = folder::head(settings, family, true)?;
-    let (d, heads) = (
-        settings.required_size("hidden_size")?,
-        settings.required_size("num_attention_heads")?,
-    );
-    if !d.is_multiple_of(heads) {
-        let expected = format!("a divisor of hidden_size, {d}");
-        return Err(settings.invalid("num_attention_heads", &heads.into(), &expected));
-    }
+    let (d, heads) = equal_heads(settings, ("hidden_size", "num_attention_heads"))?;
     settings.only("is_decoder", &json!(false))?;
     settings.only("position_embedding_type", &json!("absolute"))?;
     settings.ignore(&["classifier_dropout", "layer_norm_epsilon"]);

@@ -46,3 +46,19 @@ pub(crate) fn even(settings: &Settings, key: &str, dims: usize) -> Result<usize,
     let expected = "even, so that rotary position embedding has pairs to turn";
     Err(settings.invalid(key, &dims.into(), expected))
 }
+
+/// d and H under these names, of a family whose heads have d / H entries.
+pub(crate) fn equal_heads(
+    settings: &mut Settings,
+    (d_name, heads_name): (&str, &str),
+) -> Result<(usize, usize), Error> {
+    let d = settings.required_size(d_name)?;
+    let heads = settings.required_size(heads_name)?;
+    match d.is_multiple_of(heads) {
+        true => Ok((d, heads)),
+        false => {
+            let expected = format!("a divisor of {d_name}, {d}");
+            Err(settings.invalid(heads_name, &heads.into(), &expected))
+        }
+    }
+}

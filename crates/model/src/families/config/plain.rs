@@ -42,4 +42,17 @@ impl Plain {
             residual_scale: 1.0,
         }
     }
+
+    /// The layer of families before Llama: biases everywhere, and a feed-forward part without a gate.
+    pub(crate) fn biased_layer(&self) -> LayerSpec {
+        let mut layer = self.layer();
+        layer.attention.qkv_bias = true;
+        layer.attention.output_bias = true;
+        layer.feed_forward = layer.feed_forward.map(|part| FeedForwardSpec {
+            gated: false,
+            bias: true,
+            ..part
+        });
+        layer
+    }
 }
