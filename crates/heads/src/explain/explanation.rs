@@ -100,7 +100,8 @@ pub struct CandidateWeight {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     /// A short name that does not change: `embeddings`, `similarity`, `input`, `norm`, `query`, `key`, `value`,
-    /// `rope`, `scores`, `scale`, `mask`, `softmax`, `weighted_sum`, `concat`, `output`, `residual`.
+    /// `rope`, `scores`, `scale`, `soft_cap`, `distance`, `mask`, `softmax`, `weighted_sum`, `concat`, `output`, `residual`; steps
+    /// that the model does not take are left out.
     pub id: &'static str,
     /// Its name.
     pub name: String,
