@@ -1,4 +1,4 @@
-//! What a masked-word model puts in the place of a mask (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>).
+//! What a masked-word model predicts in place of a mask (Devlin et al. 2018, <https://arxiv.org/abs/1810.04805>).
 
 use lookback_model::{Encoding, Hooks, Logits, Model, PrefillOptions};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::who::cause::log_softmax;
 
-/// A masked token, and what may stand there.
+/// A masked token, and what is predicted there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Masked {
     /// Which token of the text it is, the prefix's counted.
@@ -15,7 +15,7 @@ pub struct Masked {
     pub candidates: Vec<Filling>,
 }
 
-/// A token that may stand in a mask's place.
+/// A token predicted in place of a mask.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Filling {
     /// Its id.

@@ -3,7 +3,7 @@
 use lookback_trace::{PREFIX_NAME, SUFFIX_NAME, Trace};
 
 /// The part of the text that a token stands for, or, of one that stands for none, its own text: of the prefix as `prefix` has it
-/// or as the trace has it, else [`PREFIX_NAME`] or [`SUFFIX_NAME`] where it stands before or after the text.
+/// or as the trace has it, else [`PREFIX_NAME`] for a prefix token and [`SUFFIX_NAME`] for one after the text.
 ///
 /// ```
 /// use lookback_heads::token_text;

@@ -59,7 +59,7 @@ pub enum Error {
     /// Parts of a logit were asked for of a model whose logits are no sum of parts.
     #[error("a logit of this model is no sum of parts of the residual stream: it has {what}")]
     NotLinear {
-        /// What stands in between.
+        /// What makes them nonlinear.
         what: &'static str,
     },
     /// A model in which every token sees every other was asked to read token by token.

@@ -1,4 +1,4 @@
-//! `fill`: what stands in the place of a mask.
+//! `fill`: predictions of masked words.
 
 use std::io::Write as _;
 

@@ -32,7 +32,7 @@ pub(super) struct Inputs<'a> {
     pub(super) internals: LayerInternals,
     /// Whether logits are made of what the last layer gives.
     pub(super) has_output_head: bool,
-    /// What stands before the layers.
+    /// How token ids become the first layer's input.
     pub(super) embedding: EmbeddingSpec,
     /// What the head's layer is made of.
     pub(super) layer: LayerSpec,

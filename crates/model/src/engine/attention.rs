@@ -1,4 +1,4 @@
-//! What stands around a layer's attention: a norm and the projections before it, W_o behind it.
+//! A layer's attention but for the kernel: the norm and projections before it, W_o after it.
 
 use std::sync::OnceLock;
 
@@ -263,7 +263,7 @@ impl QkvProjection {
 }
 
 impl OutputProjection {
-    /// Reads W_o and what stands behind it.
+    /// Reads W_o with its bias, and the norms after it.
     pub(super) fn load(
         checkpoint: &Checkpoint,
         layer: usize,

@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::layers::{Norm, RopeTable, from_rows, rows, to_array};
 use crate::spec::{Part, Rope};
 
-/// What stands before the layers: rows of the table with its scale, positions, segments and norm.
+/// The embeddings: rows of the table with its scale, positions, segments and norm.
 pub(super) struct Embedding {
     /// The table's name.
     table: String,

@@ -9,7 +9,7 @@ use crate::layers::{Inner, Linear, Norm, OutputHead, WeightTypes, from_rows, row
 use crate::spec::{Activation, HeadSpec, Part};
 use crate::{Error, WeightsKind};
 
-/// The output head with what stands around it.
+/// The output head with its transform, bias, scale and soft-cap.
 pub(super) struct Head {
     checkpoint: Arc<Checkpoint>,
     spec: HeadSpec,

@@ -1,4 +1,4 @@
-//! What stands between the matrices of a feed-forward part.
+//! Activations between the matrices of a feed-forward part.
 
 use super::math::{erf, exp};
 use super::rows::for_each_row;

@@ -1,4 +1,4 @@
-//! What stands before a model's layers and behind them.
+//! A model's two ends: embeddings before the layers, the output head after them.
 
 use super::{Activation, LearnedPositions, Norm};
 

@@ -37,7 +37,7 @@ pub struct Spec {
     pub vocab: usize,
     /// The most positions the model was made for.
     pub context_length: usize,
-    /// What stands before the layers.
+    /// How token ids become the first layer's input.
     pub embedding: EmbeddingSpec,
     /// The layers.
     pub layers: Vec<LayerSpec>,
@@ -61,8 +61,8 @@ impl Spec {
         !masked && !self.is_bidirectional()
     }
 
-    /// What stands between a head's output and the logits besides the final norm, where something does: then no part of a logit
-    /// belongs to one head alone.
+    /// What makes the logits a nonlinear function of the heads' outputs, besides the final norm; none where nothing does. Where
+    /// something does, no part of a logit belongs to one head alone.
     #[must_use]
     pub fn nonlinear_path(&self) -> Option<&'static str> {
         let behind = |norms: &Norms| norms.output.is_some() || norms.sum.is_some();

@@ -31,7 +31,7 @@ impl Encoding {
 
 /// The tokens before the text. They decide where the sink is: with none, the first word becomes the sink.
 ///
-/// Prefix and text are encoded apart, so that no token belongs to both. Whatever stands before the text, a model that was
+/// Prefix and text are encoded apart, so that no token belongs to both. Whatever the prefix, a model that was
 /// trained with tokens after it gets those too, except with [`Prefix::None`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prefix {
