@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     cli.global.apply_color();
     cli.global.json_version.apply();
     let installed = interrupt::install().and_then(|()| Ok(lookback_trace::explain_bus_errors()?));
-    if let Err(error) = installed {
+    let ready = installed.and_then(|()| cli.global.apply_instruction_set());
+    if let Err(error) = ready {
         return failure::report(&error);
     }
     match cli.run() {

@@ -1,5 +1,7 @@
 //! Choosing an instruction set at run time.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use crate::emulated::Portable;
 use crate::isa::{Isa, Kernel};
 #[cfg(target_arch = "x86_64")]
@@ -15,9 +17,13 @@ pub struct UnavailableInstructionSet {
     pub name: String,
 }
 
+/// The highest [`InstructionSet::rank`] that [`InstructionSet::best`] may choose.
+static HIGHEST: AtomicU8 = AtomicU8::new(u8::MAX);
+
 /// An instruction set that this processor can run.
 ///
-/// Libraries choose the [best](InstructionSet::best) by themselves; tests and measurements choose others.
+/// Libraries choose the [best](InstructionSet::best) by themselves; tests and measurements choose others, and a program
+/// [restricts](InstructionSet::restrict) what is chosen everywhere.
 ///
 /// ```
 /// use lookback_simd::InstructionSet;
@@ -51,18 +57,40 @@ impl InstructionSet {
         sets.into_iter().map(InstructionSet).collect()
     }
 
-    /// The best that this processor can run.
+    /// The best that this processor can run, and that [`restrict`](InstructionSet::restrict) allows.
     pub fn best() -> InstructionSet {
         #[cfg(target_arch = "x86_64")]
         {
-            if let Some(isa) = Avx512::new() {
-                return InstructionSet(Token::Avx512(isa));
+            let allowed = |set: &InstructionSet| set.rank() <= HIGHEST.load(Ordering::Relaxed);
+            let avx512 = Avx512::new().map(|isa| InstructionSet(Token::Avx512(isa)));
+            if let Some(set) = avx512.filter(allowed) {
+                return set;
             }
-            if let Some(isa) = Avx2::new() {
-                return InstructionSet(Token::Avx2(isa));
+            let avx2 = Avx2::new().map(|isa| InstructionSet(Token::Avx2(isa)));
+            if let Some(set) = avx2.filter(allowed) {
+                return set;
             }
         }
         InstructionSet(Token::Portable(Portable::default()))
+    }
+
+    /// From now on [`best`](InstructionSet::best) chooses this one or a lesser one, in the whole process: for measurements that
+    /// stand for other machines, and for the same bits on several.
+    ///
+    /// Call it before anything is computed: what is running keeps its choice.
+    pub fn restrict(self) {
+        HIGHEST.store(self.rank(), Ordering::Relaxed);
+    }
+
+    /// The more it can do at once, the higher.
+    fn rank(&self) -> u8 {
+        match self.0 {
+            Token::Portable(_) => 0,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(_) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => 2,
+        }
     }
 
     /// The one of that [name](InstructionSet::name).

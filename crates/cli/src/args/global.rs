@@ -1,6 +1,7 @@
 //! Options of every command.
 
 use clap::{Args, ColorChoice};
+use lookback_attention::InstructionSet;
 
 use crate::json_version::JsonVersion;
 
@@ -22,9 +23,39 @@ pub(crate) struct GlobalArgs {
         default_value_t
     )]
     pub(crate) json_version: JsonVersion,
+    /// Compute with no more than these instructions: avx512, avx2 or portable; the best that this processor has, where this is
+    /// not given
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "LOOKBACK_INSTRUCTION_SET"
+    )]
+    instruction_set: Option<String>,
 }
 
 impl GlobalArgs {
+    /// Makes the choice of instructions hold for everything that is computed.
+    pub(crate) fn apply_instruction_set(&self) -> anyhow::Result<()> {
+        let Some(name) = &self.instruction_set else {
+            return Ok(());
+        };
+        let available = InstructionSet::available();
+        match available.iter().find(|set| set.name() == name) {
+            Some(set) => {
+                set.restrict();
+                Ok(())
+            }
+            None => {
+                let names: Vec<&str> = available.iter().map(InstructionSet::name).collect();
+                anyhow::bail!(
+                    "there are no instructions {name:?} here; --instruction-set (or LOOKBACK_INSTRUCTION_SET) may be {}",
+                    names.join(", ")
+                )
+            }
+        }
+    }
+
     /// Makes the choice of colour hold for everything that is printed.
     pub(crate) fn apply_color(&self) {
         match self.color {

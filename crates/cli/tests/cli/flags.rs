@@ -453,6 +453,20 @@ fn two_models_are_compared_on_one_text() {
     assert_eq!(same["first"]["tokens"], same["second"]["tokens"]);
 }
 
+#[test]
+fn an_instruction_set_holds_for_every_command() {
+    let home = folder();
+    let bench = ["bench", "model", "--lengths", "16", "--runs", "1", "--json"];
+    let machine = on_tiny(home.path(), &[&bench[..], &["--instruction-set", "portable"]].concat());
+    assert_eq!(machine.json()["machine"]["instruction_set"], "portable");
+    let mut by_variable = lookback(home.path());
+    by_variable.args(bench).arg("--model").arg(tiny("tied"));
+    by_variable.env("LOOKBACK_INSTRUCTION_SET", "portable");
+    let machine = Run::of(&mut by_variable).json();
+    assert_eq!(machine["machine"]["instruction_set"], "portable");
+    on_tiny(home.path(), &["look", TEXT, "--instruction-set", "abacus"]).refused(&["abacus"]);
+}
+
 /// A few milliseconds each: what is measured is not looked at.
 #[test]
 fn benchmarks_measure_what_is_asked() {

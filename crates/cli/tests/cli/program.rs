@@ -36,6 +36,7 @@ fn isolate(mut command: Command, home: &Path) -> Command {
         .env("HF_ENDPOINT", "http://127.0.0.1:9")
         .env("HF_HUB_CACHE", home.join("hub"))
         .env_remove("HF_HUB_OFFLINE")
+        .env_remove("LOOKBACK_INSTRUCTION_SET")
         .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         .env("PIP_FIND_LINKS", "")
         .env("PIP_EXTRA_INDEX_URL", "")

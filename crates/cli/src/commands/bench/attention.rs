@@ -38,9 +38,6 @@ pub(crate) struct BenchAttentionArgs {
     /// Threads; RAYON_NUM_THREADS, else all processors, where this is not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// avx512, avx2 or portable; the best that this processor has, where this is not given
-    #[arg(long, value_name = "NAME")]
-    instruction_set: Option<String>,
     /// Seconds for each case; five runs are made in any case
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     seconds: Duration,
@@ -56,10 +53,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Runs the command.
 pub(super) fn run(args: &BenchAttentionArgs, context: &Context) -> anyhow::Result<()> {
-    let set = match &args.instruction_set {
-        Some(name) => InstructionSet::named(name)?,
-        None => InstructionSet::best(),
-    };
+    let set = InstructionSet::best();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.map_or(0, usize::from))
         .build()
