@@ -43,7 +43,7 @@ pub enum AblatedTo {
 }
 
 /// What the model says of a question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
     /// Log-probabilities of every next token after the text, in nats: \[vocabulary\].
     next: Vec<f64>,
@@ -126,50 +126,47 @@ impl<'a> Asked<'a> {
         self.texts.len()
     }
 
-    /// The unchanged answer.
+    /// The unchanged answer, and what each intervention does to it. All runs are packed, so that weights are read once for many.
     ///
     /// # Errors
     /// The model's.
-    pub fn unchanged(&self, hooks: &dyn Hooks) -> Result<Answer, Error> {
-        self.answer(&|_| Interventions::default(), hooks)
-    }
-
-    /// What an intervention does to the `unchanged` answer.
-    ///
-    /// # Errors
-    /// The model's.
-    pub fn effect(
+    pub fn effects(
         &self,
-        intervention: Intervention,
-        unchanged: &Answer,
+        interventions: Vec<Intervention>,
         hooks: &dyn Hooks,
-    ) -> Result<Effect, Error> {
-        let answer = self.answer(
-            &|encoding| self.interventions(&intervention, encoding),
-            hooks,
-        )?;
-        let pairs = unchanged.next.iter().zip(&answer.next);
-        let kl: f64 = pairs.map(|(&p, &q)| p.exp() * (p - q)).sum();
-        let changes = answer.log_prob.iter().zip(&unchanged.log_prob);
-        Ok(Effect {
-            intervention,
-            kl: kl.max(0.0),
-            log_prob_change: changes.map(|(new, old)| new - old).collect(),
-        })
-    }
-
-    fn answer(
-        &self,
-        interventions: &dyn Fn(&Encoding) -> Interventions,
-        hooks: &dyn Hooks,
-    ) -> Result<Answer, Error> {
-        let changes: Vec<Interventions> = self
-            .texts
-            .iter()
-            .map(|(encoding, _)| interventions(encoding))
+    ) -> Result<(Answer, Vec<Effect>), Error> {
+        let mut changes: Vec<Vec<Interventions>> = vec![self.changes(None)];
+        changes.extend(interventions.iter().map(|what| self.changes(Some(what))));
+        let mut answers = self.answers(&changes, hooks)?.into_iter();
+        let unchanged = answers.next().unwrap_or_default();
+        let effects = interventions.into_iter().zip(answers);
+        let effects = effects
+            .map(|(intervention, answer)| effect(intervention, &unchanged, &answer))
             .collect();
-        let changed: Vec<_> = changes.iter().map(|changes| changes.and(hooks)).collect();
-        let texts = self.texts.iter().zip(&changed);
+        Ok((unchanged, effects))
+    }
+
+    /// What an intervention is in each of the texts.
+    fn changes(&self, what: Option<&Intervention>) -> Vec<Interventions> {
+        let change = |(encoding, _): &(Encoding, usize)| match what {
+            Some(what) => self.interventions(what, encoding),
+            None => Interventions::default(),
+        };
+        self.texts.iter().map(change).collect()
+    }
+
+    /// The answer under each of several changes, which are given text by text.
+    fn answers(
+        &self,
+        changes: &[Vec<Interventions>],
+        hooks: &dyn Hooks,
+    ) -> Result<Vec<Answer>, Error> {
+        let changed: Vec<_> = changes
+            .iter()
+            .flatten()
+            .map(|changes| changes.and(hooks))
+            .collect();
+        let texts = self.texts.iter().cycle().zip(&changed);
         let sequences: Vec<Sequence> = texts
             .map(|((encoding, name), hooks)| Sequence {
                 tokens: &encoding.ids,
@@ -180,11 +177,13 @@ impl<'a> Asked<'a> {
         let read = self
             .model
             .prefill_many(&sequences, &PrefillOptions::default())?;
-        let mut answer = Answer {
-            next: Vec::new(),
-            log_prob: Vec::new(),
-        };
-        for ((encoding, name), Prefill { logits, .. }) in self.texts.iter().zip(&read) {
+        let answers = read.chunks(self.texts.len());
+        Ok(answers.map(|read| self.answer(read)).collect())
+    }
+
+    fn answer(&self, read: &[Prefill]) -> Answer {
+        let mut answer = Answer::default();
+        for ((encoding, name), Prefill { logits, .. }) in self.texts.iter().zip(read) {
             answer.next = log_softmax(logits.row(0));
             if self.question.probe.is_some() {
                 let of_name = logits.outer_iter().skip(1).zip(&encoding.ids[*name..]);
@@ -192,7 +191,7 @@ impl<'a> Asked<'a> {
                 answer.log_prob.push(log_prob.sum());
             }
         }
-        Ok(answer)
+        answer
     }
 
     /// The last row of the question, and the token before each of the name's.
@@ -233,6 +232,17 @@ impl<'a> Asked<'a> {
             }
         }
         interventions
+    }
+}
+
+fn effect(intervention: Intervention, unchanged: &Answer, answer: &Answer) -> Effect {
+    let pairs = unchanged.next.iter().zip(&answer.next);
+    let kl: f64 = pairs.map(|(&p, &q)| p.exp() * (p - q)).sum();
+    let changes = answer.log_prob.iter().zip(&unchanged.log_prob);
+    Effect {
+        intervention,
+        kl: kl.max(0.0),
+        log_prob_change: changes.map(|(new, old)| new - old).collect(),
     }
 }
 

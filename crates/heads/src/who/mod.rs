@@ -270,17 +270,13 @@ fn cause_of(
         });
     }
     let asked = Asked::new(model, question, &options.prefix, (row.from, &options.means))?;
-    let unchanged = asked.unchanged(hooks)?;
     let favourite = |choice: &HeadChoice| match margin(&choice.as_is.weights, pair) >= 0.0 {
         true => pair.0,
         false => pair.1,
     };
     let listed = row.heads.iter();
     let listed = listed.map(|choice| (choice.as_is.head, favourite(choice)));
-    let effects = interventions(options, listed, pair)
-        .into_iter()
-        .map(|tried| asked.effect(tried, &unchanged, hooks))
-        .collect::<Result<_, _>>()?;
+    let (unchanged, effects) = asked.effects(interventions(options, listed, pair), hooks)?;
     Ok(CauseReport {
         log_prob: unchanged.log_prob,
         effects,

@@ -43,7 +43,6 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
     let question = question();
     let means = MeanOutputs::default();
     let asked = Asked::new(model(), &question, &Prefix::Declared, (From::Word, &means)).unwrap();
-    let unchanged = asked.unchanged(&()).unwrap();
     let heads = vec![head::parse("13.8").unwrap(), head::parse("9.4").unwrap()];
     let cut = Intervention::Cut {
         heads: heads.clone(),
@@ -68,7 +67,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
             },
         ),
     ] {
-        let effect = asked.effect(change, &unchanged, &()).unwrap();
+        let (unchanged, effects) = asked.effects(vec![change], &()).unwrap();
         let found = predict(
             model(),
             example::SENTENCE,
@@ -79,7 +78,7 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
         .unwrap();
         for (at, one) in found.continuations.iter().enumerate() {
             close(one.unchanged, unchanged.log_prob[at]);
-            close(one.log_prob - one.unchanged, effect.log_prob_change[at]);
+            close(one.log_prob - one.unchanged, effects[0].log_prob_change[at]);
         }
         // The probabilities are those of one distribution each.
         assert!(found.next.windows(2).all(|pair| {
@@ -96,13 +95,13 @@ fn continuations_read_from_a_cache_are_those_of_whole_texts() {
         heads: Vec::new(),
         candidate: 1,
     };
-    let effect = asked.effect(effect, &unchanged, &()).unwrap();
+    let (_, effects) = asked.effects(vec![effect], &()).unwrap();
     let found = predict(model(), example::SENTENCE, &cut, &options(None), &()).unwrap();
     assert!(
-        (found.kl - effect.kl).abs() < 1e-4,
+        (found.kl - effects[0].kl).abs() < 1e-4,
         "{} is not {}",
         found.kl,
-        effect.kl
+        effects[0].kl
     );
 }
 
