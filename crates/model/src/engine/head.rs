@@ -118,7 +118,7 @@ impl Transform {
             d_ff: d,
         };
         let x = rows(&hidden, 0..n).to_vec();
-        let product = self.linear.for_rows(n)?.times(x, n)?;
+        let product = self.linear.for_rows(n)?.times(&x, n)?;
         let activated = product.read(|x| inner.apply(x))?;
         Ok(from_rows(self.norm.apply(&activated), d))
     }

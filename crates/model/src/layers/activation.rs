@@ -24,11 +24,23 @@ impl Inner<'_> {
             Activation::GeluTanh => self.of(rows, gelu_tanh),
             Activation::Relu => self.of(rows, relu),
             Activation::SquaredRelu => self.of(rows, |x| relu(x) * relu(x)),
+            Activation::ClampedSwiGlu => self.of_both(rows, clamped_gate, clamped_up),
         }
     }
 
     #[inline(always)]
     fn of(&self, rows: &[f32], act: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
+        self.of_both(rows, act, |up| up)
+    }
+
+    /// act(gate) · act_up(up), or act(x) where there is no gate.
+    #[inline(always)]
+    fn of_both(
+        &self,
+        rows: &[f32],
+        act: impl Fn(f32) -> f32 + Sync,
+        act_up: impl Fn(f32) -> f32 + Sync,
+    ) -> Vec<f32> {
         let d_ff = self.d_ff;
         let width = if self.gated { 2 * d_ff } else { d_ff };
         let mut out = vec![0.0; rows.len() / width * d_ff];
@@ -42,13 +54,13 @@ impl Inner<'_> {
                 match (self.gated, self.bias.is_empty()) {
                     (true, true) => {
                         for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-                            *out = act(gate) * up;
+                            *out = act(gate) * act_up(up);
                         }
                     }
                     (true, false) => {
                         let both = gate.iter().zip(gate_bias).zip(up.iter().zip(up_bias));
                         for (out, ((gate, gate_bias), (up, up_bias))) in out.iter_mut().zip(both) {
-                            *out = act(gate + gate_bias) * (up + up_bias);
+                            *out = act(gate + gate_bias) * act_up(up + up_bias);
                         }
                     }
                     (false, true) => {
@@ -90,6 +102,23 @@ fn gelu_tanh(x: f32) -> f32 {
 fn relu(x: f32) -> f32 {
     // Not `max`, which would turn NaN into 0.
     if x < 0.0 { 0.0 } else { x }
+}
+
+/// Where both halves of [`Activation::ClampedSwiGlu`] are cut off.
+const CLAMP: f32 = 7.0;
+
+#[inline(always)]
+fn clamped_gate(gate: f32) -> f32 {
+    /// How steep the sigmoid is.
+    const SLOPE: f32 = 1.702;
+    // Not `min`, which would turn NaN into the limit.
+    let gate = if gate > CLAMP { CLAMP } else { gate };
+    gate / (1.0 + exp(-SLOPE * gate))
+}
+
+#[inline(always)]
+fn clamped_up(up: f32) -> f32 {
+    up.clamp(-CLAMP, CLAMP) + 1.0
 }
 
 #[cfg(test)]
@@ -139,6 +168,7 @@ mod tests {
             }
             Activation::Relu => x.max(0.0),
             Activation::SquaredRelu => x.max(0.0).powi(2),
+            Activation::ClampedSwiGlu => unreachable!("it has a gate"),
             // Φ by the trapezoidal rule from far below.
             Activation::Gelu => {
                 let step = 1e-3;
@@ -168,6 +198,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_clamped_gate_and_its_factor_follow_their_definition() {
+        let row = [2.0, 9.0, -1.0, 0.5, -8.0, 30.0];
+        let out = inner(Activation::ClampedSwiGlu, true, &[], 3).apply(&row);
+        let exact = |gate: f64, up: f64| {
+            let gate = gate.min(7.0);
+            gate / (1.0 + (-1.702 * gate).exp()) * (up.clamp(-7.0, 7.0) + 1.0)
+        };
+        for (index, &out) in out.iter().enumerate() {
+            let exact = exact(f64::from(row[index]), f64::from(row[index + 3]));
+            assert!((f64::from(out) - exact).abs() < 1e-5, "{out}, not {exact}");
+        }
+        let nan = inner(Activation::ClampedSwiGlu, true, &[], 1);
+        assert!(nan.apply(&[f32::NAN, 1.0])[0].is_nan() && nan.apply(&[1.0, f32::NAN])[0].is_nan());
     }
 
     #[test]

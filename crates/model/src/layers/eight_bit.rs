@@ -1,7 +1,6 @@
 //! Matrices of 8-bit weights, for products of a few rows.
 
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Tensor};
 use half::f16;
 use rayon::prelude::*;
 
@@ -54,6 +53,10 @@ impl EightBit {
         })
     }
 
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.weights.len() / self.inputs
     }
@@ -93,21 +96,15 @@ impl EightBit {
         }
     }
 
-    /// The weights in f32: \[inputs, outputs\], a transposed view.
-    pub(super) fn dense(&self) -> Result<Tensor, Error> {
-        let mut dense = vec![0.0; self.weights.len()];
-        let blocks = self.weights.par_chunks(BLOCK).zip(&self.scales);
-        dense
-            .par_chunks_mut(BLOCK)
-            .zip(blocks)
-            .with_min_len(256)
-            .for_each(|(dense, (weights, scale))| {
-                for (dense, &weight) in dense.iter_mut().zip(weights) {
-                    *dense = scale * f32::from(weight);
-                }
-            });
-        let shape = (self.outputs(), self.inputs);
-        Ok(Tensor::from_vec(dense, shape, &Device::Cpu)?.t()?)
+    /// Writes rows of the weights in f32, \[outputs, inputs\], from row `first` on.
+    pub(super) fn rows(&self, first: usize, rows: &mut [f32]) {
+        let weights = self.weights[first * self.inputs..].chunks_exact(BLOCK);
+        let scales = &self.scales[first * self.inputs / BLOCK..];
+        for ((dense, weights), scale) in rows.chunks_exact_mut(BLOCK).zip(weights).zip(scales) {
+            for (dense, &weight) in dense.iter_mut().zip(weights) {
+                *dense = scale * f32::from(weight);
+            }
+        }
     }
 }
 
@@ -129,6 +126,8 @@ fn dot(weights: &[i8], scales: &[f32], x: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{Device, Tensor};
+
     use super::*;
 
     #[test]
@@ -141,12 +140,12 @@ mod tests {
             let stored = QTensor::quantize(&dense, GgmlDType::Q8_0).unwrap();
             let matrix = EightBit::new(&stored).unwrap();
             let exact = stored.dequantize(&Device::Cpu).unwrap();
-            let ours = matrix.dense().unwrap().t().unwrap();
-            assert_eq!(
-                ours.to_vec2::<f32>().unwrap(),
-                exact.to_vec2::<f32>().unwrap()
-            );
             let exact = exact.to_vec2::<f32>().unwrap();
+            for (output, exact) in exact.iter().enumerate() {
+                let mut row = vec![0.0; inputs];
+                matrix.rows(output, &mut row);
+                assert_eq!(&row, exact);
+            }
             let products = matrix.times(&x, rows);
             for (at, &product) in products.iter().enumerate() {
                 let (row, output) = (at / outputs, at % outputs);

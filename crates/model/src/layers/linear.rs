@@ -1,17 +1,21 @@
 //! Products of activations with weights.
 
+use std::sync::Arc;
+
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
-use rayon::prelude::*;
+use ndarray::Array2;
 
 use super::eight_bit::EightBit;
+use super::packed::Packed;
 use super::sixteen_bit::SixteenBit;
 use super::tensor::read_f32;
 use super::weight_types::{WeightNames, WeightTypes};
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::weights::Weights;
 use crate::{Error, WeightsKind};
 
-/// Rows from which it pays to dequantise a quantised matrix for one product: candle's quantised kernels take a
+/// Rows from which it pays to dequantise a quantised matrix for one product: the kernels for quantised weights take a
 /// row at a time, and read the whole matrix for each.
 const DEQUANTISE_ROWS: usize = 16;
 
@@ -23,12 +27,18 @@ pub(crate) struct Linear {
 }
 
 enum Form {
-    /// \[inputs, outputs\], in that order in memory, which the matrix product packs fastest.
-    F32(Tensor),
+    /// In f32, as the microkernel reads it.
+    F32(Packed),
     /// \[outputs, inputs\] in Q8_0, which products of few rows are computed on here.
     EightBit(EightBit),
     /// \[outputs, inputs\] in F16 or BF16, likewise.
     SixteenBit(SixteenBit),
+    /// Left in the file as it is stored, and widened to f32 for each use.
+    Stored {
+        weights: Arc<Weights>,
+        names: Vec<String>,
+        outputs: usize,
+    },
     /// \[outputs, inputs\] in another type, which candle multiplies by.
     Quantized {
         product: QMatMul,
@@ -36,7 +46,7 @@ enum Form {
     },
 }
 
-type QTensorRef = std::sync::Arc<QTensor>;
+type QTensorRef = Arc<QTensor>;
 
 impl Linear {
     /// Loads the weights called `names` and puts their outputs side by side.
@@ -47,36 +57,34 @@ impl Linear {
     ) -> Result<Self, Error> {
         let types = WeightTypes::new(checkpoint, names, kind)?;
         let form = match kind {
-            WeightsKind::F32 => Form::F32(transposed(checkpoint, names)?),
+            WeightsKind::F32 => Form::F32(packed(checkpoint.weights(), names)?),
             WeightsKind::Quantized => Form::quantized(quantized(checkpoint, names, types.dtype)?)?,
         };
         Ok(Self::new(form, types))
     }
 
-    /// Loads one matrix and keeps it in f32 as it is stored, `[outputs, inputs]`: for matrices that are too large
-    /// to be worth transposing.
-    pub(crate) fn load_as_stored(
-        checkpoint: &Checkpoint,
-        name: &str,
-        kind: WeightsKind,
-    ) -> Result<Self, Error> {
-        match kind {
-            WeightsKind::F32 => {
-                let types = WeightTypes::new(checkpoint, &[name.to_owned()], kind)?;
-                Ok(Self::new(
-                    Form::F32(checkpoint.tensor_f32(name)?.t()?),
-                    types,
-                ))
-            }
-            WeightsKind::Quantized => Self::load(checkpoint, &[name.to_owned()], kind),
+    /// Leaves the weights called `names` in the file and widens them for each use: for matrices that are many and seldom used, as
+    /// those of experts.
+    pub(crate) fn leave_stored(checkpoint: &Checkpoint, names: WeightNames) -> Result<Self, Error> {
+        let types = WeightTypes::new(checkpoint, names, WeightsKind::F32)?;
+        let mut outputs = 0;
+        for name in names {
+            outputs += checkpoint.shape(name)?[0];
         }
+        let form = Form::Stored {
+            weights: checkpoint.weights().clone(),
+            names: names.to_vec(),
+            outputs,
+        };
+        Ok(Self::new(form, types))
     }
 
     fn new(form: Form, types: WeightTypes) -> Self {
         let outputs = match &form {
-            Form::F32(w) => w.dims()[1],
+            Form::F32(w) => w.outputs(),
             Form::EightBit(w) => w.outputs(),
             Form::SixteenBit(w) => w.outputs(),
+            Form::Stored { outputs, .. } => *outputs,
             Form::Quantized { stored, .. } => stored.shape().dims()[0],
         };
         Self {
@@ -94,25 +102,21 @@ impl Linear {
     /// The form of the weights that is fastest for products of `rows` rows; made once, it serves many products.
     pub(crate) fn for_rows(&self, rows: usize) -> Result<Multiplier<'_>, Error> {
         Ok(match &self.form {
-            Form::F32(w) => Multiplier::Dense(w.clone()),
-            Form::EightBit(w) if rows >= DEQUANTISE_ROWS => Multiplier::Dense(w.dense()?),
-            Form::EightBit(w) => Multiplier::EightBit(w),
-            Form::SixteenBit(w) if rows >= DEQUANTISE_ROWS => Multiplier::Dense(w.dense()?),
-            Form::SixteenBit(w) => Multiplier::SixteenBit(w),
-            Form::Quantized { stored, .. } if rows >= DEQUANTISE_ROWS => {
-                Multiplier::Dense(stored.dequantize(&Device::Cpu)?.t()?)
+            Form::F32(w) => Multiplier::Packed(w),
+            Form::EightBit(w) if rows < DEQUANTISE_ROWS => Multiplier::EightBit(w),
+            Form::SixteenBit(w) if rows < DEQUANTISE_ROWS => Multiplier::SixteenBit(w),
+            Form::Quantized { product, .. } if rows < DEQUANTISE_ROWS => {
+                Multiplier::Quantized(product)
             }
-            Form::Quantized { product, .. } => Multiplier::Quantized(product),
+            other => Multiplier::Widened(other.packed()?),
         })
     }
 
     /// The weights as f32 \[inputs, outputs\], whatever their form.
-    pub(crate) fn dense(&self) -> Result<Tensor, Error> {
+    pub(crate) fn dense(&self) -> Result<Array2<f32>, Error> {
         Ok(match &self.form {
-            Form::F32(w) => w.clone(),
-            Form::EightBit(w) => w.dense()?,
-            Form::SixteenBit(w) => w.dense()?,
-            Form::Quantized { stored, .. } => stored.dequantize(&Device::Cpu)?.t()?,
+            Form::F32(w) => w.dense(),
+            other => other.packed()?.dense(),
         })
     }
 
@@ -123,12 +127,38 @@ impl Linear {
 }
 
 impl Form {
+    /// Weights of another type, in f32.
+    fn packed(&self) -> Result<Packed, Error> {
+        match self {
+            Form::F32(_) => unreachable!("they are packed already"),
+            Form::EightBit(w) => Packed::new((w.inputs(), w.outputs()), |first, rows| {
+                w.rows(first, rows);
+                Ok(())
+            }),
+            Form::SixteenBit(w) => Packed::new((w.inputs(), w.outputs()), |first, rows| {
+                w.rows(first, rows);
+                Ok(())
+            }),
+            Form::Stored { weights, names, .. } => packed(weights, names),
+            Form::Quantized { stored, .. } => {
+                let dense = stored.dequantize(&Device::Cpu)?;
+                let (outputs, inputs) = dense.dims2()?;
+                read_f32(&dense, |dense| {
+                    Packed::new((inputs, outputs), |first, rows| {
+                        rows.copy_from_slice(&dense[first * inputs..][..rows.len()]);
+                        Ok(())
+                    })
+                })?
+            }
+        }
+    }
+
     fn quantized(tensor: QTensor) -> Result<Self, Error> {
         match tensor.dtype() {
             GgmlDType::Q8_0 => Ok(Form::EightBit(EightBit::new(&tensor)?)),
             GgmlDType::F16 | GgmlDType::BF16 => Ok(Form::SixteenBit(SixteenBit::new(&tensor)?)),
             _ => {
-                let stored = std::sync::Arc::new(tensor);
+                let stored = Arc::new(tensor);
                 let product = QMatMul::from_arc(stored.clone())?;
                 Ok(Form::Quantized { product, stored })
             }
@@ -138,7 +168,8 @@ impl Form {
 
 /// Weights in the form in which they are multiplied by.
 pub(crate) enum Multiplier<'a> {
-    Dense(Tensor),
+    Packed(&'a Packed),
+    Widened(Packed),
     EightBit(&'a EightBit),
     SixteenBit(&'a SixteenBit),
     Quantized(&'a QMatMul),
@@ -146,14 +177,16 @@ pub(crate) enum Multiplier<'a> {
 
 impl Multiplier<'_> {
     /// x·W for `x` of `rows` rows.
-    pub(crate) fn times(&self, x: Vec<f32>, rows: usize) -> Result<Product, Error> {
-        let inputs = x.len() / rows;
-        let tensor = |x| Tensor::from_vec(x, (rows, inputs), &Device::Cpu);
+    pub(crate) fn times(&self, x: &[f32], rows: usize) -> Result<Product, Error> {
         Ok(match self {
-            Multiplier::Dense(w) => Product::Tensor(tensor(x)?.matmul(w)?),
-            Multiplier::EightBit(w) => Product::Rows(w.times(&x, rows)),
-            Multiplier::SixteenBit(w) => Product::Rows(w.times(&x, rows)),
-            Multiplier::Quantized(w) => Product::Tensor(w.forward(&tensor(x)?)?),
+            Multiplier::Packed(w) => Product::Rows(w.times(x, rows)),
+            Multiplier::Widened(w) => Product::Rows(w.times(x, rows)),
+            Multiplier::EightBit(w) => Product::Rows(w.times(x, rows)),
+            Multiplier::SixteenBit(w) => Product::Rows(w.times(x, rows)),
+            Multiplier::Quantized(w) => {
+                let x = Tensor::from_slice(x, (rows, x.len() / rows), &Device::Cpu)?;
+                Product::Tensor(w.forward(&x)?)
+            }
         })
     }
 }
@@ -174,45 +207,26 @@ impl Product {
     }
 }
 
-/// The named weights as one matrix \[inputs, Σ outputs\].
-fn transposed(checkpoint: &Checkpoint, names: WeightNames) -> Result<Tensor, Error> {
-    let mut shapes = Vec::with_capacity(names.len());
+/// The named weights side by side, packed from the files.
+fn packed(weights: &Weights, names: WeightNames) -> Result<Packed, Error> {
+    let mut ends = Vec::with_capacity(names.len());
+    let (mut outputs, mut inputs) = (0, 0);
     for name in names {
-        shapes.push(checkpoint.shape(name)?);
+        let shape = &weights.get(name)?.shape;
+        (outputs, inputs) = (outputs + shape[0], shape[1]);
+        ends.push(outputs);
     }
-    let outputs: usize = shapes.iter().map(|shape| shape[0]).sum();
-    let inputs = shapes.first().map_or(0, |shape| shape[1]);
-    let mut all = vec![0.0; inputs * outputs];
-    let mut column = 0;
-    for name in names {
-        let weights = checkpoint.tensor_f32(name)?;
-        let columns = weights.dims()[0];
-        read_f32(&weights, |weights| {
-            transpose_into(weights, inputs, &mut all, outputs, column);
-        })?;
-        column += columns;
-    }
-    Ok(Tensor::from_vec(all, (inputs, outputs), &Device::Cpu)?)
-}
-
-/// Copies `from` \[rows, columns\] into columns `first…` of `to` \[columns, width\], transposed.
-fn transpose_into(from: &[f32], columns: usize, to: &mut [f32], width: usize, first: usize) {
-    /// Tiles of 32×32: 4 KB read and 4 KB written, within the L1 cache.
-    const TILE: usize = 32;
-    let rows = from.len() / columns;
-    to.par_chunks_mut(TILE * width)
-        .enumerate()
-        .for_each(|(tile, to)| {
-            for row_tile in (0..rows).step_by(TILE) {
-                for (c, to) in to.chunks_exact_mut(width).enumerate() {
-                    let column = tile * TILE + c;
-                    let row_end = (row_tile + TILE).min(rows);
-                    for (row, to) in (row_tile..row_end).zip(&mut to[first + row_tile..]) {
-                        *to = from[row * columns + column];
-                    }
-                }
-            }
-        });
+    Packed::new((inputs, outputs), |mut first, mut rows| {
+        while !rows.is_empty() {
+            let of = ends.partition_point(|&end| end <= first);
+            let here = (ends[of] - first).min(rows.len() / inputs);
+            let (now, later) = rows.split_at_mut(here * inputs);
+            let begin = of.checked_sub(1).map_or(0, |before| ends[before]);
+            weights.rows_into(&names[of], first - begin, now)?;
+            (first, rows) = (first + here, later);
+        }
+        Ok(())
+    })
 }
 
 /// The named weights as one matrix \[Σ outputs, inputs\] of the type `dtype`: those of another type are requantised.
@@ -243,34 +257,4 @@ fn quantized(
     }
     let storage = QStorage::from_data(bytes.into(), &Device::Cpu, dtype)?;
     Ok(QTensor::new(storage, (outputs, inputs))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transposition_puts_blocks_side_by_side() {
-        let (inputs, left, right) = (70, 33, 5);
-        let value = |output: usize, input: usize| (output * 1000 + input) as f32;
-        let block = |outputs: std::ops::Range<usize>| -> Vec<f32> {
-            outputs
-                .flat_map(|o| (0..inputs).map(move |i| value(o, i)))
-                .collect()
-        };
-        let mut all = vec![0.0; inputs * (left + right)];
-        transpose_into(&block(0..left), inputs, &mut all, left + right, 0);
-        transpose_into(
-            &block(left..left + right),
-            inputs,
-            &mut all,
-            left + right,
-            left,
-        );
-        for input in 0..inputs {
-            for output in 0..left + right {
-                assert_eq!(all[input * (left + right) + output], value(output, input));
-            }
-        }
-    }
 }

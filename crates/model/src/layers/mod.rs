@@ -1,4 +1,4 @@
-//! Building blocks that model families share. Activations are plain row-major `f32`; candle multiplies them by
+//! Building blocks that model families share. Activations are plain row-major `f32`; [`Linear`] multiplies them by
 //! weights, and what happens between two products is a loop over rows.
 
 mod activation;
@@ -7,6 +7,7 @@ mod linear;
 mod math;
 mod norm;
 mod output_head;
+mod packed;
 mod rope;
 mod rows;
 mod sixteen_bit;
@@ -15,7 +16,7 @@ mod value_norms;
 mod weight_types;
 
 pub(crate) use activation::Inner;
-pub(crate) use linear::Linear;
+pub(crate) use linear::{Linear, Multiplier, Product};
 pub(crate) use norm::Norm;
 pub(crate) use output_head::OutputHead;
 pub(crate) use rope::{HeadColumns, HeadRows, RopeTable, split_heads};

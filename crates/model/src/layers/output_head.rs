@@ -43,7 +43,8 @@ impl OutputHead {
         if let Some(weights) = self.weights.get() {
             return Ok(weights);
         }
-        let weights = Linear::load_as_stored(&self.checkpoint, &self.name, self.kind)?;
+        let names = std::slice::from_ref(&self.name);
+        let weights = Linear::load(&self.checkpoint, names, self.kind)?;
         Ok(self.weights.get_or_init(|| weights))
     }
 
@@ -59,7 +60,7 @@ impl OutputHead {
                 .iter()
                 .copied()
                 .collect();
-            let y = product.times(x, chunk.len())?;
+            let y = product.times(&x, chunk.len())?;
             y.read(|y| {
                 let out = logits.slice_mut(ndarray::s![chunk, ..]);
                 ndarray::Zip::from(out.into_slice().unwrap_or_default())

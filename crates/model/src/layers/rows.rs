@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use lookback_simd::{InstructionSet, Isa, Kernel};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
@@ -45,7 +46,19 @@ pub(crate) fn from_rows(values: Vec<f32>, columns: usize) -> Array2<f32> {
 /// Runs `f` compiled for the best vector instructions of this processor. What `f` calls has to be inlined into it.
 #[inline]
 pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+    InstructionSet::best().run(Inlined(f))
+}
+
+/// A closure that the compiler vectorises by itself.
+struct Inlined<F>(F);
+
+impl<R, F: FnOnce() -> R> Kernel for Inlined<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> R {
+        (self.0)()
+    }
 }
 
 /// Calls `f` with the index and the contents of each row of `out` (`columns` wide), in parallel where that pays.

@@ -1,79 +1,82 @@
 //! ‖v_j·W_o^h‖: how long a key's contribution to the layer's output would be at weight 1.
 
-use candle_core::{DType, Device, Tensor};
-use ndarray::{Array2, ArrayView3};
+use std::convert::Infallible;
+
+use ndarray::{Array2, ArrayView3, s};
 
 use super::math::sum_of_squares;
+use super::packed::Packed;
 use super::row_chunks;
 use super::rows::for_each_row;
-use super::tensor::read_f32;
-use crate::Error;
 
 /// For each head h a d_v×d_v matrix L_h with L_h·L_hᵀ = W_o^h·W_o^hᵀ, so that ‖v·L_h‖ = ‖v·W_o^h‖ at d_v/d of the
 /// work. Products with W_o·W_oᵀ itself would be as cheap, but lose half of the digits of a short result.
 pub(crate) struct ValueNorms {
     /// One matrix a key/value head, \[d_v, group·d_v\]: the L_h of its group side by side.
-    factors: Vec<Tensor>,
+    factors: Vec<Packed>,
     group: usize,
 }
 
 impl ValueNorms {
     /// From W_o \[heads·d_v, d\].
-    pub(crate) fn new(w_o: &Tensor, heads: usize, kv_heads: usize) -> Result<Self, Error> {
+    pub(crate) fn new(w_o: &Array2<f32>, heads: usize, kv_heads: usize) -> Self {
         let group = heads / kv_heads;
-        let d_v = w_o.dims()[0] / heads;
-        let w_o = w_o.to_dtype(DType::F64)?;
-        let mut factors = Vec::with_capacity(kv_heads);
-        for kv_head in 0..kv_heads {
-            let mut side_by_side = vec![0.0_f32; d_v * group * d_v];
-            for member in 0..group {
-                let head = w_o.narrow(0, (kv_head * group + member) * d_v, d_v)?;
-                let gram = head.matmul(&head.t()?)?.flatten_all()?.to_vec1::<f64>()?;
-                let lower = cholesky(gram, d_v);
-                for (row, lower) in lower.chunks_exact(d_v).enumerate() {
-                    let to = &mut side_by_side[row * group * d_v + member * d_v..][..d_v];
-                    for (to, &value) in to.iter_mut().zip(lower) {
-                        *to = value as f32;
+        let d_v = w_o.nrows() / heads;
+        let factors_of = |kv_head: usize| {
+            let lower: Vec<Vec<f64>> = (0..group)
+                .map(|member| {
+                    let first = (kv_head * group + member) * d_v;
+                    let of_head = w_o.slice(s![first..first + d_v, ..]).mapv(f64::from);
+                    cholesky(of_head.dot(&of_head.t()).into_iter().collect(), d_v)
+                })
+                .collect();
+            // Row o of the transposed matrix is column o of the L_h side by side.
+            let rows = |first: usize, rows: &mut [f32]| {
+                for (column, row) in (first..).zip(rows.chunks_exact_mut(d_v)) {
+                    let (member, column) = (column / d_v, column % d_v);
+                    for (at, x) in row.iter_mut().enumerate() {
+                        *x = lower[member][at * d_v + column] as f32;
                     }
                 }
-            }
-            let shape = (d_v, group * d_v);
-            factors.push(Tensor::from_vec(side_by_side, shape, &Device::Cpu)?);
+                Ok::<_, Infallible>(())
+            };
+            let Ok(packed) = Packed::new((d_v, group * d_v), rows);
+            packed
+        };
+        Self {
+            factors: (0..kv_heads).map(factors_of).collect(),
+            group,
         }
-        Ok(Self { factors, group })
     }
 
     /// Norms for values `v` \[H_kv, N, d_v\]: \[H, N\].
-    pub(crate) fn apply(&self, v: ArrayView3<f32>) -> Result<Array2<f32>, Error> {
+    pub(crate) fn apply(&self, v: ArrayView3<f32>) -> Array2<f32> {
         let (kv_heads, n, d_v) = v.dim();
         let mut norms = Array2::zeros((kv_heads * self.group, n));
         for (kv_head, factor) in self.factors.iter().enumerate() {
             for chunk in row_chunks(n) {
-                let rows = v.slice(ndarray::s![kv_head, chunk.clone(), ..]);
+                let rows = v.slice(s![kv_head, chunk.clone(), ..]);
                 let x: Vec<f32> = rows.iter().copied().collect();
-                let product =
-                    Tensor::from_vec(x, (chunk.len(), d_v), &Device::Cpu)?.matmul(factor)?;
+                let product = factor.times(&x, chunk.len());
                 let mut by_row = vec![0.0; chunk.len() * self.group];
-                read_f32(&product, |product| {
-                    for_each_row(
-                        &mut by_row,
-                        self.group,
-                        #[inline(always)]
-                        |row, out| {
-                            let parts = product[row * self.group * d_v..].chunks_exact(d_v);
-                            for (out, part) in out.iter_mut().zip(parts) {
-                                *out = sum_of_squares(part).sqrt();
-                            }
-                        },
-                    );
-                })?;
+                for_each_row(
+                    &mut by_row,
+                    self.group,
+                    #[inline(always)]
+                    |row, out| {
+                        let parts = product[row * self.group * d_v..].chunks_exact(d_v);
+                        for (out, part) in out.iter_mut().zip(parts) {
+                            *out = sum_of_squares(part).sqrt();
+                        }
+                    },
+                );
                 for (at, &norm) in by_row.iter().enumerate() {
                     let (row, member) = (at / self.group, at % self.group);
                     norms[[kv_head * self.group + member, chunk.start + row]] = norm;
                 }
             }
         }
-        Ok(norms)
+        norms
     }
 }
 
@@ -115,11 +118,8 @@ mod tests {
         let v = Array3::from_shape_fn((kv_heads, 5, d_v), |(h, j, c)| {
             ((h * 31 + j * 17 + c * 3) as f32).cos()
         });
-        let w_o = Tensor::from_vec(w.clone(), (heads * d_v, d), &Device::Cpu).unwrap();
-        let norms = ValueNorms::new(&w_o, heads, kv_heads)
-            .unwrap()
-            .apply(v.view())
-            .unwrap();
+        let w_o = Array2::from_shape_vec((heads * d_v, d), w.clone()).unwrap();
+        let norms = ValueNorms::new(&w_o, heads, kv_heads).apply(v.view());
         for head in 0..heads {
             for j in 0..5 {
                 let exact = (0..d)
