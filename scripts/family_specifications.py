@@ -26,6 +26,8 @@ class Specification:
     is_decoder: bool = True
     # RMSNorm's gain is 1 + weight.
     gain_is_added: bool = False
+    # Experts' matrices are [in, out].
+    experts_transposed: bool = False
     embedding_scale: float = 2.0
     matrix_scale: float = 1.3
     target_entropy: float = 0.42
@@ -119,6 +121,7 @@ NEOX = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "in
 # A feed-forward layer of gated units.
 GATED = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
          "intermediate_size": 36, "max_position_embeddings": 128, "rms_norm_eps": 1e-6}
+MIXTURE = {"num_local_experts": 4, "num_experts_per_tok": 2}
 BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
         "max_position_embeddings": 48, "hidden_act": "gelu"}
 DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 48}
@@ -154,6 +157,36 @@ def qwen2(name: str, config: dict, **options) -> Specification:
 
 def qwen3(name: str, config: dict, **options) -> Specification:
     return Specification(f"qwen3-{name}", t.Qwen3Config, t.Qwen3ForCausalLM, tokenizers_of.qwen, GATED | config, **options)
+
+
+def mixtral(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"mixtral-{name}", t.MixtralConfig, t.MixtralForCausalLM, tokenizers_of.mistral, GATED | MIXTURE | config,
+        text=SHORT_TEXT, **options
+    )
+
+
+def qwen2moe(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"qwen2moe-{name}", t.Qwen2MoeConfig, t.Qwen2MoeForCausalLM, tokenizers_of.qwen,
+        GATED | {"num_experts": 5, "num_experts_per_tok": 2, "moe_intermediate_size": 20, "shared_expert_intermediate_size": 28}
+        | config, **options
+    )
+
+
+def qwen3moe(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"qwen3moe-{name}", t.Qwen3MoeConfig, t.Qwen3MoeForCausalLM, tokenizers_of.qwen,
+        GATED | {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20, "head_dim": 8} | config, **options
+    )
+
+
+def gptoss(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"gptoss-{name}", t.GptOssConfig, t.GptOssForCausalLM, tokenizers_of.qwen,
+        GATED | MIXTURE | {"head_dim": 8, "intermediate_size": 24, "num_hidden_layers": 4} | config,
+        experts_transposed=True, **options
+    )
 
 
 def gemma2(name: str, config: dict, **options) -> Specification:
@@ -233,6 +266,30 @@ SPECIFICATIONS = [
     qwen3("biases", {"head_dim": 16, "num_key_value_heads": 1, "attention_bias": True}),
     qwen3("window", {
         "head_dim": 8, "use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1, "tie_word_embeddings": True,
+    }),
+    mixtral("window", {"sliding_window": 7, "tie_word_embeddings": False}),
+    mixtral("tied", {"sliding_window": None, "tie_word_embeddings": True, "num_hidden_layers": 2}, dtype=torch.float16, gguf=True),
+    mixtral("three-of-six", {
+        "num_local_experts": 6, "num_experts_per_tok": 3, "num_key_value_heads": 1, "sliding_window": None,
+    }, edit_config=_rope_parameters),
+    qwen2moe("shared", {"tie_word_embeddings": False, "num_hidden_layers": 2}, gguf=True),
+    qwen2moe("sparse-step", {
+        "decoder_sparse_step": 2, "norm_topk_prob": True, "qkv_bias": False, "num_hidden_layers": 4, "tie_word_embeddings": True,
+    }, dtype=torch.float16),
+    qwen2moe("one-of-three", {
+        "num_experts": 3, "num_experts_per_tok": 1, "mlp_only_layers": [0], "use_sliding_window": True, "sliding_window": 8,
+        "max_window_layers": 1,
+    }),
+    qwen3moe("normed", {"norm_topk_prob": True, "tie_word_embeddings": True, "num_hidden_layers": 2}, dtype=torch.float16, gguf=True),
+    qwen3moe("shares-of-all", {"norm_topk_prob": False, "num_key_value_heads": 1, "attention_bias": True, "num_hidden_layers": 2}),
+    qwen3moe("mixed", {"norm_topk_prob": True, "mlp_only_layers": [1], "num_experts_per_tok": 3}),
+    gptoss("windows", {"sliding_window": 7, "tie_word_embeddings": False}, gguf=True),
+    gptoss("plain-rope", {
+        "sliding_window": 5, "num_hidden_layers": 2, "tie_word_embeddings": True, "num_experts_per_tok": 3, **_rope("default", theta=500.0),
+    }, dtype=torch.float16),
+    gptoss("layer-types", {
+        "layer_types": [FULL, SLIDING, SLIDING], "num_hidden_layers": 3, "sliding_window": 9, "attention_bias": False,
+        "num_key_value_heads": 4,
     }),
     bert(
         "masked-lm", t.BertForMaskedLM, {"type_vocab_size": 2, "hidden_size": 24, "num_attention_heads": 3}, dtype=torch.float32, rename=_bert_as_published, gguf=True,

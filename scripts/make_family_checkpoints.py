@@ -21,6 +21,8 @@ import zlib
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers.models.gpt_oss import modeling_gpt_oss
+from transformers.models.gpt_oss.modeling_gpt_oss import repeat_kv
 
 import family_tokenizers as tokenizers_of
 from family_specifications import SPECIFICATIONS, Specification
@@ -56,6 +58,18 @@ class Outputs:
         entropy = -torch.special.xlogy(weights, weights).sum(-1)
         visible = self.visible[:, None, :].expand(entropy.shape)
         return float((entropy / visible.log())[visible >= FEWEST_KEYS].median())
+
+
+def attention_with_sinks(module, query, key, value, attention_mask, scaling, dropout=0.0, **_):
+    """gpt-oss's, whose log-sum-exp can be seen: the library's subtracts each row's largest score before the softmax."""
+    keys, values = (repeat_kv(states, module.num_key_value_groups) for states in (key, value))
+    scores = query @ keys.transpose(2, 3) * scaling + attention_mask
+    sinks = module.sinks.reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+    weights = torch.nn.functional.softmax(torch.cat([scores, sinks], -1), dim=-1)[..., :-1]
+    return (weights @ values).transpose(1, 2).contiguous(), weights
+
+
+modeling_gpt_oss.eager_attention_forward = attention_with_sinks
 
 
 class Recorder:
@@ -107,12 +121,12 @@ def fill(model: torch.nn.Module, specification: Specification, seed: int) -> Non
             is_norm = "norm" in name.lower() or ".ln_" in name
             if is_norm and name.endswith("weight"):
                 values = 0.3 * away + (0 if gain_is_added else 1)
-            elif parameter.dim() == 1:
+            elif parameter.dim() == 1 or name.endswith("_bias"):
                 values = 0.4 * away
             elif "embed" in name or ".wte" in name or ".wpe" in name:
                 values = noise * specification.embedding_scale / parameter.shape[-1] ** 0.5
-            elif "c_attn" in name or "c_proj" in name or "c_fc" in name:
-                values = noise * specification.matrix_scale / parameter.shape[0] ** 0.5
+            elif any(part in name for part in ("c_attn", "c_proj", "c_fc")) or specification.experts_transposed and ".experts." in name:
+                values = noise * specification.matrix_scale / parameter.shape[-2] ** 0.5
             else:
                 values = noise * specification.matrix_scale / parameter.shape[-1] ** 0.5
             parameter.copy_(values)
@@ -155,8 +169,8 @@ def sharp_model(specification: Specification, config, ids: list[int], seed: int)
     raise AssertionError(f"{specification.name}: attention stays too even: {outputs.entropy():.2f}")
 
 
-class BadContinuation(Exception):
-    """Two tokens are equally likely, up to what another order of additions may change, or the text ends early."""
+class BadDraw(Exception):
+    """Two tokens are equally likely, up to what another order of additions may change, the text ends early, or an expert reads nothing."""
 
 
 def check_that_each_counts(
@@ -168,18 +182,21 @@ def check_that_each_counts(
     for name, parameter in model.named_parameters():
         if "pooler" in name or name in unused:
             continue
-        kept = parameter.detach().clone()
         is_gain = "norm" in name.lower() or ".ln_" in name
         neutral = float(is_gain and name.endswith("weight") and not specification.gain_is_added)
-        with torch.no_grad():
-            parameter.fill_(neutral)
+        # Of the experts', which stand in one, each.
+        for part in parameter.detach() if ".experts." in name else [parameter.detach()]:
+            kept = part.clone()
+            part.fill_(neutral)
             changed = run(model, ids)
-            parameter.copy_(kept)
-        pairs = [(changed.attentions, outputs.attentions), (changed.lse, outputs.lse), (changed.hidden, outputs.hidden)]
-        if outputs.logits is not None:
-            pairs.append((changed.logits, outputs.logits))
-        change = max(float((a - b).abs().max()) for a, b in pairs)
-        assert change > NOTICED, f"{specification.name}: without {name} outputs change by {change:.1e}"
+            part.copy_(kept)
+            pairs = [(changed.attentions, outputs.attentions), (changed.lse, outputs.lse), (changed.hidden, outputs.hidden)]
+            if outputs.logits is not None:
+                pairs.append((changed.logits, outputs.logits))
+            change = max(float((a - b).abs().max()) for a, b in pairs)
+            if change == 0 and ".experts." in name:
+                raise BadDraw
+            assert change > NOTICED, f"{specification.name}: without {name} outputs change by {change:.1e}"
 
 
 def greedy(model: torch.nn.Module, ids: list[int]) -> list[int]:
@@ -190,10 +207,10 @@ def greedy(model: torch.nn.Module, ids: list[int]) -> list[int]:
             logits = model(torch.tensor([found])).logits[0, -1]
         best = logits.topk(2).values
         if best[0] - best[1] < MARGIN:
-            raise BadContinuation
+            raise BadDraw
         found.append(int(logits.argmax()))
         if found[-1] == model.config.eos_token_id:
-            raise BadContinuation
+            raise BadDraw
     return found[len(ids) :]
 
 
@@ -256,11 +273,11 @@ def make(folder: pathlib.Path, specification: Specification, tokenizer: FamilyTo
     )
     for attempt in itertools.count():
         model, outputs = sharp_model(specification, config, ids, seed + 1000 * attempt)
-        with contextlib.suppress(BadContinuation):
+        with contextlib.suppress(BadDraw):
             continuation = greedy(model, ids) if specification.is_decoder else None
+            check_that_each_counts(model, specification, ids, outputs)
             break
     assert outputs.entropy() < SHARP
-    check_that_each_counts(model, specification, ids, outputs)
     folder.mkdir(parents=True)
     save_expected(folder, specification, tokenizer, ids, outputs, continuation)
     tokenizer.save(folder)

@@ -3,7 +3,7 @@
 mod common;
 
 use common::data;
-use lookback_model::spec::{Activation, NormKind, Span, Spec};
+use lookback_model::spec::{Activation, NormKind, Shares, Span, Spec};
 
 fn spec(name: &str) -> Spec {
     let path = data("configs").join(format!("{name}.json"));
@@ -20,11 +20,14 @@ fn published_configurations_are_read() {
         ("gemma-2-2b", [26, 8, 4, 256, 2304, 9216]),
         ("gemma-3-270m", [18, 4, 1, 256, 640, 2048]),
         ("gpt2", [12, 12, 12, 64, 768, 3072]),
+        ("gpt-oss-20b", [24, 64, 8, 64, 2880, 2880]),
         ("llama-3.2-1b", [16, 32, 8, 64, 2048, 8192]),
         ("mistral-7b-v0.1", [32, 32, 8, 128, 4096, 14336]),
+        ("mixtral-8x7b-v0.1", [32, 32, 8, 128, 4096, 14336]),
         ("pythia-70m", [6, 8, 8, 64, 512, 2048]),
         ("qwen2.5-0.5b", [24, 14, 2, 64, 896, 4864]),
         ("qwen3-0.6b", [28, 16, 8, 128, 1024, 3072]),
+        ("qwen3-30b-a3b", [48, 32, 4, 128, 2048, 768]),
         ("roberta-base", [12, 12, 12, 64, 768, 3072]),
     ];
     for (name, sizes) in expected {
@@ -63,6 +66,28 @@ fn windows_are_computed_where_they_are_smaller_than_the_context() {
     assert_eq!(windows("gemma-2-2b")[..3], [Some(4096), None, Some(4096)]);
     assert_eq!(windows("gemma-3-270m")[4..7], [Some(512), None, Some(512)]);
     assert!(windows("qwen2.5-0.5b").iter().all(Option::is_none));
+}
+
+#[test]
+fn experts_are_as_many_as_the_configuration_says() {
+    for (name, count, used) in [
+        ("gpt-oss-20b", 32, 4),
+        ("mixtral-8x7b-v0.1", 8, 2),
+        ("qwen3-30b-a3b", 128, 8),
+    ] {
+        for layer in &spec(name).layers {
+            let experts = layer.feed_forward.unwrap().experts.unwrap();
+            assert_eq!((experts.count, experts.used), (count, used), "{name}");
+            assert_eq!(experts.shares, Shares::OfChosen, "{name}");
+        }
+    }
+    let gpt_oss = spec("gpt-oss-20b");
+    let spans: Vec<Span> = gpt_oss.layers[..2]
+        .iter()
+        .map(|l| l.attention.span)
+        .collect();
+    assert_eq!(spans, [Span::CausalWindow { window: 128 }, Span::Causal]);
+    assert!(gpt_oss.layers[0].attention.sinks);
 }
 
 #[test]

@@ -2,21 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Run, folder, lookback, tiny};
+use crate::serving::Serving;
 
 /// Short enough for the tiny models' contexts of 32 tokens.
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 11] = [
+const FAMILIES: [(&str, bool); 15] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
     ("mistral-window", true),
+    ("mixtral-tied", true),
     ("qwen2-window", true),
     ("qwen3-tied", true),
+    ("qwen2moe-shared", true),
+    ("qwen3moe-mixed", true),
+    ("gptoss-windows", true),
     ("gemma2-soft-caps", true),
     ("gemma3-scaled", true),
     ("bert-masked-lm", false),
@@ -55,6 +60,7 @@ fn every_command_answers_for_every_family() {
         let explained = run(home.path(), model, &["explain", "--json"]).json();
         assert_eq!(explained["worst_check"]["agrees"], true, "{model}");
         files_are_written(home.path(), model);
+        the_page_is_answered(home.path(), model, continues);
         let generated = run(home.path(), model, &["generate", "--tokens", "3"]);
         if continues {
             generated.ok();
@@ -85,6 +91,46 @@ fn files_are_written(home: &Path, model: &str) {
     let tokens = info["tokens"].as_u64().or(info["n"].as_u64());
     assert!(tokens.is_some_and(|tokens| tokens > 5), "{model}: {info}");
     Run::of(lookback(home).args(["look", "--trace", &trace, "--json"])).ok();
+}
+
+/// What the page asks a server for, view by view.
+fn the_page_is_answered(home: &Path, model: &str, continues: bool) {
+    let server = Serving::start(home, &variant(model), &[TEXT]);
+    let of_trace = format!("/traces/{}", server.first());
+    let (_, trace) = server.get(&of_trace);
+    assert_eq!(trace["state"], "ready", "{model}: {trace}");
+    for path in [
+        "/token-attention?index=2",
+        "/token-attention?index=2&unit=word",
+        "/steps?head=1.1",
+        "/heads/1.1/weights.json",
+        "/page.json",
+    ] {
+        let (status, answer) = server.get(&format!("{of_trace}{path}"));
+        assert!(
+            status == 200 && answer.is_object(),
+            "{model} {path}: {answer}"
+        );
+    }
+    for path in [
+        "/grid",
+        "/profiles",
+        "/page.html",
+        "/heads/1.1/map.svg",
+        "/text.svg?index=2",
+    ] {
+        let (status, _) = server.get(&format!("{of_trace}{path}"));
+        assert_eq!(status, 200, "{model} {path}");
+    }
+    let (status, predicted) = server.post(&format!("{of_trace}/predict"), &json!({}));
+    let expected = if continues { 200 } else { 409 };
+    assert_eq!(status, expected, "{model}: {predicted:?}");
+    let at_he = TEXT.find("he").unwrap();
+    let words = trace["trace"]["words"].as_array().unwrap();
+    let he = words.iter().position(|word| word[0] == at_he).unwrap();
+    let (status, who) = server.post(&format!("{of_trace}/who"), &json!({"word": he}));
+    let answered = who.last().is_some_and(|last| last["who"].is_object());
+    assert!(status == 200 && answered, "{model}: {who:?}");
 }
 
 #[test]

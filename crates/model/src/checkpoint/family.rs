@@ -78,7 +78,8 @@ impl Example {
     }
 }
 
-/// What a family calls a tensor.
+/// What a family calls a tensor. In the name of one that each expert has for itself, `{}` is the expert's number.
+#[derive(Clone, Copy)]
 pub(crate) struct Named {
     pub(crate) tensor: Tensor,
     pub(crate) folder: &'static str,
@@ -103,6 +104,14 @@ pub(crate) enum Layout {
     TransposedBlock,
     /// Rows and columns exchanged.
     Transposed,
+    /// All experts' in one tensor, one after the other.
+    Experts,
+    /// [`Layout::Experts`], with rows and columns of each exchanged.
+    ExpertsTransposed,
+    /// [`Layout::Experts`], each with its gate's rows and its up-projection's in turn.
+    ExpertsInterleaved,
+    /// [`Layout::ExpertsInterleaved`], with rows and columns of each exchanged.
+    ExpertsInterleavedTransposed,
 }
 
 impl Named {
@@ -142,25 +151,36 @@ pub(crate) enum FileKind {
 }
 
 impl Family {
-    /// The entry of a tensor; of several, the first is the canonical one.
+    /// The entries of a tensor; of several, the first is the canonical one.
     pub(crate) fn entries(
         &self,
         in_layer: bool,
         tensor: Tensor,
     ) -> impl Iterator<Item = &'static Named> + use<> {
         let table = if in_layer { self.layer } else { self.outside };
-        table.iter().filter(move |named| named.tensor == tensor)
+        table.iter().filter(move |named| {
+            (named.tensor.part, named.tensor.bias) == (tensor.part, tensor.bias)
+        })
     }
 
     /// The name of a tensor in a file of this kind.
-    pub(crate) fn file_name(&self, named: &Named, layer: Option<usize>, kind: FileKind) -> String {
-        match (layer, kind) {
+    pub(crate) fn file_name(
+        &self,
+        named: &Named,
+        (layer, expert): (Option<usize>, Option<usize>),
+        kind: FileKind,
+    ) -> String {
+        let name = match (layer, kind) {
             (None, FileKind::Folder) => named.folder.to_owned(),
             (None, FileKind::Gguf) => named.gguf.to_owned(),
             (Some(layer), FileKind::Folder) => {
                 format!("{}{layer}.{}", self.layer_prefix, named.folder)
             }
             (Some(layer), FileKind::Gguf) => format!("blk.{layer}.{}", named.gguf),
+        };
+        match expert {
+            Some(expert) => name.replace("{}", &expert.to_string()),
+            None => name,
         }
     }
 
@@ -174,10 +194,15 @@ impl Family {
         let named = entries
             .next()
             .unwrap_or_else(|| unreachable!("{} has no entry for {tensor:?}", self.architecture));
-        let name = self.file_name(named, layer, FileKind::Folder);
+        let name = self.file_name(named, (layer, tensor.expert), FileKind::Folder);
+        let expert = tensor.expert.unwrap_or_default();
         match named.folder_layout {
             Layout::Block | Layout::BlockOfEachHead | Layout::TransposedBlock => {
                 format!("{name} ({})", block_name(tensor.part))
+            }
+            Layout::Experts | Layout::ExpertsTransposed => format!("{name} (expert {expert})"),
+            Layout::ExpertsInterleaved | Layout::ExpertsInterleavedTransposed => {
+                format!("{name} ({} of expert {expert})", block_name(tensor.part))
             }
             Layout::Whole | Layout::InterleavedHalves | Layout::Transposed => name,
         }
@@ -200,7 +225,7 @@ fn block_name(part: Part) -> &'static str {
         Part::Q => "queries",
         Part::K => "keys",
         Part::V => "values",
-        Part::Gate => "gate",
+        Part::Gate | Part::ExpertGate => "gate",
         _ => "up",
     }
 }

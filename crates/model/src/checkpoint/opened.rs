@@ -35,6 +35,11 @@ impl Checkpoint {
         self.family.canonical_name(layer, tensor)
     }
 
+    /// The tensors in their files, by the names that [`Checkpoint::name`] gives.
+    pub(crate) fn weights(&self) -> &Arc<Weights> {
+        &self.weights
+    }
+
     /// The tokenizer that belongs to the weights.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {

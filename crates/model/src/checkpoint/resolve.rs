@@ -49,7 +49,7 @@ fn is_spare(family: &Family, spec: &Spec, name: &str, kind: FileKind) -> bool {
     let head = [Part::Head.weight(), Part::Head.bias()];
     let is_head = |tensor: Tensor| {
         let mut entries = family.entries(false, tensor);
-        entries.any(|named| family.file_name(named, None, kind) == name)
+        entries.any(|named| family.file_name(named, (None, None), kind) == name)
     };
     let tied = spec.tied() && head.into_iter().any(is_head);
     let again = spec
@@ -73,27 +73,25 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn find(&mut self, layer: Option<usize>, tensor: Tensor, shape: &[usize]) -> Result<(), Error> {
         let canonical = self.family.canonical_name(layer, tensor);
-        let mut entries = self.family.entries(layer.is_some(), tensor);
-        let named = |named: &&Named| {
-            let name = self.family.file_name(named, layer, self.kind);
-            self.weights.contains(&name)
+        let name_of = |named: &Named| {
+            let place = (layer, tensor.expert);
+            self.family.file_name(named, place, self.kind)
         };
-        let Some(named) = entries.find(named) else {
+        let mut entries = self.family.entries(layer.is_some(), tensor);
+        let Some(named) = entries.find(|named| self.weights.contains(&name_of(named))) else {
             let mut entries = self.family.entries(layer.is_some(), tensor);
-            let name = entries
-                .next()
-                .map(|named| self.family.file_name(named, layer, self.kind));
+            let name = entries.next().map(name_of);
             return Err(Error::MissingTensor {
                 name: name.unwrap_or(canonical),
             });
         };
-        let name = self.family.file_name(named, layer, self.kind);
+        let name = name_of(named);
         let stored = self.weights.get(&name)?;
         let layout = match self.kind {
             FileKind::Folder => named.folder_layout,
             FileKind::Gguf => named.gguf_layout,
         };
-        let place = Place::new(self.spec, layer, tensor.part, layout);
+        let place = Place::new(self.spec, layer, tensor, layout);
         let expected = place.stored_shape(shape);
         // Whole tensors may have dimensions of 1 in front, as positions do in some files.
         if stored.shape != expected {
@@ -117,21 +115,24 @@ struct Place {
     before: usize,
     /// All its rows.
     rows: usize,
-    /// Which of the blocks of each head.
+    /// Which of the blocks of each head, or of each pair of rows.
     index: usize,
+    /// Which of how many experts.
+    expert: (usize, usize),
 }
 
 impl Place {
-    fn new(spec: &Spec, layer: Option<usize>, part: Part, layout: Layout) -> Self {
+    fn new(spec: &Spec, layer: Option<usize>, tensor: Tensor, layout: Layout) -> Self {
         let q = spec.heads * spec.head_dim;
         let kv = spec.kv_heads * spec.head_dim;
         let feed_forward = layer.and_then(|layer| spec.layers[layer].feed_forward);
         let d_ff = feed_forward.map_or(0, |feed_forward| feed_forward.d_ff);
-        let (index, before, rows) = match part {
+        let experts = feed_forward.and_then(|feed_forward| feed_forward.experts);
+        let (index, before, rows) = match tensor.part {
             Part::Q => (0, 0, q + 2 * kv),
             Part::K => (1, q, q + 2 * kv),
             Part::V => (2, q + kv, q + 2 * kv),
-            Part::Gate => (0, 0, 2 * d_ff),
+            Part::Gate | Part::ExpertGate => (0, 0, 2 * d_ff),
             _ => (1, d_ff, 2 * d_ff),
         };
         Self {
@@ -140,6 +141,10 @@ impl Place {
             before,
             rows,
             index,
+            expert: (
+                tensor.expert.unwrap_or_default(),
+                experts.map_or(1, |experts| experts.count),
+            ),
         }
     }
 
@@ -154,8 +159,43 @@ impl Place {
                 stored.reverse();
             }
             Layout::Transposed => stored.reverse(),
+            Layout::Experts => stored.insert(0, self.expert.1),
+            Layout::ExpertsTransposed => {
+                stored.reverse();
+                stored.insert(0, self.expert.1);
+            }
+            Layout::ExpertsInterleaved => {
+                stored[0] *= 2;
+                stored.insert(0, self.expert.1);
+            }
+            Layout::ExpertsInterleavedTransposed => {
+                stored[0] *= 2;
+                stored.reverse();
+                stored.insert(0, self.expert.1);
+            }
         }
         stored
+    }
+
+    /// In which order a tensor of this shape stands within what is stored of its expert.
+    fn order_of_expert(&self, shape: &[usize]) -> Order {
+        let (first, is_matrix) = (self.index, shape.len() > 1);
+        match self.layout {
+            Layout::ExpertsTransposed if is_matrix => Order::Transposed {
+                first: 0,
+                width: shape[0],
+                step: 1,
+            },
+            Layout::ExpertsInterleavedTransposed if is_matrix => Order::Transposed {
+                first,
+                width: 2 * shape[0],
+                step: 2,
+            },
+            Layout::ExpertsInterleaved | Layout::ExpertsInterleavedTransposed => {
+                Order::EveryOther { first }
+            }
+            _ => Order::AsStored,
+        }
     }
 
     /// The tensor asked for, of this shape, in `stored`.
@@ -171,15 +211,14 @@ impl Place {
                 };
             }
             Layout::TransposedBlock | Layout::Transposed if is_matrix => {
-                taken.order = match self.layout {
-                    Layout::Transposed => Order::Transposed {
-                        first: 0,
-                        width: shape[0],
-                    },
-                    _ => Order::Transposed {
-                        first: self.before,
-                        width: self.rows,
-                    },
+                let (first, width) = match self.layout {
+                    Layout::Transposed => (0, shape[0]),
+                    _ => (self.before, self.rows),
+                };
+                taken.order = Order::Transposed {
+                    first,
+                    width,
+                    step: 1,
                 };
             }
             Layout::Transposed => {}
@@ -193,6 +232,16 @@ impl Place {
                     head_dim: self.head_dim,
                     index: self.index,
                 };
+            }
+            Layout::Experts
+            | Layout::ExpertsTransposed
+            | Layout::ExpertsInterleaved
+            | Layout::ExpertsInterleavedTransposed => {
+                let (expert, experts) = self.expert;
+                let size = stored.bytes.len() / experts;
+                let first = stored.bytes.start + expert * size;
+                taken.bytes = first..first + size;
+                taken.order = self.order_of_expert(shape);
             }
         }
         taken

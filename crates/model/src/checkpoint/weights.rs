@@ -48,10 +48,15 @@ pub(crate) enum Order {
         head_dim: usize,
         index: usize,
     },
-    /// Row r is column `first + r` of a stored matrix of `width` columns.
+    /// Row r stands at 2r + `first`: two matrices' rows in turn.
+    EveryOther {
+        first: usize,
+    },
+    /// Row r is column `first + r · step` of a stored matrix of `width` columns.
     Transposed {
         first: usize,
         width: usize,
+        step: usize,
     },
 }
 
@@ -65,6 +70,7 @@ impl Order {
                 let (half, column) = (within / (head_dim / 2), within % (head_dim / 2));
                 head * head_dim + 2 * column + half
             }
+            Order::EveryOther { first } => 2 * row + first,
             Order::BlockOfEachHead { head_dim, index } => {
                 let (head, within) = (row / head_dim, row % head_dim);
                 (3 * head + index) * head_dim + within
@@ -160,9 +166,15 @@ impl Weights {
         if let Order::Transposed {
             first: column,
             width,
+            step,
         } = tensor.order
         {
-            return transposed_rows(tensor.dtype, bytes, (column + first, width), columns, out)
+            let place = Columns {
+                first: column + first * step,
+                width,
+                step,
+            };
+            return transposed_rows(tensor.dtype, bytes, place, columns, out)
                 .map_err(|index| not_finite(first, out, index));
         }
         if tensor.order == Order::AsStored {
@@ -176,6 +188,11 @@ impl Weights {
                 .map_err(|index| not_finite(row, out, index))?;
         }
         Ok(())
+    }
+
+    /// Writes consecutive rows of a matrix in f32, from row `first` on.
+    pub(crate) fn rows_into(&self, name: &str, first: usize, out: &mut [f32]) -> Result<(), Error> {
+        self.decode_rows(name, self.get(name)?, first, out)
     }
 
     /// Rows `ids` of a matrix as f32.
@@ -262,10 +279,10 @@ fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Vec<u8> {
     let rows = tensor.shape[0];
     let mut ordered = Vec::with_capacity(rows * tensor.row_bytes());
     for row in 0..rows {
-        if let Order::Transposed { first, width } = tensor.order {
+        if let Order::Transposed { first, width, step } = tensor.order {
             let size = tensor.dtype.type_size();
             for column in 0..tensor.columns() {
-                let start = (column * width + first + row) * size;
+                let start = (column * width + first + row * step) * size;
                 ordered.extend_from_slice(&bytes[start..start + size]);
             }
         } else {
@@ -276,28 +293,34 @@ fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Vec<u8> {
     ordered
 }
 
-/// Decodes rows of `columns` entries that stand in the file as columns from `first` on of a matrix of `width` columns.
-/// Only types without blocks are stored so.
+/// Columns of a stored matrix of `width` columns: every `step`-th from `first` on.
+struct Columns {
+    first: usize,
+    width: usize,
+    step: usize,
+}
+
+/// Decodes rows of `columns` entries that stand in the file as columns. Only types without blocks are stored so.
 ///
 /// # Errors
-/// The index into `out` of an entry that is NaN or infinite.
+/// The index into `out` of an entry that is NaN or infinite, or stands beside one.
 fn transposed_rows(
     dtype: GgmlDType,
     bytes: &[u8],
-    (first, width): (usize, usize),
+    place: Columns,
     columns: usize,
     out: &mut [f32],
 ) -> Result<(), usize> {
     let rows = out.len() / columns;
     let size = dtype.type_size();
-    let mut part = vec![0.0; rows];
+    let mut part = vec![0.0; (rows - 1) * place.step + 1];
     for column in 0..columns {
-        let start = (column * width + first) * size;
-        let found = decode(dtype, &bytes[start..start + rows * size], &mut part);
-        for (row, &value) in part.iter().enumerate() {
+        let start = (column * place.width + place.first) * size;
+        let found = decode(dtype, &bytes[start..start + part.len() * size], &mut part);
+        for (row, &value) in part.iter().step_by(place.step).enumerate() {
             out[row * columns + column] = value;
         }
-        found.map_err(|row| row * columns + column)?;
+        found.map_err(|entry| entry / place.step * columns + column)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::state::{Activations, AttentionWeights, HeadsMut, Projection};
 use crate::checkpoint::Checkpoint;
 use crate::layers::{
     HeadColumns, HeadRows, Linear, Norm, RopeTable, ValueNorms, from_rows, row_chunks, rows,
-    rows_mut, split_heads, to_array,
+    rows_mut, split_heads,
 };
 use crate::spec::{Part, QkNorm, Spec};
 use crate::{Error, WeightsKind};
@@ -174,7 +174,7 @@ impl QkvProjection {
         for chunk in row_chunks(hidden.nrows()) {
             let x = self.normed(rows(&hidden, chunk.clone()));
             let rotation = rotation.map(|table| (table, chunk.start));
-            product.times(x, chunk.len())?.read(|products| {
+            product.times(&x, chunk.len())?.read(|products| {
                 let HeadsMut { q, k, mut v } = out.rows(chunk);
                 self.q.split((products, width), rotation, q);
                 self.k.split((products, width), rotation, k);
@@ -227,13 +227,13 @@ impl QkvProjection {
         spec: &Spec,
         output: Option<&OutputProjection>,
     ) -> Result<AttentionWeights, Error> {
-        let all = to_array(&self.projections.dense()?)?;
+        let all = self.projections.dense()?;
         let d = all.nrows();
         let (k_first, v_first) = (self.k.first, self.k.first + self.k.size);
         let (w_v, w_o) = match output {
             Some(output) => (
                 all.slice(s![.., v_first..]).to_owned(),
-                to_array(&output.linear.dense()?)?,
+                output.linear.dense()?,
             ),
             None => (
                 Array2::zeros((d, spec.kv_heads * spec.head_dim)),
@@ -295,7 +295,7 @@ impl OutputProjection {
         let (n, d) = hidden.dim();
         let product = self.linear.for_rows(n)?;
         for chunk in row_chunks(n) {
-            let z = rows(&z, chunk.clone()).to_vec();
+            let z = rows(&z, chunk.clone());
             product
                 .times(z, chunk.len())?
                 .read(|out| self.residual.add(rows_mut(hidden, chunk), out, d))?;
@@ -310,12 +310,12 @@ impl OutputProjection {
         v: ArrayView3<f32>,
     ) -> Result<Array2<f32>, Error> {
         if self.value_norms.get().is_none() {
-            let norms = ValueNorms::new(&self.linear.dense()?, spec.heads, spec.kv_heads)?;
+            let norms = ValueNorms::new(&self.linear.dense()?, spec.heads, spec.kv_heads);
             // Another thread may have been faster; its value is the same.
             let _ = self.value_norms.set(norms);
         }
         match self.value_norms.get() {
-            Some(norms) => norms.apply(v),
+            Some(norms) => Ok(norms.apply(v)),
             None => unreachable!("it was set above"),
         }
     }

@@ -4,8 +4,10 @@
 
 mod attention;
 mod embedding;
+mod experts;
 mod feed_forward;
 mod head;
+mod network;
 mod residual;
 mod state;
 

@@ -110,6 +110,7 @@ const DEFAULTS: Defaults = Defaults {
     context: 8192,
     activation: Activation::GeluTanh,
     tied: true,
+    theta: 10_000.0,
 };
 
 fn read_gemma2(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {

@@ -1,7 +1,9 @@
 //! Llama and its relatives (Touvron et al. 2023, <https://arxiv.org/abs/2302.13971>): norm before each part (RMSNorm),
 //! rotary position embedding, grouped-query attention, SwiGLU; biases where the configuration asks for them. Mistral
-//! (Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>) is Llama, its first version with a sliding window.
+//! (Jiang et al. 2023, <https://arxiv.org/abs/2310.06825>) is Llama, its first version with a sliding window; Mixtral (Jiang et al.
+//! 2024, <https://arxiv.org/abs/2401.04088>) is Mistral with a mixture of experts in each layer.
 
+use super::config::experts::{add_experts, mixture, mixture_gguf, sparse_layers_gguf};
 use super::config::folder::{self, Defaults};
 use super::config::gguf;
 use super::config::windows::window_span;
@@ -13,9 +15,14 @@ use crate::spec::{Activation, Part, Spec};
 
 pub(super) const FAMILY: Family = Family {
     architecture: "llama",
-    model_types: &["llama", "mistral"],
-    classes: &["LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM"],
-    base_classes: &["LlamaModel", "MistralModel"],
+    model_types: &["llama", "mistral", "mixtral"],
+    classes: &[
+        "LlamaForCausalLM",
+        "LLaMAForCausalLM",
+        "MistralForCausalLM",
+        "MixtralForCausalLM",
+    ],
+    base_classes: &["LlamaModel", "MistralModel", "MixtralModel"],
     folder: read_folder,
     gguf: read_gguf,
     base_prefix: "model.",
@@ -58,12 +65,36 @@ pub(super) const FAMILY: Family = Family {
         Named::new(Part::Gate.bias(), "mlp.gate_proj.bias", "ffn_gate.bias"),
         Named::new(Part::Up.bias(), "mlp.up_proj.bias", "ffn_up.bias"),
         Named::new(Part::Down.bias(), "mlp.down_proj.bias", "ffn_down.bias"),
+        Named::new(
+            Part::Router.weight(),
+            "block_sparse_moe.gate.weight",
+            "ffn_gate_inp.weight",
+        ),
+        Named::new(
+            Part::ExpertGate.weight(),
+            "block_sparse_moe.experts.{}.w1.weight",
+            "ffn_gate_exps.weight",
+        )
+        .gguf(Layout::Experts),
+        Named::new(
+            Part::ExpertUp.weight(),
+            "block_sparse_moe.experts.{}.w3.weight",
+            "ffn_up_exps.weight",
+        )
+        .gguf(Layout::Experts),
+        Named::new(
+            Part::ExpertDown.weight(),
+            "block_sparse_moe.experts.{}.w2.weight",
+            "ffn_down_exps.weight",
+        )
+        .gguf(Layout::Experts),
     ],
     ignored: IGNORED,
     examples: &[
         Example::tested("smollm2-135m", "Apache-2.0", 98),
         Example::untested("hf:HuggingFaceTB/SmolLM2-135M", "Apache-2.0", 269),
         Example::untested("hf:mistralai/Mistral-7B-v0.1", "Apache-2.0", 14484),
+        Example::untested("hf:mistralai/Mixtral-8x7B-v0.1", "Apache-2.0", 93405),
     ],
 };
 
@@ -94,6 +125,12 @@ pub(super) const DOWN: Named = Named::new(
     "ffn_down.weight",
 );
 
+const MIXTRAL: Defaults = Defaults {
+    context: 131_072,
+    theta: 1e6,
+    ..Defaults::LLAMA
+};
+
 /// The frequencies follow from the configuration; GGUF's factors are part of it.
 pub(super) const IGNORED: &[&str] = &["rope_freqs.weight", ".self_attn.rotary_emb.inv_freq"];
 
@@ -103,11 +140,23 @@ fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
         "mistral",
         &["sliding_window", "num_key_value_heads"],
     )?;
-    let mut spec = folder::decoder(settings, family, Defaults::LLAMA)?;
-    let window = match folder::is_type(settings, "mistral") {
+    let said = ["num_key_value_heads", "rms_norm_eps"];
+    folder::explicit(settings, "mixtral", &said)?;
+    let is_mixtral = folder::is_type(settings, "mixtral");
+    let defaults = match is_mixtral {
+        true => MIXTRAL,
+        false => Defaults::LLAMA,
+    };
+    let mut spec = folder::decoder(settings, family, defaults)?;
+    let window = match folder::is_type(settings, "mistral") || is_mixtral {
         true => settings.size("sliding_window")?,
         false => None,
     };
+    if is_mixtral {
+        let experts = mixture(settings, ["num_local_experts", "num_experts_per_tok"])?;
+        let layers = vec![true; spec.layers.len()];
+        add_experts(&mut spec, experts, None, &layers);
+    }
     let span = window_span(window, spec.context_length);
     let attention_bias = settings.bool("attention_bias")?.unwrap_or(false);
     let mlp_bias = settings.bool("mlp_bias")?.unwrap_or(false);
@@ -132,6 +181,10 @@ fn read_gguf(settings: &mut Settings, weights: &Weights, family: &Family) -> Res
     if let Some(rope) = ropes.find(|rope| rope.dims != spec.head_dim) {
         let whole = spec.head_dim.to_string();
         return Err(settings.unsupported("rope.dimension_count", &rope.dims.into(), &whole));
+    }
+    if let Some(experts) = mixture_gguf(settings)? {
+        let layers = sparse_layers_gguf(weights, spec.layers.len());
+        add_experts(&mut spec, experts, None, &layers);
     }
     for layer in &mut spec.layers {
         layer.attention.qkv_bias = weights.contains("blk.0.attn_q.bias");

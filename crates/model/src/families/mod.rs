@@ -5,10 +5,12 @@ mod bert;
 mod config;
 mod gemma;
 mod gpt2;
+mod gpt_oss;
 mod gptneox;
 mod llama;
 mod pronoun;
 mod qwen;
+mod qwen_moe;
 
 use crate::checkpoint::family::{Families, Family};
 pub(crate) use config::{folder, gguf};
@@ -20,6 +22,9 @@ pub(crate) const FAMILIES: Families = &[
     &gptneox::FAMILY,
     &qwen::QWEN2,
     &qwen::QWEN3,
+    &qwen_moe::QWEN2_MOE,
+    &qwen_moe::QWEN3_MOE,
+    &gpt_oss::FAMILY,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &bert::BERT,

@@ -49,7 +49,7 @@ pub(super) const QWEN3: Family = Family {
 };
 
 /// Both families' tensors of a layer.
-const LAYER: &[Named] = &[
+pub(super) const LAYER: &[Named] = &[
     Named::new(
         Part::AttentionNorm.weight(),
         "input_layernorm.weight",
@@ -122,27 +122,33 @@ fn read_qwen3(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
 }
 
 /// Where `use_sliding_window` says so, the layers from `max_window_layers` on have one, unless `layer_types` names them.
-fn read_windows(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
+pub(super) fn read_windows(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
     let used = settings.bool("use_sliding_window")?.unwrap_or(false);
-    let window = settings.size("sliding_window")?;
+    let window = match used {
+        true => settings.size("sliding_window")?,
+        false => {
+            settings.ignore(&["sliding_window"]);
+            None
+        }
+    };
     let first = settings.take("max_window_layers");
     let first = first.and_then(|first| first.as_u64()).unwrap_or(28);
-    let has_window = |layer: usize| used && window.is_some() && layer as u64 >= first;
+    let has_window = |layer: usize| window.is_some() && layer as u64 >= first;
     let kinds = layer_kinds(settings, spec.layers.len(), has_window)?;
     for (layer, windowed) in spec.layers.iter_mut().zip(kinds) {
-        let window = window.filter(|_| windowed && used);
+        let window = window.filter(|_| windowed);
         layer.attention.span = window_span(window, spec.context_length);
     }
     Ok(())
 }
 
-fn add_qwen2_biases(spec: &mut Spec) {
+pub(super) fn add_qwen2_biases(spec: &mut Spec) {
     for layer in &mut spec.layers {
         layer.attention.qkv_bias = true;
     }
 }
 
-fn add_qk_norms(spec: &mut Spec) {
+pub(super) fn add_qk_norms(spec: &mut Spec) {
     for layer in &mut spec.layers {
         layer.attention.qk_norm = layer.attention_norms.before.map(QkNorm::PerHead);
     }

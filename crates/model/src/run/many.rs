@@ -56,10 +56,17 @@ impl Model {
 
     /// Texts that go through the layers together.
     fn packs<'t, 'a>(&self, texts: &'t [Text<'a>]) -> Vec<&'t [Text<'a>]> {
-        // Products with quantised weights are computed in another way for few rows than for many.
+        let mut layers = self.spec().layers.iter();
+        let has_experts = layers.any(|layer| {
+            layer
+                .feed_forward
+                .is_some_and(|part| part.experts.is_some())
+        });
+        // Products with quantised weights are computed in another way for few rows than for many, and so are those of an expert
+        // that reads a single row.
         let most = match self.weights() {
-            WeightsKind::F32 => PACKED_ROWS,
-            WeightsKind::Quantized => 0,
+            WeightsKind::F32 if !has_experts => PACKED_ROWS,
+            WeightsKind::F32 | WeightsKind::Quantized => 0,
         };
         let (mut packs, mut first, mut rows) = (Vec::new(), 0, 0);
         for (index, text) in texts.iter().enumerate() {

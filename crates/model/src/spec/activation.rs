@@ -13,6 +13,9 @@ pub enum Activation {
     Relu,
     /// max(x, 0)² (So et al. 2021, <https://arxiv.org/abs/2109.08668>).
     SquaredRelu,
+    /// Of a gate g and what it multiplies, u: g' · sigmoid(1.702·g') · (u' + 1), with g' = min(g, 7) and u' = u between −7 and 7
+    /// (gpt-oss, OpenAI 2025, <https://arxiv.org/abs/2508.10925>).
+    ClampedSwiGlu,
 }
 
 impl Activation {

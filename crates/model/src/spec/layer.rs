@@ -1,6 +1,6 @@
 //! One layer of a specification.
 
-use super::{Activation, Norm, Norms, Rope};
+use super::{FeedForwardSpec, Norm, Norms, Rope};
 
 /// A layer: attention, then a feed-forward part, each with the residual stream around it.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,18 +76,4 @@ impl QkNorm {
             QkNorm::PerHead(norm) | QkNorm::AllHeads(norm) => norm,
         }
     }
-}
-
-/// A feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedForwardSpec {
-    /// Its inner dimension.
-    pub d_ff: usize,
-    /// The function between its matrices.
-    pub activation: Activation,
-    /// Whether the inner layer is act(x·W_gate) · x·W_up, instead of act(x·W_up)
-    /// (Shazeer 2020, <https://arxiv.org/abs/2002.05202>).
-    pub gated: bool,
-    /// Whether its matrices have biases.
-    pub bias: bool,
 }

@@ -5,6 +5,7 @@
 
 mod activation;
 mod ends;
+mod feed_forward;
 mod layer;
 mod norm;
 mod part;
@@ -12,9 +13,10 @@ mod position;
 
 pub use activation::Activation;
 pub use ends::{EmbeddingSpec, HeadSpec};
-pub use layer::{AttentionSpec, FeedForwardSpec, LayerSpec, QkNorm, Span};
+pub use feed_forward::{Experts, FeedForwardSpec, SharedExpert, Shares};
+pub use layer::{AttentionSpec, LayerSpec, QkNorm, Span};
 pub use norm::{Norm, NormKind, Norms};
-pub(crate) use part::{Part, Tensor};
+pub(crate) use part::{Network, Part, Tensor};
 pub use position::{LearnedPositions, Rope, RopeScaling, alibi_slopes};
 
 /// A model's sizes and parts, the same whichever file format they came from.

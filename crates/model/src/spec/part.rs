@@ -1,6 +1,6 @@
 //! The tensors of a specification: which there are, and of what shape.
 
-use super::{LayerSpec, Norm, Norms, QkNorm, Spec};
+use super::{Experts, FeedForwardSpec, LayerSpec, Norm, Norms, QkNorm, Spec};
 
 /// What a tensor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +30,15 @@ pub(crate) enum Part {
     Down,
     FeedForwardOutputNorm,
     FeedForwardSumNorm,
+    Router,
+    ExpertGate,
+    ExpertUp,
+    ExpertDown,
+    SharedExpertGate,
+    SharedExpertUp,
+    SharedExpertDown,
+    /// What the shared expert's output is multiplied by.
+    SharedExpertShare,
 }
 
 /// One tensor: a part's matrix or gain, or its bias.
@@ -37,6 +46,23 @@ pub(crate) enum Part {
 pub(crate) struct Tensor {
     pub(crate) part: Part,
     pub(crate) bias: bool,
+    /// Which of the experts' it is.
+    pub(crate) expert: Option<usize>,
+}
+
+impl Tensor {
+    /// The bias that belongs to a matrix.
+    pub(crate) const fn as_bias(self) -> Self {
+        Self { bias: true, ..self }
+    }
+
+    /// The one of expert `expert`.
+    pub(crate) const fn of_expert(self, expert: usize) -> Self {
+        Self {
+            expert: Some(expert),
+            ..self
+        }
+    }
 }
 
 impl Part {
@@ -44,6 +70,7 @@ impl Part {
         Tensor {
             part: self,
             bias: false,
+            expert: None,
         }
     }
 
@@ -51,6 +78,38 @@ impl Part {
         Tensor {
             part: self,
             bias: true,
+            expert: None,
+        }
+    }
+}
+
+/// One of a layer's feed-forward networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// The only one.
+    Plain,
+    Expert(usize),
+    Shared,
+}
+
+impl Network {
+    pub(crate) fn gate(self) -> Tensor {
+        self.tensor([Part::Gate, Part::ExpertGate, Part::SharedExpertGate])
+    }
+
+    pub(crate) fn up(self) -> Tensor {
+        self.tensor([Part::Up, Part::ExpertUp, Part::SharedExpertUp])
+    }
+
+    pub(crate) fn down(self) -> Tensor {
+        self.tensor([Part::Down, Part::ExpertDown, Part::SharedExpertDown])
+    }
+
+    fn tensor(self, [plain, expert, shared]: [Part; 3]) -> Tensor {
+        match self {
+            Network::Plain => plain.weight(),
+            Network::Expert(index) => expert.weight().of_expert(index),
+            Network::Shared => shared.weight(),
         }
     }
 }
@@ -60,9 +119,13 @@ struct Shapes(Vec<(Tensor, Vec<usize>)>);
 
 impl Shapes {
     fn matrix(&mut self, part: Part, bias: bool, (out, input): (usize, usize)) {
-        self.0.push((part.weight(), vec![out, input]));
+        self.weight(part.weight(), bias, (out, input));
+    }
+
+    fn weight(&mut self, weight: Tensor, bias: bool, (out, input): (usize, usize)) {
+        self.0.push((weight, vec![out, input]));
         if bias {
-            self.0.push((part.bias(), vec![out]));
+            self.0.push((weight.as_bias(), vec![out]));
         }
     }
 
@@ -117,12 +180,10 @@ impl Spec {
         let mut all = Shapes(Vec::new());
         self.attention(&mut all, layer);
         if let Some(feed_forward) = &layer.feed_forward {
-            let (d, d_ff, bias) = (self.d, feed_forward.d_ff, feed_forward.bias);
-            if feed_forward.gated {
-                all.matrix(Part::Gate, bias, (d_ff, d));
+            match feed_forward.experts {
+                None => self.network(&mut all, Network::Plain, feed_forward, feed_forward.d_ff),
+                Some(experts) => self.experts(&mut all, feed_forward, experts),
             }
-            all.matrix(Part::Up, bias, (d_ff, d));
-            all.matrix(Part::Down, bias, (d, d_ff));
         }
         let parts = [
             Part::FeedForwardNorm,
@@ -131,6 +192,29 @@ impl Spec {
         ];
         all.norms(parts, &layer.feed_forward_norms, self.d);
         all.0
+    }
+
+    /// One feed-forward network.
+    fn network(&self, all: &mut Shapes, network: Network, spec: &FeedForwardSpec, d_ff: usize) {
+        if spec.gated {
+            all.weight(network.gate(), spec.bias, (d_ff, self.d));
+        }
+        all.weight(network.up(), spec.bias, (d_ff, self.d));
+        all.weight(network.down(), spec.bias, (self.d, d_ff));
+    }
+
+    fn experts(&self, all: &mut Shapes, spec: &FeedForwardSpec, experts: Experts) {
+        let router = (experts.count, self.d);
+        all.matrix(Part::Router, experts.router_bias, router);
+        for expert in 0..experts.count {
+            self.network(all, Network::Expert(expert), spec, spec.d_ff);
+        }
+        if let Some(shared) = experts.shared {
+            self.network(all, Network::Shared, spec, shared.d_ff);
+            if shared.gated {
+                all.matrix(Part::SharedExpertShare, false, (1, self.d));
+            }
+        }
     }
 
     fn attention(&self, all: &mut Shapes, layer: &LayerSpec) {

@@ -25,6 +25,8 @@ pub(crate) struct Defaults {
     pub(crate) context: usize,
     pub(crate) activation: Activation,
     pub(crate) tied: bool,
+    /// θ of the rotary embedding.
+    pub(crate) theta: f32,
 }
 
 impl Defaults {
@@ -35,6 +37,7 @@ impl Defaults {
         context: 2048,
         activation: Activation::Silu,
         tied: false,
+        theta: 10_000.0,
     };
 }
 
@@ -72,7 +75,7 @@ pub(crate) fn decoder_with(
     let rope = rope(
         settings,
         RopeDefaults {
-            theta: 10_000.0,
+            theta: defaults.theta,
             head_dim,
             part: None,
             context,

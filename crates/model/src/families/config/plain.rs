@@ -36,6 +36,7 @@ impl Plain {
                 activation: self.activation,
                 gated: true,
                 bias: false,
+                experts: None,
             }),
             feed_forward_norms: before,
             parallel: false,
