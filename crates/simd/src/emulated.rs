@@ -72,6 +72,7 @@ where
     type Mask = [bool; L];
     type WideTile = [[[f32; L]; W]; R];
     type NarrowTile = [[[f32; L]; N]; R];
+    type RowTile = [[[f32; L]; W]; 1];
 
     const LANES: usize = L;
     const EXPONENT_FLOOR: f32 = -127.0;

@@ -31,6 +31,8 @@ pub trait Isa: sealed::Sealed + Copy + Send + Sync + 'static {
     type WideTile: RegisterTile<Self::V>;
     /// The same rows, one panel wide; equal to `WideTile` where that is one panel wide already.
     type NarrowTile: RegisterTile<Self::V>;
+    /// One row, as wide as `WideTile` or wider: what a product with a single row, which waits for memory, is computed in.
+    type RowTile: RegisterTile<Self::V>;
 
     /// f32 a vector; divides 16.
     const LANES: usize;
@@ -134,6 +136,11 @@ pub trait Isa: sealed::Sealed + Copy + Send + Sync + 'static {
     /// Asks for `row`, which is read once, to be brought into the nearest cache; does nothing where that cannot be asked.
     #[inline(always)]
     fn prefetch<T>(self, _row: &[T]) {}
+
+    /// Asks for `row`, which is read many times, to be brought into the nearest cache and those behind it; does nothing where that
+    /// cannot be asked.
+    #[inline(always)]
+    fn prefetch_to_stay<T>(self, _row: &[T]) {}
 
     /// Transposes a 16×16 block in place.
     #[inline(always)]

@@ -457,7 +457,10 @@ fn two_models_are_compared_on_one_text() {
 fn an_instruction_set_holds_for_every_command() {
     let home = folder();
     let bench = ["bench", "model", "--lengths", "16", "--runs", "1", "--json"];
-    let machine = on_tiny(home.path(), &[&bench[..], &["--instruction-set", "portable"]].concat());
+    let machine = on_tiny(
+        home.path(),
+        &[&bench[..], &["--instruction-set", "portable"]].concat(),
+    );
     assert_eq!(machine.json()["machine"]["instruction_set"], "portable");
     let mut by_variable = lookback(home.path());
     by_variable.args(bench).arg("--model").arg(tiny("tied"));

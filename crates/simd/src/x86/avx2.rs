@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::blocks::{fold_each, transpose};
 use super::leading::leading;
-use super::prefetch::prefetch_lines;
+use super::prefetch::{prefetch_lines, prefetch_lines_to_stay};
 use super::tokens::Avx2;
 use crate::contract;
 use crate::isa::{Isa, Kernel};
@@ -25,6 +25,7 @@ impl Isa for Avx2 {
     /// 12 accumulators + 2 vectors of the panel + 1 broadcast = 15 of 16 registers.
     type WideTile = [[__m256; 2]; 6];
     type NarrowTile = [[__m256; 2]; 6];
+    type RowTile = [[__m256; 4]; 1];
 
     const LANES: usize = 8;
     const EXPONENT_FLOOR: f32 = -127.0;
@@ -162,6 +163,11 @@ impl Isa for Avx2 {
     #[inline(always)]
     fn prefetch<T>(self, row: &[T]) {
         prefetch_lines(row);
+    }
+
+    #[inline(always)]
+    fn prefetch_to_stay<T>(self, row: &[T]) {
+        prefetch_lines_to_stay(row);
     }
 
     #[inline(always)]

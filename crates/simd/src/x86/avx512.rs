@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use half::{bf16, f16};
 
 use super::leading::leading;
-use super::prefetch::prefetch_lines;
+use super::prefetch::{prefetch_lines, prefetch_lines_to_stay};
 use super::tokens::Avx512;
 use crate::contract;
 use crate::isa::{Isa, Kernel};
@@ -23,6 +23,7 @@ impl Isa for Avx512 {
     /// 28 accumulators + 2 vectors of the panels + 1 broadcast = 31 of 32 registers.
     type WideTile = [[__m512; 2]; 14];
     type NarrowTile = [[__m512; 1]; 14];
+    type RowTile = [[__m512; 2]; 1];
 
     const LANES: usize = 16;
     /// 2⁻¹⁵⁰ rounds to 0; half the distance to the least subnormal, and ties go to even.
@@ -153,6 +154,11 @@ impl Isa for Avx512 {
     #[inline(always)]
     fn prefetch<T>(self, row: &[T]) {
         prefetch_lines(row);
+    }
+
+    #[inline(always)]
+    fn prefetch_to_stay<T>(self, row: &[T]) {
+        prefetch_lines_to_stay(row);
     }
 
     #[inline(always)]

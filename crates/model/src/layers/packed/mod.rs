@@ -62,19 +62,19 @@ impl Packed {
     /// Each number is one chain of multiply-adds in the order of the inputs, so that it has the same bits whatever rows are
     /// multiplied beside its own and however many threads take part.
     pub(crate) fn times(&self, x: &[f32], rows: usize) -> Vec<f32> {
-        self.times_on(InstructionSet::best(), x, rows)
+        let mut out = vec![0.0; rows * self.outputs];
+        self.times_into(InstructionSet::best(), x, &mut out);
+        out
     }
 
-    pub(crate) fn times_on(&self, set: InstructionSet, x: &[f32], rows: usize) -> Vec<f32> {
-        let mut out = vec![0.0; rows * self.outputs];
-        if rows > 0 && self.outputs > 0 {
+    fn times_into(&self, set: InstructionSet, x: &[f32], out: &mut [f32]) {
+        if !out.is_empty() {
             set.run(Product {
                 x,
                 matrix: self,
-                out: &mut out,
+                out,
             });
         }
-        out
     }
 }
 
@@ -128,14 +128,17 @@ mod tests {
         ) {
             let matrix = packed(inputs, outputs);
             let x: Vec<f32> = (0..rows * inputs).map(|at| value(at * 3 + 5)).collect();
-            let found = matrix.times(&x, rows);
+            for set in InstructionSet::available() {
+            let mut found = vec![0.0; rows * outputs];
+            matrix.times_into(set, &x, &mut found);
             for (row, output) in [(0, 0), (rows / 2, outputs / 2), (rows - 1, outputs - 1), (rows - 1, 0)] {
                 let exact: f64 = (0..inputs)
                     .map(|i| f64::from(x[row * inputs + i]) * f64::from(value(output * inputs + i)))
                     .sum();
                 // Each of the terms, at most 1, is rounded once as it is added.
                 let off = (f64::from(found[row * outputs + output]) - exact).abs();
-                prop_assert!(off < 1e-6 * inputs as f64, "{row}, {output}: off by {off}");
+                prop_assert!(off < 1e-6 * inputs as f64, "{} {row}, {output}: off by {off}", set.name());
+            }
             }
         }
 
@@ -176,8 +179,12 @@ mod tests {
             let dense = Array2::from_shape_fn((inputs, outputs), |(i, o)| small(o * inputs + i));
             assert_eq!(matrix.dense(), dense);
             let x = Array2::from_shape_fn((rows, inputs), |(r, i)| small(r * 3 + i));
-            let found = matrix.times(x.as_slice().unwrap(), rows);
-            assert_eq!(found, x.dot(&dense).into_raw_vec_and_offset().0);
+            let exact = x.dot(&dense).into_raw_vec_and_offset().0;
+            for set in InstructionSet::available() {
+                let mut found = vec![f32::NAN; rows * outputs];
+                matrix.times_into(set, x.as_slice().unwrap(), &mut found);
+                assert_eq!(found, exact, "{}", set.name());
+            }
         }
     }
 
