@@ -24,6 +24,8 @@ fn published_configurations_are_read() {
         ("llama-3.2-1b", [16, 32, 8, 64, 2048, 8192]),
         ("mistral-7b-v0.1", [32, 32, 8, 128, 4096, 14336]),
         ("mixtral-8x7b-v0.1", [32, 32, 8, 128, 4096, 14336]),
+        ("phi-3-mini-4k-instruct", [32, 32, 32, 96, 3072, 8192]),
+        ("phi-4-mini-instruct", [32, 24, 8, 128, 3072, 8192]),
         ("pythia-70m", [6, 8, 8, 64, 512, 2048]),
         ("qwen2.5-0.5b", [24, 14, 2, 64, 896, 4864]),
         ("qwen3-0.6b", [28, 16, 8, 128, 1024, 3072]),
@@ -66,6 +68,8 @@ fn windows_are_computed_where_they_are_smaller_than_the_context() {
     assert_eq!(windows("gemma-2-2b")[..3], [Some(4096), None, Some(4096)]);
     assert_eq!(windows("gemma-3-270m")[4..7], [Some(512), None, Some(512)]);
     assert!(windows("qwen2.5-0.5b").iter().all(Option::is_none));
+    assert_eq!(windows("phi-3-mini-4k-instruct")[31], Some(2047));
+    assert_eq!(windows("phi-4-mini-instruct")[31], None);
 }
 
 #[test]

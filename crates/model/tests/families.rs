@@ -227,6 +227,7 @@ families! {
     qwen3_agrees_with_transformers: "qwen3-",
     gemma2_agrees_with_transformers: "gemma2-",
     gemma3_agrees_with_transformers: "gemma3-",
+    phi3_agrees_with_transformers: "phi3-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 15] = [
+const FAMILIES: [(&str, bool); 17] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -24,6 +24,8 @@ const FAMILIES: [(&str, bool); 15] = [
     ("gptoss-windows", true),
     ("gemma2-soft-caps", true),
     ("gemma3-scaled", true),
+    ("phi3-window", true),
+    ("phi3-longrope", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),

@@ -8,6 +8,7 @@ mod gpt2;
 mod gpt_oss;
 mod gptneox;
 mod llama;
+mod phi3;
 mod pronoun;
 mod qwen;
 mod qwen_moe;
@@ -27,6 +28,7 @@ pub(crate) const FAMILIES: Families = &[
     &gpt_oss::FAMILY,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
+    &phi3::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
