@@ -228,6 +228,7 @@ families! {
     gemma2_agrees_with_transformers: "gemma2-",
     gemma3_agrees_with_transformers: "gemma3-",
     phi3_agrees_with_transformers: "phi3-",
+    olmo2_agrees_with_transformers: "olmo2-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",

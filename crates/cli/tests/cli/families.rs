@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 17] = [
+const FAMILIES: [(&str, bool); 18] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -26,6 +26,7 @@ const FAMILIES: [(&str, bool); 17] = [
     ("gemma3-scaled", true),
     ("phi3-window", true),
     ("phi3-longrope", true),
+    ("olmo2-grouped", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),
@@ -171,6 +172,7 @@ fn questions_without_an_answer_say_so_by_name() {
     for (model, why) in [
         ("gemma2-soft-caps", "norms behind its attention"),
         ("bert-masked-lm", "norms behind its attention"),
+        ("olmo2-grouped", "norms behind its attention"),
         ("bert-base", "no output head"),
     ] {
         run(home.path(), model, &attribute).refused(&[why]);

@@ -8,6 +8,7 @@ mod gpt2;
 mod gpt_oss;
 mod gptneox;
 mod llama;
+mod olmo2;
 mod phi3;
 mod pronoun;
 mod qwen;
@@ -29,6 +30,7 @@ pub(crate) const FAMILIES: Families = &[
     &gemma::GEMMA2,
     &gemma::GEMMA3,
     &phi3::FAMILY,
+    &olmo2::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
