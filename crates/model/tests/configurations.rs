@@ -32,6 +32,7 @@ fn published_configurations_are_read() {
         ("qwen3-0.6b", [28, 16, 8, 128, 1024, 3072]),
         ("qwen3-30b-a3b", [48, 32, 4, 128, 2048, 768]),
         ("roberta-base", [12, 12, 12, 64, 768, 3072]),
+        ("smollm3-3b", [36, 16, 4, 128, 2048, 11008]),
     ];
     for (name, sizes) in expected {
         let spec = spec(name);

@@ -229,6 +229,7 @@ families! {
     gemma3_agrees_with_transformers: "gemma3-",
     phi3_agrees_with_transformers: "phi3-",
     olmo2_agrees_with_transformers: "olmo2-",
+    smollm3_agrees_with_transformers: "smollm3-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 18] = [
+const FAMILIES: [(&str, bool); 19] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -27,6 +27,7 @@ const FAMILIES: [(&str, bool); 18] = [
     ("phi3-window", true),
     ("phi3-longrope", true),
     ("olmo2-grouped", true),
+    ("smollm3-window", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),

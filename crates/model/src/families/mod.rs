@@ -13,6 +13,7 @@ mod phi3;
 mod pronoun;
 mod qwen;
 mod qwen_moe;
+mod smollm3;
 
 use crate::checkpoint::family::{Families, Family};
 pub(crate) use config::{folder, gguf};
@@ -31,6 +32,7 @@ pub(crate) const FAMILIES: Families = &[
     &gemma::GEMMA3,
     &phi3::FAMILY,
     &olmo2::FAMILY,
+    &smollm3::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
