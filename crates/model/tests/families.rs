@@ -230,6 +230,7 @@ families! {
     phi3_agrees_with_transformers: "phi3-",
     olmo2_agrees_with_transformers: "olmo2-",
     smollm3_agrees_with_transformers: "smollm3-",
+    granite_agrees_with_transformers: "granite-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",
@@ -278,6 +279,7 @@ fn a_direction_of_logits_gives_their_difference() {
         "neox-parallel",
         "qwen3-untied",
         "llama-biases",
+        "granite-multipliers",
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         let last = Last(Mutex::new(None));

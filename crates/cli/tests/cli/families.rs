@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 19] = [
+const FAMILIES: [(&str, bool); 20] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -28,6 +28,7 @@ const FAMILIES: [(&str, bool); 19] = [
     ("phi3-longrope", true),
     ("olmo2-grouped", true),
     ("smollm3-window", true),
+    ("granite-multipliers", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),

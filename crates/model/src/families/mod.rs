@@ -7,6 +7,7 @@ mod gemma;
 mod gpt2;
 mod gpt_oss;
 mod gptneox;
+mod granite;
 mod llama;
 mod olmo2;
 mod phi3;
@@ -33,6 +34,7 @@ pub(crate) const FAMILIES: Families = &[
     &phi3::FAMILY,
     &olmo2::FAMILY,
     &smollm3::FAMILY,
+    &granite::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
