@@ -231,6 +231,7 @@ families! {
     olmo2_agrees_with_transformers: "olmo2-",
     smollm3_agrees_with_transformers: "smollm3-",
     granite_agrees_with_transformers: "granite-",
+    opt_agrees_with_transformers: "opt-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",

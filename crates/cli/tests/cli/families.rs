@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 20] = [
+const FAMILIES: [(&str, bool); 21] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -29,6 +29,7 @@ const FAMILIES: [(&str, bool); 20] = [
     ("olmo2-grouped", true),
     ("smollm3-window", true),
     ("granite-multipliers", true),
+    ("opt-behind", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),
@@ -175,6 +176,7 @@ fn questions_without_an_answer_say_so_by_name() {
         ("gemma2-soft-caps", "norms behind its attention"),
         ("bert-masked-lm", "norms behind its attention"),
         ("olmo2-grouped", "norms behind its attention"),
+        ("opt-behind", "norms behind its attention"),
         ("bert-base", "no output head"),
     ] {
         run(home.path(), model, &attribute).refused(&[why]);

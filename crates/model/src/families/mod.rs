@@ -10,6 +10,7 @@ mod gptneox;
 mod granite;
 mod llama;
 mod olmo2;
+mod opt;
 mod phi3;
 mod pronoun;
 mod qwen;
@@ -35,6 +36,7 @@ pub(crate) const FAMILIES: Families = &[
     &olmo2::FAMILY,
     &smollm3::FAMILY,
     &granite::FAMILY,
+    &opt::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
