@@ -16,6 +16,7 @@ fn published_configurations_are_read() {
     let expected = [
         ("all-minilm-l6-v2", [6, 12, 12, 32, 384, 1536]),
         ("bert-base-uncased", [12, 12, 12, 64, 768, 3072]),
+        ("bloom-560m", [24, 16, 16, 64, 1024, 4096]),
         ("distilbert-base-uncased", [6, 12, 12, 64, 768, 3072]),
         ("gemma-2-2b", [26, 8, 4, 256, 2304, 9216]),
         ("gemma-3-270m", [18, 4, 1, 256, 640, 2048]),

@@ -232,6 +232,7 @@ families! {
     smollm3_agrees_with_transformers: "smollm3-",
     granite_agrees_with_transformers: "granite-",
     opt_agrees_with_transformers: "opt-",
+    bloom_agrees_with_transformers: "bloom-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 21] = [
+const FAMILIES: [(&str, bool); 22] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -30,6 +30,7 @@ const FAMILIES: [(&str, bool); 21] = [
     ("smollm3-window", true),
     ("granite-multipliers", true),
     ("opt-behind", true),
+    ("bloom-three-heads", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),

@@ -2,6 +2,7 @@
 //! and the [specification](crate::spec::Spec) that follows. One engine runs them all.
 
 mod bert;
+mod bloom;
 mod config;
 mod gemma;
 mod gpt2;
@@ -37,6 +38,7 @@ pub(crate) const FAMILIES: Families = &[
     &smollm3::FAMILY,
     &granite::FAMILY,
     &opt::FAMILY,
+    &bloom::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
