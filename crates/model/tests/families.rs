@@ -233,6 +233,7 @@ families! {
     granite_agrees_with_transformers: "granite-",
     opt_agrees_with_transformers: "opt-",
     bloom_agrees_with_transformers: "bloom-",
+    falcon_agrees_with_transformers: "falcon-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",
@@ -282,6 +283,7 @@ fn a_direction_of_logits_gives_their_difference() {
         "qwen3-untied",
         "llama-biases",
         "granite-multipliers",
+        "falcon-one-norm",
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         let last = Last(Mutex::new(None));

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 22] = [
+const FAMILIES: [(&str, bool); 24] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -31,6 +31,8 @@ const FAMILIES: [(&str, bool); 22] = [
     ("granite-multipliers", true),
     ("opt-behind", true),
     ("bloom-three-heads", true),
+    ("falcon-grouped", true),
+    ("falcon-rw", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),

@@ -4,6 +4,7 @@
 mod bert;
 mod bloom;
 mod config;
+mod falcon;
 mod gemma;
 mod gpt2;
 mod gpt_oss;
@@ -39,6 +40,7 @@ pub(crate) const FAMILIES: Families = &[
     &granite::FAMILY,
     &opt::FAMILY,
     &bloom::FAMILY,
+    &falcon::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
