@@ -237,6 +237,7 @@ families! {
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",
+    modernbert_agrees_with_transformers: "modernbert-",
 }
 
 #[test]
@@ -256,6 +257,7 @@ fn logits_that_are_no_sum_of_parts_say_so_by_name() {
     for (variant, what) in [
         ("gemma2-soft-caps", "soft-cap"),
         ("bert-masked-lm", "dense layer"),
+        ("modernbert-masked-lm", "dense layer"),
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         let error = model.unembeddings(&[1]).unwrap_err();

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 24] = [
+const FAMILIES: [(&str, bool); 25] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -36,6 +36,7 @@ const FAMILIES: [(&str, bool); 24] = [
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),
+    ("modernbert-masked-lm", false),
 ];
 
 fn variant(name: &str) -> PathBuf {
@@ -149,6 +150,7 @@ fn masks_are_filled_by_those_that_were_trained_to() {
         ("bert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
         ("distilbert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
         ("roberta-untied", "Tom met <mask>. Yet <mask> left."),
+        ("modernbert-masked-lm", "Tom met[MASK]. Yet[MASK] left."),
     ] {
         let mut command = lookback(home.path());
         command.args(["fill", text, "--top", "3", "--json", "--model"]);

@@ -11,6 +11,7 @@ mod gpt_oss;
 mod gptneox;
 mod granite;
 mod llama;
+mod modernbert;
 mod olmo2;
 mod opt;
 mod phi3;
@@ -44,6 +45,7 @@ pub(crate) const FAMILIES: Families = &[
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
+    &modernbert::FAMILY,
     &pronoun::FAMILY,
 ];
 
