@@ -115,6 +115,45 @@ def _old_gemma3_config(config: dict) -> None:
     config.pop("layer_types")
 
 
+def _phi3_config_as_published(config: dict) -> None:
+    """With the part of a head that turns outside of the scaling, and parts that none has."""
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    kind = rope.pop("rope_type")
+    config["rope_scaling"] = None if kind == "default" else {
+        "type": kind, "short_factor": rope["short_factor"], "long_factor": rope["long_factor"],
+    }
+    config["torch_dtype"] = config.pop("dtype")
+    config |= {"auto_map": {"AutoConfig": "configuration_phi3.Phi3Config"}, "full_attn_mod": 1, "lm_head_bias": False}
+
+
+def _bloom_as_published(tensors: dict, config) -> dict:
+    """Without the prefix."""
+    return {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+
+
+def _bloom_config_as_published(config: dict) -> None:
+    config["n_embed"] = config.pop("hidden_size")
+    config["num_attention_heads"] = config.pop("n_head")
+    config |= {"seq_length": 2048, "offset_alibi": 100, "n_inner": None, "skip_bias_add": True}
+
+
+def _falcon_config_as_published(config: dict) -> None:
+    config.pop("rope_parameters")
+    config["torch_dtype"] = config.pop("dtype")
+    config |= {"auto_map": {"AutoConfig": "configuration_falcon.FalconConfig"}, "apply_residual_connection_post_layernorm": False}
+
+
+def _old_modernbert_config(config: dict) -> None:
+    rope = config.pop("rope_parameters")
+    config["global_rope_theta"] = rope[FULL]["rope_theta"]
+    config["local_rope_theta"] = rope[SLIDING]["rope_theta"]
+    config.pop("layer_types")
+    config["torch_dtype"] = config.pop("dtype")
+    config |= {"global_attn_every_n_layers": 3, "layer_norm_eps": config["norm_eps"], "position_embedding_type": "absolute"}
+
+
 GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 32, "n_inner": 64, "activation_function": "gelu_new"}
 NEOX = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 48,
         "max_position_embeddings": 48, "hidden_act": "gelu"}
@@ -124,6 +163,14 @@ GATED = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "n
 MIXTURE = {"num_local_experts": 4, "num_experts_per_tok": 2}
 BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
         "max_position_embeddings": 48, "hidden_act": "gelu"}
+# As small as shows everything.
+SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "intermediate_size": 28, "max_position_embeddings": 128, "rms_norm_eps": 1e-6}
+OPT = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "ffn_dim": 36, "max_position_embeddings": 40}
+BLOOM = {"hidden_size": 24, "n_layer": 2, "n_head": 4}
+FALCON = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+MODERNBERT = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 20,
+              "max_position_embeddings": 64, "local_attention": 9}
 DISTILBERT = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 48}
 
 
@@ -203,6 +250,39 @@ def gemma3(name: str, config: dict, **options) -> Specification:
     )
 
 
+def phi3(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"phi3-{name}", t.Phi3Config, t.Phi3ForCausalLM, options.pop("tokenizer", tokenizers_of.mistral), SMALL | config,
+        **{"text": SHORT_TEXT} | options,
+    )
+
+
+def olmo2(name: str, config: dict, **options) -> Specification:
+    return Specification(f"olmo2-{name}", t.Olmo2Config, t.Olmo2ForCausalLM, tokenizers_of.neox, SMALL | config, **options)
+
+
+def smollm3(name: str, config: dict, **options) -> Specification:
+    return Specification(
+        f"smollm3-{name}", t.SmolLM3Config, t.SmolLM3ForCausalLM, tokenizers_of.llama3, SMALL | config, **options
+    )
+
+
+def granite(name: str, config: dict, **options) -> Specification:
+    return Specification(f"granite-{name}", t.GraniteConfig, t.GraniteForCausalLM, tokenizers_of.gpt2, SMALL | config, **options)
+
+
+def opt(name: str, config: dict, **options) -> Specification:
+    return Specification(f"opt-{name}", t.OPTConfig, t.OPTForCausalLM, tokenizers_of.opt, OPT | config, **options)
+
+
+def bloom(name: str, config: dict, **options) -> Specification:
+    return Specification(f"bloom-{name}", t.BloomConfig, t.BloomForCausalLM, tokenizers_of.neox, BLOOM | config, **options)
+
+
+def falcon(name: str, config: dict, **options) -> Specification:
+    return Specification(f"falcon-{name}", t.FalconConfig, t.FalconForCausalLM, tokenizers_of.neox, FALCON | config, **options)
+
+
 def encoder(name: str, config_class: type, model: type, tokenizer: Callable, config: dict, **options) -> Specification:
     return Specification(
         name, config_class, model, tokenizer, config, is_decoder=False, **{"text": MASKED_TEXT} | options
@@ -224,6 +304,13 @@ def roberta(name: str, model: type, config: dict, **options) -> Specification:
     return encoder(
         f"roberta-{name}", t.RobertaConfig, model, tokenizers_of.roberta,
         BERT | {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "max_position_embeddings": 50} | config, **masked | options,
+    )
+
+
+def modernbert(name: str, model: type, config: dict, **options) -> Specification:
+    return encoder(
+        f"modernbert-{name}", t.ModernBertConfig, model, tokenizers_of.modernbert, MODERNBERT | config,
+        **{"text": "The keepers lit[MASK]; I saw."} | options,
     )
 
 
@@ -356,5 +443,57 @@ SPECIFICATIONS = [
     gemma3("biases", {
         "head_dim": 8, "num_key_value_heads": 1, "query_pre_attn_scalar": 8, "sliding_window": 9, "attention_bias": True,
         "layer_types": [SLIDING, SLIDING, FULL], "attn_logit_softcapping": None,
+    }),
+    phi3("plain", {"tie_word_embeddings": False}, edit_config=_phi3_config_as_published, gguf=True),
+    phi3("longrope", {
+        "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": True,
+        "original_max_position_embeddings": 16,
+        **_rope("longrope", theta=500.0, partial_rotary_factor=0.75, short_factor=[1.0, 1.02, 1.05, 1.1, 1.2, 1.3],
+                long_factor=[1.0, 1.2, 1.5, 2.0, 3.0, 4.0]),
+    }, tokenizer=tokenizers_of.gpt2, text=TEXT, edit_config=_phi3_config_as_published, gguf=True),
+    phi3("window", {"sliding_window": 7, **_rope("default", theta=300.0, partial_rotary_factor=0.7)}, dtype=torch.float16),
+    olmo2("grouped", {}, edit_config=_rope_parameters, gguf=True),
+    olmo2("biases", {"attention_bias": True, "tie_word_embeddings": True, "num_key_value_heads": 4}, dtype=torch.float16),
+    olmo2("yarn", {
+        "num_attention_heads": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-3,
+        **_rope("yarn", theta=500.0, factor=4.0, original_max_position_embeddings=32),
+    }),
+    smollm3("interval", {
+        "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 20,
+    }, edit_config=lambda config: (_rope_parameters(config), config.pop("layer_types"), config.pop("no_rope_layers")), gguf=True),
+    smollm3("layers", {
+        "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1, "no_rope_layers": [0, 1, 0],
+        "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False,
+    }, dtype=torch.float16),
+    smollm3("window", {"no_rope_layer_interval": 2, "use_sliding_window": True, "sliding_window": 7, **_rope("linear", factor=3.0)}),
+    granite("multipliers", {
+        "embedding_multiplier": 3.0, "attention_multiplier": 0.25, "residual_multiplier": 0.4, "logits_scaling": 0.7,
+        "tie_word_embeddings": True,
+    }, edit_config=_rope_parameters, gguf=True),
+    granite("biases", {
+        "attention_bias": True, "mlp_bias": True, "embedding_multiplier": 0.5, "attention_multiplier": 0.6,
+        "hidden_size": 16, "num_key_value_heads": 4,
+    }, dtype=torch.float16),
+    granite("defaults", {"num_key_value_heads": 1, "residual_multiplier": 1.5, "rms_norm_eps": 1e-3}, edit_config=_drop("attention_multiplier", "logits_scaling")),
+    opt("before", {}, dtype=torch.float16),
+    opt("behind", {"do_layer_norm_before": False, "num_attention_heads": 2}),
+    opt("no-biases", {"hidden_size": 16, "num_attention_heads": 2, "enable_bias": False, "activation_function": "gelu", "tie_word_embeddings": False}),
+    bloom("tied", {}, rename=_bloom_as_published, edit_config=_bloom_config_as_published, gguf=True),
+    bloom("three-heads", {"n_head": 3, "layer_norm_epsilon": 1e-3}, dtype=torch.float16),
+    bloom("untied", {"hidden_size": 12, "n_head": 6, "tie_word_embeddings": False}),
+    falcon("multi-query", {"num_kv_heads": 1, "layer_norm_epsilon": 1e-3}, edit_config=_falcon_config_as_published, gguf=True),
+    falcon("rw", {"alibi": True, "multi_query": False, "parallel_attn": False, "bias": True}),
+    falcon("grouped", {"hidden_size": 16, "new_decoder_architecture": True, "num_kv_heads": 2, "tie_word_embeddings": False}, gguf=True),
+    falcon("one-norm", {
+        "new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1, "bias": True,
+        "activation": "gelu_pytorch_tanh", "ffn_hidden_size": 40, "max_position_embeddings": 64, **_rope("linear", theta=500.0, factor=2.0),
+    }, dtype=torch.float16),
+    modernbert("masked-lm", t.ModernBertForMaskedLM, {}, edit_config=_old_modernbert_config),
+    modernbert("base", t.ModernBertModel, {"norm_bias": True, "attention_bias": True, "norm_eps": 1e-3}, dtype=torch.float16),
+    modernbert("untied", t.ModernBertForMaskedLM, {
+        "hidden_size": 16, "num_hidden_layers": 3, "layer_types": [SLIDING, FULL, SLIDING], "mlp_bias": True, "classifier_bias": True,
+        "decoder_bias": False, "norm_bias": True, "tie_word_embeddings": False, "hidden_activation": "silu",
+        "classifier_activation": "relu", "local_attention": 12,
+        "rope_parameters": {FULL: {"rope_type": "default", "rope_theta": 500.0}, SLIDING: {"rope_type": "default", "rope_theta": 50.0}},
     }),
 ]

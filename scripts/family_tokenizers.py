@@ -283,6 +283,31 @@ def roberta(corpus: list[str]) -> FamilyTokenizer:
     return FamilyTokenizer(library, config, prefix=1, suffix=1)
 
 
+def opt(corpus: list[str]) -> FamilyTokenizer:
+    library = _byte_level(corpus, 40, ["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>")
+    end = ("</s>", 2)
+    library.post_processor = processors.TemplateProcessing(single="</s> $A", pair="</s> $A </s> $B", special_tokens=[end])
+    config = {
+        "add_bos_token": True, "add_prefix_space": False, "bos_token": "</s>", "eos_token": "</s>", "pad_token": "<pad>",
+        "unk_token": "</s>", "errors": "replace", "tokenizer_class": "GPT2Tokenizer",
+    }
+    return FamilyTokenizer(library, config, prefix=1)
+
+
+def modernbert(corpus: list[str]) -> FamilyTokenizer:
+    library = _byte_level(corpus, 40, ["[UNK]", "[CLS]", "[SEP]", "[PAD]"], normalizer=normalizers.NFC())
+    # As a word: the space before it belongs to it.
+    library.add_special_tokens([AddedToken("[MASK]", special=True, lstrip=True, normalized=False)])
+    library.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    config = {
+        "clean_up_tokenization_spaces": True, "cls_token": "[CLS]", "mask_token": "[MASK]", "model_max_length": 8192,
+        "pad_token": "[PAD]", "sep_token": "[SEP]", "unk_token": "[UNK]", "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    return FamilyTokenizer(library, config, prefix=1, suffix=1)
+
+
 def training_text(root: pathlib.Path) -> list[str]:
     """Lines to train on: those of the golden text, and the tiny tokenizers' probes for what it has none of."""
     lines = (root / "crates/model/tests/data/golden/long.txt").read_text().splitlines()

@@ -21,6 +21,8 @@ import zlib
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers.models.bloom import modeling_bloom
+from transformers.models.falcon import modeling_falcon
 from transformers.models.gpt_oss import modeling_gpt_oss
 from transformers.models.gpt_oss.modeling_gpt_oss import repeat_kv
 
@@ -91,15 +93,34 @@ class Recorder:
         torch.nn.functional.softmax = self.original
 
 
+def let_falcon_add_alibi_once() -> None:
+    """Where attention weights are computed, transformers adds Falcon's penalty twice: within the mask, and by itself. Its fused
+    path adds it once, which check_reload compares with."""
+    forward = modeling_falcon.FalconAttention.forward
+
+    def without_penalty_in_the_mask(self, hidden_states, alibi, attention_mask, **named):
+        least = torch.finfo(hidden_states.dtype).min
+        if alibi is not None and self.config._attn_implementation == "eager":
+            attention_mask = torch.where(attention_mask > least / 2, 0.0, least)
+        return forward(self, hidden_states, alibi, attention_mask, **named)
+
+    modeling_falcon.FalconAttention.forward = without_penalty_in_the_mask
+
+
 def run(model: torch.nn.Module, ids: list[int]) -> Outputs:
     inputs = torch.tensor([ids])
     with torch.no_grad(), Recorder() as recorder:
         output = model(inputs, attention_mask=torch.ones_like(inputs), output_attentions=True, output_hidden_states=True)
+    lse = torch.stack(recorder.lse)
+    slopes = alibi_slopes(model.config)
+    if slopes is not None:
+        # transformers adds slope · j for −slope · (i − j): the same weights, and other scores.
+        lse = lse - slopes[:, None] * torch.arange(len(ids))
     return Outputs(
         logits=output.logits[0] if "logits" in output else None,
         hidden=output.hidden_states[-1][0],
         attentions=torch.cat(output.attentions),
-        lse=torch.stack(recorder.lse),
+        lse=lse,
         visible=torch.stack(recorder.keys).double(),
     )
 
@@ -132,6 +153,23 @@ def fill(model: torch.nn.Module, specification: Specification, seed: int) -> Non
             parameter.copy_(values)
 
 
+def key_value_heads(config) -> int:
+    if config.model_type != "falcon":
+        return getattr(config, "num_key_value_heads", config.num_attention_heads)
+    if config.new_decoder_architecture:
+        return config.num_kv_heads
+    return 1 if config.multi_query else config.num_attention_heads
+
+
+def alibi_slopes(config) -> torch.Tensor | None:
+    """What each head takes off a score for each token of distance."""
+    if config.model_type != "bloom" and not getattr(config, "alibi", False):
+        return None
+    slopes = modeling_bloom._get_alibi_slopes(config.num_attention_heads, torch.device("cpu"))
+    # Falcon adds the penalty before scores are scaled.
+    return slopes / config.head_dim**0.5 if config.model_type == "falcon" else slopes
+
+
 def sharpen(model: torch.nn.Module, factor: float) -> None:
     """Multiplies what makes queries and keys."""
     heads = model.config.num_attention_heads
@@ -142,8 +180,12 @@ def sharpen(model: torch.nn.Module, factor: float) -> None:
             elif "attn.c_attn" in name:
                 parameter[..., : parameter.shape[-1] // 3 * 2].mul_(factor)
             elif "attention.query_key_value" in name:
-                # For each head its queries, keys and values.
-                parameter.view(heads, 3, -1)[:, :2].mul_(factor)
+                # For each key/value head its queries, its key and its value.
+                kv_heads = key_value_heads(model.config)
+                parameter.view(kv_heads, heads // kv_heads + 2, -1)[:, :-1].mul_(factor)
+            elif "qkv_proj" in name or "Wqkv" in name:
+                kv_heads = key_value_heads(model.config)
+                parameter.view(heads + 2 * kv_heads, -1)[: heads + kv_heads].mul_(factor)
 
 
 def rounded(model: torch.nn.Module, dtype: torch.dtype) -> None:
@@ -296,10 +338,16 @@ def check_reload(folder: pathlib.Path, specification: Specification, outputs: Ou
     again = run(model, expected["ids"])
     assert torch.equal(again.attentions, outputs.attentions), specification.name
     assert torch.equal(again.hidden, outputs.hidden), specification.name
+    if specification.family == "falcon":
+        fused = specification.model.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+        with torch.no_grad():
+            hidden = fused(torch.tensor([expected["ids"]]), output_hidden_states=True).hidden_states[-1][0]
+        assert torch.allclose(hidden, outputs.hidden, rtol=1e-3, atol=1e-3), f"{specification.name}: others without weights"
 
 
 def main(out: pathlib.Path, names: list[str]) -> None:
     transformers.logging.set_verbosity_error()
+    let_falcon_add_alibi_once()
     corpus = tokenizers_of.training_text(pathlib.Path(__file__).resolve().parent.parent)
     for specification in SPECIFICATIONS:
         if names and specification.name not in names:

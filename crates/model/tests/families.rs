@@ -227,9 +227,17 @@ families! {
     qwen3_agrees_with_transformers: "qwen3-",
     gemma2_agrees_with_transformers: "gemma2-",
     gemma3_agrees_with_transformers: "gemma3-",
+    phi3_agrees_with_transformers: "phi3-",
+    olmo2_agrees_with_transformers: "olmo2-",
+    smollm3_agrees_with_transformers: "smollm3-",
+    granite_agrees_with_transformers: "granite-",
+    opt_agrees_with_transformers: "opt-",
+    bloom_agrees_with_transformers: "bloom-",
+    falcon_agrees_with_transformers: "falcon-",
     bert_agrees_with_transformers: "bert-",
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",
+    modernbert_agrees_with_transformers: "modernbert-",
 }
 
 #[test]
@@ -249,6 +257,7 @@ fn logits_that_are_no_sum_of_parts_say_so_by_name() {
     for (variant, what) in [
         ("gemma2-soft-caps", "soft-cap"),
         ("bert-masked-lm", "dense layer"),
+        ("modernbert-masked-lm", "dense layer"),
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         let error = model.unembeddings(&[1]).unwrap_err();
@@ -275,6 +284,8 @@ fn a_direction_of_logits_gives_their_difference() {
         "neox-parallel",
         "qwen3-untied",
         "llama-biases",
+        "granite-multipliers",
+        "falcon-one-norm",
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         let last = Last(Mutex::new(None));

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 const TEXT: &str = "Tom met Ann. Yet he left";
 
 /// One variant of each, and whether it continues a text.
-const FAMILIES: [(&str, bool); 15] = [
+const FAMILIES: [(&str, bool); 25] = [
     ("gpt2-tied", true),
     ("neox-parallel", true),
     ("llama-biases", true),
@@ -24,9 +24,19 @@ const FAMILIES: [(&str, bool); 15] = [
     ("gptoss-windows", true),
     ("gemma2-soft-caps", true),
     ("gemma3-scaled", true),
+    ("phi3-window", true),
+    ("phi3-longrope", true),
+    ("olmo2-grouped", true),
+    ("smollm3-window", true),
+    ("granite-multipliers", true),
+    ("opt-behind", true),
+    ("bloom-three-heads", true),
+    ("falcon-grouped", true),
+    ("falcon-rw", true),
     ("bert-masked-lm", false),
     ("distilbert-masked-lm", false),
     ("roberta-untied", false),
+    ("modernbert-masked-lm", false),
 ];
 
 fn variant(name: &str) -> PathBuf {
@@ -140,6 +150,7 @@ fn masks_are_filled_by_those_that_were_trained_to() {
         ("bert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
         ("distilbert-masked-lm", "Tom met [MASK]. Yet [MASK] left."),
         ("roberta-untied", "Tom met <mask>. Yet <mask> left."),
+        ("modernbert-masked-lm", "Tom met[MASK]. Yet[MASK] left."),
     ] {
         let mut command = lookback(home.path());
         command.args(["fill", text, "--top", "3", "--json", "--model"]);
@@ -169,6 +180,8 @@ fn questions_without_an_answer_say_so_by_name() {
     for (model, why) in [
         ("gemma2-soft-caps", "norms behind its attention"),
         ("bert-masked-lm", "norms behind its attention"),
+        ("olmo2-grouped", "norms behind its attention"),
+        ("opt-behind", "norms behind its attention"),
         ("bert-base", "no output head"),
     ] {
         run(home.path(), model, &attribute).refused(&[why]);

@@ -106,8 +106,14 @@ fn share_of_output(inputs: &Inputs<'_>, exact: &Exact, w_o: &Array2<f64>) -> f64
 
 fn residual_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
     let Dimensions { n, d, layers, .. } = inputs.dimensions();
-    let sum = &exact.x + &exact.output;
-    let mut step = step("residual", "N×d again", "X + concat · W_o");
+    let scale = inputs.layer.residual_scale;
+    let sum = &exact.x + &(&exact.output * f64::from(scale));
+    let times = match scale == 1.0 {
+        true => String::new(),
+        false => format!("{scale} · "),
+    };
+    let formula = format!("X + {times}concat · W_o");
+    let mut step = step("residual", "N×d again", &formula);
     step.shapes = vec![shapes(
         "N×d + N×d = N×d",
         format!("{n}×{d} + {n}×{d} = {n}×{d}"),
@@ -125,7 +131,8 @@ fn residual_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "In the notes the heads' output is the layer's output. {}; {next}.",
         residual_stream(&inputs.layer)
     ));
-    step.matrices = vec![inputs.by_token("X + output", "token × model dimension", sum.view())];
+    let symbol = format!("X + {times}output");
+    step.matrices = vec![inputs.by_token(&symbol, "token × model dimension", sum.view())];
     step
 }
 

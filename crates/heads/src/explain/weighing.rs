@@ -347,8 +347,12 @@ fn weighted_sum_step(inputs: &Inputs<'_>, exact: &Exact) -> Step {
         "The weighted sum",
         "Attention_i = Σ_{j=1}^{i} W_ij · V_j",
     );
-    if inputs.internals.scoring.mask == Mask::None {
-        step.formula = "Attention_i = Σ_j W_ij · V_j".to_owned();
+    match inputs.internals.scoring.mask {
+        Mask::None => step.formula = "Attention_i = Σ_j W_ij · V_j".to_owned(),
+        Mask::SymmetricWindow { radius, .. } => {
+            step.formula = format!("Attention_i = Σ_{{|i−j| ≤ {radius}}} W_ij · V_j");
+        }
+        _ => {}
     }
     step.shapes = vec![product("N×N · N×v = N×v", [n, n, d_v])];
     step.matrices = vec![

@@ -98,7 +98,7 @@ pub(crate) enum Layout {
     InterleavedHalves,
     /// One of several blocks of rows below each other in one tensor: queries, keys, values; or gate and up.
     Block,
-    /// Queries, keys and values one below the other for each head.
+    /// For each key/value head its queries, its key and its value one below the other.
     BlockOfEachHead,
     /// [`Layout::Block`], with rows and columns exchanged (`Conv1D` of GPT-2).
     TransposedBlock,

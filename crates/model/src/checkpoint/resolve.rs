@@ -115,10 +115,12 @@ struct Place {
     before: usize,
     /// All its rows.
     rows: usize,
-    /// Which of the blocks of each head, or of each pair of rows.
+    /// Which of each pair of rows.
     index: usize,
     /// Which of how many experts.
     expert: (usize, usize),
+    /// Into how many parts the rows fall where each key/value head has its own.
+    kv_heads: usize,
 }
 
 impl Place {
@@ -130,8 +132,8 @@ impl Place {
         let experts = feed_forward.and_then(|feed_forward| feed_forward.experts);
         let (index, before, rows) = match tensor.part {
             Part::Q => (0, 0, q + 2 * kv),
-            Part::K => (1, q, q + 2 * kv),
-            Part::V => (2, q + kv, q + 2 * kv),
+            Part::K => (0, q, q + 2 * kv),
+            Part::V => (0, q + kv, q + 2 * kv),
             Part::Gate | Part::ExpertGate => (0, 0, 2 * d_ff),
             _ => (1, d_ff, 2 * d_ff),
         };
@@ -145,6 +147,7 @@ impl Place {
                 tensor.expert.unwrap_or_default(),
                 experts.map_or(1, |experts| experts.count),
             ),
+            kv_heads: spec.kv_heads,
         }
     }
 
@@ -229,8 +232,9 @@ impl Place {
             }
             Layout::BlockOfEachHead => {
                 taken.order = Order::BlockOfEachHead {
-                    head_dim: self.head_dim,
-                    index: self.index,
+                    rows: shape[0] / self.kv_heads,
+                    first: self.before / self.kv_heads,
+                    stride: self.rows / self.kv_heads,
                 };
             }
             Layout::Experts

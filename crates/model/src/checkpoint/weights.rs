@@ -43,10 +43,11 @@ pub(crate) enum Order {
     InterleavedHalves {
         head_dim: usize,
     },
-    /// Of each head, three blocks of rows stand one below the other, and these are the blocks `index`.
+    /// Of each `stride` rows these are the `rows` ones from `first` on: a block of each key/value head.
     BlockOfEachHead {
-        head_dim: usize,
-        index: usize,
+        rows: usize,
+        first: usize,
+        stride: usize,
     },
     /// Row r stands at 2r + `first`: two matrices' rows in turn.
     EveryOther {
@@ -71,10 +72,11 @@ impl Order {
                 head * head_dim + 2 * column + half
             }
             Order::EveryOther { first } => 2 * row + first,
-            Order::BlockOfEachHead { head_dim, index } => {
-                let (head, within) = (row / head_dim, row % head_dim);
-                (3 * head + index) * head_dim + within
-            }
+            Order::BlockOfEachHead {
+                rows,
+                first,
+                stride,
+            } => row / rows * stride + first + row % rows,
         }
     }
 }

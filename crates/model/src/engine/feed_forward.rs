@@ -31,9 +31,13 @@ impl FeedForward {
     ) -> Result<Self, Error> {
         let whole = &checkpoint.spec().layers[layer];
         let norms = &whole.feed_forward_norms;
+        let part = match whole.shared_norm {
+            true => Part::AttentionNorm,
+            false => Part::FeedForwardNorm,
+        };
         let norm = norms
             .before
-            .map(|norm| Norm::load(checkpoint, Some(layer), Part::FeedForwardNorm, norm));
+            .map(|norm| Norm::load(checkpoint, Some(layer), part, norm));
         let parts = [Part::FeedForwardOutputNorm, Part::FeedForwardSumNorm];
         let (networks, bias) = match spec.experts {
             None => {

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::checkpoint::Checkpoint;
 use crate::layers::{Inner, Linear, Norm, OutputHead, WeightTypes, from_rows, rows, to_array};
-use crate::spec::{Activation, HeadSpec, Part};
+use crate::spec::{Activation, HeadSpec, HeadTransform, Part};
 use crate::{Error, WeightsKind};
 
 /// The output head with its transform, bias, scale and soft-cap.
@@ -24,6 +24,7 @@ pub(super) struct Head {
 /// norm(act(h·W + b)).
 struct Transform {
     linear: Linear,
+    /// \[d\], or empty.
     bias: Vec<f32>,
     activation: Activation,
     norm: Norm,
@@ -40,26 +41,13 @@ impl Head {
             false => Part::Head,
         };
         let name = checkpoint.name(None, part.weight());
-        let transform = spec.transform.map(|(activation, norm)| {
-            let name = checkpoint.name(None, Part::HeadTransform.weight());
-            let bias = checkpoint.name(None, Part::HeadTransform.bias());
-            Ok::<_, Error>(Transform {
-                linear: Linear::load(checkpoint, &[name], kind)?,
-                bias: checkpoint.tensor_f32(&bias)?.to_vec1()?,
-                activation,
-                norm: Norm::load(checkpoint, None, Part::HeadNorm, norm)?,
-            })
-        });
+        let transform = spec
+            .transform
+            .map(|transform| Transform::load(checkpoint, transform, kind));
         Ok(Self {
             transform: transform.transpose()?,
             matrix: OutputHead::new(checkpoint.clone(), name.clone(), kind)?,
-            bias: match spec.bias {
-                true => {
-                    let bias = checkpoint.name(None, Part::Head.bias());
-                    checkpoint.tensor_f32(&bias)?.to_vec1()?
-                }
-                false => Vec::new(),
-            },
+            bias: bias(checkpoint, Part::Head, spec.bias)?,
             spec: spec.clone(),
             name,
             checkpoint: checkpoint.clone(),
@@ -108,7 +96,30 @@ impl Head {
     }
 }
 
+/// The bias of a part of the head, or nothing.
+fn bias(checkpoint: &Checkpoint, part: Part, has: bool) -> Result<Vec<f32>, Error> {
+    if !has {
+        return Ok(Vec::new());
+    }
+    let name = checkpoint.name(None, part.bias());
+    Ok(checkpoint.tensor_f32(&name)?.to_vec1()?)
+}
+
 impl Transform {
+    fn load(
+        checkpoint: &Checkpoint,
+        spec: HeadTransform,
+        kind: WeightsKind,
+    ) -> Result<Self, Error> {
+        let name = checkpoint.name(None, Part::HeadTransform.weight());
+        Ok(Self {
+            linear: Linear::load(checkpoint, &[name], kind)?,
+            bias: bias(checkpoint, Part::HeadTransform, spec.bias)?,
+            activation: spec.activation,
+            norm: Norm::load(checkpoint, None, Part::HeadNorm, spec.norm)?,
+        })
+    }
+
     fn apply(&self, hidden: ArrayView2<f32>) -> Result<Array2<f32>, Error> {
         let (n, d) = hidden.dim();
         let inner = Inner {

@@ -263,6 +263,7 @@ fn scoring(
         Span::Causal => Mask::Causal { offset: 0 },
         Span::CausalWindow { window } => Mask::Window { window, offset: 0 },
         Span::Bidirectional => Mask::None,
+        Span::BidirectionalWindow { radius } => Mask::SymmetricWindow { radius, offset: 0 },
     };
     let mut scoring = Scoring::new(spec.scale, mask);
     if let Some(cap) = spec.soft_cap {

@@ -52,7 +52,7 @@ pub(super) const GEMMA3: Family = Family {
 };
 
 /// Both families' tensors of a layer.
-const LAYER: &[Named] = &[
+pub(super) const LAYER: &[Named] = &[
     Named::new(
         Part::AttentionNorm.weight(),
         "input_layernorm.weight",

@@ -28,67 +28,7 @@ pub(super) const FAMILY: Family = Family {
     base_prefix: "model.",
     layer_prefix: "model.layers.",
     outside: OUTSIDE,
-    layer: &[
-        Named::new(
-            Part::AttentionNorm.weight(),
-            "input_layernorm.weight",
-            "attn_norm.weight",
-        ),
-        Named::new(Part::Q.weight(), "self_attn.q_proj.weight", "attn_q.weight")
-            .gguf(Layout::InterleavedHalves),
-        Named::new(Part::K.weight(), "self_attn.k_proj.weight", "attn_k.weight")
-            .gguf(Layout::InterleavedHalves),
-        Named::new(Part::V.weight(), "self_attn.v_proj.weight", "attn_v.weight"),
-        Named::new(
-            Part::Output.weight(),
-            "self_attn.o_proj.weight",
-            "attn_output.weight",
-        ),
-        Named::new(Part::Q.bias(), "self_attn.q_proj.bias", "attn_q.bias")
-            .gguf(Layout::InterleavedHalves),
-        Named::new(Part::K.bias(), "self_attn.k_proj.bias", "attn_k.bias")
-            .gguf(Layout::InterleavedHalves),
-        Named::new(Part::V.bias(), "self_attn.v_proj.bias", "attn_v.bias"),
-        Named::new(
-            Part::Output.bias(),
-            "self_attn.o_proj.bias",
-            "attn_output.bias",
-        ),
-        Named::new(
-            Part::FeedForwardNorm.weight(),
-            "post_attention_layernorm.weight",
-            "ffn_norm.weight",
-        ),
-        GATE,
-        UP,
-        DOWN,
-        Named::new(Part::Gate.bias(), "mlp.gate_proj.bias", "ffn_gate.bias"),
-        Named::new(Part::Up.bias(), "mlp.up_proj.bias", "ffn_up.bias"),
-        Named::new(Part::Down.bias(), "mlp.down_proj.bias", "ffn_down.bias"),
-        Named::new(
-            Part::Router.weight(),
-            "block_sparse_moe.gate.weight",
-            "ffn_gate_inp.weight",
-        ),
-        Named::new(
-            Part::ExpertGate.weight(),
-            "block_sparse_moe.experts.{}.w1.weight",
-            "ffn_gate_exps.weight",
-        )
-        .gguf(Layout::Experts),
-        Named::new(
-            Part::ExpertUp.weight(),
-            "block_sparse_moe.experts.{}.w3.weight",
-            "ffn_up_exps.weight",
-        )
-        .gguf(Layout::Experts),
-        Named::new(
-            Part::ExpertDown.weight(),
-            "block_sparse_moe.experts.{}.w2.weight",
-            "ffn_down_exps.weight",
-        )
-        .gguf(Layout::Experts),
-    ],
+    layer: LAYER,
     ignored: IGNORED,
     examples: &[
         Example::tested("smollm2-135m", "Apache-2.0", 98),
@@ -97,6 +37,69 @@ pub(super) const FAMILY: Family = Family {
         Example::untested("hf:mistralai/Mixtral-8x7B-v0.1", "Apache-2.0", 93405),
     ],
 };
+
+/// Tensors of a layer. llama.cpp interleaves the rows of W_q and W_k.
+pub(super) const LAYER: &[Named] = &[
+    Named::new(
+        Part::AttentionNorm.weight(),
+        "input_layernorm.weight",
+        "attn_norm.weight",
+    ),
+    Named::new(Part::Q.weight(), "self_attn.q_proj.weight", "attn_q.weight")
+        .gguf(Layout::InterleavedHalves),
+    Named::new(Part::K.weight(), "self_attn.k_proj.weight", "attn_k.weight")
+        .gguf(Layout::InterleavedHalves),
+    Named::new(Part::V.weight(), "self_attn.v_proj.weight", "attn_v.weight"),
+    Named::new(
+        Part::Output.weight(),
+        "self_attn.o_proj.weight",
+        "attn_output.weight",
+    ),
+    Named::new(Part::Q.bias(), "self_attn.q_proj.bias", "attn_q.bias")
+        .gguf(Layout::InterleavedHalves),
+    Named::new(Part::K.bias(), "self_attn.k_proj.bias", "attn_k.bias")
+        .gguf(Layout::InterleavedHalves),
+    Named::new(Part::V.bias(), "self_attn.v_proj.bias", "attn_v.bias"),
+    Named::new(
+        Part::Output.bias(),
+        "self_attn.o_proj.bias",
+        "attn_output.bias",
+    ),
+    Named::new(
+        Part::FeedForwardNorm.weight(),
+        "post_attention_layernorm.weight",
+        "ffn_norm.weight",
+    ),
+    GATE,
+    UP,
+    DOWN,
+    Named::new(Part::Gate.bias(), "mlp.gate_proj.bias", "ffn_gate.bias"),
+    Named::new(Part::Up.bias(), "mlp.up_proj.bias", "ffn_up.bias"),
+    Named::new(Part::Down.bias(), "mlp.down_proj.bias", "ffn_down.bias"),
+    Named::new(
+        Part::Router.weight(),
+        "block_sparse_moe.gate.weight",
+        "ffn_gate_inp.weight",
+    ),
+    Named::new(
+        Part::ExpertGate.weight(),
+        "block_sparse_moe.experts.{}.w1.weight",
+        "ffn_gate_exps.weight",
+    )
+    .gguf(Layout::Experts),
+    Named::new(
+        Part::ExpertUp.weight(),
+        "block_sparse_moe.experts.{}.w3.weight",
+        "ffn_up_exps.weight",
+    )
+    .gguf(Layout::Experts),
+    Named::new(
+        Part::ExpertDown.weight(),
+        "block_sparse_moe.experts.{}.w2.weight",
+        "ffn_down_exps.weight",
+    )
+    .gguf(Layout::Experts),
+];
 
 /// Tensors outside the layers, as most decoders since Llama name them.
 pub(super) const OUTSIDE: &[Named] = &[
@@ -158,20 +161,29 @@ fn read_folder(settings: &mut Settings, family: &Family) -> Result<Spec, Error> 
         add_experts(&mut spec, experts, None, &layers);
     }
     let span = window_span(window, spec.context_length);
-    let attention_bias = settings.bool("attention_bias")?.unwrap_or(false);
-    let mlp_bias = settings.bool("mlp_bias")?.unwrap_or(false);
     for layer in &mut spec.layers {
         layer.attention.span = span;
-        layer.attention.qkv_bias = attention_bias;
-        layer.attention.output_bias = attention_bias;
-        if let Some(feed_forward) = &mut layer.feed_forward {
-            feed_forward.bias = mlp_bias;
-        }
     }
+    read_biases(settings, &mut spec)?;
     Ok(spec)
 }
 
-fn read_gguf(settings: &mut Settings, weights: &Weights, family: &Family) -> Result<Spec, Error> {
+/// `attention_bias` and `mlp_bias`.
+pub(super) fn read_biases(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
+    folder::attention_bias(settings, spec)?;
+    let mlp_bias = settings.bool("mlp_bias")?.unwrap_or(false);
+    let parts = spec.layers.iter_mut();
+    for feed_forward in parts.filter_map(|layer| layer.feed_forward.as_mut()) {
+        feed_forward.bias = mlp_bias;
+    }
+    Ok(())
+}
+
+pub(super) fn read_gguf(
+    settings: &mut Settings,
+    weights: &Weights,
+    family: &Family,
+) -> Result<Spec, Error> {
     let mut spec = gguf::decoder(settings, weights, family, Activation::Silu)?;
     let mut ropes = spec
         .layers

@@ -2,15 +2,23 @@
 //! and the [specification](crate::spec::Spec) that follows. One engine runs them all.
 
 mod bert;
+mod bloom;
 mod config;
+mod falcon;
 mod gemma;
 mod gpt2;
 mod gpt_oss;
 mod gptneox;
+mod granite;
 mod llama;
+mod modernbert;
+mod olmo2;
+mod opt;
+mod phi3;
 mod pronoun;
 mod qwen;
 mod qwen_moe;
+mod smollm3;
 
 use crate::checkpoint::family::{Families, Family};
 pub(crate) use config::{folder, gguf};
@@ -27,9 +35,17 @@ pub(crate) const FAMILIES: Families = &[
     &gpt_oss::FAMILY,
     &gemma::GEMMA2,
     &gemma::GEMMA3,
+    &phi3::FAMILY,
+    &olmo2::FAMILY,
+    &smollm3::FAMILY,
+    &granite::FAMILY,
+    &opt::FAMILY,
+    &bloom::FAMILY,
+    &falcon::FAMILY,
     &bert::BERT,
     &bert::ROBERTA,
     &bert::DISTILBERT,
+    &modernbert::FAMILY,
     &pronoun::FAMILY,
 ];
 

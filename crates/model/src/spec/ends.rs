@@ -38,10 +38,21 @@ pub struct HeadSpec {
     pub scale: f32,
     /// Logits l become cap · tanh(l / cap) (Gemma 2).
     pub soft_cap: Option<f32>,
-    /// What hidden states go through before: norm(act(h·W + b)), as BERT's prediction of masked words does.
-    pub transform: Option<(Activation, Norm)>,
+    /// What hidden states go through before.
+    pub transform: Option<HeadTransform>,
     /// Whether what is predicted is the token itself, hidden by a mask, instead of the next one.
     pub masked: bool,
+}
+
+/// norm(act(h·W + b)), as BERT's prediction of masked words has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadTransform {
+    /// The function between W and the norm.
+    pub activation: Activation,
+    /// The norm of what it gives.
+    pub norm: Norm,
+    /// Whether there is a b.
+    pub bias: bool,
 }
 
 impl HeadSpec {

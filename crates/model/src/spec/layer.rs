@@ -15,6 +15,9 @@ pub struct LayerSpec {
     pub feed_forward_norms: Norms,
     /// Whether both parts read the layer's input, x + attention(x) + feed_forward(x), instead of one the other's sum.
     pub parallel: bool,
+    /// Whether the feed-forward part reads what the attention's norm gives, instead of a norm of its own with the same formula
+    /// (Falcon 7B).
+    pub shared_norm: bool,
     /// What both parts are multiplied by before they are added.
     pub residual_scale: f32,
 }
@@ -57,6 +60,19 @@ pub enum Span {
     },
     /// All.
     Bidirectional,
+    /// Itself and as many as `radius` on each side of it (ModernBERT).
+    BidirectionalWindow {
+        /// How many keys it sees at most on one side.
+        radius: usize,
+    },
+}
+
+impl Span {
+    /// Whether a query sees keys behind its own.
+    #[must_use]
+    pub fn is_bidirectional(self) -> bool {
+        matches!(self, Span::Bidirectional | Span::BidirectionalWindow { .. })
+    }
 }
 
 /// Norms of queries and keys, with gains of their own.

@@ -12,7 +12,7 @@ mod part;
 mod position;
 
 pub use activation::Activation;
-pub use ends::{EmbeddingSpec, HeadSpec};
+pub use ends::{EmbeddingSpec, HeadSpec, HeadTransform};
 pub use feed_forward::{Experts, FeedForwardSpec, SharedExpert, Shares};
 pub use layer::{AttentionSpec, LayerSpec, QkNorm, Span};
 pub use norm::{Norm, NormKind, Norms};
@@ -82,6 +82,6 @@ impl Spec {
     #[must_use]
     pub fn is_bidirectional(&self) -> bool {
         let mut layers = self.layers.iter();
-        layers.any(|layer| layer.attention.span == Span::Bidirectional)
+        layers.any(|layer| layer.attention.span.is_bidirectional())
     }
 }

@@ -161,9 +161,9 @@ impl Spec {
         all.norm(Part::EmbeddingNorm, self.embedding.norm, self.d);
         all.norm(Part::FinalNorm, self.final_norm, self.d);
         if let Some(head) = &self.head {
-            if let Some((_, norm)) = head.transform {
-                all.matrix(Part::HeadTransform, true, (self.d, self.d));
-                all.norm(Part::HeadNorm, Some(norm), self.d);
+            if let Some(transform) = head.transform {
+                all.matrix(Part::HeadTransform, transform.bias, (self.d, self.d));
+                all.norm(Part::HeadNorm, Some(transform.norm), self.d);
             }
             if !head.tied {
                 all.matrix(Part::Head, false, (self.vocab, self.d));
@@ -190,7 +190,9 @@ impl Spec {
             Part::FeedForwardOutputNorm,
             Part::FeedForwardSumNorm,
         ];
-        all.norms(parts, &layer.feed_forward_norms, self.d);
+        let mut own = layer.feed_forward_norms;
+        own.before = own.before.filter(|_| !layer.shared_norm);
+        all.norms(parts, &own, self.d);
         all.0
     }
 

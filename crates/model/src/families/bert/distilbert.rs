@@ -4,8 +4,8 @@ use super::encoder::Encoder;
 use crate::checkpoint::Error;
 use crate::checkpoint::family::{Example, Family, Named};
 use crate::checkpoint::settings::Settings;
-use crate::families::config::folder;
 use crate::families::config::heads::equal_heads;
+use crate::families::config::{folder, gguf};
 use crate::spec::{Activation, EmbeddingSpec, LearnedPositions, Norm, NormKind, Part, Spec};
 
 pub(crate) const FAMILY: Family = Family {
@@ -19,13 +19,7 @@ pub(crate) const FAMILY: Family = Family {
         "DistilBertForQuestionAnswering",
     ],
     folder: read_folder,
-    gguf: |settings, _, family| {
-        Err(settings.unsupported(
-            "general.architecture",
-            &family.architecture.into(),
-            "a folder",
-        ))
-    },
+    gguf: gguf::folder_only,
     base_prefix: "distilbert.",
     layer_prefix: "distilbert.transformer.layer.",
     outside: &[

@@ -1,7 +1,9 @@
 //! The encoder that BERT and its relatives are.
 
 use crate::families::config::plain::Plain;
-use crate::spec::{Activation, EmbeddingSpec, HeadSpec, LearnedPositions, Norm, Norms, Span, Spec};
+use crate::spec::{
+    Activation, EmbeddingSpec, HeadSpec, HeadTransform, LearnedPositions, Norm, Norms, Span, Spec,
+};
 
 /// An encoder besides its sizes.
 pub(super) struct Encoder {
@@ -41,7 +43,11 @@ impl Encoder {
         spec.layers = vec![layer; self.layers];
         spec.head = spec.head.map(|head| HeadSpec {
             bias: true,
-            transform: Some((self.activation, self.norm)),
+            transform: Some(HeadTransform {
+                activation: self.activation,
+                norm: self.norm,
+                bias: true,
+            }),
             masked: true,
             ..head
         });

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::shared::{LAYER, read_folder};
 use crate::checkpoint::family::{Example, Family, Named};
+use crate::families::config::gguf;
 use crate::spec::{Activation, Part};
 
 pub(crate) const FAMILY: Family = Family {
@@ -22,18 +23,12 @@ pub(crate) const FAMILY: Family = Family {
         let first = padding.unwrap_or(1).min(u64::from(u32::MAX)) as usize + 1;
         let mut spec = read_folder(settings, family, first)?;
         // Whatever the layers have, its head has the exact GELU.
-        if let Some((activation, _)) = spec.head.as_mut().and_then(|head| head.transform.as_mut()) {
-            *activation = Activation::Gelu;
+        if let Some(transform) = spec.head.as_mut().and_then(|head| head.transform.as_mut()) {
+            transform.activation = Activation::Gelu;
         }
         Ok(spec)
     },
-    gguf: |settings, _, family| {
-        Err(settings.unsupported(
-            "general.architecture",
-            &family.architecture.into(),
-            "a folder",
-        ))
-    },
+    gguf: gguf::folder_only,
     base_prefix: "roberta.",
     layer_prefix: "roberta.encoder.layer.",
     outside: &[

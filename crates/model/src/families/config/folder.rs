@@ -162,6 +162,16 @@ pub(crate) fn activation(
     Ok(found)
 }
 
+/// `attention_bias`: whether W_q, W_k, W_v and W_o of all layers have biases.
+pub(crate) fn attention_bias(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
+    let bias = settings.bool("attention_bias")?.unwrap_or(false);
+    for layer in &mut spec.layers {
+        layer.attention.qkv_bias = bias;
+        layer.attention.output_bias = bias;
+    }
+    Ok(())
+}
+
 /// Whether the file is of this `model_type`.
 pub(crate) fn is_type(settings: &Settings, model_type: &str) -> bool {
     settings.peek("model_type").and_then(Value::as_str) == Some(model_type)

@@ -79,6 +79,16 @@ pub(crate) fn decoder(
     })
 }
 
+/// Refuses a GGUF file of a family that only folders are read of.
+pub(crate) fn folder_only(
+    settings: &mut Settings,
+    _: &Weights,
+    family: &Family,
+) -> Result<Spec, Error> {
+    let found = family.architecture.into();
+    Err(settings.unsupported("general.architecture", &found, "a folder"))
+}
+
 impl Sizes {
     /// A specification without layers and ends.
     pub(crate) fn spec(&self, family: &Family) -> Spec {

@@ -8,6 +8,10 @@ use crate::checkpoint::settings::Settings;
 use crate::checkpoint::weights::Weights;
 use crate::spec::{Rope, RopeScaling};
 
+const ORIGINAL: &str = "rope.scaling.original_context_length";
+const SHORT: &str = "rope_factors_short.weight";
+const LONG: &str = "rope_factors_long.weight";
+
 /// The architecture's rotary embedding for heads of `head_dim` entries.
 pub(crate) fn rope(
     settings: &mut Settings,
@@ -21,17 +25,9 @@ pub(crate) fn rope(
         let expected = format!("at most the {head_dim} entries of a head");
         return Err(settings.invalid("rope.dimension_count", &dims.into(), &expected));
     }
-    let stored = scaling(settings)?;
-    let scaling = match (stored, factors(weights, dims)?) {
-        (scaling, None) => scaling,
-        (RopeScaling::None, Some(factors)) => RopeScaling::Factors(factors),
-        (_, Some(_)) => {
-            return Err(settings.unsupported(
-                "rope.scaling.type",
-                &"a scaling together with rope_freqs.weight".into(),
-                "one of them",
-            ));
-        }
+    let scaling = match weights.contains(LONG) {
+        true => long_rope(settings, weights, dims)?,
+        false => one_scaling(settings, weights, dims)?,
     };
     Ok(Rope {
         theta,
@@ -40,10 +36,51 @@ pub(crate) fn rope(
     })
 }
 
+/// What the keys say, or else what `rope_freqs.weight` holds: the divisors that converters write for Llama 3's scaling.
+fn one_scaling(
+    settings: &mut Settings,
+    weights: &Weights,
+    dims: usize,
+) -> Result<RopeScaling, Error> {
+    let stored = scaling(settings)?;
+    match (stored, factors(weights, "rope_freqs.weight", dims)?) {
+        (scaling, None) => Ok(scaling),
+        (RopeScaling::None, Some(factors)) => Ok(RopeScaling::Factors(factors)),
+        (_, Some(_)) => Err(settings.unsupported(
+            "rope.scaling.type",
+            &"a scaling together with rope_freqs.weight".into(),
+            "one of them",
+        )),
+    }
+}
+
+/// LongRoPE: both lists of divisors are tensors.
+fn long_rope(
+    settings: &mut Settings,
+    weights: &Weights,
+    dims: usize,
+) -> Result<RopeScaling, Error> {
+    settings.only("rope.scaling.type", &json!("longrope"))?;
+    let list = |name: &'static str| {
+        let missing = || Error::MissingTensor {
+            name: name.to_owned(),
+        };
+        factors(weights, name, dims)?.ok_or_else(missing)
+    };
+    Ok(RopeScaling::LongRope {
+        short: list(SHORT)?,
+        long: list(LONG)?,
+        original_context_length: settings.required_size(ORIGINAL)?,
+        magnitude: settings
+            .positive("rope.scaling.attn_factor")?
+            .unwrap_or(1.0),
+    })
+}
+
 fn scaling(settings: &mut Settings) -> Result<RopeScaling, Error> {
     // Whether the model was trained so.
     settings.ignore(&["rope.scaling.finetuned"]);
-    let original = settings.size("rope.scaling.original_context_length")?;
+    let original = settings.size(ORIGINAL)?;
     let old_factor = settings.positive("rope.scale_linear")?;
     let factor = settings.positive("rope.scaling.factor")?.or(old_factor);
     let kind = settings.text("rope.scaling.type")?;
@@ -66,7 +103,6 @@ fn yarn(
     factor: f32,
     original: Option<usize>,
 ) -> Result<RopeScaling, Error> {
-    const ORIGINAL: &str = "rope.scaling.original_context_length";
     settings.only("rope.scaling.yarn_ext_factor", &json!(1))?;
     let own = settings.positive("rope.scaling.attn_factor")?;
     let own = settings.positive("rope.scaling.yarn_attn_factor")?.or(own);
@@ -89,25 +125,24 @@ fn yarn(
     })
 }
 
-/// The divisors of the frequencies that converters write for Llama 3's scaling.
-fn factors(weights: &Weights, dims: usize) -> Result<Option<Vec<f32>>, Error> {
-    const NAME: &str = "rope_freqs.weight";
-    if !weights.contains(NAME) {
+/// Divisors of the frequencies, where the tensor of this name is there.
+fn factors(weights: &Weights, name: &str, dims: usize) -> Result<Option<Vec<f32>>, Error> {
+    if !weights.contains(name) {
         return Ok(None);
     }
-    let found = &weights.get(NAME)?.shape;
+    let found = &weights.get(name)?.shape;
     if found[..] != [dims / 2] {
         return Err(Error::Shape {
-            name: NAME.to_owned(),
+            name: name.to_owned(),
             found: found.clone(),
             expected: vec![dims / 2],
         });
     }
-    let factors = weights.tensor_f32(NAME)?.to_vec1()?;
+    let factors = weights.tensor_f32(name)?.to_vec1()?;
     match factors.iter().position(|&factor| factor <= 0.0) {
         None => Ok(Some(factors)),
         Some(index) => Err(Error::RopeFactor {
-            name: NAME.to_owned(),
+            name: name.to_owned(),
             value: factors[index],
             index,
         }),

@@ -40,6 +40,7 @@ impl Plain {
             }),
             feed_forward_norms: before,
             parallel: false,
+            shared_norm: false,
             residual_scale: 1.0,
         }
     }
