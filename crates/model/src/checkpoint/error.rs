@@ -235,6 +235,15 @@ pub enum Error {
         /// How many there are.
         rows: usize,
     },
+    /// A way to cut words was named for a folder.
+    #[error(
+        "--pre-tokenizer {name} is for GGUF files; a folder's tokenizer.json says itself how words are cut",
+        name = printable(name)
+    )]
+    PreTokenizerOfFolder {
+        /// What was named.
+        name: String,
+    },
     /// The tokenizer cannot be built.
     #[error("{path}: {source}", path = path.display())]
     Tokenizer {

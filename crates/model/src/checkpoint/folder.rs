@@ -12,7 +12,7 @@ use super::resolve::resolve;
 use super::safetensors::{read_header, read_index};
 use super::settings::Settings;
 use super::weights::{StoredTensor, Weights};
-use super::{Checkpoint, Error, Provenance};
+use super::{Checkpoint, Error, OpenOptions, Provenance};
 use crate::families;
 use crate::printable::printable;
 use crate::spec::{Part, Spec};
@@ -23,7 +23,14 @@ const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
+pub(super) fn open(
+    path: &Path,
+    all: Families,
+    options: &OpenOptions,
+) -> Result<Checkpoint, Error> {
+    if let Some(name) = &options.pre_tokenizer {
+        return Err(Error::PreTokenizerOfFolder { name: name.clone() });
+    }
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {

@@ -11,11 +11,16 @@ use super::gguf::{GgufFile, Value};
 use super::resolve::resolve;
 use super::settings::Settings;
 use super::weights::{Order, StoredTensor, Weights};
-use super::{Checkpoint, Error, GgufError, Provenance};
+use super::{Checkpoint, Error, GgufError, OpenOptions, Provenance};
 use crate::families;
+use crate::printable::printable;
 use crate::tokenizer::Tokenizer;
 
-pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
+pub(super) fn open(
+    path: &Path,
+    all: Families,
+    options: &OpenOptions,
+) -> Result<Checkpoint, Error> {
     let file = GgufFile::open(path)?;
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
@@ -24,10 +29,14 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
     check_whole(&file, path)?;
     let architecture = file.text("general.architecture").map_err(at)?;
     let family = family::by_architecture(all, architecture, path)?;
-    let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
+    let pre_tokenizer = options.pre_tokenizer.as_deref();
+    let tokenizer = Tokenizer::from_gguf(&file, pre_tokenizer);
+    let mut tokenizer = tokenizer.map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
     })?;
+    let stated = file.text("tokenizer.ggml.pre").map_err(at)?;
+    let notes = cut_otherwise(stated, pre_tokenizer).into_iter().collect();
     let basename = file.text("general.basename").map_err(at)?;
     let name = file.text("general.name").map_err(at)?;
     tokenizer.declare_prefix(super::names::declared(basename.or(name).unwrap_or("")));
@@ -56,7 +65,18 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         stop_tokens,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
-        notes: Vec::new(),
+        notes,
+    })
+}
+
+/// A note where words are cut in another way than the file says.
+fn cut_otherwise(stated: Option<&str>, asked: Option<&str>) -> Option<String> {
+    let (stated, asked) = (stated?, asked?);
+    (stated != asked).then(|| {
+        format!(
+            "words are cut as by {asked}, which was asked for; the file names {}",
+            printable(stated)
+        )
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, Error, folder, gguf_checkpoint};
+use super::{Checkpoint, Error, OpenOptions, folder, gguf_checkpoint};
 use crate::families::FAMILIES;
 use crate::spec::Spec;
 use crate::store::EmbeddedModel;
@@ -24,15 +24,23 @@ impl Checkpoint {
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, &OpenOptions::default())
+    }
+
+    /// [`Checkpoint::open`], with what its files leave open.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and where an option does not fit the checkpoint.
+    pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         if EmbeddedModel::at(path).is_some() {
-            return gguf_checkpoint::open(path, FAMILIES);
+            return gguf_checkpoint::open(path, FAMILIES, options);
         }
         let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
         if metadata.is_dir() {
-            return folder::open(path, FAMILIES);
+            return folder::open(path, FAMILIES, options);
         }
         if path
             .extension()
@@ -42,6 +50,6 @@ impl Checkpoint {
                 path: path.to_owned(),
             });
         }
-        gguf_checkpoint::open(path, FAMILIES)
+        gguf_checkpoint::open(path, FAMILIES, options)
     }
 }

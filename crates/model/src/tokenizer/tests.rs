@@ -37,7 +37,7 @@ fn of_folder(name: &str) -> Tokenizer {
 
 fn of_gguf(name: &str) -> Tokenizer {
     let file = GgufFile::open(&folder(name).join("model.gguf")).unwrap();
-    Tokenizer::from_gguf(&file).unwrap()
+    Tokenizer::from_gguf(&file, None).unwrap()
 }
 
 /// Ids without what stands around a text, whose places in it are whole and in order.

@@ -1,0 +1,31 @@
+//! What is said of a checkpoint whose files leave something open.
+
+use clap::Args;
+use lookback_model::checkpoint::OpenOptions;
+
+/// What is said of a checkpoint whose files leave something open.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Model")]
+pub(crate) struct CheckpointArgs {
+    /// How texts are cut into words, for a GGUF file that does not say it (tokenizer.ggml.pre) or names a way that is not
+    /// known: gpt-2, llama-bpe, qwen2, tekken …; the error names all
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pre_tokenizer: Option<String>,
+}
+
+impl CheckpointArgs {
+    /// How the checkpoint is opened.
+    pub(crate) fn options(&self) -> OpenOptions {
+        OpenOptions {
+            pre_tokenizer: self.pre_tokenizer.clone(),
+        }
+    }
+
+    /// The same, as a process is given it.
+    pub(crate) fn written(&self) -> Vec<String> {
+        let pre_tokenizer = self.pre_tokenizer.iter();
+        pre_tokenizer
+            .map(|name| format!("--pre-tokenizer={name}"))
+            .collect()
+    }
+}

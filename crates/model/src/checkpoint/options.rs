@@ -1,0 +1,9 @@
+//! What whoever opens a checkpoint says about it.
+
+/// What a checkpoint's files leave open, or cannot be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// How texts are cut into words, by a name that `tokenizer.ggml.pre` may have: for GGUF files that do not say, or say what
+    /// is not known or wrong.
+    pub pre_tokenizer: Option<String>,
+}
