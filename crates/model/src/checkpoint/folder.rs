@@ -1,6 +1,6 @@
 //! A Hugging Face folder as a checkpoint.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::family::{self, Families, Family, FileKind};
 use super::map::MappedFile;
 use super::resolve::resolve;
-use super::safetensors::{read_header, read_index};
+use super::safetensors::{Entries, read_header, read_index, stored};
 use super::settings::Settings;
-use super::weights::{StoredTensor, Weights};
+use super::weights::Weights;
 use super::{Checkpoint, Error, OpenOptions, Provenance};
 use crate::families;
 use crate::printable::printable;
@@ -194,9 +194,9 @@ fn read_optional_json(path: &Path) -> Result<Value, Error> {
 fn read_weights(folder: &Path, family: &Family) -> Result<(Weights, Option<String>), Error> {
     let single = folder.join("model.safetensors");
     if single.exists() {
-        let file = MappedFile::open(&single)?;
-        let tensors = read_header(&file, 0, family)?;
-        return Ok((Weights::new(vec![file], tensors), None));
+        let files = vec![MappedFile::open(&single)?];
+        let tensors = stored(read_header(&files[0], 0, family)?, &files)?;
+        return Ok((Weights::new(files, tensors), None));
     }
     let index = folder.join("model.safetensors.index.json");
     if index.exists() {
@@ -228,7 +228,7 @@ fn read_shards(
         shards.entry(shard).or_default().push(tensor);
     }
     let mut files = Vec::new();
-    let mut tensors: HashMap<String, StoredTensor> = HashMap::new();
+    let mut entries = Entries::new();
     let mut note = None;
     for (shard, names) in shards {
         let file = MappedFile::open(&folder.join(&shard))?;
@@ -249,7 +249,7 @@ fn read_shards(
                     printable(&name)
                 ),
             })?;
-            tensors.insert(name, tensor);
+            entries.insert(name, tensor);
         }
         if let Some(name) = found.keys().min() {
             let name = printable(name);
@@ -259,6 +259,7 @@ fn read_shards(
         }
         files.push(file);
     }
+    let tensors = stored(entries, &files)?;
     Ok((Weights::new(files, tensors), note))
 }
 

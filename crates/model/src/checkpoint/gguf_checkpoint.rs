@@ -10,7 +10,7 @@ use super::family::{self, Families, Family, FileKind};
 use super::gguf::{GgufFile, Value};
 use super::resolve::resolve;
 use super::settings::Settings;
-use super::weights::{Order, StoredTensor, Weights};
+use super::weights::{StoredTensor, Weights};
 use super::{Checkpoint, Error, GgufError, OpenOptions, Provenance};
 use crate::families;
 use crate::printable::printable;
@@ -138,11 +138,8 @@ fn stored_weights(file: GgufFile) -> Weights {
         .into_iter()
         .map(|tensor| {
             let stored = StoredTensor {
-                file: 0,
-                bytes: tensor.bytes,
                 dtype: tensor.dtype,
-                shape: tensor.shape,
-                order: Order::AsStored,
+                ..StoredTensor::new(0, tensor.bytes, tensor.shape)
             };
             (tensor.name, stored)
         })

@@ -184,9 +184,8 @@ impl Place {
             }
             Layout::Transposed => {}
             Layout::Block | Layout::TransposedBlock => {
-                let row = stored.bytes.len() / self.rows;
-                let first = stored.bytes.start + self.before * row;
-                taken.bytes = first..first + shape[0] * row;
+                let rows = stored.parts(self.before, shape[0], self.rows);
+                (taken.bytes, taken.scales) = (rows.bytes, rows.scales);
             }
             Layout::BlockOfEachHead => {
                 taken.order = Order::BlockOfEachHead {

@@ -7,9 +7,9 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::Error;
-use super::decode::{candle_blocks, decode, stored_size};
+use super::decode::{candle_blocks, decode};
 use super::map::MappedFile;
+use super::{Error, StoredType};
 
 /// Entries that a task decodes at a time: 64 KiB of f32, so that they stay in the L2 cache
 /// between decoding, the check that they are finite, and the copy into the tensor.
@@ -28,10 +28,21 @@ pub(crate) struct StoredTensor {
     pub(crate) file: usize,
     /// Bytes of that file, as many as shape and type ask for.
     pub(crate) bytes: Range<usize>,
-    pub(crate) dtype: GgmlDType,
+    /// Where the scales of its blocks stand, in the same order, where the type has them in another place.
+    pub(crate) scales: Option<Scales>,
+    pub(crate) dtype: StoredType,
     /// Slowest dimension first.
     pub(crate) shape: Vec<usize>,
     pub(crate) order: Order,
+}
+
+/// Where the scales of a tensor's blocks stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scales {
+    /// Index of their file.
+    pub(crate) file: usize,
+    /// Bytes of that file.
+    pub(crate) bytes: Range<usize>,
 }
 
 /// In which order a tensor's rows stand in the file.
@@ -74,6 +85,34 @@ impl Order {
 }
 
 impl StoredTensor {
+    /// One in f32, its rows as they are.
+    pub(crate) fn new(file: usize, bytes: Range<usize>, shape: Vec<usize>) -> Self {
+        Self {
+            file,
+            bytes,
+            scales: None,
+            dtype: StoredType::F32,
+            shape,
+            order: Order::AsStored,
+        }
+    }
+
+    /// Of the `of` equal parts that the tensor's rows are in, `count` from `first` on. The shape stays to be said.
+    pub(crate) fn parts(&self, first: usize, count: usize, of: usize) -> Self {
+        let cut = |bytes: &Range<usize>| {
+            let part = bytes.len() / of;
+            bytes.start + first * part..bytes.start + (first + count) * part
+        };
+        Self {
+            bytes: cut(&self.bytes),
+            scales: self.scales.as_ref().map(|scales| Scales {
+                bytes: cut(&scales.bytes),
+                ..*scales
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Entries a row; a vector is one row, unless its entries stand in another order.
     fn columns(&self) -> usize {
         match self.shape[..] {
@@ -83,7 +122,7 @@ impl StoredTensor {
     }
 
     fn row_bytes(&self) -> usize {
-        stored_size(self.dtype, self.columns())
+        self.dtype.stored_size(self.columns())
     }
 }
 
@@ -110,6 +149,9 @@ impl Weights {
             name: name.to_owned(),
         })?;
         self.files[tensor.file].check_unchanged()?;
+        if let Some(scales) = &tensor.scales {
+            self.files[scales.file].check_unchanged()?;
+        }
         Ok(tensor)
     }
 
@@ -119,6 +161,17 @@ impl Weights {
 
     fn bytes(&self, tensor: &StoredTensor) -> &[u8] {
         &self.files[tensor.file].bytes()[tensor.bytes.clone()]
+    }
+
+    /// The bytes of `rows` as they are stored, and of their scales.
+    fn stored_rows(&self, tensor: &StoredTensor, rows: Range<usize>) -> (&[u8], &[u8]) {
+        let (size, bytes) = (tensor.row_bytes(), self.bytes(tensor));
+        let scales = tensor.scales.as_ref().map_or(&[][..], |scales| {
+            let size = tensor.dtype.scales_size(tensor.columns());
+            let all = &self.files[scales.file].bytes()[scales.bytes.clone()];
+            &all[rows.start * size..rows.end * size]
+        });
+        (&bytes[rows.start * size..rows.end * size], scales)
     }
 
     /// A whole tensor as f32, decoded in parallel.
@@ -150,8 +203,7 @@ impl Weights {
         first: usize,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let bytes = self.bytes(tensor);
-        let (columns, row_bytes) = (tensor.columns(), tensor.row_bytes());
+        let columns = tensor.columns();
         let not_finite = |start: usize, out: &[f32], index: usize| Error::NotFinite {
             name: name.to_owned(),
             value: out[index],
@@ -162,17 +214,20 @@ impl Weights {
             width,
         } = tensor.order
         {
+            let bytes = self.bytes(tensor);
             return transposed_rows(tensor.dtype, bytes, (column + first, width), columns, out)
                 .map_err(|index| not_finite(first, out, index));
         }
         if tensor.order == Order::AsStored {
             let rows = out.len() / columns;
-            let bytes = &bytes[first * row_bytes..(first + rows) * row_bytes];
-            return decode(tensor.dtype, bytes, out).map_err(|index| not_finite(first, out, index));
+            let (bytes, scales) = self.stored_rows(tensor, first..first + rows);
+            return decode(tensor.dtype, bytes, scales, out)
+                .map_err(|index| not_finite(first, out, index));
         }
         for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
-            let start = tensor.order.stored(row) * row_bytes;
-            decode(tensor.dtype, &bytes[start..start + row_bytes], out)
+            let stored = tensor.order.stored(row);
+            let (bytes, scales) = self.stored_rows(tensor, stored..stored + 1);
+            decode(tensor.dtype, bytes, scales, out)
                 .map_err(|index| not_finite(row, out, index))?;
         }
         Ok(())
@@ -208,7 +263,9 @@ impl Weights {
         if a.shape != b.shape {
             return Ok(false);
         }
-        if (a.dtype, a.order) == (b.dtype, b.order) && self.bytes(a) == self.bytes(b) {
+        let plain = a.scales.is_none() && b.scales.is_none();
+        let alike = (a.dtype, a.order) == (b.dtype, b.order);
+        if plain && alike && self.bytes(a) == self.bytes(b) {
             return Ok(true);
         }
         let rows = a.shape.iter().product::<usize>() / a.columns();
@@ -226,15 +283,18 @@ impl Weights {
         Ok(true)
     }
 
-    /// A matrix in its stored type, after a check that all its entries are finite.
+    /// A matrix in its stored type, after a check that all its entries are finite; in f32 where candle has not that type.
     pub(crate) fn quantized(&self, name: &str) -> Result<QTensor, Error> {
         let tensor = self.get(name)?;
+        let Some(dtype) = tensor.dtype.candle() else {
+            return Ok(QTensor::quantize(&self.tensor_f32(name)?, GgmlDType::F32)?);
+        };
         self.check_finite(name, tensor)?;
         let bytes = self.bytes(tensor);
         let blocks = if tensor.order == Order::AsStored {
-            candle_blocks(tensor.dtype, bytes)
+            candle_blocks(dtype, bytes)
         } else {
-            candle_blocks(tensor.dtype, &in_order(tensor, bytes))
+            candle_blocks(dtype, &in_order(tensor, bytes))
         };
         Ok(QTensor::new(
             QStorage::Cpu(blocks),
@@ -282,7 +342,7 @@ fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Vec<u8> {
 /// # Errors
 /// The index into `out` of an entry that is NaN or infinite.
 fn transposed_rows(
-    dtype: GgmlDType,
+    dtype: StoredType,
     bytes: &[u8],
     (first, width): (usize, usize),
     columns: usize,
@@ -293,7 +353,7 @@ fn transposed_rows(
     let mut part = vec![0.0; rows];
     for column in 0..columns {
         let start = (column * width + first) * size;
-        let found = decode(dtype, &bytes[start..start + rows * size], &mut part);
+        let found = decode(dtype, &bytes[start..start + rows * size], &[], &mut part);
         for (row, &value) in part.iter().enumerate() {
             out[row * columns + column] = value;
         }

@@ -15,7 +15,6 @@ use std::path::Path;
 
 pub use error::GgufError;
 pub(crate) use header::TensorInfo;
-pub(crate) use types::type_name;
 pub(crate) use value::{Array, Value};
 
 use super::Error;

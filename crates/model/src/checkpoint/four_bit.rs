@@ -1,0 +1,86 @@
+//! Blocks of 4-bit numbers that candle has not: IQ4_NL, IQ4_XS and MXFP4.
+//!
+//! The formulas are GGML's (`ggml/src/ggml-quants.c`, `dequantize_row_iq4_nl`, `…_iq4_xs`, `…_mxfp4`; tables in
+//! `ggml-common.h`), and for MXFP4 in two tensors transformers' (`integrations/mxfp4.py`, `convert_moe_packed_tensors`). A float of
+//! 4 bits (E2M1) and a power of two a block (E8M0) are the Open Compute Project's Microscaling Formats, version 1.0.
+
+use half::f16;
+
+use super::stored_type::{BLOCK, SUPER_BLOCK};
+
+/// What an index of IQ4_NL and IQ4_XS stands for.
+const UNEVEN: [f32; 16] = [
+    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0,
+    113.0,
+];
+
+/// Floats of 4 bits: a sign, two bits of exponent, one of mantissa.
+const E2M1: [f32; 16] = [
+    0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0,
+];
+
+/// The low halves of the bytes are a block's first entries, the high ones its last: x = scale · table\[index\].
+fn halves(nibbles: &[u8], table: &[f32; 16], scale: f32, out: &mut [f32]) {
+    let (low, high) = out.split_at_mut(nibbles.len());
+    for ((&byte, low), high) in nibbles.iter().zip(low).zip(high) {
+        *low = scale * table[usize::from(byte & 15)];
+        *high = scale * table[usize::from(byte >> 4)];
+    }
+}
+
+/// A block is d in f16 and 32 indices: x = d · table\[index\].
+pub(super) fn iq4_nl(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.chunks_exact(2 + BLOCK / 2).zip(out.chunks_exact_mut(BLOCK)) {
+        let d = f16::from_le_bytes([block[0], block[1]]).to_f32();
+        halves(&block[2..], &UNEVEN, d, out);
+    }
+}
+
+/// A block is d in f16, the high two bits of eight scales (16 bits), their low four bits (4 bytes), and 8 · 32 indices:
+/// x = d · (scale − 32) · table\[index\].
+pub(super) fn iq4_xs(bytes: &[u8], out: &mut [f32]) {
+    const SCALES: usize = 4;
+    const INDICES: usize = SCALES + SUPER_BLOCK / 64;
+    for (block, out) in bytes
+        .chunks_exact(INDICES + SUPER_BLOCK / 2)
+        .zip(out.chunks_exact_mut(SUPER_BLOCK))
+    {
+        let d = f16::from_le_bytes([block[0], block[1]]).to_f32();
+        let high = u16::from_le_bytes([block[2], block[3]]);
+        let parts = block[INDICES..].chunks_exact(BLOCK / 2);
+        for (part, (nibbles, out)) in parts.zip(out.chunks_exact_mut(BLOCK)).enumerate() {
+            let low = block[SCALES + part / 2] >> (4 * (part % 2)) & 15;
+            let scale = u16::from(low) | (high >> (2 * part) & 3) << 4;
+            halves(nibbles, &UNEVEN, d * (f32::from(scale) - 32.0), out);
+        }
+    }
+}
+
+/// A block is e and 32 floats of 4 bits: x = 2^(e − 127) · float.
+pub(super) fn mxfp4(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.chunks_exact(1 + BLOCK / 2).zip(out.chunks_exact_mut(BLOCK)) {
+        halves(&block[1..], &E2M1, power_of_two(block[0]), out);
+    }
+}
+
+/// The same with each block's e in `scales`, and entries in the order of the bytes, the low half first.
+pub(super) fn mxfp4_apart(blocks: &[u8], scales: &[u8], out: &mut [f32]) {
+    let blocks = blocks.chunks_exact(BLOCK / 2).zip(scales);
+    for ((nibbles, &e), out) in blocks.zip(out.chunks_exact_mut(BLOCK)) {
+        let scale = power_of_two(e);
+        for (&byte, pair) in nibbles.iter().zip(out.chunks_exact_mut(2)) {
+            pair[0] = scale * E2M1[usize::from(byte & 15)];
+            pair[1] = scale * E2M1[usize::from(byte >> 4)];
+        }
+    }
+}
+
+/// 2^(e − 127), E8M0; 255 is no number.
+fn power_of_two(e: u8) -> f32 {
+    match e {
+        // Half of the smallest normal number.
+        0 => f32::from_bits(1 << 22),
+        255 => f32::NAN,
+        e => f32::from_bits(u32::from(e) << 23),
+    }
+}
