@@ -74,6 +74,35 @@ pub enum Error {
         /// What is wrong.
         source: GgufError,
     },
+    /// A part of a split GGUF file that is not there.
+    #[error(
+        "{path} is one of {count} parts, and {part} is not there: all must lie in one folder",
+        path = path.display(),
+        part = part.display()
+    )]
+    MissingPart {
+        /// The part that was opened.
+        path: PathBuf,
+        /// The one that is missing.
+        part: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
+    /// A part of a split GGUF file under the name of another.
+    #[error(
+        "{path} says that it is part {number} of {count}, and its name does not: it must end in {ending}",
+        path = path.display()
+    )]
+    PartName {
+        /// The part.
+        path: PathBuf,
+        /// Which part it says it is, from 1.
+        number: usize,
+        /// Of how many.
+        count: usize,
+        /// How its name must end.
+        ending: String,
+    },
     /// A damaged safetensors file.
     #[error("{path} is no valid safetensors file: {detail}", path = path.display(), detail = printable_message(detail))]
     Safetensors {

@@ -1,6 +1,5 @@
 //! A GGUF file as a checkpoint.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::family::{self, Families, Family, FileKind};
 use super::gguf::{GgufFile, Value};
+use super::gguf_parts::Parts;
 use super::resolve::resolve;
 use super::settings::Settings;
-use super::weights::{StoredTensor, Weights};
 use super::{Checkpoint, Error, GgufError, OpenOptions, Provenance};
 use crate::families;
 use crate::printable::printable;
@@ -21,16 +20,16 @@ pub(super) fn open(
     all: Families,
     options: &OpenOptions,
 ) -> Result<Checkpoint, Error> {
-    let file = GgufFile::open(path)?;
+    let parts = Parts::open(path)?;
+    let file = parts.metadata();
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
         source,
     };
-    check_whole(&file, path)?;
     let architecture = file.text("general.architecture").map_err(at)?;
     let family = family::by_architecture(all, architecture, path)?;
     let pre_tokenizer = options.pre_tokenizer.as_deref();
-    let tokenizer = Tokenizer::from_gguf(&file, pre_tokenizer);
+    let tokenizer = Tokenizer::from_gguf(file, pre_tokenizer);
     let mut tokenizer = tokenizer.map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
@@ -50,9 +49,9 @@ pub(super) fn open(
         .text("tokenizer.chat_template")
         .map_err(at)?
         .map(str::to_owned);
-    let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
-    let mut settings = settings(&file, family, path);
-    let weights = stored_weights(file);
+    let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(file).map_err(at)?);
+    let mut settings = settings(file, family, path);
+    let weights = parts.into_weights();
     let spec = (family.gguf)(&mut settings, &weights, family)?;
     families::gguf::finish(&mut settings)?;
     let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
@@ -78,19 +77,6 @@ fn cut_otherwise(stated: Option<&str>, asked: Option<&str>) -> Option<String> {
             printable(stated)
         )
     })
-}
-
-/// Refuses one shard of several.
-fn check_whole(file: &GgufFile, path: &Path) -> Result<(), Error> {
-    match file.value("split.count") {
-        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
-        Some(shards) => Err(Error::UnsupportedSetting {
-            source_name: path.display().to_string(),
-            key: "split.count".to_owned(),
-            value: shards.describe(),
-            supported: "one file; join the shards with llama-gguf-split --merge".to_owned(),
-        }),
-    }
 }
 
 /// Ids of the tokens that the file says end an answer.
@@ -129,20 +115,4 @@ fn to_json(value: &Value) -> Json {
         },
         Value::Array(_) => value.describe().into(),
     }
-}
-
-/// The file's tensors, under their own names and with their rows as they stand.
-fn stored_weights(file: GgufFile) -> Weights {
-    let (map, tensors) = file.into_tensors();
-    let tensors: HashMap<String, StoredTensor> = tensors
-        .into_iter()
-        .map(|tensor| {
-            let stored = StoredTensor {
-                dtype: tensor.dtype,
-                ..StoredTensor::new(0, tensor.bytes, tensor.shape)
-            };
-            (tensor.name, stored)
-        })
-        .collect();
-    Weights::new(vec![map], tensors)
 }

@@ -20,6 +20,7 @@ mod folder;
 mod four_bit;
 pub(crate) mod gguf;
 mod gguf_checkpoint;
+mod gguf_parts;
 mod map;
 mod names;
 mod open;

@@ -37,6 +37,11 @@ impl GgufFile {
         Ok(Self { file, header })
     }
 
+    /// Its tensors.
+    pub(crate) fn tensors(&self) -> &[TensorInfo] {
+        &self.header.tensors
+    }
+
     /// All tensors, and the map that they lie in.
     pub(crate) fn into_tensors(self) -> (MappedFile, Vec<TensorInfo>) {
         (self.file, self.header.tensors)
