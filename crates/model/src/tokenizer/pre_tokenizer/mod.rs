@@ -3,6 +3,8 @@
 
 mod names;
 mod patterns;
+#[cfg(test)]
+mod tests;
 
 use tokenizers::SplitDelimiterBehavior;
 use tokenizers::normalizers::NormalizerWrapper;

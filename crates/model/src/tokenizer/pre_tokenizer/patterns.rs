@@ -76,12 +76,6 @@ pub(super) const JAIS2: &[&str] = &[concat!(
     r"\s{1,2}(?!\S)|\s{1}"
 )];
 
-/// Bailing: one end of a line at a time.
-pub(super) const BAILING: &[&str] = &[concat!(
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
-)];
-
 /// Seed-Coder: signs do not take the ends of lines behind them.
 pub(super) const SEED_CODER: &[&str] = &[concat!(
     endings!(),
