@@ -1,25 +1,21 @@
 //! A Hugging Face folder as a checkpoint.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::family::{self, Families, Family, FileKind};
-use super::map::MappedFile;
 use super::resolve::resolve;
-use super::safetensors::{Entries, read_header, read_index, stored};
+use super::small_files::{SMALL_FILE, read_json, read_optional_json, read_text};
+use super::folder_weights::read_weights;
 use super::settings::Settings;
 use super::weights::Weights;
 use super::{Checkpoint, Error, OpenOptions, Provenance};
 use crate::families;
-use crate::printable::printable;
 use crate::spec::{Part, Spec};
 use crate::tokenizer::{JsonOptions, Tokenizer};
 
-/// Far beyond any real config.json, index or template.
-const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
@@ -150,117 +146,6 @@ fn gguf_hint(path: &Path) -> String {
         Some(file) => format!("; it has {}: give that file", file.display()),
         None => "; a checkpoint's folder has one".to_owned(),
     }
-}
-
-/// A text file of at most `limit` bytes.
-fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
-    let at = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let metadata = std::fs::metadata(path).map_err(at)?;
-    if !metadata.is_file() {
-        return Err(Error::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    if metadata.len() > limit {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            size: metadata.len(),
-            limit,
-        });
-    }
-    std::fs::read_to_string(path).map_err(at)
-}
-
-fn read_json(path: &Path) -> Result<Value, Error> {
-    serde_json::from_str(&read_text(path, SMALL_FILE)?).map_err(|error| Error::Json {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })
-}
-
-/// A JSON file that need not be there.
-fn read_optional_json(path: &Path) -> Result<Value, Error> {
-    if path.exists() {
-        read_json(path)
-    } else {
-        Ok(Value::Null)
-    }
-}
-
-/// The weights, and a note where files hold more than they should.
-fn read_weights(folder: &Path, family: &Family) -> Result<(Weights, Option<String>), Error> {
-    let single = folder.join("model.safetensors");
-    if single.exists() {
-        let files = vec![MappedFile::open(&single)?];
-        let tensors = stored(read_header(&files[0], 0, family)?, &files)?;
-        return Ok((Weights::new(files, tensors), None));
-    }
-    let index = folder.join("model.safetensors.index.json");
-    if index.exists() {
-        return read_shards(folder, &index, family);
-    }
-    let other = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-        .into_iter()
-        .find(|name| folder.join(name).exists());
-    let hint = match other {
-        Some(name) => format!("; {name} cannot be read: convert it to safetensors"),
-        None => ", and no model.safetensors.index.json either".to_owned(),
-    };
-    Err(Error::MissingFile {
-        folder: folder.to_owned(),
-        file: "model.safetensors",
-        hint,
-    })
-}
-
-/// Reads the shards that the index names, and of each the tensors that the index puts there. What else a shard holds is not
-/// read, as by transformers; a note says so.
-fn read_shards(
-    folder: &Path,
-    index_path: &Path,
-    family: &Family,
-) -> Result<(Weights, Option<String>), Error> {
-    let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (tensor, shard) in read_index(index_path, &read_json(index_path)?)? {
-        shards.entry(shard).or_default().push(tensor);
-    }
-    let mut files = Vec::new();
-    let mut entries = Entries::new();
-    let mut note = None;
-    for (shard, names) in shards {
-        let file = MappedFile::open(&folder.join(&shard))?;
-        let mut found = read_header(&file, files.len(), family)?;
-        for name in names {
-            if family.ignores(&name) {
-                found.remove(&name);
-                let name = printable(&name);
-                note.get_or_insert_with(|| {
-                    format!("the index names {name}, which takes no part in the computation: it is not read")
-                });
-                continue;
-            }
-            let tensor = found.remove(&name).ok_or_else(|| Error::Index {
-                path: index_path.to_owned(),
-                detail: format!(
-                    "tensor {} is said to be in {shard}, and is not",
-                    printable(&name)
-                ),
-            })?;
-            entries.insert(name, tensor);
-        }
-        if let Some(name) = found.keys().min() {
-            let name = printable(name);
-            note.get_or_insert_with(|| {
-                format!("{shard} holds a tensor {name}, which the index does not name there: it is not read")
-            });
-        }
-        files.push(file);
-    }
-    let tensors = stored(entries, &files)?;
-    Ok((Weights::new(files, tensors), note))
 }
 
 fn tokenizer(folder: &Path, texts: &Texts) -> Result<Tokenizer, Error> {

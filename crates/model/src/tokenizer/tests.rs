@@ -8,7 +8,7 @@ use super::{JsonOptions, Prefix, Tokenizer};
 use crate::checkpoint::gguf::GgufFile;
 
 #[path = "../../tests/common/texts.rs"]
-mod texts;
+pub(super) mod texts;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

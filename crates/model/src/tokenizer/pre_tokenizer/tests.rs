@@ -43,7 +43,7 @@ const SAME: &[(&str, &[&str])] = &[
 /// The lengths of the words of all texts, each text's after a 0.
 fn lengths(pre_tokenizer: PreTokenizer, texts: &[String]) -> Vec<u32> {
     let words = Words::new(Some(&pre_tokenizer.build().unwrap())).unwrap();
-    let normalizer = pre_tokenizer.normalizer();
+    let (normalizer, never) = (pre_tokenizer.normalizer(), || false);
     let mut numbers = Vec::new();
     for text in texts {
         let mut text = NormalizedString::from(text.as_str());
@@ -51,7 +51,7 @@ fn lengths(pre_tokenizer: PreTokenizer, texts: &[String]) -> Vec<u32> {
             normalizer.normalize(&mut text).unwrap();
         }
         let mut parts = PreTokenizedString::from(text.get());
-        let clock = Clock::start(text.get(), &|| false);
+        let clock = Clock::start(text.get(), &never);
         words.cut(&mut parts, &clock).unwrap();
         numbers.push(0);
         let splits = parts.get_splits(OffsetReferential::Original, OffsetType::Byte);
