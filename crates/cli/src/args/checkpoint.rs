@@ -11,6 +11,10 @@ pub(crate) struct CheckpointArgs {
     /// known: gpt-2, llama-bpe, qwen2, tekken …; the error names all
     #[arg(long, value_name = "NAME")]
     pub(crate) pre_tokenizer: Option<String>,
+    /// A key of the model's configuration that is not known here and that you know to change nothing; may be given several
+    /// times
+    #[arg(long = "accept-key", value_name = "NAME")]
+    pub(crate) accept_keys: Vec<String>,
 }
 
 impl CheckpointArgs {
@@ -18,14 +22,17 @@ impl CheckpointArgs {
     pub(crate) fn options(&self) -> OpenOptions {
         OpenOptions {
             pre_tokenizer: self.pre_tokenizer.clone(),
+            accept_keys: self.accept_keys.clone(),
         }
     }
 
     /// The same, as a process is given it.
     pub(crate) fn written(&self) -> Vec<String> {
         let pre_tokenizer = self.pre_tokenizer.iter();
+        let accept_keys = self.accept_keys.iter();
         pre_tokenizer
             .map(|name| format!("--pre-tokenizer={name}"))
+            .chain(accept_keys.map(|key| format!("--accept-key={key}")))
             .collect()
     }
 }

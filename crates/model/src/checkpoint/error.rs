@@ -188,7 +188,7 @@ pub enum Error {
     },
     /// A setting that is neither implemented nor known to leave the mathematics alone.
     #[error(
-        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there",
+        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, go on with --accept-key {key}",
         key = printable(key),
         value = printable(value)
     )]

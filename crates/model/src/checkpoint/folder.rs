@@ -36,7 +36,11 @@ pub(super) fn open(
         });
     }
     let json = read_json(&config_path)?;
-    let (family, mut spec) = read_config(&config_path, &json, all)?;
+    let Config {
+        family,
+        mut spec,
+        notes: passed,
+    } = read_config(&config_path, &json, all, &options.accept_keys)?;
     let (weights, extra) = read_weights(path, family)?;
     let weights = as_named_today(family, weights);
     let untied = untie_if_another_is_stored(family, &mut spec, &weights)?;
@@ -58,7 +62,7 @@ pub(super) fn open(
         tokenizer,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
-        notes: untied.into_iter().chain(extra).collect(),
+        notes: passed.into_iter().chain(untied).chain(extra).collect(),
     })
 }
 
@@ -67,10 +71,22 @@ pub(super) fn open(
 /// # Errors
 /// A setting that is missing, invalid, not implemented or unknown, by name.
 pub(super) fn spec_of_config(path: &Path, all: Families) -> Result<Spec, Error> {
-    Ok(read_config(path, &read_json(path)?, all)?.1)
+    Ok(read_config(path, &read_json(path)?, all, &[])?.spec)
 }
 
-fn read_config(path: &Path, json: &Value, all: Families) -> Result<(&'static Family, Spec), Error> {
+/// What a config.json says.
+struct Config {
+    family: &'static Family,
+    spec: Spec,
+    notes: Vec<String>,
+}
+
+fn read_config(
+    path: &Path,
+    json: &Value,
+    all: Families,
+    accepted: &[String],
+) -> Result<Config, Error> {
     let Value::Object(values) = json.clone() else {
         return Err(Error::Json {
             path: path.to_owned(),
@@ -78,10 +94,15 @@ fn read_config(path: &Path, json: &Value, all: Families) -> Result<(&'static Fam
         });
     };
     let family = family::by_model_type(all, json["model_type"].as_str(), path)?;
-    let mut settings = Settings::new(path.display().to_string(), "", values);
+    let mut settings =
+        Settings::new(path.display().to_string(), "", values).accepting(accepted);
     let spec = (family.folder)(&mut settings, family)?;
     families::folder::finish(&mut settings)?;
-    Ok((family, spec))
+    Ok(Config {
+        family,
+        spec,
+        notes: settings.notes(),
+    })
 }
 
 /// Names as `transformers` writes them today: with the beginning that a base model leaves out, and without those of the

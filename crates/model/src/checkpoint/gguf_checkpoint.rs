@@ -35,7 +35,7 @@ pub(super) fn open(
         source,
     })?;
     let stated = file.text("tokenizer.ggml.pre").map_err(at)?;
-    let notes = cut_otherwise(stated, pre_tokenizer).into_iter().collect();
+    let mut notes: Vec<String> = cut_otherwise(stated, pre_tokenizer).into_iter().collect();
     let basename = file.text("general.basename").map_err(at)?;
     let name = file.text("general.name").map_err(at)?;
     tokenizer.declare_prefix(super::names::declared(basename.or(name).unwrap_or("")));
@@ -50,10 +50,11 @@ pub(super) fn open(
         .map_err(at)?
         .map(str::to_owned);
     let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(file).map_err(at)?);
-    let mut settings = settings(file, family, path);
+    let mut settings = settings(file, family, path).accepting(&options.accept_keys);
     let weights = parts.into_weights();
     let spec = (family.gguf)(&mut settings, &weights, family)?;
     families::gguf::finish(&mut settings)?;
+    notes.extend(settings.notes());
     let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
     let weights = Arc::new(weights);
     Ok(Checkpoint {

@@ -38,6 +38,7 @@ pub(crate) mod weights;
 
 pub use error::Error;
 pub use gguf::GgufError;
+pub(crate) use names::folder_name;
 pub use opened::Checkpoint;
 pub use options::OpenOptions;
 pub use provenance::Provenance;

@@ -6,4 +6,6 @@ pub struct OpenOptions {
     /// How texts are cut into words, by a name that `tokenizer.ggml.pre` may have: for GGUF files that do not say, or say what
     /// is not known or wrong.
     pub pre_tokenizer: Option<String>,
+    /// Keys of the configuration that are unknown, and known by whoever opens it to change nothing. As messages name them.
+    pub accept_keys: Vec<String>,
 }
