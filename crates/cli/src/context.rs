@@ -1,6 +1,7 @@
 //! What commands share: the terminal, the model, and what is said beside the answer.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lookback_model::checkpoint::Checkpoint;
@@ -125,10 +126,27 @@ pub(crate) fn resolve(spec: &str) -> anyhow::Result<Resolved> {
 
 /// The checkpoint that lies there.
 pub(crate) fn open(resolved: &Resolved, args: &CheckpointArgs) -> anyhow::Result<Checkpoint> {
-    let opened = Checkpoint::open_with(&resolved.path, &args.options());
+    let base = match &args.base {
+        Some(spec) => Some(resolve(spec)?.path),
+        None => base_on_disk(&resolved.path),
+    };
+    let opened = Checkpoint::open_with(&resolved.path, &args.options(base));
     let opened = opened.map_err(lookback_model::Error::from)?;
     check_opened(resolved, &opened)?;
     Ok(opened)
+}
+
+/// Where the model lies that the adapter in `folder` names, if it is one on the hub that is on this machine: none is fetched
+/// without being asked for.
+fn base_on_disk(folder: &Path) -> Option<PathBuf> {
+    let name = Checkpoint::base_of_adapter(folder)?;
+    if Path::new(&name).is_dir() {
+        return None;
+    }
+    let mut settings = Store::from_env().ok()?.settings().clone();
+    settings.hub.offline = true;
+    let found = Store::new(settings).resolve(&format!("hf:{name}"), &store::Silent);
+    found.ok().map(|resolved| resolved.path)
 }
 
 /// Fails where the file that was opened is not the one whose SHA-256 is known: what is recorded was taken of the bytes that

@@ -1,5 +1,7 @@
 //! What is said of a checkpoint whose files leave something open.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use lookback_model::checkpoint::OpenOptions;
 
@@ -15,12 +17,16 @@ pub(crate) struct CheckpointArgs {
     /// times
     #[arg(long = "accept-key", value_name = "NAME")]
     pub(crate) accept_keys: Vec<String>,
+    /// The model that a LoRA adapter belongs to, named as for --model: for adapters whose own model is not found
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) base: Option<String>,
 }
 
 impl CheckpointArgs {
-    /// How the checkpoint is opened.
-    pub(crate) fn options(&self) -> OpenOptions {
+    /// How the checkpoint is opened, an adapter with the base that lies at this path.
+    pub(crate) fn options(&self, base: Option<PathBuf>) -> OpenOptions {
         OpenOptions {
+            base,
             pre_tokenizer: self.pre_tokenizer.clone(),
             accept_keys: self.accept_keys.clone(),
         }
@@ -33,6 +39,7 @@ impl CheckpointArgs {
         pre_tokenizer
             .map(|name| format!("--pre-tokenizer={name}"))
             .chain(accept_keys.map(|key| format!("--accept-key={key}")))
+            .chain(self.base.iter().map(|base| format!("--base={base}")))
             .collect()
     }
 }

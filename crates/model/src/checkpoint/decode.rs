@@ -89,7 +89,7 @@ pub(crate) fn candle_blocks(dtype: GgmlDType, bytes: &[u8]) -> Box<dyn Quantized
 }
 
 /// Index of the first NaN or infinity.
-fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const EXPONENT: u32 = 0x7f80_0000;
     let not_finite = |value: &f32| value.to_bits() & EXPONENT == EXPONENT;
     // Without a branch an entry, so that it is vectorised; found where it seldom is, in a second pass.

@@ -264,6 +264,53 @@ pub enum Error {
         /// How many there are.
         rows: usize,
     },
+    /// An adapter without the model that it belongs to.
+    #[error(
+        "{folder} is a LoRA adapter (PEFT) and no model by itself; it needs the model that it was trained for, {needed}: \
+         name that model's folder with --base{fetch}",
+        folder = folder.display(),
+        needed = match base {
+            Some(base) => format!("{}, which is not here", printable(base)),
+            None => "whose name it does not say".to_owned(),
+        },
+        fetch = match base {
+            Some(base) => format!(", or fetch it with --base hf:{}", printable(base)),
+            None => String::new(),
+        }
+    )]
+    AdapterBase {
+        /// The adapter.
+        folder: PathBuf,
+        /// What it calls the model.
+        base: Option<String>,
+    },
+    /// A base that an adapter cannot be merged into.
+    #[error("{base} is no folder of a whole model, which an adapter is merged into", base = base.display())]
+    AdapterBaseKind {
+        /// What was named.
+        base: PathBuf,
+    },
+    /// A base for what is no adapter.
+    #[error("--base is for adapters, and {path} is none: leave it out", path = path.display())]
+    BaseOfModel {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A tensor of an adapter that cannot be merged.
+    #[error(
+        "{path}: {module} cannot be merged: {detail}",
+        path = path.display(),
+        module = printable(module),
+        detail = printable_message(detail)
+    )]
+    AdapterTensor {
+        /// The file.
+        path: PathBuf,
+        /// The module or the tensor.
+        module: String,
+        /// Why not.
+        detail: String,
+    },
     /// A way to cut words was named for a folder.
     #[error(
         "--pre-tokenizer {name} is for GGUF files; a folder's tokenizer.json says itself how words are cut",

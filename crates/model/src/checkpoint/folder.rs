@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::adapter::Adapter;
 use super::family::{self, Families, Family, FileKind};
 use super::resolve::resolve;
 use super::small_files::{SMALL_FILE, read_json, read_optional_json, read_text};
@@ -23,7 +24,12 @@ pub(super) fn open(
     path: &Path,
     all: Families,
     options: &OpenOptions,
+    adapter: Option<Adapter>,
 ) -> Result<Checkpoint, Error> {
+    let opened = path;
+    let base = adapter.as_ref().map(|adapter| adapter.base(options.base.as_deref()));
+    let base = base.transpose()?;
+    let path = base.as_deref().unwrap_or(path);
     if let Some(name) = &options.pre_tokenizer {
         return Err(Error::PreTokenizerOfFolder { name: name.clone() });
     }
@@ -44,25 +50,40 @@ pub(super) fn open(
     let (weights, extra) = read_weights(path, family)?;
     let weights = as_named_today(family, weights);
     let untied = untie_if_another_is_stored(family, &mut spec, &weights)?;
+    let (weights, merged) = match adapter {
+        Some(adapter) => adapter.merge(weights, family, spec.tied())?,
+        None => (weights, Vec::new()),
+    };
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
-    let texts = Texts::read(path, &json)?;
+    // An adapter may have a tokenizer of its own.
+    let texts_at = match opened.join("tokenizer.json").exists() {
+        true => opened,
+        false => path,
+    };
+    let texts = Texts::read(texts_at, path, &json)?;
     let name = super::names::folder_name(path);
-    let mut tokenizer = tokenizer(path, &texts)?;
+    let mut tokenizer = tokenizer(texts_at, &texts)?;
     let published = json["_name_or_path"].as_str().unwrap_or("");
     let published = published.rsplit('/').next().unwrap_or("");
     tokenizer.declare_prefix(
         super::names::declared(&name).or_else(|| super::names::declared(published)),
     );
     let weights = Arc::new(weights);
+    let mut notes = passed;
+    notes.extend(untied.into_iter().chain(extra).chain(merged));
     Ok(Checkpoint {
         spec,
         family,
         stop_tokens: super::stop::tokens(&tokenizer, texts.stop_ids),
         chat_template: texts.chat_template,
         tokenizer,
-        provenance: Provenance::new(name, path, Arc::clone(&weights)),
+        provenance: Provenance::new(
+            super::names::folder_name(opened),
+            opened,
+            Arc::clone(&weights),
+        ),
         weights,
-        notes: passed.into_iter().chain(untied).chain(extra).collect(),
+        notes,
     })
 }
 
@@ -191,9 +212,10 @@ struct Texts {
 }
 
 impl Texts {
-    fn read(folder: &Path, config: &Value) -> Result<Self, Error> {
+    /// From the files beside the tokenizer in `folder`, and the configuration of the model in `model`.
+    fn read(folder: &Path, model: &Path, config: &Value) -> Result<Self, Error> {
         let tokenizer = read_optional_json(&folder.join("tokenizer_config.json"))?;
-        let generation = read_optional_json(&folder.join("generation_config.json"))?;
+        let generation = read_optional_json(&model.join("generation_config.json"))?;
         let template_file = folder.join("chat_template.jinja");
         let chat_template = if template_file.exists() {
             Some(read_text(&template_file, SMALL_FILE)?)

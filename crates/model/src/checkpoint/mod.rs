@@ -13,6 +13,7 @@
 //! Files are taken to be hostile. A setting that is neither implemented nor known to leave the
 //! mathematics alone is refused by name, and so is a tensor that the model would not use.
 
+mod adapter;
 mod decode;
 mod error;
 pub(crate) mod family;
@@ -22,6 +23,7 @@ mod four_bit;
 pub(crate) mod gguf;
 mod gguf_checkpoint;
 mod gguf_parts;
+mod low_rank;
 mod map;
 mod names;
 mod open;

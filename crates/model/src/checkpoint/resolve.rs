@@ -185,7 +185,10 @@ impl Place {
             Layout::Transposed => {}
             Layout::Block | Layout::TransposedBlock => {
                 let rows = stored.parts(self.before, shape[0], self.rows);
-                (taken.bytes, taken.scales) = (rows.bytes, rows.scales);
+                taken = StoredTensor {
+                    shape: taken.shape,
+                    ..rows
+                };
             }
             Layout::BlockOfEachHead => {
                 taken.order = Order::BlockOfEachHead {

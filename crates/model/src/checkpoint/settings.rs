@@ -64,8 +64,8 @@ impl Settings {
         }
     }
 
-    /// Notes of the unknown keys that were passed over, and of names that were given for none.
-    pub(crate) fn notes(&self) -> Vec<String> {
+    /// Notes of the unknown keys that were passed over.
+    pub(crate) fn passed(&self) -> Vec<String> {
         let met = self.accepted.met.borrow();
         let passed = met.iter().map(|(key, value)| {
             format!(
@@ -74,13 +74,19 @@ impl Settings {
                 printable(value)
             )
         });
+        passed.collect()
+    }
+
+    /// [`Settings::passed`], and notes of names that were given for none.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let met = self.accepted.met.borrow();
         let names = self.accepted.names.iter();
         let unmet = names.filter(|name| !met.iter().any(|(key, _)| key == *name));
         let unmet = unmet.map(|name| {
             let name = printable(name);
             format!("--accept-key {name}: {} has no unknown key of this name", self.source)
         });
-        passed.chain(unmet).collect()
+        self.passed().into_iter().chain(unmet).collect()
     }
 
     /// What stands before a key in the file.

@@ -7,7 +7,8 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::decode::{candle_blocks, decode};
+use super::decode::{candle_blocks, decode, first_not_finite};
+use super::low_rank::Update;
 use super::map::MappedFile;
 use super::{Error, StoredType};
 
@@ -34,6 +35,8 @@ pub(crate) struct StoredTensor {
     /// Slowest dimension first.
     pub(crate) shape: Vec<usize>,
     pub(crate) order: Order,
+    /// What an adapter adds to it.
+    pub(crate) update: Option<Update>,
 }
 
 /// Where the scales of a tensor's blocks stand.
@@ -84,6 +87,16 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Which row of the whole weight, `[out, in]`, row `row` is, counted from the tensor's first.
+    fn whole_row(self, row: usize) -> usize {
+        match self {
+            Order::Transposed { first, .. } => first + row,
+            order => order.stored(row),
+        }
+    }
+}
+
 impl StoredTensor {
     /// One in f32, its rows as they are.
     pub(crate) fn new(file: usize, bytes: Range<usize>, shape: Vec<usize>) -> Self {
@@ -94,6 +107,7 @@ impl StoredTensor {
             dtype: StoredType::F32,
             shape,
             order: Order::AsStored,
+            update: None,
         }
     }
 
@@ -103,7 +117,10 @@ impl StoredTensor {
             let part = bytes.len() / of;
             bytes.start + first * part..bytes.start + (first + count) * part
         };
+        let (_, rows) = self.shape.split_last().unwrap_or((&1, &[]));
+        let before = first * rows.iter().product::<usize>() / of;
         Self {
+            update: (self.update.as_ref()).map(|update| update.from_row(before)),
             bytes: cut(&self.bytes),
             scales: self.scales.as_ref().map(|scales| Scales {
                 bytes: cut(&scales.bytes),
@@ -195,8 +212,33 @@ impl Weights {
         }
     }
 
-    /// Decodes as many rows as `out` holds, from row `first` on.
+    /// Decodes as many rows as `out` holds, from row `first` on, with what an adapter adds to them.
     fn decode_rows(
+        &self,
+        name: &str,
+        tensor: &StoredTensor,
+        first: usize,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        self.decode_stored(name, tensor, first, out)?;
+        let Some(update) = &tensor.update else {
+            return Ok(());
+        };
+        let columns = tensor.columns();
+        for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
+            update.add(tensor.order.whole_row(row), out);
+        }
+        match first_not_finite(out) {
+            Some(index) => Err(Error::NotFinite {
+                name: name.to_owned(),
+                value: out[index],
+                index: first * columns + index,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn decode_stored(
         &self,
         name: &str,
         tensor: &StoredTensor,
@@ -263,7 +305,8 @@ impl Weights {
         if a.shape != b.shape {
             return Ok(false);
         }
-        let plain = a.scales.is_none() && b.scales.is_none();
+        let is_plain = |tensor: &StoredTensor| tensor.scales.is_none() && tensor.update.is_none();
+        let plain = is_plain(a) && is_plain(b);
         let alike = (a.dtype, a.order) == (b.dtype, b.order);
         if plain && alike && self.bytes(a) == self.bytes(b) {
             return Ok(true);
@@ -283,10 +326,12 @@ impl Weights {
         Ok(true)
     }
 
-    /// A matrix in its stored type, after a check that all its entries are finite; in f32 where candle has not that type.
+    /// A matrix in its stored type, after a check that all its entries are finite; in f32 where candle has not that
+    /// type, or an adapter adds to it.
     pub(crate) fn quantized(&self, name: &str) -> Result<QTensor, Error> {
         let tensor = self.get(name)?;
-        let Some(dtype) = tensor.dtype.candle() else {
+        let stored = tensor.dtype.candle().filter(|_| tensor.update.is_none());
+        let Some(dtype) = stored else {
             return Ok(QTensor::quantize(&self.tensor_f32(name)?, GgmlDType::F32)?);
         };
         self.check_finite(name, tensor)?;
