@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::family::Family;
+use super::folder_weights::read_pickled;
 use super::low_rank::{LowRank, Update};
 use super::map::MappedFile;
 use super::safetensors::{read_header, stored};
@@ -17,6 +18,8 @@ use super::{Error, OpenOptions};
 
 const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
+/// What older versions of PEFT wrote.
+const PICKLED: &str = "adapter_model.bin";
 
 /// An adapter that can be merged.
 pub(super) struct Adapter {
@@ -101,8 +104,7 @@ impl Adapter {
         family: &Family,
         tied: bool,
     ) -> Result<(Weights, Vec<String>), Error> {
-        let path = self.folder.join(WEIGHTS);
-        let own = self.own_weights(&path, family)?;
+        let (path, own) = self.own_weights(family)?;
         let (mut files, mut tensors) = weights.into_parts();
         let mut ranks = BTreeSet::new();
         let modules = modules(&own, &path)?;
@@ -149,17 +151,23 @@ impl Adapter {
         Ok((Weights::new(files, tensors), notes))
     }
 
-    fn own_weights(&self, path: &Path, family: &Family) -> Result<Weights, Error> {
+    /// Its own file and the tensors in it.
+    fn own_weights(&self, family: &Family) -> Result<(PathBuf, Weights), Error> {
+        let [path, pickled] = [WEIGHTS, PICKLED].map(|name| self.folder.join(name));
+        if !path.exists() && pickled.exists() {
+            let weights = read_pickled(&pickled, family)?;
+            return Ok((pickled, weights));
+        }
         if !path.exists() {
             return Err(Error::MissingFile {
                 folder: self.folder.clone(),
                 file: WEIGHTS,
-                hint: String::new(),
+                hint: format!(", and no {PICKLED} either"),
             });
         }
-        let files = vec![MappedFile::open(path)?];
+        let files = vec![MappedFile::open(&path)?];
         let tensors = stored(read_header(&files[0], 0, family)?, &files)?;
-        Ok(Weights::new(files, tensors))
+        Ok((path, Weights::new(files, tensors)))
     }
 
     /// What B·A of a module is scaled by.

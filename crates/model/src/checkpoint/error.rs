@@ -103,6 +103,14 @@ pub enum Error {
         /// How its name must end.
         ending: String,
     },
+    /// A checkpoint of PyTorch's that is damaged, or holds other things than tensors.
+    #[error("{path}: {detail}", path = path.display(), detail = printable_message(detail))]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// A damaged safetensors file.
     #[error("{path} is no valid safetensors file: {detail}", path = path.display(), detail = printable_message(detail))]
     Safetensors {

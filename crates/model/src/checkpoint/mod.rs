@@ -32,6 +32,7 @@ mod options;
 mod provenance;
 mod resolve;
 mod safetensors;
+mod pickle;
 pub(crate) mod settings;
 mod small_files;
 mod stop;

@@ -152,8 +152,9 @@ impl Weights {
         (self.files, self.tensors)
     }
 
-    pub(crate) fn files(&self) -> &[MappedFile] {
-        &self.files
+    /// The files, in order.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.files.iter().filter(|file| file.is_file())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
