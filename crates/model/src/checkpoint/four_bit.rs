@@ -84,3 +84,77 @@ fn power_of_two(e: u8) -> f32 {
         e => f32::from_bits(u32::from(e) << 23),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::SafeTensors;
+
+    use crate::checkpoint::StoredType;
+    use crate::checkpoint::decode::decode;
+    use crate::checkpoint::map::MappedFile;
+    use crate::checkpoint::safetensors::{read_header, stored};
+    use crate::checkpoint::weights::{StoredTensor, Weights};
+    use crate::families::FAMILIES;
+
+    fn path() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wild/four_bit.safetensors")
+    }
+
+    fn values(file: &SafeTensors, name: &str) -> Vec<f32> {
+        let tensor = file.tensor(name).unwrap();
+        let words = tensor.data().as_chunks().0.iter();
+        words.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// Against the `gguf` package.
+    #[test]
+    fn blocks_are_dequantised_as_by_the_gguf_package() {
+        let bytes = std::fs::read(path()).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        for dtype in [StoredType::Iq4Nl, StoredType::Iq4Xs, StoredType::Mxfp4] {
+            let blocks = file.tensor(&format!("{}.bytes", dtype.name())).unwrap();
+            let expected = values(&file, &format!("{}.values", dtype.name()));
+            assert_eq!(blocks.data().len(), dtype.stored_size(expected.len()));
+            let mut found = vec![0.0; expected.len()];
+            decode(dtype, blocks.data(), &[], &mut found).unwrap();
+            assert_eq!(found, expected, "{dtype:?}");
+        }
+    }
+
+    /// Against `transformers`.
+    #[test]
+    fn blocks_and_scales_in_two_tensors_are_one_that_is_read_by_rows() {
+        let bytes = std::fs::read(path()).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let expected = values(&file, "mx.values");
+        let files = vec![MappedFile::open(&path()).unwrap()];
+        let mut entries = read_header(&files[0], 0, FAMILIES[0]).unwrap();
+        entries.retain(|name, _| name.starts_with("mx_"));
+        let mut tensors = stored(entries, &files).unwrap();
+        let (experts, rows, columns) = (2, 5, 96);
+        assert_eq!(tensors["mx"].shape, [experts, rows, columns]);
+        let second = StoredTensor {
+            shape: vec![rows, columns],
+            ..tensors["mx"].parts(1, 1, experts)
+        };
+        tensors.insert("second".to_owned(), second);
+        let weights = Weights::new(files, tensors);
+        let numbers = |tensor: candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>();
+        assert_eq!(numbers(weights.tensor_f32("mx").unwrap()).unwrap(), expected);
+        let of_second = &expected[rows * columns..];
+        assert_eq!(numbers(weights.tensor_f32("second").unwrap()).unwrap(), of_second);
+        let picked = numbers(weights.rows_f32("second", &[4, 0]).unwrap()).unwrap();
+        assert_eq!(picked, [&of_second[4 * columns..], &of_second[..columns]].concat());
+    }
+
+    #[test]
+    fn the_power_that_stands_for_no_number_is_found() {
+        let mut out = [0.0; 32];
+        let mut block = [0x11; 17];
+        block[0] = 255;
+        assert_eq!(decode(StoredType::Mxfp4, &block, &[], &mut out), Err(0));
+        assert_eq!(decode(StoredType::Mxfp4Apart, &block[1..], &[255], &mut out), Err(0));
+    }
+}

@@ -42,6 +42,7 @@ const NOT_READ: &[(u32, &str)] = &[
     (29, "IQ1_M"),
     (34, "TQ1_0"),
     (35, "TQ2_0"),
+    (40, "NVFP4"),
 ];
 
 /// The type of this number; what to call it where it cannot be read.
