@@ -125,7 +125,8 @@ impl Adapter {
                 return Err(refused("the model has no such matrix".to_owned()));
             };
             if tied && pair.of_embeddings {
-                let detail = "the model's output head is its embedding table, and would not be adapted";
+                let detail =
+                    "the model's output head is its embedding table, and would not be adapted";
                 return Err(refused(detail.to_owned()));
             }
             let ([rank, inputs], [outputs, _]) = (pair.a.shape, pair.b.shape);
@@ -196,7 +197,11 @@ fn alphas(settings: &mut Settings) -> Result<Vec<(String, f32)>, Error> {
     let entries = found.as_object().map(|entries| entries.iter().map(read));
     let alphas: Option<Vec<_>> = entries.and_then(Iterator::collect);
     alphas.ok_or_else(|| {
-        settings.unsupported("alpha_pattern", &found, "plain names of modules, each with a number")
+        settings.unsupported(
+            "alpha_pattern",
+            &found,
+            "plain names of modules, each with a number",
+        )
     })
 }
 
@@ -231,7 +236,11 @@ fn refuse_others(settings: &mut Settings) -> Result<(), Error> {
     if let Some(begun) = settings.take("init_lora_weights")
         && ["pissa", "olora", "corda", "loftq", "lora_ga"]
             .iter()
-            .any(|way| begun.as_str().is_some_and(|text| text.to_lowercase().starts_with(way)))
+            .any(|way| {
+                begun
+                    .as_str()
+                    .is_some_and(|text| text.to_lowercase().starts_with(way))
+            })
     {
         let supported = "ways that leave the model's own weights as they are";
         return Err(settings.unsupported("init_lora_weights", &begun, supported));
@@ -320,7 +329,10 @@ fn modules(weights: &Weights, path: &Path) -> Result<BTreeMap<String, Pair>, Err
                 detail: "it is no part of LoRA's two matrices".to_owned(),
             });
         };
-        names.entry(module.to_owned()).or_default().insert(side, name);
+        names
+            .entry(module.to_owned())
+            .or_default()
+            .insert(side, name);
     }
     let mut pairs = BTreeMap::new();
     for (module, sides) in names {
@@ -341,8 +353,9 @@ fn modules(weights: &Weights, path: &Path) -> Result<BTreeMap<String, Pair>, Err
                 return Err(Error::AdapterTensor {
                     path: path.to_owned(),
                     module,
-                    detail: "it has one of LoRA's two matrices, lora_A and lora_B, and not the other"
-                        .to_owned(),
+                    detail:
+                        "it has one of LoRA's two matrices, lora_A and lora_B, and not the other"
+                            .to_owned(),
                 });
             }
         };

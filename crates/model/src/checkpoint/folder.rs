@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::adapter::Adapter;
 use super::family::{self, Families, Family, FileKind};
-use super::resolve::resolve;
-use super::small_files::{SMALL_FILE, read_json, read_optional_json, read_text};
 use super::folder_weights::read_weights;
+use super::resolve::resolve;
 use super::settings::Settings;
+use super::small_files::{SMALL_FILE, read_json, read_optional_json, read_text};
 use super::weights::Weights;
 use super::{Checkpoint, Error, OpenOptions, Provenance};
 use crate::families;
@@ -27,7 +27,9 @@ pub(super) fn open(
     adapter: Option<Adapter>,
 ) -> Result<Checkpoint, Error> {
     let opened = path;
-    let base = adapter.as_ref().map(|adapter| adapter.base(options.base.as_deref()));
+    let base = adapter
+        .as_ref()
+        .map(|adapter| adapter.base(options.base.as_deref()));
     let base = base.transpose()?;
     let path = base.as_deref().unwrap_or(path);
     if let Some(name) = &options.pre_tokenizer {
@@ -115,8 +117,7 @@ fn read_config(
         });
     };
     let family = family::by_model_type(all, json["model_type"].as_str(), path)?;
-    let mut settings =
-        Settings::new(path.display().to_string(), "", values).accepting(accepted);
+    let mut settings = Settings::new(path.display().to_string(), "", values).accepting(accepted);
     let spec = (family.folder)(&mut settings, family)?;
     families::folder::finish(&mut settings)?;
     Ok(Config {

@@ -98,7 +98,9 @@ fn read_pickled_shards(
         }
     }
     let mut notes: Vec<String> = elsewhere.note(of_elsewhere).into_iter().collect();
-    notes.extend(missing(&index, family, |name| pickles.tensors.contains_key(name)));
+    notes.extend(missing(&index, family, |name| {
+        pickles.tensors.contains_key(name)
+    }));
     Ok((pickles.into_weights(), notes))
 }
 
@@ -145,11 +147,7 @@ fn read_shards(
 }
 
 /// Notes of what the index names and no shard holds, or nobody needs. Whether something that is needed is missing is seen later.
-fn missing(
-    index: &Index,
-    family: &Family,
-    is_held: impl Fn(&str) -> bool,
-) -> Vec<String> {
+fn missing(index: &Index, family: &Family, is_held: impl Fn(&str) -> bool) -> Vec<String> {
     let (mut ignored, mut missing) = (Differences::default(), Differences::default());
     for name in index.keys().filter(|name| !is_held(name)) {
         match family.ignores(name) {

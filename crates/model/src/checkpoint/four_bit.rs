@@ -10,8 +10,8 @@ use super::stored_type::{BLOCK, SUPER_BLOCK};
 
 /// What an index of IQ4_NL and IQ4_XS stands for.
 const UNEVEN: [f32; 16] = [
-    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0,
-    113.0,
+    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0,
+    89.0, 113.0,
 ];
 
 /// Floats of 4 bits: a sign, two bits of exponent, one of mantissa.
@@ -30,7 +30,10 @@ fn halves(nibbles: &[u8], table: &[f32; 16], scale: f32, out: &mut [f32]) {
 
 /// A block is d in f16 and 32 indices: x = d · table\[index\].
 pub(super) fn iq4_nl(bytes: &[u8], out: &mut [f32]) {
-    for (block, out) in bytes.chunks_exact(2 + BLOCK / 2).zip(out.chunks_exact_mut(BLOCK)) {
+    for (block, out) in bytes
+        .chunks_exact(2 + BLOCK / 2)
+        .zip(out.chunks_exact_mut(BLOCK))
+    {
         let d = f16::from_le_bytes([block[0], block[1]]).to_f32();
         halves(&block[2..], &UNEVEN, d, out);
     }
@@ -58,7 +61,10 @@ pub(super) fn iq4_xs(bytes: &[u8], out: &mut [f32]) {
 
 /// A block is e and 32 floats of 4 bits: x = 2^(e − 127) · float.
 pub(super) fn mxfp4(bytes: &[u8], out: &mut [f32]) {
-    for (block, out) in bytes.chunks_exact(1 + BLOCK / 2).zip(out.chunks_exact_mut(BLOCK)) {
+    for (block, out) in bytes
+        .chunks_exact(1 + BLOCK / 2)
+        .zip(out.chunks_exact_mut(BLOCK))
+    {
         halves(&block[1..], &E2M1, power_of_two(block[0]), out);
     }
 }
@@ -142,11 +148,20 @@ mod tests {
         tensors.insert("second".to_owned(), second);
         let weights = Weights::new(files, tensors);
         let numbers = |tensor: candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>();
-        assert_eq!(numbers(weights.tensor_f32("mx").unwrap()).unwrap(), expected);
+        assert_eq!(
+            numbers(weights.tensor_f32("mx").unwrap()).unwrap(),
+            expected
+        );
         let of_second = &expected[rows * columns..];
-        assert_eq!(numbers(weights.tensor_f32("second").unwrap()).unwrap(), of_second);
+        assert_eq!(
+            numbers(weights.tensor_f32("second").unwrap()).unwrap(),
+            of_second
+        );
         let picked = numbers(weights.rows_f32("second", &[4, 0]).unwrap()).unwrap();
-        assert_eq!(picked, [&of_second[4 * columns..], &of_second[..columns]].concat());
+        assert_eq!(
+            picked,
+            [&of_second[4 * columns..], &of_second[..columns]].concat()
+        );
     }
 
     #[test]
@@ -155,6 +170,9 @@ mod tests {
         let mut block = [0x11; 17];
         block[0] = 255;
         assert_eq!(decode(StoredType::Mxfp4, &block, &[], &mut out), Err(0));
-        assert_eq!(decode(StoredType::Mxfp4Apart, &block[1..], &[255], &mut out), Err(0));
+        assert_eq!(
+            decode(StoredType::Mxfp4Apart, &block[1..], &[255], &mut out),
+            Err(0)
+        );
     }
 }

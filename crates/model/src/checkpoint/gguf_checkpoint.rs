@@ -15,11 +15,7 @@ use crate::families;
 use crate::printable::printable;
 use crate::tokenizer::Tokenizer;
 
-pub(super) fn open(
-    path: &Path,
-    all: Families,
-    options: &OpenOptions,
-) -> Result<Checkpoint, Error> {
+pub(super) fn open(path: &Path, all: Families, options: &OpenOptions) -> Result<Checkpoint, Error> {
     let parts = Parts::open(path)?;
     let file = parts.metadata();
     let at = |source: GgufError| Error::Gguf {

@@ -43,7 +43,9 @@ impl Parts {
             parts.push(part);
         }
         let rest = parts.split_off(1);
-        let first = parts.pop().unwrap_or_else(|| unreachable!("there are several"));
+        let first = parts
+            .pop()
+            .unwrap_or_else(|| unreachable!("there are several"));
         let parts = Self { first, rest };
         parts.check_tensors(path)?;
         Ok(parts)

@@ -84,7 +84,10 @@ impl Settings {
         let unmet = names.filter(|name| !met.iter().any(|(key, _)| key == *name));
         let unmet = unmet.map(|name| {
             let name = printable(name);
-            format!("--accept-key {name}: {} has no unknown key of this name", self.source)
+            format!(
+                "--accept-key {name}: {} has no unknown key of this name",
+                self.source
+            )
         });
         self.passed().into_iter().chain(unmet).collect()
     }
@@ -236,7 +239,10 @@ impl Settings {
                     value: value.to_string(),
                 });
             }
-            self.accepted.met.borrow_mut().push((key, value.to_string()));
+            self.accepted
+                .met
+                .borrow_mut()
+                .push((key, value.to_string()));
         }
         Ok(())
     }

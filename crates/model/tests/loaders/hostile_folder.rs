@@ -61,7 +61,7 @@ fn missing_files_are_named() {
         folder.path().join("pytorch_model.bin"),
     )
     .unwrap();
-    assert!(refusal(&folder).contains("pytorch_model.bin cannot be read: convert it"));
+    assert!(refusal(&folder).contains("pytorch_model.bin: it is no zip archive"));
     let gguf = tempfile::tempdir().unwrap();
     std::fs::write(gguf.path().join("model.gguf"), b"").unwrap();
     assert!(refusal(&gguf).contains("model.gguf: give that file"));

@@ -37,7 +37,10 @@ fn adapters_give_the_logits_of_peft() {
         let [note] = model.notes() else {
             panic!("{:?}", model.notes());
         };
-        assert!(note.contains("LoRA adapter (rank") && note.contains("is merged"), "{note}");
+        assert!(
+            note.contains("LoRA adapter (rank") && note.contains("is merged"),
+            "{note}"
+        );
         assert_eq!(model.checkpoint().provenance().name(), name);
         // In the other form too, whose numbers are near.
         let held = load(&adapter(name), WeightsKind::Quantized);
@@ -79,8 +82,14 @@ fn an_adapter_without_its_model_says_what_it_is_and_needs() {
         assert!(message.contains(part), "{message}");
     }
     let folder = Some("org/base".to_owned());
-    assert_eq!(Checkpoint::base_of_adapter(&data("cases").join("lora-adapter")), folder);
-    assert_eq!(Checkpoint::base_of_adapter(&data("tiny").join("tied")), None);
+    assert_eq!(
+        Checkpoint::base_of_adapter(&data("cases").join("lora-adapter")),
+        folder
+    );
+    assert_eq!(
+        Checkpoint::base_of_adapter(&data("tiny").join("tied")),
+        None
+    );
     // Half an update cannot be merged.
     let (_, base) = away();
     let message = refusal(&data("cases").join("lora-adapter"), &base);
@@ -97,7 +106,10 @@ fn a_base_is_for_adapters_and_is_a_model() {
     assert!(whole.contains("--base is for adapters"), "{whole}");
     let gguf = refusal(&data("tiny").join("tied").join("model.gguf"), &base);
     assert!(gguf.contains("--base is for adapters"), "{gguf}");
-    for wrong in [adapter("lora-llama"), data("tiny").join("tied").join("model.gguf")] {
+    for wrong in [
+        adapter("lora-llama"),
+        data("tiny").join("tied").join("model.gguf"),
+    ] {
         let base = OpenOptions {
             base: Some(wrong),
             ..OpenOptions::default()
@@ -124,7 +136,9 @@ fn what_cannot_be_merged_is_refused_by_name() {
     ];
     for (key, value) in cases {
         let (folder, base) = away();
-        edit_json(&folder.path().join("adapter_config.json"), |config| config[key] = value);
+        edit_json(&folder.path().join("adapter_config.json"), |config| {
+            config[key] = value
+        });
         let message = refusal(folder.path(), &base);
         assert!(
             message.contains(key) && message.contains("not supported"),
@@ -139,7 +153,11 @@ fn what_cannot_be_merged_is_refused_by_name() {
     assert!(message.contains("--accept-key velora_config"), "{message}");
     base.accept_keys = vec!["velora_config".to_owned()];
     let opened = Checkpoint::open_with(folder.path(), &base).unwrap();
-    assert!(opened.notes()[0].contains("passed over"), "{:?}", opened.notes());
+    assert!(
+        opened.notes()[0].contains("passed over"),
+        "{:?}",
+        opened.notes()
+    );
 }
 
 /// Writes the adapter's tensors again, each under the name that `rename` gives it.
@@ -158,10 +176,25 @@ fn rename(folder: &Path, rename: impl Fn(&str) -> String) {
 fn tensors_that_fit_nothing_are_refused_by_name() {
     type Rename = fn(&str) -> String;
     let cases: [(Rename, &str); 4] = [
-        (|name| name.replace("down_proj", "side_proj"), "side_proj cannot be merged: the model has no such matrix"),
-        (|name| name.replace("q_proj", "o_proj").replace("down_proj", "up_proj"), "up_proj cannot be merged: it is of ["),
-        (|name| name.replace("lora_A.weight", "lora_magnitude_vector"), "no part of LoRA's two matrices"),
-        (|name| name.replace(".lora_B", ".modules_to_save"), "no part of LoRA's two matrices"),
+        (
+            |name| name.replace("down_proj", "side_proj"),
+            "side_proj cannot be merged: the model has no such matrix",
+        ),
+        (
+            |name| {
+                name.replace("q_proj", "o_proj")
+                    .replace("down_proj", "up_proj")
+            },
+            "up_proj cannot be merged: it is of [",
+        ),
+        (
+            |name| name.replace("lora_A.weight", "lora_magnitude_vector"),
+            "no part of LoRA's two matrices",
+        ),
+        (
+            |name| name.replace(".lora_B", ".modules_to_save"),
+            "no part of LoRA's two matrices",
+        ),
     ];
     for (change, expected) in cases {
         let (folder, base) = away();
@@ -171,20 +204,27 @@ fn tensors_that_fit_nothing_are_refused_by_name() {
     }
     // Older files have the adapter's own name in them.
     let (folder, base) = away();
-    rename(folder.path(), |name| name.replace(".weight", ".default.weight"));
+    rename(folder.path(), |name| {
+        name.replace(".weight", ".default.weight")
+    });
     Checkpoint::open_with(folder.path(), &base).unwrap();
 }
 
 #[test]
 fn tied_embeddings_cannot_be_adapted() {
     let folder = copy(&adapter("lora-gpt2"));
-    rename(folder.path(), |name| name.replace("lm_head", "transformer.h.0.mlp.c_proj"));
+    rename(folder.path(), |name| {
+        name.replace("lm_head", "transformer.h.0.mlp.c_proj")
+    });
     let base = OpenOptions {
         base: Some(data("families").join("gpt2-tied")),
         ..OpenOptions::default()
     };
     let message = refusal(folder.path(), &base);
-    assert!(message.contains("transformer.wte cannot be merged"), "{message}");
+    assert!(
+        message.contains("transformer.wte cannot be merged"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -193,14 +233,23 @@ fn a_scale_may_be_a_modules_own() {
         &std::fs::read(adapter("lora-llama").join("adapter_config.json")).unwrap(),
     )
     .unwrap();
-    assert_eq!(plain["alpha_pattern"], json!({"layers.1.mlp.down_proj": 5.0}));
+    assert_eq!(
+        plain["alpha_pattern"],
+        json!({"layers.1.mlp.down_proj": 5.0})
+    );
     let (folder, base) = away();
     edit_json(&folder.path().join("adapter_config.json"), |config| {
         config["alpha_pattern"] = json!({});
     });
     let weights = |checkpoint: Checkpoint, layer| {
         let name = format!("model.layers.{layer}.mlp.down_proj.weight");
-        checkpoint.tensor_f32(&name).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        checkpoint
+            .tensor_f32(&name)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
     };
     for (layer, same) in [(0, true), (1, false)] {
         let changed = Checkpoint::open_with(folder.path(), &base).unwrap();

@@ -28,24 +28,41 @@ fn unknown_keys_stop_a_load_until_they_are_accepted_by_name() {
         "{message}"
     );
     let message = refusal(folder.path(), &accepting(&["rope_parameters.bend"]));
-    assert!(message.ends_with("--accept-key attention_twist"), "{message}");
+    assert!(
+        message.ends_with("--accept-key attention_twist"),
+        "{message}"
+    );
     let keys = ["rope_parameters.bend", "attention_twist", "misspelt"];
     let checkpoint = Checkpoint::open_with(folder.path(), &accepting(&keys)).unwrap();
     let notes = checkpoint.notes();
     assert_eq!(notes.len(), 3, "{notes:?}");
-    assert!(notes[0].contains("rope_parameters.bend = [1,2] is unknown and passed over"), "{notes:?}");
+    assert!(
+        notes[0].contains("rope_parameters.bend = [1,2] is unknown and passed over"),
+        "{notes:?}"
+    );
     assert!(notes[1].contains("attention_twist = 0.5"), "{notes:?}");
-    assert!(notes[2].contains("no unknown key of this name"), "{notes:?}");
+    assert!(
+        notes[2].contains("no unknown key of this name"),
+        "{notes:?}"
+    );
     // What is known and not implemented is not to be passed over.
-    edit_json(&folder.path().join("config.json"), |config| config["clip_qkv"] = json!(8));
+    edit_json(&folder.path().join("config.json"), |config| {
+        config["clip_qkv"] = json!(8)
+    });
     let message = refusal(folder.path(), &accepting(&[keys[0], keys[1], "clip_qkv"]));
-    assert!(message.contains("clip_qkv = 8 is not supported"), "{message}");
+    assert!(
+        message.contains("clip_qkv = 8 is not supported"),
+        "{message}"
+    );
 }
 
 #[test]
 fn what_changes_nothing_does_not_stop_a_load() {
     let cases = [
-        ("auto_map", json!({"AutoModelForCausalLM": "modeling.Model"})),
+        (
+            "auto_map",
+            json!({"AutoModelForCausalLM": "modeling.Model"}),
+        ),
         ("bos_token", json!("<s>")),
         ("output_router_logits", json!(false)),
         ("use_flash_attn", json!(true)),
@@ -54,7 +71,9 @@ fn what_changes_nothing_does_not_stop_a_load() {
     ];
     for (key, value) in cases {
         let folder = copy(&data("tiny").join("tied"));
-        edit_json(&folder.path().join("config.json"), |config| config[key] = value);
+        edit_json(&folder.path().join("config.json"), |config| {
+            config[key] = value
+        });
         let opened = Checkpoint::open(folder.path()).unwrap_or_else(|error| panic!("{error}"));
         assert!(opened.notes().is_empty(), "{:?}", opened.notes());
     }
@@ -79,7 +98,10 @@ fn a_rotary_base_that_is_said_twice_is_to_be_the_one_that_transformers_takes() {
     );
     let folder = with(|config| config["rope_scaling"] = json!({"type": "linear", "factor": 2.0}));
     let message = refusal(folder.path(), &OpenOptions::default());
-    assert!(message.contains("transformers computes with rope_scaling"), "{message}");
+    assert!(
+        message.contains("transformers computes with rope_scaling"),
+        "{message}"
+    );
     // The same in both ways to write it.
     let folder = with(|config| {
         config["rope_theta"] = json!(500_000);
@@ -97,7 +119,10 @@ fn a_rotary_base_that_is_said_twice_is_to_be_the_one_that_transformers_takes() {
 fn a_snapshot_is_called_by_its_repository() {
     let cache = tempfile::tempdir().unwrap();
     let commit = "0123456789abcdef0123456789abcdef01234567";
-    let snapshot = cache.path().join("models--org--Some-Model/snapshots").join(commit);
+    let snapshot = cache
+        .path()
+        .join("models--org--Some-Model/snapshots")
+        .join(commit);
     std::fs::create_dir_all(&snapshot).unwrap();
     let source = data("tiny").join("tied");
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
@@ -107,7 +132,8 @@ fn a_snapshot_is_called_by_its_repository() {
         cache: cache.path().join("own"),
         ..Settings::from_env().unwrap()
     });
-    let name = |path: &std::path::Path| store.resolve(path.to_str().unwrap(), &Silent).unwrap().name;
+    let name =
+        |path: &std::path::Path| store.resolve(path.to_str().unwrap(), &Silent).unwrap().name;
     assert_eq!(name(&snapshot), "Some-Model");
     let checkpoint = Checkpoint::open(&snapshot).unwrap();
     assert_eq!(checkpoint.provenance().name(), "Some-Model");

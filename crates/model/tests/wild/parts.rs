@@ -43,7 +43,11 @@ fn written(parts: &[File]) -> TempDir {
 }
 
 fn numbers(checkpoint: &Checkpoint) -> Vec<f32> {
-    let names = ["model.embed_tokens.weight", "model.layers.0.mlp.down_proj.weight", "model.norm.weight"];
+    let names = [
+        "model.embed_tokens.weight",
+        "model.layers.0.mlp.down_proj.weight",
+        "model.norm.weight",
+    ];
     names
         .iter()
         .flat_map(|name| {
@@ -62,7 +66,9 @@ fn any_part_stands_for_all() {
         assert_eq!(numbers(&checkpoint), whole);
         let files = checkpoint.provenance().weight_files();
         let files: Vec<_> = files.map(|file| file.to_owned()).collect();
-        let expected: Vec<_> = (0..3).map(|index| folder.path().join(name(index, 3))).collect();
+        let expected: Vec<_> = (0..3)
+            .map(|index| folder.path().join(name(index, 3)))
+            .collect();
         assert_eq!(files, expected);
     }
 }
@@ -77,7 +83,8 @@ fn a_missing_part_is_named() {
     std::fs::remove_file(folder.path().join(name(1, 3))).unwrap();
     let message = message(&folder, 2);
     assert!(
-        message.contains("one of 3 parts") && message.contains("small-00002-of-00003.gguf is not there"),
+        message.contains("one of 3 parts")
+            && message.contains("small-00002-of-00003.gguf is not there"),
         "{message}"
     );
 }
@@ -87,7 +94,10 @@ fn parts_that_do_not_belong_together_are_refused() {
     let all = parts(3);
     let folder = written(&[all[0].clone(), all[2].clone(), all[1].clone()]);
     let said = message(&folder, 0);
-    assert!(said.contains("00002-of-00003.gguf says that it is part 3 of 3"), "{said}");
+    assert!(
+        said.contains("00002-of-00003.gguf says that it is part 3 of 3"),
+        "{said}"
+    );
     // A part under a name that is no part's.
     let path = folder.path().join("small.gguf");
     std::fs::write(&path, all[1].bytes()).unwrap();

@@ -35,7 +35,10 @@ fn a_state_dictionary_is_read_wherever_its_tensors_lie() {
     let checkpoint = same_tensors("pickled", "tied");
     assert!(checkpoint.spec().tied() && checkpoint.notes().is_empty());
     let files: Vec<_> = checkpoint.provenance().weight_files().collect();
-    assert_eq!(files, [data("wild").join("pickled").join("pytorch_model.bin")]);
+    assert_eq!(
+        files,
+        [data("wild").join("pickled").join("pytorch_model.bin")]
+    );
     assert!(checkpoint.provenance().stamp().is_some());
     assert_eq!(checkpoint.provenance().sha256().unwrap().len(), 64);
 }
@@ -44,7 +47,11 @@ fn a_state_dictionary_is_read_wherever_its_tensors_lie() {
 fn shards_are_read_by_their_index() {
     let checkpoint = same_tensors("pickled-shards", "untied-bf16");
     assert_eq!(checkpoint.provenance().weight_files().count(), 2);
-    let expected = Tensors::open(&data("tiny").join("untied-bf16").join("expected.safetensors"));
+    let expected = Tensors::open(
+        &data("tiny")
+            .join("untied-bf16")
+            .join("expected.safetensors"),
+    );
     let model =
         lookback_model::Model::from_checkpoint(checkpoint, &lookback_model::LoadOptions::default());
     let options = lookback_model::PrefillOptions {
@@ -63,7 +70,10 @@ fn an_index_of_pickles_may_name_more_and_other_shards_than_there_are() {
     let index = folder.path().join("pytorch_model.bin.index.json");
     edit_json(&index, |index| {
         let map = index["weight_map"].as_object_mut().unwrap();
-        let (first, second) = ("pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin");
+        let (first, second) = (
+            "pytorch_model-00001-of-00002.bin",
+            "pytorch_model-00002-of-00002.bin",
+        );
         assert_eq!(map["lm_head.weight"], json!(first));
         map.insert("lm_head.weight".to_owned(), json!(second));
         map.insert("model.extra.weight".to_owned(), json!(second));
@@ -79,7 +89,10 @@ fn an_index_of_pickles_may_name_more_and_other_shards_than_there_are() {
         index["weight_map"]["lm_head.weight"] = json!("pytorch_model-00003-of-00003.bin");
     });
     let message = refusal(folder.path(), &OpenOptions::default());
-    assert!(message.contains("cannot read") && message.contains("00003-of-00003"), "{message}");
+    assert!(
+        message.contains("cannot read") && message.contains("00003-of-00003"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -89,7 +102,10 @@ fn safetensors_come_first() {
     Checkpoint::open(folder.path()).unwrap();
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let message = refusal(folder.path(), &OpenOptions::default());
-    assert!(message.contains("pytorch_model.bin") && message.contains("no zip archive"), "{message}");
+    assert!(
+        message.contains("pytorch_model.bin") && message.contains("no zip archive"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -111,7 +127,9 @@ fn changed_bytes_end_in_an_error_or_in_other_numbers() {
     let whole = std::fs::read(&path).unwrap();
     let mut state = 1_u64;
     let mut draw = |below: usize| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (state >> 33) as usize % below
     };
     // The pickle stands at the beginning, and the directory at the end.

@@ -61,7 +61,11 @@ fn what_no_shard_holds_is_worth_a_note_unless_it_is_needed() {
 fn shards_that_the_index_does_not_name_are_worth_a_note() {
     let folder = copy(&data("tiny").join("sharded"));
     let shard = folder.path().join("model-00001-of-00003.safetensors");
-    std::fs::copy(&shard, folder.path().join("model-00004-of-00004.safetensors")).unwrap();
+    std::fs::copy(
+        &shard,
+        folder.path().join("model-00004-of-00004.safetensors"),
+    )
+    .unwrap();
     std::fs::copy(&shard, folder.path().join("consolidated.safetensors")).unwrap();
     let checkpoint = Checkpoint::open(folder.path()).unwrap();
     let [note] = checkpoint.notes() else {

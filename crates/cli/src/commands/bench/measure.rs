@@ -84,9 +84,7 @@ pub(super) fn run(
     task: &Task,
     context: &Context,
 ) -> anyhow::Result<Measured> {
-    let model = context
-        .load(spec, checkpoint, task.weights.into())?
-        .model;
+    let model = context.load(spec, checkpoint, task.weights.into())?.model;
     let text = text::tokens(&model, task.length)?;
     let (tokens, seconds) = match task.kind {
         Kind::Prefill => (task.length, prefill(&model, &text, task.runs)?),

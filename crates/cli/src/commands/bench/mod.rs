@@ -100,7 +100,11 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
                 weights: args.weights,
                 runs: usize::from(args.runs),
             };
-            output::print_json(&measure::run((&args.model, &args.checkpoint), &task, context)?)
+            output::print_json(&measure::run(
+                (&args.model, &args.checkpoint),
+                &task,
+                context,
+            )?)
         }
         _ => bench(args, context),
     }

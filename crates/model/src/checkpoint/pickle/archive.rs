@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::Fault;
+use super::fault::Fault;
 use crate::printable::printable;
 
 /// The largest pickle that is read. That of a model of 100,000 tensors takes a third of it.
@@ -26,9 +26,8 @@ impl<'a> Archive<'a> {
                 "it is no zip archive: PyTorch before version 1.6 wrote another form; load it there and save it again",
             ));
         }
-        let damaged = |error: zip::result::ZipError| {
-            Fault::new(format!("the archive is damaged: {error}"))
-        };
+        let damaged =
+            |error: zip::result::ZipError| Fault::new(format!("the archive is damaged: {error}"));
         let mut archive = ZipArchive::new(Cursor::new(file)).map_err(damaged)?;
         let mut entries = HashMap::new();
         let mut top = None;
@@ -41,12 +40,17 @@ impl<'a> Archive<'a> {
                     printable(&name)
                 )));
             }
-            let start = entry.data_start().and_then(|start| usize::try_from(start).ok());
+            let start = entry
+                .data_start()
+                .and_then(|start| usize::try_from(start).ok());
             let range = start.zip(usize::try_from(entry.size()).ok());
             let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
             let range = range.filter(|range| range.end <= file.len());
             let range = range.ok_or_else(|| {
-                Fault::new(format!("its entry {} reaches past its end", printable(&name)))
+                Fault::new(format!(
+                    "its entry {} reaches past its end",
+                    printable(&name)
+                ))
             })?;
             if let Some(folder) = name.strip_suffix("/data.pkl")
                 && top.replace(folder.to_owned()).is_some()
@@ -67,7 +71,9 @@ impl<'a> Archive<'a> {
         if let Some(order) = entries.get(&format!("{top}/byteorder"))
             && &file[order.clone()] != b"little"
         {
-            return Err(Fault::new("its numbers are stored with the highest byte first"));
+            return Err(Fault::new(
+                "its numbers are stored with the highest byte first",
+            ));
         }
         let pickle = &file[entries[&format!("{top}/data.pkl")].clone()];
         if pickle.len() > PICKLE {

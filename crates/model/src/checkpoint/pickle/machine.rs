@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Fault;
 use super::archive::Archive;
+use super::fault::Fault;
 use super::opcodes::{Opcode, Reader};
 use super::tensor::{Entry, Storage, StorageType};
 use crate::printable::printable;
@@ -108,9 +108,15 @@ impl<'a> Machine<'a> {
                 Opcode::Stop => return machine.entries(),
                 opcode => machine.step(opcode)?,
             }
-            let sizes = [machine.stack.len(), machine.objects.len(), machine.memo.len()];
+            let sizes = [
+                machine.stack.len(),
+                machine.objects.len(),
+                machine.memo.len(),
+            ];
             if sizes.iter().any(|&size| size > MOST) || machine.held > MOST_HELD {
-                return Err(Fault::new(format!("its pickle builds more than {MOST} objects")));
+                return Err(Fault::new(format!(
+                    "its pickle builds more than {MOST} objects"
+                )));
             }
         }
     }
@@ -262,12 +268,16 @@ impl<'a> Machine<'a> {
             Value::Int(entries),
         ] = self.tuple(id)?
         else {
-            return Err(Fault::new("its pickle refers to something that is no storage"));
+            return Err(Fault::new(
+                "its pickle refers to something that is no storage",
+            ));
         };
         let bytes = self.archive.storage(key).ok_or_else(|| {
             Fault::new(format!("it has no bytes of the storage {}", printable(key)))
         })?;
-        let needed = usize::try_from(entries).ok().and_then(|n| n.checked_mul(dtype.size()));
+        let needed = usize::try_from(entries)
+            .ok()
+            .and_then(|n| n.checked_mul(dtype.size()));
         if needed.is_none_or(|needed| needed > bytes.len()) {
             return Err(Fault::new(format!(
                 "its storage {} is of {entries} entries and has {} bytes",
@@ -282,7 +292,9 @@ impl<'a> Machine<'a> {
             start: bytes.start,
         });
         if self.storages.len() > MOST {
-            return Err(Fault::new(format!("its pickle refers to more than {MOST} storages")));
+            return Err(Fault::new(format!(
+                "its pickle refers to more than {MOST} storages"
+            )));
         }
         Ok(())
     }
@@ -303,7 +315,9 @@ impl<'a> Machine<'a> {
                 self.stack.push(Value::Tensor(self.tensors.len()));
                 self.tensors.push(rebuilt);
                 match self.tensors.len() > MOST {
-                    true => Err(Fault::new(format!("its pickle builds more than {MOST} tensors"))),
+                    true => Err(Fault::new(format!(
+                        "its pickle builds more than {MOST} tensors"
+                    ))),
                     false => Ok(()),
                 }
             }
@@ -346,7 +360,9 @@ impl<'a> Machine<'a> {
         self.pop()?;
         match self.stack.last() {
             Some(&Value::Object(index)) if matches!(self.objects[index], Object::Dict(_)) => Ok(()),
-            _ => Err(Fault::new("its pickle sets attributes of something that is no dictionary")),
+            _ => Err(Fault::new(
+                "its pickle sets attributes of something that is no dictionary",
+            )),
         }
     }
 

@@ -5,6 +5,7 @@
 //! storages are mapped, not copied; only a tensor that lies there with gaps or in another order is.
 
 mod archive;
+mod fault;
 mod machine;
 mod opcodes;
 mod tensor;
@@ -18,17 +19,9 @@ use super::family::Family;
 use super::map::MappedFile;
 use super::weights::StoredTensor;
 use archive::Archive;
+use fault::Fault;
 use machine::Machine;
-
-/// What is wrong with a state dictionary, in words.
-#[derive(Debug)]
-struct Fault(String);
-
-impl Fault {
-    fn new(detail: impl Into<String>) -> Self {
-        Self(detail.into())
-    }
-}
+pub(super) use tensor::Copies;
 
 /// The tensors of `file`, which will be file `index` of the checkpoint. Those that the family ignores may be of any type. What has
 /// to be copied is put into `copies`, which will be the files from `next` on.
@@ -47,11 +40,4 @@ pub(super) fn read(
         path: file.path().to_owned(),
         detail,
     })
-}
-
-/// Tensors that had to be copied.
-pub(super) struct Copies {
-    /// The file that the first of them will be.
-    pub(super) next: usize,
-    pub(super) bytes: Vec<Vec<u8>>,
 }

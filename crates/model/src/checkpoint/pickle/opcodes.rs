@@ -1,6 +1,6 @@
 //! The instructions of a pickle: what state dictionaries are written with, by their names in Python's pickletools.
 
-use super::Fault;
+use super::fault::Fault;
 
 /// An instruction with what follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,8 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, count: usize) -> Result<&'a str, Fault> {
         let bytes = self.take(count)?;
-        std::str::from_utf8(bytes).map_err(|_| Fault::new("its pickle has a text that is not UTF-8"))
+        std::str::from_utf8(bytes)
+            .map_err(|_| Fault::new("its pickle has a text that is not UTF-8"))
     }
 
     fn line(&mut self) -> Result<&'a str, Fault> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Copies, Fault};
+use super::fault::Fault;
 use crate::checkpoint::StoredType;
 use crate::checkpoint::family::Family;
 use crate::checkpoint::weights::StoredTensor;
@@ -64,6 +64,13 @@ pub(super) struct Entry {
     pub(super) strides: Vec<usize>,
 }
 
+/// Tensors that had to be copied.
+pub(in crate::checkpoint) struct Copies {
+    /// The file that the first of them will be.
+    pub(in crate::checkpoint) next: usize,
+    pub(in crate::checkpoint) bytes: Vec<Vec<u8>>,
+}
+
 /// How many times the file's bytes all tensors together may have: storages may be shared, and a small file may not ask for any
 /// amount of memory by it.
 const SHARED: usize = 4;
@@ -122,15 +129,24 @@ impl Entry {
                 name()
             )));
         }
-        let entries = self.shape.iter().try_fold(1_usize, |all, &n| all.checked_mul(n));
-        let last = self.shape.iter().zip(&self.strides).try_fold(
-            self.offset,
-            |last, (&n, &stride)| last.checked_add((n - 1).checked_mul(stride)?),
-        );
+        let entries = self
+            .shape
+            .iter()
+            .try_fold(1_usize, |all, &n| all.checked_mul(n));
+        let last = self
+            .shape
+            .iter()
+            .zip(&self.strides)
+            .try_fold(self.offset, |last, (&n, &stride)| {
+                last.checked_add((n - 1).checked_mul(stride)?)
+            });
         let size = entries.and_then(|entries| entries.checked_mul(dtype.size));
         match (size, last) {
             (Some(size), Some(last)) if last < self.storage.entries => Ok((stored, size)),
-            _ => Err(Fault::new(format!("tensor {} reaches out of its storage", name()))),
+            _ => Err(Fault::new(format!(
+                "tensor {} reaches out of its storage",
+                name()
+            ))),
         }
     }
 

@@ -75,7 +75,12 @@ fn tuple(parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn numbers(values: &[i64]) -> Vec<u8> {
-    tuple(&values.iter().map(|&value| number(value)).collect::<Vec<_>>())
+    tuple(
+        &values
+            .iter()
+            .map(|&value| number(value))
+            .collect::<Vec<_>>(),
+    )
 }
 
 struct Tensor<'a> {
@@ -100,7 +105,13 @@ const GOOD: Tensor = Tensor {
 impl Tensor<'_> {
     fn pickled(&self) -> Vec<u8> {
         let class = format!("ctorch\n{}\n", self.class).into_bytes();
-        let id = tuple(&[text("storage"), class, text(self.key), text("cpu"), number(self.entries)]);
+        let id = tuple(&[
+            text("storage"),
+            class,
+            text(self.key),
+            text("cpu"),
+            number(self.entries),
+        ]);
         let arguments = tuple(&[
             [id, vec![b'Q']].concat(),
             number(self.offset),
@@ -109,7 +120,12 @@ impl Tensor<'_> {
             vec![0x89],
             b"ccollections\nOrderedDict\n)R".to_vec(),
         ]);
-        [b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(), arguments, vec![b'R']].concat()
+        [
+            b"ctorch._utils\n_rebuild_tensor_v2\n".to_vec(),
+            arguments,
+            vec![b'R'],
+        ]
+        .concat()
     }
 }
 
@@ -143,17 +159,32 @@ fn tensors_are_found_where_they_lie() {
         shape: &[8],
         ..GOOD
     };
-    let file = archive(&dictionary(&[middle, transposed, halves].map(|tensor| tensor.pickled())));
+    let file = archive(&dictionary(
+        &[middle, transposed, halves].map(|tensor| tensor.pickled()),
+    ));
     let (tensors, copies) = read(&file).unwrap();
     let one_and_two = [1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()].concat();
     assert_eq!(file[tensors["a"].bytes.clone()], one_and_two);
     assert_eq!(tensors["a"].shape, [1, 2]);
-    let in_order: Vec<u8> = [0.0_f32, 2.0, 1.0, 3.0].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let in_order: Vec<u8> = [0.0_f32, 2.0, 1.0, 3.0]
+        .iter()
+        .flat_map(|n| n.to_le_bytes())
+        .collect();
     assert_eq!((tensors["b"].file, &copies), (1, &vec![in_order]));
-    assert_eq!((tensors["c"].dtype, tensors["c"].bytes.len()), (StoredType::BF16, 16));
+    assert_eq!(
+        (tensors["c"].dtype, tensors["c"].bytes.len()),
+        (StoredType::BF16, 16)
+    );
     // Of two entries with one name the last counts.
-    let twice = [b"\x80\x02}(".to_vec(), text("a"), GOOD.pickled(), text("a"),
-        Tensor { offset: 2, ..GOOD }.pickled(), b"u.".to_vec()].concat();
+    let twice = [
+        b"\x80\x02}(".to_vec(),
+        text("a"),
+        GOOD.pickled(),
+        text("a"),
+        Tensor { offset: 2, ..GOOD }.pickled(),
+        b"u.".to_vec(),
+    ]
+    .concat();
     let file = archive(&twice);
     let (tensors, _) = read(&file).unwrap();
     assert_eq!(file[tensors["a"].bytes.start..][..4], 2.0_f32.to_le_bytes());
@@ -176,7 +207,10 @@ fn a_pickle_runs_nothing() {
         "torch._utils._rebuild_sparse_tensor",
     ]) {
         let said = fault(call);
-        assert!(said.contains(name) && said.contains("nothing of it was run"), "{said}");
+        assert!(
+            said.contains(name) && said.contains("nothing of it was run"),
+            "{said}"
+        );
     }
     // Instructions that make or call other objects.
     for code in *b"\x81\x92io\x82\x97PF" {
@@ -201,28 +235,118 @@ fn tensors_that_reach_out_of_their_storage_are_refused() {
     let cases = [
         (Tensor { offset: 3, ..GOOD }, "reaches out of its storage"),
         (Tensor { offset: -1, ..GOOD }, "malformed"),
-        (Tensor { offset: i64::MAX, ..GOOD }, "reaches out of its storage"),
-        (Tensor { shape: &[-2], ..GOOD }, "malformed"),
-        (Tensor { strides: &[i64::MAX], ..GOOD }, "reaches out of its storage"),
-        (Tensor { shape: &[i64::MAX, i64::MAX], strides: &[0, 0], ..GOOD }, "reaches out of its storage"),
-        (Tensor { shape: &[1 << 40], strides: &[0], ..GOOD }, "share storages"),
-        (Tensor { shape: &[2, 2], ..GOOD }, "malformed"),
-        (Tensor { shape: &[1; 9], strides: &[1; 9], ..GOOD }, "malformed"),
-        (Tensor { shape: &[], strides: &[], ..GOOD }, "no matrix or vector"),
-        (Tensor { shape: &[0], ..GOOD }, "no matrix or vector"),
-        (Tensor { entries: 5, ..GOOD }, "is of 5 entries and has 16 bytes"),
-        (Tensor { entries: -1, ..GOOD }, "is of -1 entries"),
+        (
+            Tensor {
+                offset: i64::MAX,
+                ..GOOD
+            },
+            "reaches out of its storage",
+        ),
+        (
+            Tensor {
+                shape: &[-2],
+                ..GOOD
+            },
+            "malformed",
+        ),
+        (
+            Tensor {
+                strides: &[i64::MAX],
+                ..GOOD
+            },
+            "reaches out of its storage",
+        ),
+        (
+            Tensor {
+                shape: &[i64::MAX, i64::MAX],
+                strides: &[0, 0],
+                ..GOOD
+            },
+            "reaches out of its storage",
+        ),
+        (
+            Tensor {
+                shape: &[1 << 40],
+                strides: &[0],
+                ..GOOD
+            },
+            "share storages",
+        ),
+        (
+            Tensor {
+                shape: &[2, 2],
+                ..GOOD
+            },
+            "malformed",
+        ),
+        (
+            Tensor {
+                shape: &[1; 9],
+                strides: &[1; 9],
+                ..GOOD
+            },
+            "malformed",
+        ),
+        (
+            Tensor {
+                shape: &[],
+                strides: &[],
+                ..GOOD
+            },
+            "no matrix or vector",
+        ),
+        (
+            Tensor {
+                shape: &[0],
+                ..GOOD
+            },
+            "no matrix or vector",
+        ),
+        (
+            Tensor { entries: 5, ..GOOD },
+            "is of 5 entries and has 16 bytes",
+        ),
+        (
+            Tensor {
+                entries: -1,
+                ..GOOD
+            },
+            "is of -1 entries",
+        ),
         (Tensor { key: "1", ..GOOD }, "no bytes of the storage 1"),
-        (Tensor { class: "LongStorage", entries: 2, ..GOOD }, "is of type LongStorage"),
-        (Tensor { class: "TypedStorage", ..GOOD }, "torch.TypedStorage"),
+        (
+            Tensor {
+                class: "LongStorage",
+                entries: 2,
+                ..GOOD
+            },
+            "is of type LongStorage",
+        ),
+        (
+            Tensor {
+                class: "TypedStorage",
+                ..GOOD
+            },
+            "torch.TypedStorage",
+        ),
     ];
     for (tensor, expected) in cases {
         let said = fault(&dictionary(&[tensor.pickled()]));
         assert!(said.contains(expected), "{said}");
     }
     // Tensors that nobody needs may be of any type.
-    let ignored = [b"}".to_vec(), text("model.layers.0.self_attn.rotary_emb.inv_freq"),
-        Tensor { class: "LongStorage", entries: 2, ..GOOD }.pickled(), b"s.".to_vec()].concat();
+    let ignored = [
+        b"}".to_vec(),
+        text("model.layers.0.self_attn.rotary_emb.inv_freq"),
+        Tensor {
+            class: "LongStorage",
+            entries: 2,
+            ..GOOD
+        }
+        .pickled(),
+        b"s.".to_vec(),
+    ]
+    .concat();
     assert!(read(&archive(&ignored)).unwrap().0.is_empty());
 }
 
@@ -233,16 +357,25 @@ fn what_is_no_dictionary_of_tensors_is_refused() {
         (b"\x80\x02.".to_vec(), "no dictionary of tensors"),
         (dictionary(&[number(3)]), "has a, which is no tensor"),
         (dictionary(&[dictionary(&[])]), "cut short"),
-        ([b"}".to_vec(), number(1), GOOD.pickled(), b"s.".to_vec()].concat(), "no text"),
+        (
+            [b"}".to_vec(), number(1), GOOD.pickled(), b"s.".to_vec()].concat(),
+            "no text",
+        ),
         // A dictionary within itself.
-        (b"}q\x00X\x01\x00\x00\x00ah\x00s.".to_vec(), "has a, which is no tensor"),
+        (
+            b"}q\x00X\x01\x00\x00\x00ah\x00s.".to_vec(),
+            "has a, which is no tensor",
+        ),
         (b"h\x05.".to_vec(), "malformed"),
         (b"u.".to_vec(), "malformed"),
         (b"\x8a\x09123456789.".to_vec(), "more than 64 bits"),
     ];
     for (pickle, expected) in cases {
         let said = fault(&pickle);
-        assert!(said.contains(expected) || said.contains("instruction"), "{said}");
+        assert!(
+            said.contains(expected) || said.contains("instruction"),
+            "{said}"
+        );
     }
 }
 
@@ -258,16 +391,39 @@ fn a_pickle_builds_within_limits() {
     let deep = [b")".to_vec(), vec![0x85; most - 10], b".".to_vec()].concat();
     assert!(fault(&deep).contains("no dictionary"));
     // Many tuples of one remembered value.
-    let wide = [b"Nq\x00".to_vec(), [&b"("[..], &b"h\x00".repeat(1000), b"t0"].concat().repeat(5000), b".".to_vec()].concat();
+    let wide = [
+        b"Nq\x00".to_vec(),
+        [&b"("[..], &b"h\x00".repeat(1000), b"t0"]
+            .concat()
+            .repeat(5000),
+        b".".to_vec(),
+    ]
+    .concat();
     assert!(fault(&wide).contains("more than"));
     // Tensors that share a storage ask for more than the file has.
-    let shared: Vec<_> = (0..26).map(|_| Tensor { shape: &[4], ..GOOD }.pickled()).collect();
+    let shared: Vec<_> = (0..26)
+        .map(|_| {
+            Tensor {
+                shape: &[4],
+                ..GOOD
+            }
+            .pickled()
+        })
+        .collect();
     let lone = read(&archive(&dictionary(&shared[..2])));
     assert_eq!(lone.unwrap().0.len(), 2);
     let numbers = vec![0_u8; 1 << 16];
-    let big = Tensor { entries: 1 << 14, shape: &[1 << 14], ..GOOD }.pickled();
+    let big = Tensor {
+        entries: 1 << 14,
+        shape: &[1 << 14],
+        ..GOOD
+    }
+    .pickled();
     let big = dictionary(&vec![big; 10]);
-    let file = zipped(&[("m/data.pkl", &big), ("m/data/0", &numbers)], CompressionMethod::Stored);
+    let file = zipped(
+        &[("m/data.pkl", &big), ("m/data/0", &numbers)],
+        CompressionMethod::Stored,
+    );
     assert!(matches!(read(&file), Err(Fault(said)) if said.contains("share storages")));
 }
 
@@ -282,10 +438,22 @@ fn archives_of_other_kinds_are_refused() {
     let stored = CompressionMethod::Stored;
     let cases = [
         (said(&[("m/data/0", &numbers)], stored), "no data.pkl"),
-        (said(&[("m/data.pkl", &good), ("n/data.pkl", &good)], stored), "two pickles"),
-        (said(&[("m/data.pkl", &good), ("n/data/0", &numbers)], stored), "no bytes of the storage 0"),
-        (said(&[("m/data.pkl", &good), ("m/byteorder", b"big")], stored), "highest byte first"),
-        (said(&[("m/data.pkl", &good)], CompressionMethod::Deflated), "is compressed"),
+        (
+            said(&[("m/data.pkl", &good), ("n/data.pkl", &good)], stored),
+            "two pickles",
+        ),
+        (
+            said(&[("m/data.pkl", &good), ("n/data/0", &numbers)], stored),
+            "no bytes of the storage 0",
+        ),
+        (
+            said(&[("m/data.pkl", &good), ("m/byteorder", b"big")], stored),
+            "highest byte first",
+        ),
+        (
+            said(&[("m/data.pkl", &good)], CompressionMethod::Deflated),
+            "is compressed",
+        ),
     ];
     for (said, expected) in cases {
         assert!(said.contains(expected), "{said}");

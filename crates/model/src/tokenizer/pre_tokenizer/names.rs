@@ -2,12 +2,12 @@
 //! (`src/llama-vocab.cpp`) reads them. Those that are not of byte-level BPE (`gemma4`, `sarvam-moe`, `whitespace`) are not here,
 //! nor is `afmoe`, whose digits llama.cpp cuts by code of its own.
 
+use super::cut::{Cut, PreTokenizer};
 use super::patterns::{
-    BLOOM, CHAMELEON, DEEPSEEK_CODER, DEEPSEEK_LLM, DEEPSEEK3, DEFAULT, EXAONE_MOE,
-    FALCON, GPT4O, JAIS2, KIMI_K2, LINES_QWEN2, LLAMA3, MINICPM5, QWEN2, QWEN35, SEED_CODER,
-    SPARK25, SUPERBPE, TEKKEN, TINY_AYA, VIKING, WITHOUT_ENDINGS, YOUTU,
+    BLOOM, CHAMELEON, DEEPSEEK_CODER, DEEPSEEK_LLM, DEEPSEEK3, DEFAULT, EXAONE_MOE, FALCON, GPT4O,
+    JAIS2, KIMI_K2, LINES_QWEN2, LLAMA3, MINICPM5, QWEN2, QWEN35, SEED_CODER, SPARK25, SUPERBPE,
+    TEKKEN, TINY_AYA, VIKING, WITHOUT_ENDINGS, YOUTU,
 };
-use super::{Cut, PreTokenizer};
 
 const fn patterns(patterns: &'static [&'static str]) -> PreTokenizer {
     PreTokenizer::of(Cut::Patterns(patterns))

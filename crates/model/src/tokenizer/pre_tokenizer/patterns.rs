@@ -59,8 +59,7 @@ pub(super) const QWEN35: &[&str] = &[concat!(
 )];
 
 /// Qwen 2 without endings: Turkish suffixes stay at their words.
-pub(super) const WITHOUT_ENDINGS: &[&str] =
-    &[concat!(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|", rest!())];
+pub(super) const WITHOUT_ENDINGS: &[&str] = &[concat!(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|", rest!())];
 
 /// Lines first, then as Qwen 2.
 pub(super) const LINES_QWEN2: &[&str] = &[r"[^\n]+|[\n]+", words!(r"\p{N}")];
@@ -171,19 +170,19 @@ pub(super) const DEEPSEEK_LLM: &[&str] = &[
 ];
 
 /// DeepSeek Coder.
-pub(super) const DEEPSEEK_CODER: &[&str] =
-    &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", DEEPSEEK_ASIAN, r"\p{N}"];
+pub(super) const DEEPSEEK_CODER: &[&str] = &[
+    r"[\r\n]",
+    r"\s?\p{L}+",
+    r"\s?\p{P}+",
+    DEEPSEEK_ASIAN,
+    r"\p{N}",
+];
 
 /// Falcon.
 pub(super) const FALCON: &[&str] = &[r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"];
 
 /// What llama.cpp does where it does not know a tokenizer: the model was trained otherwise, but is run so there.
-pub(super) const DEFAULT: &[&str] = &[
-    r"[\p{P}\$\+<=>\^~\|]+",
-    GPT2,
-    r"\p{N}+",
-    "[0-9][0-9][0-9]",
-];
+pub(super) const DEFAULT: &[&str] = &[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"];
 
 const BLOOM_WORDS: &str = r" ?[^(\s|.,!?…。，、।۔،)]+";
 

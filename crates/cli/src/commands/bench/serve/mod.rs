@@ -79,7 +79,7 @@ pub(super) fn run(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()
         Kind::Model => {
             let model = (args.model.as_str(), &args.checkpoint);
             measure::with_model(model, length, (trace, tiles), context)?
-        },
+        }
         Kind::Trace => measure::with_trace(trace, tiles)?,
     })
 }
