@@ -1,4 +1,5 @@
-//! Checkpoints: a Hugging Face folder or a GGUF file, opened behind one set of names.
+//! Checkpoints: a Hugging Face folder (safetensors or PyTorch's files, or a LoRA adapter with its model) or a GGUF file, whole or
+//! in parts, opened behind one set of names.
 //!
 //! [`Checkpoint::open`] reads and checks everything but the numbers: configuration, tokenizer,
 //! chat template, and that each tensor the model needs is there with the right shape, in a type
