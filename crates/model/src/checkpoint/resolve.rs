@@ -223,9 +223,11 @@ impl Place {
             }
             Layout::Transposed => {}
             Layout::Block | Layout::TransposedBlock => {
-                let row = stored.bytes.len() / self.rows;
-                let first = stored.bytes.start + self.before * row;
-                taken.bytes = first..first + shape[0] * row;
+                let rows = stored.parts(self.before, shape[0], self.rows);
+                taken = StoredTensor {
+                    shape: taken.shape,
+                    ..rows
+                };
             }
             Layout::BlockOfEachHead => {
                 taken.order = Order::BlockOfEachHead {
@@ -238,10 +240,11 @@ impl Place {
             | Layout::ExpertsInterleaved
             | Layout::ExpertsInterleavedTransposed => {
                 let (expert, experts) = self.expert;
-                let size = stored.bytes.len() / experts;
-                let first = stored.bytes.start + expert * size;
-                taken.bytes = first..first + size;
-                taken.order = self.order_of_expert(shape);
+                taken = StoredTensor {
+                    shape: taken.shape,
+                    order: self.order_of_expert(shape),
+                    ..stored.parts(expert, 1, experts)
+                };
             }
         }
         taken
