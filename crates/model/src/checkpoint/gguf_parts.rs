@@ -102,7 +102,7 @@ impl Parts {
 
 /// Which part a file is, from 0, and of how many.
 fn place(file: &GgufFile, path: &Path) -> Result<(usize, usize), Error> {
-    let read = |key| Ok(number(file, key, path)?.unwrap_or(0) as usize);
+    let read = |key| number(file, key, path).map(|number| number.unwrap_or(0) as usize);
     Ok((read("split.no")?, read("split.count")?))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Error;
+use super::{Error, StoredType};
 use super::family::{Family, FileKind, Layout, Named};
 use super::weights::{Order, StoredTensor, Weights};
 use crate::spec::{Part, Spec, Tensor};
@@ -90,6 +90,10 @@ impl Resolver<'_> {
         let layout = match self.kind {
             FileKind::Folder => named.folder_layout,
             FileKind::Gguf => named.gguf_layout,
+        };
+        let layout = match stored.dtype {
+            StoredType::Mxfp4Apart => layout.of_blocks(),
+            _ => layout,
         };
         let place = Place::new(self.spec, layer, tensor, layout);
         let expected = place.stored_shape(shape);

@@ -33,7 +33,7 @@ impl<'a> Archive<'a> {
         let mut top = None;
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(damaged)?;
-            let name = entry.name().to_owned();
+            let name = entry.name().map_err(damaged)?.into_owned();
             if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
                 return Err(Fault::new(format!(
                     "its entry {} is compressed, which torch.save does not do",

@@ -339,11 +339,13 @@ impl<'a> Machine<'a> {
             Value::Int(number) => usize::try_from(*number).map_err(|_| malformed()),
             _ => Err(malformed()),
         };
-        let numbers = |value| self.tuple(value)?.iter().map(number).collect();
+        let numbers = |value| -> Result<Vec<usize>, Fault> {
+            self.tuple(value)?.iter().map(number).collect()
+        };
         let Value::Storage(storage) = storage else {
             return Err(malformed());
         };
-        let (shape, strides): (Vec<usize>, Vec<usize>) = (numbers(shape)?, numbers(strides)?);
+        let (shape, strides) = (numbers(shape)?, numbers(strides)?);
         if shape.len() != strides.len() || shape.len() > 8 {
             return Err(malformed());
         }

@@ -31,13 +31,19 @@ pub(super) fn read(
     family: &Family,
     copies: &mut Copies,
 ) -> Result<HashMap<String, StoredTensor>, Error> {
-    let read = || {
-        let archive = Archive::open(file.bytes())?;
-        let entries = Machine::run(archive.pickle(), &archive)?;
-        tensor::stored(entries, (file.bytes(), index), family, copies)
-    };
-    read().map_err(|Fault(detail)| Error::Pickle {
+    read_bytes(file.bytes(), index, family, copies).map_err(|Fault(detail)| Error::Pickle {
         path: file.path().to_owned(),
         detail,
     })
+}
+
+fn read_bytes(
+    file: &[u8],
+    index: usize,
+    family: &Family,
+    copies: &mut Copies,
+) -> Result<HashMap<String, StoredTensor>, Fault> {
+    let archive = Archive::open(file)?;
+    let entries = Machine::run(archive.pickle(), &archive)?;
+    tensor::stored(entries, (file, index), family, copies)
 }

@@ -6,9 +6,7 @@ use std::io::{Cursor, Write as _};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::archive::Archive;
-use super::machine::Machine;
-use super::{Copies, Fault, tensor};
+use super::{Copies, Fault, read_bytes};
 use crate::checkpoint::StoredType;
 use crate::checkpoint::weights::StoredTensor;
 use crate::families::FAMILIES;
@@ -41,9 +39,7 @@ fn read(file: &[u8]) -> Result<(HashMap<String, StoredTensor>, Vec<Vec<u8>>), Fa
         next: 1,
         bytes: Vec::new(),
     };
-    let archive = Archive::open(file)?;
-    let entries = Machine::run(archive.pickle(), &archive)?;
-    let tensors = tensor::stored(entries, (file, 0), FAMILIES[0], &mut copies)?;
+    let tensors = read_bytes(file, 0, FAMILIES[0], &mut copies)?;
     Ok((tensors, copies.bytes))
 }
 
