@@ -5,6 +5,7 @@
 `TYPE.values`), and MXFP4 in two tensors (`mx_blocks`, `mx_scales`) with that of `transformers` (`mx.values`).
 `lora-*`: adapters that PEFT saved, with the logits that it computes with them (f32, eager). `pickled*`: tiny checkpoints as
 `torch.save` writes them, with tensors that share a storage, lie transposed or begin within it.
+`mxfp4`: a tiny gpt-oss whose experts are MXFP4.
 `../cases/*.json`: what the gguf package and the `tokenizers` library make of the GGUF files there.
 
 Needs torch, transformers, peft, safetensors, tokenizers and gguf.
@@ -25,7 +26,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 TEXT = "The keeper's lamp wasn't lit at 12:45; nobody KNEW aboutIt, not even Anne-Marie…\n\n  日本語 café"
@@ -128,6 +129,35 @@ def pickled_shards(data: pathlib.Path, out: pathlib.Path) -> None:
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index) + "\n")
 
 
+def mxfp4(data: pathlib.Path, out: pathlib.Path) -> None:
+    """A tiny gpt-oss whose experts lie in blocks and scales, as the published ones do."""
+    source, folder = data / "families" / "gptoss-windows", out / "mxfp4"
+    copy_texts(source, folder)
+    config = json.loads((source / "config.json").read_text()) | {"intermediate_size": 32}
+    torch.manual_seed(5)
+    reference = AutoConfig.for_model(**config)
+    model = AutoModelForCausalLM.from_config(reference, dtype=torch.float32, attn_implementation="eager").eval()
+    state = {}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(std=0.3)
+            if not name.endswith(("gate_up_proj", "down_proj")):
+                parameter.copy_(parameter.to(torch.bfloat16).float())
+                state[name] = parameter.to(torch.bfloat16)
+                continue
+            experts, columns, rows = parameter.shape
+            blocks = torch.randint(0, 256, (experts, rows, columns // 32, 16), dtype=torch.uint8)
+            scales = torch.randint(124, 128, (experts, rows, columns // 32), dtype=torch.uint8)
+            parameter.copy_(convert_moe_packed_tensors(blocks, scales, dtype=torch.float32) * 1.0)
+            state |= {f"{name}_blocks": blocks, f"{name}_scales": scales}
+        ids = torch.arange(3, 15)
+        logits = model(ids[None]).logits[0]
+    config["quantization_config"] = {"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "model.safetensors")
+    save_file({"input_ids": ids.int(), "logits": logits.contiguous()}, folder / "expected.safetensors")
+
+
 def copy_texts(source: pathlib.Path, folder: pathlib.Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -162,6 +192,7 @@ def main(data: pathlib.Path) -> None:
         adapter(out, name)
     pickled(data, out)
     pickled_shards(data, out)
+    mxfp4(data, out)
     cases(data)
 
 

@@ -132,3 +132,20 @@ fn iq4_nl_is_dequantised_as_by_the_gguf_package() {
         model.prefill(&[1, 2, 3], &Default::default()).unwrap();
     }
 }
+
+/// Experts whose blocks and scales are two tensors each.
+#[test]
+fn experts_of_4_bit_floats_in_a_folder_give_the_logits_of_transformers() {
+    let folder = data("wild").join("mxfp4");
+    let expected = crate::common::Tensors::open(&folder.join("expected.safetensors"));
+    let model = load(&folder, lookback_model::WeightsKind::F32);
+    let options = lookback_model::PrefillOptions {
+        logits: lookback_model::Logits::All,
+        ..Default::default()
+    };
+    let ids = expected.ids("input_ids");
+    let logits = model.prefill(&ids, &options).unwrap().logits;
+    let off = crate::common::max_difference(&logits, &expected.get("logits"));
+    println!("off by up to {off:.2e}");
+    assert!(off < 1e-4, "{off}");
+}

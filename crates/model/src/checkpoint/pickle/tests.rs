@@ -352,7 +352,7 @@ fn what_is_no_dictionary_of_tensors_is_refused() {
         (b"\x80\x02].".to_vec(), "no dictionary of tensors"),
         (b"\x80\x02.".to_vec(), "no dictionary of tensors"),
         (dictionary(&[number(3)]), "has a, which is no tensor"),
-        (dictionary(&[dictionary(&[])]), "cut short"),
+        (dictionary(&[dictionary(&[])]), "no dictionary of tensors"),
         (
             [b"}".to_vec(), number(1), GOOD.pickled(), b"s.".to_vec()].concat(),
             "no text",
@@ -369,7 +369,7 @@ fn what_is_no_dictionary_of_tensors_is_refused() {
     for (pickle, expected) in cases {
         let said = fault(&pickle);
         assert!(
-            said.contains(expected) || said.contains("instruction"),
+            said.contains(expected),
             "{said}"
         );
     }

@@ -106,6 +106,7 @@ fn lengths(pre_tokenizer: PreTokenizer, texts: &[String]) -> Vec<u32> {
 fn every_name_cuts_texts_where_the_library_does() {
     let cuts = Cuts::read();
     let texts = cuts.texts();
+    let mut wrong = Vec::new();
     for (at, (name, pre_tokenizer)) in NAMES.iter().enumerate() {
         assert!(
             !NAMES[..at].iter().any(|entry| entry.0 == *name),
@@ -114,6 +115,9 @@ fn every_name_cuts_texts_where_the_library_does() {
         let same = SAME.iter().find(|(_, names)| names.contains(name));
         let reference = same.map_or(*name, |(reference, _)| reference);
         let found = format!("{:016x}", digest(&lengths(*pre_tokenizer, &texts)));
-        assert_eq!(Some(&found), cuts.digests.get(reference), "{name}");
+        if Some(&found) != cuts.digests.get(reference) {
+            wrong.push(*name);
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:?} cut elsewhere");
 }
