@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Error, StoredType};
 use super::family::{Family, FileKind, Layout, Named};
 use super::weights::{Order, StoredTensor, Weights};
+use super::{Error, StoredType};
 use crate::spec::{Part, Spec, Tensor};
 
 /// Gives the tensors that `spec` asks for their canonical names. Each must be there with its shape, and none may be there that

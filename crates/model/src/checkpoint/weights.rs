@@ -422,7 +422,12 @@ fn transposed_rows(
     let mut part = vec![0.0; (rows - 1) * place.step + 1];
     for column in 0..columns {
         let start = (column * place.width + place.first) * size;
-        let found = decode(dtype, &bytes[start..start + part.len() * size], &[], &mut part);
+        let found = decode(
+            dtype,
+            &bytes[start..start + part.len() * size],
+            &[],
+            &mut part,
+        );
         for (row, &value) in part.iter().step_by(place.step).enumerate() {
             out[row * columns + column] = value;
         }

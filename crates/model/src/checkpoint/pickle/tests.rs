@@ -368,10 +368,7 @@ fn what_is_no_dictionary_of_tensors_is_refused() {
     ];
     for (pickle, expected) in cases {
         let said = fault(&pickle);
-        assert!(
-            said.contains(expected),
-            "{said}"
-        );
+        assert!(said.contains(expected), "{said}");
     }
 }
 
