@@ -5,8 +5,9 @@ The texts are drawn by a seed from the lists and ranges in `texts.json`, here an
 that they need not be stored. Of each text's ids only a digest of 64 bits is kept: `NAME.digests`, FNV-1a over the ids as
 32-bit numbers, lowest byte first, eight bytes a text. NAME is a folder of the tiny checkpoints (its tokenizer.json by
 the `tokenizers` library), `NAME.pieces` the same by SentencePiece itself, `unigram` (whose tokenizer.json is written too),
-and `pre-NAME` for each way to cut words that GGUF files name: these share a vocabulary, `uncut.json`, whose merges go
-across words, so that every cut shows in the ids.
+and `pre-NAME` for the commonest ways to cut words that GGUF files name: these share a vocabulary, `uncut.json`, whose merges go
+across words, so that cuts show in the ids. `cuts.json` has for every way one digest of where it cuts these texts and 2,000 more,
+whose characters are drawn from those that patterns tell apart.
 
 Needs tokenizers, sentencepiece and what family_tokenizers.py needs.
 Usage: make_tokenizer_texts.py crates/model/tests/data [INDEX NAME, to show a text and its ids]
@@ -78,11 +79,42 @@ def texts(settings: dict) -> list[str]:
     return ["".join(part() for _ in range(1 + draws.below(12))) for _ in range(settings["count"])]
 
 
-def digest(ids: list[int]) -> bytes:
+def fnv(numbers: list[int]) -> int:
     value = 0xCBF29CE484222325
-    for byte in b"".join(index.to_bytes(4, "little") for index in ids):
+    for byte in b"".join(number.to_bytes(4, "little") for number in numbers):
         value = ((value ^ byte) * 0x100000001B3) & ((1 << 64) - 1)
-    return value.to_bytes(8, "little")
+    return value
+
+
+def digest(ids: list[int]) -> bytes:
+    return fnv(ids).to_bytes(8, "little")
+
+
+CUTS = {
+    "seed": 4711,
+    "count": 2000,
+    "longest": 40,
+    "pool": "``''’sStTdDlLrReEvVmMaZ ß  \n\n\r\t\u00a0\u3000\u20280123456789१²½Ⅷ１.,!?/_-~^$+<=>|(){}[]:;#@&%*\"\\"
+    "…“”‘—：；，。।۔«»日本龥一鿿々ひゟカー가힣ㄱㅎㄅéÉe\u0301\u0308\u0915\u093fǅʰªĳſKΩµǂƻʔʕաԱჅᲐჰᏸﬁＡｚ𐐀🙂👩\u200d\u200bIMGABZ",
+}
+
+
+def cut_texts() -> list[str]:
+    draws = Draws(CUTS["seed"])
+    pool = list(CUTS["pool"])
+    return ["".join(pool[draws.below(len(pool))] for _ in range(1 + draws.below(CUTS["longest"]))) for _ in range(CUTS["count"])]
+
+
+def cut_digest(name: str, drawn: list[str]) -> str:
+    """Of the lengths in bytes of the words of all texts, each text's after a 0."""
+    library = with_pre_tokenizer(name, ["a"])
+    numbers = []
+    for text in drawn:
+        text = library.normalizer.normalize_str(text) if library.normalizer else text
+        words = library.pre_tokenizer.pre_tokenize_str(text)
+        numbers.append(0)
+        numbers.extend(len(text[start:end].encode()) for _, (start, end) in words)
+    return f"{fnv(numbers):016x}"
 
 
 # Characters that the unigram tokenizer's own table changes; a published one has thousands.
@@ -128,23 +160,84 @@ def cased(ending: str, digits: str) -> str:
     return words + "|" + digits + r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
-# The patterns of each, as its published tokenizer.json has them; `default` is llama.cpp's own.
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
+CHINESE_JAPANESE = "[一-龥\u3040-ゟ゠-ヿ]+"
+DEEPSEEK_WORDS = r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"""
+DEEPSEEK_ASIAN = "[一-龥\u0800-一가-\ud7ff]+"
+# Letters with case, by ranges of code points, in DeepSeek's first tokenizer.
+CASED = (
+    "41-5A 61-7A B5 C0-D6 D8-F6 F8-1BA 1BC-1BF 1C4-293 295-2AF 370-373 376 377 37B-37D 37F 386 388-38A 38C 38E-3A1 3A3-3F5 3F7-481 "
+    "48A-52F 531-556 10A0-10C5 13A0-13F5 13F8-13FD 1C90-1CBA 1CBD-1CBF 1D00-1D2B 1D6B-1D77 1D79-1D9A 1E00-1F15 1F18-1F1D 1F20-1F45 "
+    "1F48-1F4D 1F50-1F57 1F59 1F5B 1F5D 1F5F-1F7D 1F80-1FB4 1FB6-1FBC 1FBE 1FC2-1FC4 1FC6-1FCC 1FD0-1FD3 1FD6-1FDB 1FE0-1FEC "
+    "1FF2-1FF4 1FF6-1FFC 2102 2107 210A-2113 2115 2119-211D 2124 2126 2128 212A-212D 212F-2134 2139 213C-213F 2145-2149 214E 2183 "
+    "2184 2C00-2C7B 2C7E-2CE4 2CEB-2CEE 2CF2 2CF3 A640-A66D A680-A69B A722-A76F A771-A787 A78B-A78E AB70-ABBF FB00-FB06 FB13-FB17 "
+    "FF21-FF3A FF41-FF5A 10400-1044F 104B0-104D3 104D8-104FB 10C80-10CB2 10CC0-10CF2 118A0-118DF 1E900-1E943"
+)
+
+
+def characters(ranges: str) -> str:
+    return "".join("-".join(chr(int(code, 16)) for code in part.split("-")) for part in ranges.split())
+
+
+KIMI_UPPER, KIMI_LOWER = (kind[:-1] + r"&&[^\p{Han}]]" for kind in (UPPER, LOWER))
+
+# The patterns of each, as its published tokenizer.json has them where that was to be had, else as llama.cpp's
+# src/llama-vocab.cpp; `default` is its own.
 PATTERNS = {
     "llama-bpe": [LLAMA3],
     "dbrx": [LLAMA3],
     "qwen2": [LLAMA3.replace("{1,3}", "")],
+    "kormo": [LLAMA3.replace("{1,3}", "")],
+    "qwen35": [
+        LLAMA3.replace("{1,3}", "").replace(r"?\p{L}+", r"?[\p{L}\p{M}]+").replace(r" ?[^\s\p{L}", r" ?[^\s\p{L}\p{M}")
+    ],
+    "ufakzeka": [LLAMA3.replace("{1,3}", "").removeprefix("(?i:'s|'t|'re|'ve|'m|'ll|'d)|")],
+    "laguna": [r"[^\n]+|[\n]+", LLAMA3.replace("{1,3}", "")],
+    "minicpm5": [r"\p{N}{1,3}", LLAMA3.replace("{1,3}", "+")],
+    "jais-2": [
+        LLAMA3.removesuffix(r"\s+(?!\S)|\s+")
+        + "|".join(rf"\s{{{count}}}(?!\S)" for count in (512, 256, 128, 64, 32, 16, 8, 4, "1,2")) + r"|\s{1}"
+    ],
+    "bailingmoe": [
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
+    ],
+    "seed-coder": [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ],
+    "exaone-moe": [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?"
+        r"|\s*[\r\n]|\s+(?!\S)|\s+"
+    ],
     "tekken": [cased("", r"\p{N}")],
     "gpt-4o": [cased(ENDING, r"\p{N}{1,3}")],
-    "deepseek-v3": [
-        r"\p{N}{1,3}", "[一-龥\u3040-ゟ゠-ヿ]+",
-        r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"""
-        r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "granite-embed-multi-97m": [cased(ENDING, r"\p{N}{1,3}")],
+    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", cased(ENDING, r"\p{N}{1,3}")],
+    "youtu": [
+        "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\u3040-ゟ゠-ヿ]+", cased(ENDING, r"\p{N}")
     ],
-    "default": [
-        r"[\p{P}\$\+<=>\^~\|]+", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)", r"\p{N}+",
-        "[0-9][0-9][0-9]",
+    "kimi-k2": [
+        r"[\p{Han}]+|"
+        + cased(ENDING, r"\p{N}{1,3}").replace(UPPER, KIMI_UPPER).replace(LOWER, KIMI_LOWER).replace(r"[\r\n/]*", r"[\r\n]*")
     ],
+    "deepseek-v3": [r"\p{N}{1,3}", CHINESE_JAPANESE, DEEPSEEK_WORDS + r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"],
+    "spark2_5": [r"\p{N}{1,3}", CHINESE_JAPANESE, DEEPSEEK_WORDS + r"|[\r\n]|\s+(?!\S)|\s+", r"\p{N}"],
+    "deepseek-llm": [
+        r"[\r\n]", rf"\s?[{characters(CASED)}]+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", DEEPSEEK_ASIAN, r"\p{N}+"
+    ],
+    "deepseek-coder": [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", DEEPSEEK_ASIAN, r"\p{N}"],
+    "falcon": [r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"],
+    "default": [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
+    "bloom": [r" ?[^(\s|.,!?…。，、।۔،)]+"],
+    "viking": [r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"],
+    "chameleon": [
+        "<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", r"([\t\n]|    |  )", r"\p{N}", r"[\p{P}!-/:-@\[-`{-~]", GPT2
+    ],
+    "superbpe": [r"\p{N}+", r"(?=(\d{3})+(?!\d))"],
 }
+# Those whose ids are kept too.
+WITH_IDS = ("llama-bpe", "dbrx", "qwen2", "tekken", "gpt-4o", "deepseek-v3", "default", "gpt-2", "olmo", "smollm", "command-r")
+COMPOSING = ("command-r", "olmo", "qwen2", "qwen35")
+IGNORING_MERGES = ("llama-bpe", "tekken", "granite-embed-multi-97m", "minicpm5", "youtu")
 
 
 def uncut(drawn: list[str]) -> Tokenizer:
@@ -172,9 +265,9 @@ def with_pre_tokenizer(name: str, drawn: list[str]) -> Tokenizer:
         library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), gpt2])
     else:
         library.pre_tokenizer = gpt2
-    if name in ("command-r", "olmo", "qwen2"):
+    if name in COMPOSING:
         library.normalizer = normalizers.NFC()
-    if name in ("llama-bpe", "tekken"):
+    if name in IGNORING_MERGES:
         library.model.ignore_merges = True
     return library
 
@@ -198,7 +291,7 @@ def encoders(data: pathlib.Path, corpus: list[str], drawn: list[str]) -> dict:
     found["mistral-wide.pieces"] = by_pieces(families.mistral(corpus))
     found["gemma3-pattern.pieces"] = by_pieces(families.gemma(corpus))
     found["unigram"] = by_library(unigram(corpus))
-    for name in (*PATTERNS, "gpt-2", "olmo", "smollm", "command-r"):
+    for name in WITH_IDS:
         found[f"pre-{name}"] = by_library(with_pre_tokenizer(name, drawn))
     return found
 
@@ -216,6 +309,10 @@ def main(data: pathlib.Path, show: list[str]) -> None:
     (out / "texts.json").write_text(json.dumps(SETTINGS, ensure_ascii=True) + "\n")
     for name, library in (("unigram", unigram(corpus)), ("uncut", uncut(drawn))):
         (out / f"{name}.json").write_text(json.dumps(json.loads(library.to_str()), ensure_ascii=False))
+    of_cuts = [*drawn, *cut_texts()]
+    cuts = {name: cut_digest(name, of_cuts) for name in dict.fromkeys((*PATTERNS, *WITH_IDS))}
+    (out / "cuts.json").write_text(json.dumps({**CUTS, "digests": cuts}, ensure_ascii=True, indent=1) + "\n")
+    print(f"{len(set(cuts.values()))} different ways of {len(cuts)} to cut words")
     digests = {}
     for name, encode in found.items():
         ids = [encode(text) for text in drawn]

@@ -1,6 +1,7 @@
 //! What commands share: the terminal, the model, and what is said beside the answer.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use lookback_model::checkpoint::Checkpoint;
@@ -9,7 +10,7 @@ use lookback_model::{LoadOptions, Model, TraceOptions, WeightsKind};
 use lookback_trace::Trace;
 use serde::Serialize;
 
-use crate::args::{GlobalArgs, ModelArgs};
+use crate::args::{CheckpointArgs, GlobalArgs, ModelArgs};
 use crate::progress::{FetchBar, Line};
 use crate::{interrupt, output};
 
@@ -67,11 +68,16 @@ impl Context {
     }
 
     /// Fetches the model if it has to be, and loads it.
-    pub(crate) fn load(&self, spec: &str, weights: WeightsKind) -> anyhow::Result<Loaded> {
+    pub(crate) fn load(
+        &self,
+        spec: &str,
+        args: &CheckpointArgs,
+        weights: WeightsKind,
+    ) -> anyhow::Result<Loaded> {
         let resolved = resolve(spec)?;
         let line = Line::spinner(format!("loading {}", resolved.name));
-        let model = Model::load(&resolved.path, &LoadOptions { weights })?;
-        check_opened(&resolved, model.checkpoint())?;
+        let checkpoint = open(&resolved, args)?;
+        let model = Model::from_checkpoint(checkpoint, &LoadOptions { weights })?;
         line.clear();
         model.notes().iter().for_each(|note| output::note(note));
         Ok(Loaded {
@@ -87,7 +93,7 @@ impl Context {
         args: &ModelArgs,
         weights: WeightsKind,
     ) -> anyhow::Result<Loaded> {
-        match self.load(args.name(), weights) {
+        match self.load(args.name(), &args.checkpoint, weights) {
             Err(error) if args.model.is_none() && is_unavailable(&error) => {
                 output::note(&format!(
                     "{error}; the built-in model {} is used instead",
@@ -99,7 +105,7 @@ impl Context {
                 };
                 Ok(Loaded {
                     instead_of: Some(instead_of),
-                    ..self.load(PRONOUN.name, weights)?
+                    ..self.load(PRONOUN.name, &CheckpointArgs::default(), weights)?
                 })
             }
             loaded => loaded,
@@ -118,9 +124,34 @@ pub(crate) fn resolve(spec: &str) -> anyhow::Result<Resolved> {
     Ok(store.resolve(spec, &FetchBar::new())?)
 }
 
+/// The checkpoint that lies there.
+pub(crate) fn open(resolved: &Resolved, args: &CheckpointArgs) -> anyhow::Result<Checkpoint> {
+    let base = match &args.base {
+        Some(spec) => Some(resolve(spec)?.path),
+        None => base_on_disk(&resolved.path),
+    };
+    let opened = Checkpoint::open_with(&resolved.path, &args.options(base));
+    let opened = opened.map_err(lookback_model::Error::from)?;
+    check_opened(resolved, &opened)?;
+    Ok(opened)
+}
+
+/// Where the model lies that the adapter in `folder` names, if it is one on the hub that is on this machine: none is fetched
+/// without being asked for.
+fn base_on_disk(folder: &Path) -> Option<PathBuf> {
+    let name = Checkpoint::base_of_adapter(folder)?;
+    if Path::new(&name).is_dir() {
+        return None;
+    }
+    let mut settings = Store::from_env().ok()?.settings().clone();
+    settings.hub.offline = true;
+    let found = Store::new(settings).resolve(&format!("hf:{name}"), &store::Silent);
+    found.ok().map(|resolved| resolved.path)
+}
+
 /// Fails where the file that was opened is not the one whose SHA-256 is known: what is recorded was taken of the bytes that
 /// were read.
-pub(crate) fn check_opened(resolved: &Resolved, opened: &Checkpoint) -> anyhow::Result<()> {
+fn check_opened(resolved: &Resolved, opened: &Checkpoint) -> anyhow::Result<()> {
     if resolved.stamp.is_some() && resolved.stamp != opened.provenance().stamp() {
         bail!(
             "{} was replaced or overwritten while it was being opened; run this again",

@@ -1,5 +1,6 @@
 //! What every command's arguments are made of. Nothing here knows a command, loads a model or prints.
 
+mod checkpoint;
 mod global;
 mod interventions;
 mod model;
@@ -8,6 +9,7 @@ mod text;
 
 use std::num::NonZeroUsize;
 
+pub(crate) use checkpoint::CheckpointArgs;
 pub(crate) use global::GlobalArgs;
 pub(crate) use interventions::{InterventionArgs, ReferenceArgs};
 pub(crate) use model::{ModelArgs, PrefixArg, WeightsArg};

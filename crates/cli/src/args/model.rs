@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use lookback_model::store::DEFAULT_MODEL;
 use lookback_model::{Prefix, WeightsKind};
 
+use super::checkpoint::CheckpointArgs;
+
 /// Which model reads the text, and how.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
@@ -21,6 +23,8 @@ pub(crate) struct ModelArgs {
     /// Cut a text that is longer than the model's context instead of rejecting it
     #[arg(long)]
     pub(crate) truncate: bool,
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
 }
 
 impl ModelArgs {

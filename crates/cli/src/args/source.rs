@@ -18,7 +18,7 @@ pub(crate) struct SourceArgs {
         long,
         value_name = "FILE",
         group = "TextArgs",
-        conflicts_with_all = ["model", "prefix", "truncate", "ablate", "cut", "mean_over"]
+        conflicts_with_all = ["model", "prefix", "truncate", "pre_tokenizer", "accept_keys", "base", "ablate", "cut", "mean_over"]
     )]
     pub(crate) trace: Option<PathBuf>,
     #[command(flatten)]

@@ -87,7 +87,7 @@ pub(crate) fn run(args: &AttributeArgs, context: &Context) -> anyhow::Result<()>
         output::check_destination(file, args.force)?;
     }
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let model = &loaded.model;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let encoding = &run.encoding;

@@ -81,10 +81,11 @@ pub(crate) fn run(args: &CompareArgs, context: &Context) -> anyhow::Result<()> {
         }
         .read()?,
     };
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let (first, first_size) = of(&loaded, &text, args, context)?;
     let other_model = args.other_model.as_ref();
-    let other_model = other_model.map(|spec| context.load(spec, WeightsKind::F32));
+    let checkpoint = &args.model.checkpoint;
+    let other_model = other_model.map(|spec| context.load(spec, checkpoint, WeightsKind::F32));
     let other_model = other_model.transpose()?;
     let second_model = other_model.as_ref().unwrap_or(&loaded);
     let (second, second_size) = of(second_model, &other, args, context)?;

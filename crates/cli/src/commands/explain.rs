@@ -54,7 +54,7 @@ pub(crate) struct ExplainArgs {
 /// Runs the command.
 pub(crate) fn run(args: &ExplainArgs, context: &Context) -> anyhow::Result<()> {
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     check_names(args, &run)?;
     let head = match args.head {

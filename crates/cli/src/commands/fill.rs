@@ -52,7 +52,7 @@ struct Report<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &FillArgs, context: &Context) -> anyhow::Result<()> {
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let progress = run.progress();
     let hooks = run.interventions.and(&progress);

@@ -106,7 +106,11 @@ pub(crate) fn run(args: &GenerateArgs, context: &Context) -> anyhow::Result<()> 
     // What cannot be sampled is an error before anything is read.
     Sampler::new(sampling)?;
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), args.weights.into())?;
+    let loaded = context.load(
+        args.model.name(),
+        &args.model.checkpoint,
+        args.weights.into(),
+    )?;
     let model = &loaded.model;
     let prompt = match args.chat {
         true => chat_prompt(args, &text, model, context)?,

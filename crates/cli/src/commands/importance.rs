@@ -72,7 +72,7 @@ struct Report<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &ImportanceArgs, context: &Context) -> anyhow::Result<()> {
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let (model, spec) = (&loaded.model, loaded.model.spec());
     let run = context.prepare(&loaded, &text, &args.model, &InterventionArgs::default())?;
     run.check_heads(&args.heads)?;

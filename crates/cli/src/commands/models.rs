@@ -117,11 +117,11 @@ pub(crate) fn run(_args: &ModelsArgs, context: &Context) -> anyhow::Result<()> {
     )?;
     writeln!(
         out,
-        "  PATH                  a .gguf file, or a folder with config.json,"
+        "  PATH                  a .gguf file, or a folder with config.json, tokenizer.json and"
     )?;
     writeln!(
         out,
-        "                        model.safetensors and tokenizer.json"
+        "                        model.safetensors or pytorch_model.bin, or of a LoRA adapter"
     )?;
     writeln!(
         out,

@@ -74,7 +74,7 @@ struct WordShare {
 /// Runs the command.
 pub(crate) fn run(args: &RolloutArgs, context: &Context) -> anyhow::Result<()> {
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let (encoding, words) = (&run.encoding, run.words());
     let asked = interest(&encoding.text, &words, args.word.as_slice())?.swap_remove(0);

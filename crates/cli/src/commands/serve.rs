@@ -15,7 +15,7 @@ use lookback_serve::{Error, Limits, NamedModel, ServeOptions, Server};
 use lookback_trace::Trace;
 use serde::Serialize;
 
-use crate::args::{InterventionArgs, ModelArgs, PrefixArg, TextArgs};
+use crate::args::{CheckpointArgs, InterventionArgs, ModelArgs, PrefixArg, TextArgs};
 use crate::context::{Context, Loaded};
 use crate::run::InputSize;
 use crate::{interrupt, output};
@@ -53,6 +53,8 @@ pub(crate) struct ServeArgs {
     /// declared for the model, else its bos token, else none]
     #[arg(long, value_name = "none|bos|TEXT")]
     prefix: Option<PrefixArg>,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// The port; 0 takes any free one [default: 4664, else any free one]
     #[arg(long)]
     port: Option<u16>,
@@ -103,8 +105,8 @@ pub(crate) fn run(args: &ServeArgs, context: &Context) -> anyhow::Result<()> {
         .read()?,
     };
     let model = match (&args.model, &trace) {
-        (Some(spec), _) => Some(load(spec, context)?),
-        (None, None) => Some(load(DEFAULT_MODEL, context)?),
+        (Some(spec), _) => Some(load(spec, &args.checkpoint, context)?),
+        (None, None) => Some(load(DEFAULT_MODEL, &args.checkpoint, context)?),
         (None, Some(_)) => None,
     };
     let size = match (&model, &trace) {
@@ -157,6 +159,7 @@ fn check_text(
         model: Some(named.name.clone()),
         prefix: args.prefix.clone(),
         truncate: false,
+        checkpoint: args.checkpoint.clone(),
     };
     let encoding = context.encode(&named.model, text, &model)?;
     args.interventions.named().on(&named.model, &encoding)?;
@@ -169,8 +172,12 @@ fn free(host: IpAddr) -> bool {
 }
 
 /// A model with its name and hash.
-pub(in crate::commands) fn load(spec: &str, context: &Context) -> anyhow::Result<NamedModel> {
-    let loaded = context.load(spec, WeightsKind::F32)?;
+pub(in crate::commands) fn load(
+    spec: &str,
+    checkpoint: &CheckpointArgs,
+    context: &Context,
+) -> anyhow::Result<NamedModel> {
+    let loaded = context.load(spec, checkpoint, WeightsKind::F32)?;
     let sha256 = loaded.sha256()?;
     let Loaded {
         model, resolved, ..

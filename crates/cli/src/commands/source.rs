@@ -34,7 +34,7 @@ impl Source {
             return Ok(source);
         }
         let text = args.text.read()?;
-        let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+        let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
         let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
         run.check_heads(heads)?;
         let in_text = run.words();

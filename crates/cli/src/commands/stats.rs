@@ -55,7 +55,7 @@ pub(crate) fn run(args: &StatsArgs, context: &Context) -> anyhow::Result<()> {
     Kind::of(&args.output)?;
     output::check_destination(&args.output, args.force)?;
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let trace = run.trace()?;
     let table = match args.rows {

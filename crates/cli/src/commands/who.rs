@@ -108,7 +108,7 @@ fn run_text(args: &WhoArgs, context: &Context) -> anyhow::Result<()> {
         anyhow::bail!("--from probe reads the row of a probe's last token: give one with --probe");
     }
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let model = &loaded.model;
     let encoding = context.encode(model, &text, &args.model)?;
     let words = Words::new(&encoding.text, &encoding.spans);
@@ -148,7 +148,7 @@ fn run_set(args: &WhoArgs, set: Set, context: &Context) -> anyhow::Result<()> {
             skipped.line, skipped.reason
         ));
     }
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let options = EvaluateOptions {
         prefix: args.model.prefix(),
         from: args.from.into(),

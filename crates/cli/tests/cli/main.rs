@@ -9,6 +9,7 @@ mod fetching;
 mod flags;
 mod interventions;
 mod one_input;
+mod open_checkpoints;
 mod pictures;
 mod program;
 mod serving;

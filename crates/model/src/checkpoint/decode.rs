@@ -7,30 +7,38 @@ use candle_core::quantized::{GgmlDType, QuantizedType};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// Bytes that `entries` entries take, a whole number of blocks.
-pub(crate) fn stored_size(dtype: GgmlDType, entries: usize) -> usize {
-    entries / dtype.block_size() * dtype.type_size()
-}
+use super::four_bit;
+use super::stored_type::StoredType;
 
-/// Decodes `bytes`, which hold exactly `out.len()` entries.
+/// Decodes `bytes`, which hold exactly `out.len()` entries, with their scales where the type has them in another place.
 ///
 /// # Errors
 /// The index into `out` of the first entry that is NaN or infinite.
-pub(crate) fn decode(dtype: GgmlDType, bytes: &[u8], out: &mut [f32]) -> Result<(), usize> {
-    debug_assert_eq!(bytes.len(), stored_size(dtype, out.len()));
+pub(crate) fn decode(
+    dtype: StoredType,
+    bytes: &[u8],
+    scales: &[u8],
+    out: &mut [f32],
+) -> Result<(), usize> {
+    debug_assert_eq!(bytes.len(), dtype.stored_size(out.len()));
+    debug_assert_eq!(scales.len(), dtype.scales_size(out.len()));
     match dtype {
-        GgmlDType::F32 => {
+        StoredType::F32 => {
             for (value, word) in out.iter_mut().zip(bytes.chunks_exact(4)) {
                 *value = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
             }
         }
-        GgmlDType::F16 => halves(bytes, out, f16::from_le_bytes, |halves, out| {
+        StoredType::F16 => halves(bytes, out, f16::from_le_bytes, |halves, out| {
             halves.convert_to_f32_slice(out);
         }),
-        GgmlDType::BF16 => halves(bytes, out, bf16::from_le_bytes, |halves, out| {
+        StoredType::BF16 => halves(bytes, out, bf16::from_le_bytes, |halves, out| {
             halves.convert_to_f32_slice(out);
         }),
-        quantized => blocks(quantized, bytes, out),
+        StoredType::Candle(quantized) => blocks(quantized, bytes, out),
+        StoredType::Iq4Nl => four_bit::iq4_nl(bytes, out),
+        StoredType::Iq4Xs => four_bit::iq4_xs(bytes, out),
+        StoredType::Mxfp4 => four_bit::mxfp4(bytes, out),
+        StoredType::Mxfp4Apart => four_bit::mxfp4_apart(bytes, scales, out),
     }
     match first_not_finite(out) {
         None => Ok(()),
@@ -81,7 +89,7 @@ pub(crate) fn candle_blocks(dtype: GgmlDType, bytes: &[u8]) -> Box<dyn Quantized
 }
 
 /// Index of the first NaN or infinity.
-fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const EXPONENT: u32 = 0x7f80_0000;
     let not_finite = |value: &f32| value.to_bits() & EXPONENT == EXPONENT;
     // Without a branch an entry, so that it is vectorised; found where it seldom is, in a second pass.

@@ -74,6 +74,43 @@ pub enum Error {
         /// What is wrong.
         source: GgufError,
     },
+    /// A part of a split GGUF file that is not there.
+    #[error(
+        "{path} is one of {count} parts, and {part} is not there: all must lie in one folder",
+        path = path.display(),
+        part = part.display()
+    )]
+    MissingPart {
+        /// The part that was opened.
+        path: PathBuf,
+        /// The one that is missing.
+        part: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
+    /// A part of a split GGUF file under the name of another.
+    #[error(
+        "{path} says that it is part {number} of {count}, and its name does not: it must end in {ending}",
+        path = path.display()
+    )]
+    PartName {
+        /// The part.
+        path: PathBuf,
+        /// Which part it says it is, from 1.
+        number: usize,
+        /// Of how many.
+        count: usize,
+        /// How its name must end.
+        ending: String,
+    },
+    /// A checkpoint of PyTorch's that is damaged, or holds other things than tensors.
+    #[error("{path}: {detail}", path = path.display(), detail = printable_message(detail))]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// A damaged safetensors file.
     #[error("{path} is no valid safetensors file: {detail}", path = path.display(), detail = printable_message(detail))]
     Safetensors {
@@ -159,7 +196,7 @@ pub enum Error {
     },
     /// A setting that is neither implemented nor known to leave the mathematics alone.
     #[error(
-        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, remove it there",
+        "{source_name}: {key} = {value} is unknown and might change what the model computes; if it does not, go on with --accept-key {key}",
         key = printable(key),
         value = printable(value)
     )]
@@ -234,6 +271,62 @@ pub enum Error {
         row: u32,
         /// How many there are.
         rows: usize,
+    },
+    /// An adapter without the model that it belongs to.
+    #[error(
+        "{folder} is a LoRA adapter (PEFT) and no model by itself; it needs the model that it was trained for, {needed}: \
+         name that model's folder with --base{fetch}",
+        folder = folder.display(),
+        needed = match base {
+            Some(base) => format!("{}, which is not here", printable(base)),
+            None => "whose name it does not say".to_owned(),
+        },
+        fetch = match base {
+            Some(base) => format!(", or fetch it with --base hf:{}", printable(base)),
+            None => String::new(),
+        }
+    )]
+    AdapterBase {
+        /// The adapter.
+        folder: PathBuf,
+        /// What it calls the model.
+        base: Option<String>,
+    },
+    /// A base that an adapter cannot be merged into.
+    #[error("{base} is no folder of a whole model, which an adapter is merged into", base = base.display())]
+    AdapterBaseKind {
+        /// What was named.
+        base: PathBuf,
+    },
+    /// A base for what is no adapter.
+    #[error("--base is for adapters, and {path} is none: leave it out", path = path.display())]
+    BaseOfModel {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A tensor of an adapter that cannot be merged.
+    #[error(
+        "{path}: {module} cannot be merged: {detail}",
+        path = path.display(),
+        module = printable(module),
+        detail = printable_message(detail)
+    )]
+    AdapterTensor {
+        /// The file.
+        path: PathBuf,
+        /// The module or the tensor.
+        module: String,
+        /// Why not.
+        detail: String,
+    },
+    /// A way to cut words was named for a folder.
+    #[error(
+        "--pre-tokenizer {name} is for GGUF files; a folder's tokenizer.json says itself how words are cut",
+        name = printable(name)
+    )]
+    PreTokenizerOfFolder {
+        /// What was named.
+        name: String,
     },
     /// The tokenizer cannot be built.
     #[error("{path}: {source}", path = path.display())]

@@ -114,6 +114,17 @@ pub(crate) enum Layout {
     ExpertsInterleavedTransposed,
 }
 
+impl Layout {
+    /// The layout where the numbers stand in blocks along a row, which exchanging rows and columns would cut.
+    pub(crate) fn of_blocks(self) -> Self {
+        match self {
+            Self::ExpertsTransposed => Self::Experts,
+            Self::ExpertsInterleavedTransposed => Self::ExpertsInterleaved,
+            layout => layout,
+        }
+    }
+}
+
 impl Named {
     /// A tensor that lies as a whole in both formats.
     pub(crate) const fn new(tensor: Tensor, folder: &'static str, gguf: &'static str) -> Self {

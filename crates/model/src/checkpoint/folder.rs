@@ -1,29 +1,40 @@
 //! A Hugging Face folder as a checkpoint.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::adapter::Adapter;
 use super::family::{self, Families, Family, FileKind};
-use super::map::MappedFile;
+use super::folder_weights::read_weights;
 use super::resolve::resolve;
-use super::safetensors::{read_header, read_index};
 use super::settings::Settings;
-use super::weights::{StoredTensor, Weights};
-use super::{Checkpoint, Error, Provenance};
+use super::small_files::{SMALL_FILE, read_json, read_optional_json, read_text};
+use super::weights::Weights;
+use super::{Checkpoint, Error, OpenOptions, Provenance};
 use crate::families;
-use crate::printable::printable;
 use crate::spec::{Part, Spec};
 use crate::tokenizer::{JsonOptions, Tokenizer};
 
-/// Far beyond any real config.json, index or template.
-const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
+pub(super) fn open(
+    path: &Path,
+    all: Families,
+    options: &OpenOptions,
+    adapter: Option<Adapter>,
+) -> Result<Checkpoint, Error> {
+    let opened = path;
+    let base = adapter
+        .as_ref()
+        .map(|adapter| adapter.base(options.base.as_deref()));
+    let base = base.transpose()?;
+    let path = base.as_deref().unwrap_or(path);
+    if let Some(name) = &options.pre_tokenizer {
+        return Err(Error::PreTokenizerOfFolder { name: name.clone() });
+    }
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {
@@ -33,29 +44,48 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         });
     }
     let json = read_json(&config_path)?;
-    let (family, mut spec) = read_config(&config_path, &json, all)?;
+    let Config {
+        family,
+        mut spec,
+        notes: passed,
+    } = read_config(&config_path, &json, all, &options.accept_keys)?;
     let (weights, extra) = read_weights(path, family)?;
     let weights = as_named_today(family, weights);
     let untied = untie_if_another_is_stored(family, &mut spec, &weights)?;
+    let (weights, merged) = match adapter {
+        Some(adapter) => adapter.merge(weights, family, spec.tied())?,
+        None => (weights, Vec::new()),
+    };
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
-    let texts = Texts::read(path, &json)?;
+    // An adapter may have a tokenizer of its own.
+    let texts_at = match opened.join("tokenizer.json").exists() {
+        true => opened,
+        false => path,
+    };
+    let texts = Texts::read(texts_at, path, &json)?;
     let name = super::names::folder_name(path);
-    let mut tokenizer = tokenizer(path, &texts)?;
+    let mut tokenizer = tokenizer(texts_at, &texts)?;
     let published = json["_name_or_path"].as_str().unwrap_or("");
     let published = published.rsplit('/').next().unwrap_or("");
     tokenizer.declare_prefix(
         super::names::declared(&name).or_else(|| super::names::declared(published)),
     );
     let weights = Arc::new(weights);
+    let mut notes = passed;
+    notes.extend(untied.into_iter().chain(extra).chain(merged));
     Ok(Checkpoint {
         spec,
         family,
         stop_tokens: super::stop::tokens(&tokenizer, texts.stop_ids),
         chat_template: texts.chat_template,
         tokenizer,
-        provenance: Provenance::new(name, path, Arc::clone(&weights)),
+        provenance: Provenance::new(
+            super::names::folder_name(opened),
+            opened,
+            Arc::clone(&weights),
+        ),
         weights,
-        notes: untied.into_iter().chain(extra).collect(),
+        notes,
     })
 }
 
@@ -64,10 +94,22 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
 /// # Errors
 /// A setting that is missing, invalid, not implemented or unknown, by name.
 pub(super) fn spec_of_config(path: &Path, all: Families) -> Result<Spec, Error> {
-    Ok(read_config(path, &read_json(path)?, all)?.1)
+    Ok(read_config(path, &read_json(path)?, all, &[])?.spec)
 }
 
-fn read_config(path: &Path, json: &Value, all: Families) -> Result<(&'static Family, Spec), Error> {
+/// What a config.json says.
+struct Config {
+    family: &'static Family,
+    spec: Spec,
+    notes: Vec<String>,
+}
+
+fn read_config(
+    path: &Path,
+    json: &Value,
+    all: Families,
+    accepted: &[String],
+) -> Result<Config, Error> {
     let Value::Object(values) = json.clone() else {
         return Err(Error::Json {
             path: path.to_owned(),
@@ -75,10 +117,14 @@ fn read_config(path: &Path, json: &Value, all: Families) -> Result<(&'static Fam
         });
     };
     let family = family::by_model_type(all, json["model_type"].as_str(), path)?;
-    let mut settings = Settings::new(path.display().to_string(), "", values);
+    let mut settings = Settings::new(path.display().to_string(), "", values).accepting(accepted);
     let spec = (family.folder)(&mut settings, family)?;
     families::folder::finish(&mut settings)?;
-    Ok((family, spec))
+    Ok(Config {
+        family,
+        spec,
+        notes: settings.notes(),
+    })
 }
 
 /// Names as `transformers` writes them today: with the beginning that a base model leaves out, and without those of the
@@ -145,116 +191,6 @@ fn gguf_hint(path: &Path) -> String {
     }
 }
 
-/// A text file of at most `limit` bytes.
-fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
-    let at = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let metadata = std::fs::metadata(path).map_err(at)?;
-    if !metadata.is_file() {
-        return Err(Error::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    if metadata.len() > limit {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            size: metadata.len(),
-            limit,
-        });
-    }
-    std::fs::read_to_string(path).map_err(at)
-}
-
-fn read_json(path: &Path) -> Result<Value, Error> {
-    serde_json::from_str(&read_text(path, SMALL_FILE)?).map_err(|error| Error::Json {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    })
-}
-
-/// A JSON file that need not be there.
-fn read_optional_json(path: &Path) -> Result<Value, Error> {
-    if path.exists() {
-        read_json(path)
-    } else {
-        Ok(Value::Null)
-    }
-}
-
-/// The weights, and a note where files hold more than they should.
-fn read_weights(folder: &Path, family: &Family) -> Result<(Weights, Option<String>), Error> {
-    let single = folder.join("model.safetensors");
-    if single.exists() {
-        let file = MappedFile::open(&single)?;
-        let tensors = read_header(&file, 0, family)?;
-        return Ok((Weights::new(vec![file], tensors), None));
-    }
-    let index = folder.join("model.safetensors.index.json");
-    if index.exists() {
-        return read_shards(folder, &index, family);
-    }
-    let other = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-        .into_iter()
-        .find(|name| folder.join(name).exists());
-    let hint = match other {
-        Some(name) => format!("; {name} cannot be read: convert it to safetensors"),
-        None => ", and no model.safetensors.index.json either".to_owned(),
-    };
-    Err(Error::MissingFile {
-        folder: folder.to_owned(),
-        file: "model.safetensors",
-        hint,
-    })
-}
-
-/// Reads the shards that the index names, and of each the tensors that the index puts there. What else a shard holds is not
-/// read, as by transformers; a note says so.
-fn read_shards(
-    folder: &Path,
-    index_path: &Path,
-    family: &Family,
-) -> Result<(Weights, Option<String>), Error> {
-    let mut shards: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (tensor, shard) in read_index(index_path, &read_json(index_path)?)? {
-        shards.entry(shard).or_default().push(tensor);
-    }
-    let mut files = Vec::new();
-    let mut tensors: HashMap<String, StoredTensor> = HashMap::new();
-    let mut note = None;
-    for (shard, names) in shards {
-        let file = MappedFile::open(&folder.join(&shard))?;
-        let mut found = read_header(&file, files.len(), family)?;
-        for name in names {
-            if family.ignores(&name) {
-                found.remove(&name);
-                let name = printable(&name);
-                note.get_or_insert_with(|| {
-                    format!("the index names {name}, which takes no part in the computation: it is not read")
-                });
-                continue;
-            }
-            let tensor = found.remove(&name).ok_or_else(|| Error::Index {
-                path: index_path.to_owned(),
-                detail: format!(
-                    "tensor {} is said to be in {shard}, and is not",
-                    printable(&name)
-                ),
-            })?;
-            tensors.insert(name, tensor);
-        }
-        if let Some(name) = found.keys().min() {
-            let name = printable(name);
-            note.get_or_insert_with(|| {
-                format!("{shard} holds a tensor {name}, which the index does not name there: it is not read")
-            });
-        }
-        files.push(file);
-    }
-    Ok((Weights::new(files, tensors), note))
-}
-
 fn tokenizer(folder: &Path, texts: &Texts) -> Result<Tokenizer, Error> {
     let path = folder.join("tokenizer.json");
     if !path.exists() {
@@ -277,9 +213,10 @@ struct Texts {
 }
 
 impl Texts {
-    fn read(folder: &Path, config: &Value) -> Result<Self, Error> {
+    /// From the files beside the tokenizer in `folder`, and the configuration of the model in `model`.
+    fn read(folder: &Path, model: &Path, config: &Value) -> Result<Self, Error> {
         let tokenizer = read_optional_json(&folder.join("tokenizer_config.json"))?;
-        let generation = read_optional_json(&folder.join("generation_config.json"))?;
+        let generation = read_optional_json(&model.join("generation_config.json"))?;
         let template_file = folder.join("chat_template.jinja");
         let chat_template = if template_file.exists() {
             Some(read_text(&template_file, SMALL_FILE)?)

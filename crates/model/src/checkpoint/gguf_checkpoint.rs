@@ -1,6 +1,5 @@
 //! A GGUF file as a checkpoint.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,26 +7,31 @@ use serde_json::Value as Json;
 
 use super::family::{self, Families, Family, FileKind};
 use super::gguf::{GgufFile, Value};
+use super::gguf_parts::Parts;
 use super::resolve::resolve;
 use super::settings::Settings;
-use super::weights::{Order, StoredTensor, Weights};
-use super::{Checkpoint, Error, GgufError, Provenance};
+use super::{Checkpoint, Error, GgufError, OpenOptions, Provenance};
 use crate::families;
+use crate::printable::printable;
 use crate::tokenizer::Tokenizer;
 
-pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
-    let file = GgufFile::open(path)?;
+pub(super) fn open(path: &Path, all: Families, options: &OpenOptions) -> Result<Checkpoint, Error> {
+    let parts = Parts::open(path)?;
+    let file = parts.metadata();
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
         source,
     };
-    check_whole(&file, path)?;
     let architecture = file.text("general.architecture").map_err(at)?;
     let family = family::by_architecture(all, architecture, path)?;
-    let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
+    let pre_tokenizer = options.pre_tokenizer.as_deref();
+    let tokenizer = Tokenizer::from_gguf(file, pre_tokenizer);
+    let mut tokenizer = tokenizer.map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
     })?;
+    let stated = file.text("tokenizer.ggml.pre").map_err(at)?;
+    let mut notes: Vec<String> = cut_otherwise(stated, pre_tokenizer).into_iter().collect();
     let basename = file.text("general.basename").map_err(at)?;
     let name = file.text("general.name").map_err(at)?;
     tokenizer.declare_prefix(super::names::declared(basename.or(name).unwrap_or("")));
@@ -41,11 +45,12 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         .text("tokenizer.chat_template")
         .map_err(at)?
         .map(str::to_owned);
-    let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
-    let mut settings = settings(&file, family, path);
-    let weights = stored_weights(file);
+    let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(file).map_err(at)?);
+    let mut settings = settings(file, family, path).accepting(&options.accept_keys);
+    let weights = parts.into_weights();
     let spec = (family.gguf)(&mut settings, &weights, family)?;
     families::gguf::finish(&mut settings)?;
+    notes.extend(settings.notes());
     let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
     let weights = Arc::new(weights);
     Ok(Checkpoint {
@@ -56,21 +61,19 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         stop_tokens,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
-        notes: Vec::new(),
+        notes,
     })
 }
 
-/// Refuses one shard of several.
-fn check_whole(file: &GgufFile, path: &Path) -> Result<(), Error> {
-    match file.value("split.count") {
-        None | Some(Value::Unsigned(0 | 1)) => Ok(()),
-        Some(shards) => Err(Error::UnsupportedSetting {
-            source_name: path.display().to_string(),
-            key: "split.count".to_owned(),
-            value: shards.describe(),
-            supported: "one file; join the shards with llama-gguf-split --merge".to_owned(),
-        }),
-    }
+/// A note where words are cut in another way than the file says.
+fn cut_otherwise(stated: Option<&str>, asked: Option<&str>) -> Option<String> {
+    let (stated, asked) = (stated?, asked?);
+    (stated != asked).then(|| {
+        format!(
+            "words are cut as by {asked}, which was asked for; the file names {}",
+            printable(stated)
+        )
+    })
 }
 
 /// Ids of the tokens that the file says end an answer.
@@ -109,23 +112,4 @@ fn to_json(value: &Value) -> Json {
         },
         Value::Array(_) => value.describe().into(),
     }
-}
-
-/// The file's tensors, under their own names and with their rows as they stand.
-fn stored_weights(file: GgufFile) -> Weights {
-    let (map, tensors) = file.into_tensors();
-    let tensors: HashMap<String, StoredTensor> = tensors
-        .into_iter()
-        .map(|tensor| {
-            let stored = StoredTensor {
-                file: 0,
-                bytes: tensor.bytes,
-                dtype: tensor.dtype,
-                shape: tensor.shape,
-                order: Order::AsStored,
-            };
-            (tensor.name, stored)
-        })
-        .collect();
-    Weights::new(vec![map], tensors)
 }

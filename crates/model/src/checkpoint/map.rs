@@ -20,6 +20,8 @@ enum Bytes {
     OnDisk(FileOnDisk),
     /// Part of the program.
     BuiltIn(&'static [u8]),
+    /// Numbers of a file that were put in order.
+    Copied(Vec<u8>),
 }
 
 impl MappedFile {
@@ -46,6 +48,19 @@ impl MappedFile {
         })
     }
 
+    /// Numbers of the file at `path` that were put in order.
+    pub(crate) fn copied(path: &Path, bytes: Vec<u8>) -> Self {
+        Self {
+            path: path.to_owned(),
+            bytes: Bytes::Copied(bytes),
+        }
+    }
+
+    /// Whether it is a file of its own.
+    pub(crate) fn is_file(&self) -> bool {
+        !matches!(self.bytes, Bytes::Copied(_))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -54,6 +69,7 @@ impl MappedFile {
         match &self.bytes {
             Bytes::OnDisk(file) => file.bytes(),
             Bytes::BuiltIn(bytes) => bytes,
+            Bytes::Copied(bytes) => bytes,
         }
     }
 
@@ -61,7 +77,7 @@ impl MappedFile {
     pub(crate) fn stamp(&self) -> Option<FileStamp> {
         match &self.bytes {
             Bytes::OnDisk(file) => Some(file.stamp()),
-            Bytes::BuiltIn(_) => None,
+            Bytes::BuiltIn(_) | Bytes::Copied(_) => None,
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) fn declared(name: &str) -> Option<&'static str> {
 
 /// A model's name by the folder it lies in. Caches of downloads keep a model in a folder named
 /// by a commit, below one with its name: `NAME/COMMIT`, or `models--OWNER--NAME/snapshots/COMMIT`.
-pub(super) fn folder_name(path: &Path) -> String {
+pub(crate) fn folder_name(path: &Path) -> String {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let named = full.iter().rev().map(|part| part.to_string_lossy());
     let is_commit = |part: &str| part.len() == 40 && part.bytes().all(|b| b.is_ascii_hexdigit());

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, Error, folder, gguf_checkpoint};
+use super::adapter::{self, Adapter};
+use super::{Checkpoint, Error, OpenOptions, folder, gguf_checkpoint};
 use crate::families::FAMILIES;
 use crate::spec::Spec;
 use crate::store::EmbeddedModel;
@@ -18,22 +19,42 @@ impl Spec {
 }
 
 impl Checkpoint {
-    /// Opens a folder (config.json, model.safetensors, tokenizer.json), a GGUF file, or the
+    /// Opens a folder (config.json, model.safetensors, tokenizer.json; or adapter_config.json and adapter_model.safetensors), a
+    /// GGUF file, or the
     /// [address](crate::store::EmbeddedModel::address) of a model that is built in.
     ///
     /// # Errors
     /// What is missing, damaged or not supported, by name.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, &OpenOptions::default())
+    }
+
+    /// The model that the adapter in `folder` says it belongs to; none where that is no adapter's, or it does not say.
+    #[must_use]
+    pub fn base_of_adapter(folder: &Path) -> Option<String> {
+        adapter::named_base(folder)
+    }
+
+    /// [`Checkpoint::open`], with what its files leave open.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and where an option does not fit the checkpoint.
+    pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         if EmbeddedModel::at(path).is_some() {
-            return gguf_checkpoint::open(path, FAMILIES);
+            return gguf_checkpoint::open(path, FAMILIES, options);
         }
         let metadata = std::fs::metadata(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
         })?;
         if metadata.is_dir() {
-            return folder::open(path, FAMILIES);
+            let adapter = Adapter::read(path, options)?;
+            if adapter.is_none() {
+                check_no_base(path, options)?;
+            }
+            return folder::open(path, FAMILIES, options, adapter);
         }
+        check_no_base(path, options)?;
         if path
             .extension()
             .is_some_and(|ending| ending == "safetensors" || ending == "json")
@@ -42,6 +63,16 @@ impl Checkpoint {
                 path: path.to_owned(),
             });
         }
-        gguf_checkpoint::open(path, FAMILIES)
+        gguf_checkpoint::open(path, FAMILIES, options)
+    }
+}
+
+/// Refuses a base where no adapter needs one.
+fn check_no_base(path: &Path, options: &OpenOptions) -> Result<(), Error> {
+    match options.base {
+        Some(_) => Err(Error::BaseOfModel {
+            path: path.to_owned(),
+        }),
+        None => Ok(()),
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::QTensor;
 
 use super::family::Family;
 use super::weights::Weights;
-use super::{Error, Provenance};
+use super::{Error, Provenance, StoredType};
 use crate::spec::{Spec, Tensor as Named};
 use crate::tokenizer::Tokenizer;
 
@@ -82,7 +82,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::MissingTensor`].
-    pub fn stored_type(&self, name: &str) -> Result<GgmlDType, Error> {
+    pub fn stored_type(&self, name: &str) -> Result<StoredType, Error> {
         Ok(self.weights.get(name)?.dtype)
     }
 
@@ -103,7 +103,7 @@ impl Checkpoint {
         self.weights.rows_f32(name, ids)
     }
 
-    /// A matrix in the type it is stored in (quantised, f16, bf16 or f32), `[out, in]`.
+    /// A matrix in the type it is stored in (quantised, f16, bf16 or f32), `[out, in]`; in f32 where candle does not know that type.
     ///
     /// # Errors
     /// As [`Checkpoint::tensor_f32`].

@@ -42,16 +42,15 @@ impl Provenance {
 
     /// The files of the weights, in order.
     pub fn weight_files(&self) -> impl Iterator<Item = &Path> {
-        self.weights.files().iter().map(|file| file.path())
+        self.weights.files().map(MappedFile::path)
     }
 
     /// What the system said of the weights' file when it was opened; none where there are several, or it is built in.
     #[must_use]
     pub fn stamp(&self) -> Option<FileStamp> {
-        match self.weights.files() {
-            [file] => file.stamp(),
-            _ => None,
-        }
+        let mut files = self.weights.files();
+        let first = files.next()?;
+        files.next().is_none().then(|| first.stamp()).flatten()
     }
 
     /// SHA-256 of the weights' file in lower-case hexadecimal; where there are several, of
@@ -60,18 +59,18 @@ impl Provenance {
     /// # Errors
     /// [`Error::Changed`] where a file was written to since it was opened: then the model may have read other bytes.
     pub fn sha256(&self) -> Result<String, Error> {
-        let files = self.weights.files();
-        let digest: [u8; 32] = match files {
+        let files: Vec<&MappedFile> = self.weights.files().collect();
+        let digest: [u8; 32] = match files[..] {
             [file] => file.sha256(),
-            files => {
+            _ => {
                 let mut all = Sha256::new();
-                for file in files {
+                for file in &files {
                     all.update(file.sha256());
                 }
                 all.finalize().into()
             }
         };
-        files.iter().try_for_each(MappedFile::check_unchanged)?;
+        files.iter().try_for_each(|file| file.check_unchanged())?;
         Ok(digest.iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("a string takes any text");
             text

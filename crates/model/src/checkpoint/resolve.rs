@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Error;
 use super::family::{Family, FileKind, Layout, Named};
 use super::weights::{Order, StoredTensor, Weights};
+use super::{Error, StoredType};
 use crate::spec::{Part, Spec, Tensor};
 
 /// Gives the tensors that `spec` asks for their canonical names. Each must be there with its shape, and none may be there that
@@ -90,6 +90,10 @@ impl Resolver<'_> {
         let layout = match self.kind {
             FileKind::Folder => named.folder_layout,
             FileKind::Gguf => named.gguf_layout,
+        };
+        let layout = match stored.dtype {
+            StoredType::Mxfp4Apart => layout.of_blocks(),
+            _ => layout,
         };
         let place = Place::new(self.spec, layer, tensor, layout);
         let expected = place.stored_shape(shape);
@@ -226,9 +230,11 @@ impl Place {
             }
             Layout::Transposed => {}
             Layout::Block | Layout::TransposedBlock => {
-                let row = stored.bytes.len() / self.rows;
-                let first = stored.bytes.start + self.before * row;
-                taken.bytes = first..first + shape[0] * row;
+                let rows = stored.parts(self.before, shape[0], self.rows);
+                taken = StoredTensor {
+                    shape: taken.shape,
+                    ..rows
+                };
             }
             Layout::BlockOfEachHead => {
                 taken.order = Order::BlockOfEachHead {
@@ -242,10 +248,11 @@ impl Place {
             | Layout::ExpertsInterleaved
             | Layout::ExpertsInterleavedTransposed => {
                 let (expert, experts) = self.expert;
-                let size = stored.bytes.len() / experts;
-                let first = stored.bytes.start + expert * size;
-                taken.bytes = first..first + size;
-                taken.order = self.order_of_expert(shape);
+                taken = StoredTensor {
+                    shape: taken.shape,
+                    order: self.order_of_expert(shape),
+                    ..stored.parts(expert, 1, experts)
+                };
             }
         }
         taken

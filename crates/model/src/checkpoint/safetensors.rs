@@ -2,18 +2,32 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
-use candle_core::quantized::GgmlDType;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
-use super::Error;
 use super::family::Family;
 use super::map::MappedFile;
-use super::weights::{Order, StoredTensor};
+use super::stored_type::BLOCK;
+use super::weights::{Scales, StoredTensor};
+use super::{Error, StoredType};
 use crate::printable::printable;
+
+/// A tensor as a header has it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Index of its file.
+    file: usize,
+    bytes: Range<usize>,
+    dtype: Dtype,
+    shape: Vec<usize>,
+}
+
+/// Tensors by name.
+pub(crate) type Entries = HashMap<String, Entry>;
 
 /// Reads the header of `file`, which will be file `index` of the checkpoint. The safetensors
 /// library checks that the tensors lie in the file, in order, without gaps or overlaps, and
@@ -23,7 +37,7 @@ pub(crate) fn read_header(
     file: &MappedFile,
     index: usize,
     family: &Family,
-) -> Result<HashMap<String, StoredTensor>, Error> {
+) -> Result<Entries, Error> {
     let bad = |detail: String| Error::Safetensors {
         path: file.path().to_owned(),
         detail,
@@ -34,17 +48,11 @@ pub(crate) fn read_header(
     let names = serde_json::Deserializer::from_slice(&file.bytes()[size_of::<u64>()..data_start])
         .deserialize_map(DistinctNames);
     names.map_err(|error| bad(error.to_string()))?;
-    let mut tensors = HashMap::new();
+    let mut entries = Entries::new();
     for (name, info) in metadata.tensors() {
         if family.ignores(&name) {
             continue;
         }
-        let dtype = float_type(info.dtype).ok_or_else(|| Error::TensorType {
-            path: file.path().to_owned(),
-            name: name.clone(),
-            found: format!("{:?}", info.dtype),
-            supported: "F32, F16, BF16",
-        })?;
         if info.shape.is_empty() || info.shape.contains(&0) {
             return Err(bad(format!(
                 "tensor {} has the shape {}, which holds no matrix or vector",
@@ -53,16 +61,78 @@ pub(crate) fn read_header(
             )));
         }
         let (start, end) = info.data_offsets;
-        let tensor = StoredTensor {
+        let entry = Entry {
             file: index,
             bytes: data_start + start..data_start + end,
-            dtype,
+            dtype: info.dtype,
             shape: info.shape.clone(),
-            order: Order::AsStored,
+        };
+        entries.insert(name, entry);
+    }
+    Ok(entries)
+}
+
+/// The tensors that can be read. Blocks of 4-bit floats (`NAME_blocks`) and their scales (`NAME_scales`) become one, of NAME.
+///
+/// # Errors
+/// [`Error::TensorType`] where one is of another type.
+pub(crate) fn stored(
+    mut entries: Entries,
+    files: &[MappedFile],
+) -> Result<HashMap<String, StoredTensor>, Error> {
+    let mut tensors = HashMap::new();
+    let mut names: Vec<String> = entries.keys().cloned().collect();
+    names.sort_unstable();
+    for name in &names {
+        let base = name.strip_suffix("_blocks");
+        let Some(base) = base.filter(|&base| !entries.contains_key(base)) else {
+            continue;
+        };
+        let scales = format!("{base}_scales");
+        let pair = entries.get(name).zip(entries.get(&scales));
+        if let Some(tensor) = pair.and_then(|(blocks, scales)| in_two_places(blocks, scales)) {
+            tensors.insert(base.to_owned(), tensor);
+            entries.remove(name);
+            entries.remove(&scales);
+        }
+    }
+    for name in names {
+        let Some(entry) = entries.remove(&name) else {
+            continue;
+        };
+        let dtype = float_type(entry.dtype).ok_or_else(|| Error::TensorType {
+            path: files[entry.file].path().to_owned(),
+            name: name.clone(),
+            found: format!("{:?}", entry.dtype),
+            supported: "F32, F16, BF16",
+        })?;
+        let tensor = StoredTensor {
+            dtype,
+            ..StoredTensor::new(entry.file, entry.bytes, entry.shape)
         };
         tensors.insert(name, tensor);
     }
     Ok(tensors)
+}
+
+/// 4-bit floats [… , rows, columns] of blocks [… , rows, columns / 32, 16] and scales [… , rows, columns / 32], both bytes.
+fn in_two_places(blocks: &Entry, scales: &Entry) -> Option<StoredTensor> {
+    let (&sixteen, by_block) = blocks.shape.split_last()?;
+    let (&each_row, rows) = by_block.split_last()?;
+    let are_bytes = (blocks.dtype, scales.dtype) == (Dtype::U8, Dtype::U8);
+    if !are_bytes || sixteen != BLOCK / 2 || by_block != scales.shape || rows.is_empty() {
+        return None;
+    }
+    let mut shape = rows.to_vec();
+    shape.push(each_row * BLOCK);
+    Some(StoredTensor {
+        dtype: StoredType::Mxfp4Apart,
+        scales: Some(Scales {
+            file: scales.file,
+            bytes: scales.bytes.clone(),
+        }),
+        ..StoredTensor::new(blocks.file, blocks.bytes.clone(), shape)
+    })
 }
 
 /// Refuses an object that has a key twice.
@@ -90,11 +160,11 @@ impl<'de> Visitor<'de> for DistinctNames {
     }
 }
 
-fn float_type(dtype: Dtype) -> Option<GgmlDType> {
+fn float_type(dtype: Dtype) -> Option<StoredType> {
     match dtype {
-        Dtype::F32 => Some(GgmlDType::F32),
-        Dtype::F16 => Some(GgmlDType::F16),
-        Dtype::BF16 => Some(GgmlDType::BF16),
+        Dtype::F32 => Some(StoredType::F32),
+        Dtype::F16 => Some(StoredType::F16),
+        Dtype::BF16 => Some(StoredType::BF16),
         _ => None,
     }
 }

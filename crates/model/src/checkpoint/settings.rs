@@ -3,11 +3,14 @@
 //! Reading a key takes it out. What is left at the end is refused by name, unless it is null:
 //! a key that nobody looked at might change the mathematics.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::Error;
+use crate::printable::printable;
 
 /// The keys of a configuration that have not been looked at yet.
 pub(crate) struct Settings {
@@ -16,6 +19,16 @@ pub(crate) struct Settings {
     /// What stands before a key in the file, for messages.
     prefix: String,
     values: BTreeMap<String, Value>,
+    accepted: Rc<Accepted>,
+}
+
+/// Unknown keys that are passed over.
+#[derive(Default)]
+struct Accepted {
+    /// As messages have them.
+    names: Vec<String>,
+    /// Those that were met, with their values.
+    met: RefCell<Vec<(String, String)>>,
 }
 
 /// Sizes beyond this cannot belong to a model that fits in memory; it keeps products of two
@@ -35,7 +48,53 @@ impl Settings {
             source: source.into(),
             prefix: prefix.into(),
             values: values.into_iter().collect(),
+            accepted: Rc::default(),
         }
+    }
+
+    /// Lets unknown keys of these names pass.
+    pub(crate) fn accepting(self, names: &[String]) -> Self {
+        let accepted = Accepted {
+            names: names.to_vec(),
+            met: RefCell::default(),
+        };
+        Self {
+            accepted: Rc::new(accepted),
+            ..self
+        }
+    }
+
+    /// Notes of the unknown keys that were passed over.
+    pub(crate) fn passed(&self) -> Vec<String> {
+        let met = self.accepted.met.borrow();
+        let passed = met.iter().map(|(key, value)| {
+            format!(
+                "{} = {} is unknown and passed over, as asked: if it matters, these are not the numbers of this model",
+                printable(key),
+                printable(value)
+            )
+        });
+        passed.collect()
+    }
+
+    /// [`Settings::passed`], and notes of names that were given for none.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let met = self.accepted.met.borrow();
+        let names = self.accepted.names.iter();
+        let unmet = names.filter(|name| !met.iter().any(|(key, _)| key == *name));
+        let unmet = unmet.map(|name| {
+            let name = printable(name);
+            format!(
+                "--accept-key {name}: {} has no unknown key of this name",
+                self.source
+            )
+        });
+        self.passed().into_iter().chain(unmet).collect()
+    }
+
+    /// What stands before a key in the file.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Whether a key is there, be it null, and has not been taken out.
@@ -129,11 +188,13 @@ impl Settings {
     pub(crate) fn object(&mut self, key: &str) -> Result<Option<Settings>, Error> {
         match self.take(key) {
             None => Ok(None),
-            Some(Value::Object(values)) => Ok(Some(Settings::new(
-                self.source.clone(),
-                format!("{}{key}.", self.prefix),
-                values,
-            ))),
+            Some(Value::Object(values)) => {
+                let prefix = format!("{}{key}.", self.prefix);
+                Ok(Some(Settings {
+                    accepted: Rc::clone(&self.accepted),
+                    ..Settings::new(self.source.clone(), prefix, values)
+                }))
+            }
             Some(value) => Err(self.invalid(key, &value, "an object")),
         }
     }
@@ -164,16 +225,24 @@ impl Settings {
         });
     }
 
-    /// Refuses what nobody has looked at.
+    /// Refuses what nobody has looked at, unless it is to be passed over.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         while let Some((key, value)) = self.values.pop_first() {
-            if !value.is_null() {
+            if value.is_null() {
+                continue;
+            }
+            let key = format!("{}{key}", self.prefix);
+            if !self.accepted.names.contains(&key) {
                 return Err(Error::UnknownSetting {
                     source_name: self.source.clone(),
-                    key: format!("{}{key}", self.prefix),
+                    key,
                     value: value.to_string(),
                 });
             }
+            self.accepted
+                .met
+                .borrow_mut()
+                .push((key, value.to_string()));
         }
         Ok(())
     }

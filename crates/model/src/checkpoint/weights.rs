@@ -7,9 +7,10 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::Error;
-use super::decode::{candle_blocks, decode, stored_size};
+use super::decode::{candle_blocks, decode, first_not_finite};
+use super::low_rank::Update;
 use super::map::MappedFile;
+use super::{Error, StoredType};
 
 /// Entries that a task decodes at a time: 64 KiB of f32, so that they stay in the L2 cache
 /// between decoding, the check that they are finite, and the copy into the tensor.
@@ -28,10 +29,23 @@ pub(crate) struct StoredTensor {
     pub(crate) file: usize,
     /// Bytes of that file, as many as shape and type ask for.
     pub(crate) bytes: Range<usize>,
-    pub(crate) dtype: GgmlDType,
+    /// Where the scales of its blocks stand, in the same order, where the type has them in another place.
+    pub(crate) scales: Option<Scales>,
+    pub(crate) dtype: StoredType,
     /// Slowest dimension first.
     pub(crate) shape: Vec<usize>,
     pub(crate) order: Order,
+    /// What an adapter adds to it.
+    pub(crate) update: Option<Update>,
+}
+
+/// Where the scales of a tensor's blocks stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scales {
+    /// Index of their file.
+    pub(crate) file: usize,
+    /// Bytes of that file.
+    pub(crate) bytes: Range<usize>,
 }
 
 /// In which order a tensor's rows stand in the file.
@@ -81,7 +95,49 @@ impl Order {
     }
 }
 
+impl Order {
+    /// Which row of the whole weight, `[out, in]`, row `row` is, counted from the tensor's first.
+    fn whole_row(self, row: usize) -> usize {
+        match self {
+            Order::Transposed { first, step, .. } => first + row * step,
+            order => order.stored(row),
+        }
+    }
+}
+
 impl StoredTensor {
+    /// One in f32, its rows as they are.
+    pub(crate) fn new(file: usize, bytes: Range<usize>, shape: Vec<usize>) -> Self {
+        Self {
+            file,
+            bytes,
+            scales: None,
+            dtype: StoredType::F32,
+            shape,
+            order: Order::AsStored,
+            update: None,
+        }
+    }
+
+    /// Of the `of` equal parts that the tensor's rows are in, `count` from `first` on. The shape stays to be said.
+    pub(crate) fn parts(&self, first: usize, count: usize, of: usize) -> Self {
+        let cut = |bytes: &Range<usize>| {
+            let part = bytes.len() / of;
+            bytes.start + first * part..bytes.start + (first + count) * part
+        };
+        let (_, rows) = self.shape.split_last().unwrap_or((&1, &[]));
+        let before = first * rows.iter().product::<usize>() / of;
+        Self {
+            update: (self.update.as_ref()).map(|update| update.from_row(before)),
+            bytes: cut(&self.bytes),
+            scales: self.scales.as_ref().map(|scales| Scales {
+                bytes: cut(&scales.bytes),
+                ..*scales
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Entries a row; a vector is one row, unless its entries stand in another order.
     fn columns(&self) -> usize {
         match self.shape[..] {
@@ -91,7 +147,7 @@ impl StoredTensor {
     }
 
     fn row_bytes(&self) -> usize {
-        stored_size(self.dtype, self.columns())
+        self.dtype.stored_size(self.columns())
     }
 }
 
@@ -104,8 +160,9 @@ impl Weights {
         (self.files, self.tensors)
     }
 
-    pub(crate) fn files(&self) -> &[MappedFile] {
-        &self.files
+    /// The files, in order.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.files.iter().filter(|file| file.is_file())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -118,6 +175,9 @@ impl Weights {
             name: name.to_owned(),
         })?;
         self.files[tensor.file].check_unchanged()?;
+        if let Some(scales) = &tensor.scales {
+            self.files[scales.file].check_unchanged()?;
+        }
         Ok(tensor)
     }
 
@@ -127,6 +187,17 @@ impl Weights {
 
     fn bytes(&self, tensor: &StoredTensor) -> &[u8] {
         &self.files[tensor.file].bytes()[tensor.bytes.clone()]
+    }
+
+    /// The bytes of `rows` as they are stored, and of their scales.
+    fn stored_rows(&self, tensor: &StoredTensor, rows: Range<usize>) -> (&[u8], &[u8]) {
+        let (size, bytes) = (tensor.row_bytes(), self.bytes(tensor));
+        let scales = tensor.scales.as_ref().map_or(&[][..], |scales| {
+            let size = tensor.dtype.scales_size(tensor.columns());
+            let all = &self.files[scales.file].bytes()[scales.bytes.clone()];
+            &all[rows.start * size..rows.end * size]
+        });
+        (&bytes[rows.start * size..rows.end * size], scales)
     }
 
     /// A whole tensor as f32, decoded in parallel.
@@ -150,7 +221,7 @@ impl Weights {
         }
     }
 
-    /// Decodes as many rows as `out` holds, from row `first` on.
+    /// Decodes as many rows as `out` holds, from row `first` on, with what an adapter adds to them.
     fn decode_rows(
         &self,
         name: &str,
@@ -158,8 +229,32 @@ impl Weights {
         first: usize,
         out: &mut [f32],
     ) -> Result<(), Error> {
-        let bytes = self.bytes(tensor);
-        let (columns, row_bytes) = (tensor.columns(), tensor.row_bytes());
+        self.decode_stored(name, tensor, first, out)?;
+        let Some(update) = &tensor.update else {
+            return Ok(());
+        };
+        let columns = tensor.columns();
+        for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
+            update.add(tensor.order.whole_row(row), out);
+        }
+        match first_not_finite(out) {
+            Some(index) => Err(Error::NotFinite {
+                name: name.to_owned(),
+                value: out[index],
+                index: first * columns + index,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn decode_stored(
+        &self,
+        name: &str,
+        tensor: &StoredTensor,
+        first: usize,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        let columns = tensor.columns();
         let not_finite = |start: usize, out: &[f32], index: usize| Error::NotFinite {
             name: name.to_owned(),
             value: out[index],
@@ -171,6 +266,7 @@ impl Weights {
             step,
         } = tensor.order
         {
+            let bytes = self.bytes(tensor);
             let place = Columns {
                 first: column + first * step,
                 width,
@@ -181,12 +277,14 @@ impl Weights {
         }
         if tensor.order == Order::AsStored {
             let rows = out.len() / columns;
-            let bytes = &bytes[first * row_bytes..(first + rows) * row_bytes];
-            return decode(tensor.dtype, bytes, out).map_err(|index| not_finite(first, out, index));
+            let (bytes, scales) = self.stored_rows(tensor, first..first + rows);
+            return decode(tensor.dtype, bytes, scales, out)
+                .map_err(|index| not_finite(first, out, index));
         }
         for (row, out) in (first..).zip(out.chunks_exact_mut(columns)) {
-            let start = tensor.order.stored(row) * row_bytes;
-            decode(tensor.dtype, &bytes[start..start + row_bytes], out)
+            let stored = tensor.order.stored(row);
+            let (bytes, scales) = self.stored_rows(tensor, stored..stored + 1);
+            decode(tensor.dtype, bytes, scales, out)
                 .map_err(|index| not_finite(row, out, index))?;
         }
         Ok(())
@@ -227,7 +325,10 @@ impl Weights {
         if a.shape != b.shape {
             return Ok(false);
         }
-        if (a.dtype, a.order) == (b.dtype, b.order) && self.bytes(a) == self.bytes(b) {
+        let is_plain = |tensor: &StoredTensor| tensor.scales.is_none() && tensor.update.is_none();
+        let plain = is_plain(a) && is_plain(b);
+        let alike = (a.dtype, a.order) == (b.dtype, b.order);
+        if plain && alike && self.bytes(a) == self.bytes(b) {
             return Ok(true);
         }
         let rows = a.shape.iter().product::<usize>() / a.columns();
@@ -245,15 +346,20 @@ impl Weights {
         Ok(true)
     }
 
-    /// A matrix in its stored type, after a check that all its entries are finite.
+    /// A matrix in its stored type, after a check that all its entries are finite; in f32 where candle has not that
+    /// type, or an adapter adds to it.
     pub(crate) fn quantized(&self, name: &str) -> Result<QTensor, Error> {
         let tensor = self.get(name)?;
+        let stored = tensor.dtype.candle().filter(|_| tensor.update.is_none());
+        let Some(dtype) = stored else {
+            return Ok(QTensor::quantize(&self.tensor_f32(name)?, GgmlDType::F32)?);
+        };
         self.check_finite(name, tensor)?;
         let bytes = self.bytes(tensor);
         let blocks = if tensor.order == Order::AsStored {
-            candle_blocks(tensor.dtype, bytes)
+            candle_blocks(dtype, bytes)
         } else {
-            candle_blocks(tensor.dtype, &in_order(tensor, bytes))
+            candle_blocks(dtype, &in_order(tensor, bytes))
         };
         Ok(QTensor::new(
             QStorage::Cpu(blocks),
@@ -307,7 +413,7 @@ struct Columns {
 /// # Errors
 /// The index into `out` of an entry that is NaN or infinite, or stands beside one.
 fn transposed_rows(
-    dtype: GgmlDType,
+    dtype: StoredType,
     bytes: &[u8],
     place: Columns,
     columns: usize,
@@ -318,7 +424,12 @@ fn transposed_rows(
     let mut part = vec![0.0; (rows - 1) * place.step + 1];
     for column in 0..columns {
         let start = (column * place.width + place.first) * size;
-        let found = decode(dtype, &bytes[start..start + part.len() * size], &mut part);
+        let found = decode(
+            dtype,
+            &bytes[start..start + part.len() * size],
+            &[],
+            &mut part,
+        );
         for (row, &value) in part.iter().step_by(place.step).enumerate() {
             out[row * columns + column] = value;
         }

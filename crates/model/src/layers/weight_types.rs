@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::quantized::GgmlDType;
 
-use crate::checkpoint::Checkpoint;
-use crate::checkpoint::gguf::type_name;
+use crate::checkpoint::{Checkpoint, StoredType};
 use crate::{Error, WeightsKind};
 
 /// Weights that stand side by side in one [`Linear`](super::Linear), by their names in the checkpoint (`[outputs, inputs]` each).
@@ -15,7 +14,7 @@ pub(crate) type WeightNames<'a> = &'a [String];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WeightTypes {
     pub(super) dtype: GgmlDType,
-    stored: Vec<GgmlDType>,
+    stored: Vec<StoredType>,
 }
 
 impl WeightTypes {
@@ -41,12 +40,12 @@ impl WeightTypes {
 /// The type that weights are held in together. Types that are multiplied by fast are kept as they are stored; all
 /// else is requantised to Q8_0, whose error (at most 1/254 of a block's largest weight) is small beside that of the
 /// 4-bit types; f32 where rows are no whole number of blocks.
-fn kept_type(stored: &[GgmlDType], inputs: usize) -> GgmlDType {
+fn kept_type(stored: &[StoredType], inputs: usize) -> GgmlDType {
     use GgmlDType::{BF16, F16, F32, Q4K, Q5K, Q6K, Q8_0};
     match stored.first() {
-        Some(&dtype)
+        Some(&StoredType::Candle(dtype))
             if matches!(dtype, F16 | BF16 | Q8_0 | Q4K | Q5K | Q6K)
-                && stored.iter().all(|&other| other == dtype) =>
+                && stored.iter().all(|other| other.candle() == Some(dtype)) =>
         {
             dtype
         }
@@ -60,9 +59,9 @@ fn kept_type(stored: &[GgmlDType], inputs: usize) -> GgmlDType {
 pub(crate) fn describe<'a>(all: impl IntoIterator<Item = &'a WeightTypes>) -> String {
     let mut sources: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for held in all {
-        let stored = held.stored.iter().map(|&dtype| type_name(dtype));
+        let stored = held.stored.iter().map(|dtype| dtype.name());
         sources
-            .entry(type_name(held.dtype))
+            .entry(StoredType::Candle(held.dtype).name())
             .or_default()
             .extend(stored);
     }
@@ -106,22 +105,27 @@ mod tests {
     use super::*;
     use GgmlDType::{BF16, F16, F32, Q4_1, Q4K, Q6K, Q8_0};
 
+    fn of(types: &[GgmlDType]) -> Vec<StoredType> {
+        types.iter().copied().map(StoredType::Candle).collect()
+    }
+
     fn held(dtype: GgmlDType, stored: &[GgmlDType]) -> WeightTypes {
         WeightTypes {
             dtype,
-            stored: stored.to_vec(),
+            stored: of(stored),
         }
     }
 
     #[test]
     fn fast_types_are_kept_and_mixtures_are_not() {
         for dtype in [F16, BF16, Q8_0, Q4K, Q6K] {
-            assert_eq!(kept_type(&[dtype; 3], 256), dtype);
+            assert_eq!(kept_type(&of(&[dtype; 3]), 256), dtype);
         }
-        assert_eq!(kept_type(&[Q4K, Q4K, Q6K], 256), Q8_0);
-        assert_eq!(kept_type(&[Q4_1], 32), Q8_0);
-        assert_eq!(kept_type(&[F32], 16), F32);
-        assert_eq!(kept_type(&[F16], 17), F16);
+        assert_eq!(kept_type(&of(&[Q4K, Q4K, Q6K]), 256), Q8_0);
+        assert_eq!(kept_type(&of(&[Q4_1]), 32), Q8_0);
+        assert_eq!(kept_type(&of(&[F32]), 16), F32);
+        assert_eq!(kept_type(&of(&[F16]), 17), F16);
+        assert_eq!(kept_type(&[StoredType::Iq4Nl; 2], 32), Q8_0);
     }
 
     #[test]

@@ -135,8 +135,12 @@ pub fn default_model(progress: &dyn Progress) -> Result<Resolved, Error> {
     Store::from_env()?.default_model(progress)
 }
 
-/// The last part of `path`, also where it is written as `.` or ends in `..`.
+/// What a file is called, or the model in a folder: the last part of `path`, also where it is written as `.` or ends in `..`; of a
+/// cache's folder that a commit names the repository's name.
 fn path_name(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    digest::file_name(&whole)
+    match path.is_dir() {
+        true => crate::checkpoint::folder_name(path),
+        // Caches have links to files that are named by their digest.
+        false => digest::file_name(path),
+    }
 }

@@ -28,6 +28,25 @@ pub enum Error {
         /// What is implemented.
         supported: String,
     },
+    /// A GGUF file that does not say how words are cut, or names a way that is not implemented.
+    #[error(
+        "{}; name one with --pre-tokenizer NAME: {}",
+        match found {
+            Some(found) => format!(
+                "the tokenizer's pre-tokenizer (tokenizer.ggml.pre) {} is not supported",
+                printable(found)
+            ),
+            None => "the file does not say how words are cut before merging (it has no tokenizer.ggml.pre)"
+                .to_owned(),
+        },
+        known.join(", ")
+    )]
+    PreTokenizer {
+        /// What the file names.
+        found: Option<String>,
+        /// Names of those that are implemented.
+        known: Vec<&'static str>,
+    },
     /// A vocabulary that is damaged or contradicts itself.
     #[error("the tokenizer's vocabulary is damaged: {detail}", detail = printable_message(detail))]
     Vocabulary {

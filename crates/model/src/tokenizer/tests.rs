@@ -8,7 +8,7 @@ use super::{JsonOptions, Prefix, Tokenizer};
 use crate::checkpoint::gguf::GgufFile;
 
 #[path = "../../tests/common/texts.rs"]
-mod texts;
+pub(super) mod texts;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,7 +37,7 @@ fn of_folder(name: &str) -> Tokenizer {
 
 fn of_gguf(name: &str) -> Tokenizer {
     let file = GgufFile::open(&folder(name).join("model.gguf")).unwrap();
-    Tokenizer::from_gguf(&file).unwrap()
+    Tokenizer::from_gguf(&file, None).unwrap()
 }
 
 /// Ids without what stands around a text, whose places in it are whole and in order.

@@ -64,9 +64,38 @@ pub(crate) fn texts() -> Vec<String> {
     (0..settings.count).map(|_| text()).collect()
 }
 
-/// FNV-1a of 64 bits, over the ids' bytes.
-fn digest(ids: &[u32]) -> u64 {
-    let bytes = ids.iter().flat_map(|id| id.to_le_bytes());
+/// Where texts are to be cut, for every way to cut words.
+#[derive(serde::Deserialize)]
+pub(crate) struct Cuts {
+    seed: u64,
+    count: usize,
+    longest: usize,
+    pool: String,
+    /// By a pre-tokenizer's name, in hexadecimal.
+    pub(crate) digests: std::collections::BTreeMap<String, String>,
+}
+
+impl Cuts {
+    pub(crate) fn read() -> Self {
+        let file = std::fs::read(folder().join("cuts.json")).expect("the digests");
+        serde_json::from_slice(&file).expect("digests")
+    }
+
+    /// [`texts`], and those that are made for this.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let pool: Vec<char> = self.pool.chars().collect();
+        let mut draws = Draws(self.seed);
+        let more = (0..self.count).map(|_| {
+            let length = 1 + draws.below(self.longest);
+            (0..length).map(|_| pool[draws.below(pool.len())]).collect()
+        });
+        texts().into_iter().chain(more).collect()
+    }
+}
+
+/// FNV-1a of 64 bits, over the numbers' bytes.
+pub(crate) fn digest(numbers: &[u32]) -> u64 {
+    let bytes = numbers.iter().flat_map(|id| id.to_le_bytes());
     bytes.fold(0xCBF2_9CE4_8422_2325, |value, byte| {
         (value ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
     })

@@ -78,10 +78,6 @@ fn mathematics_that_is_not_implemented_is_refused_by_name() {
         ("no_rope_layers", json!([1, 0])),
         ("is_encoder_decoder", json!(true)),
         ("pruned_heads", json!({"0": [1]})),
-        (
-            "auto_map",
-            json!({"AutoModelForCausalLM": "modeling.Model"}),
-        ),
         ("architectures", json!(["LlamaForSequenceClassification"])),
     ];
     for (key, value) in cases {
@@ -329,7 +325,6 @@ fn gguf_keys_that_change_the_mathematics_are_refused_by_name() {
         ("llama.rope.scaling.type", Entry::Text("longrope")),
         ("llama.rope.scaling.attn_factor", Entry::F32(2.0)),
         ("llama.tensor_data_layout", Entry::Text("other")),
-        ("split.count", Entry::U32(3)),
     ];
     for (key, entry) in cases {
         let mut file = llama();

@@ -162,7 +162,7 @@ fn what_the_hub_does_not_have_is_named() {
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     assert_says(&error, &["someone/model", "404"]);
     let error = fails(|request| Repository::new(&[("README.md", b"")]).answer(request));
-    assert_says(&error, &["neither model.safetensors nor a .gguf"]);
+    assert_says(&error, &["neither model.safetensors nor", "nor a .gguf"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::child::written;
 use super::machine::peak_memory;
 use super::text;
-use crate::args::WeightsArg;
+use crate::args::{CheckpointArgs, WeightsArg};
 use crate::context::Context;
 use crate::output::count;
 
@@ -79,8 +79,12 @@ pub(super) struct Measured {
 }
 
 /// Makes the measurement in this process.
-pub(super) fn run(spec: &str, task: &Task, context: &Context) -> anyhow::Result<Measured> {
-    let model = context.load(spec, task.weights.into())?.model;
+pub(super) fn run(
+    (spec, checkpoint): (&str, &CheckpointArgs),
+    task: &Task,
+    context: &Context,
+) -> anyhow::Result<Measured> {
+    let model = context.load(spec, checkpoint, task.weights.into())?.model;
     let text = text::tokens(&model, task.length)?;
     let (tokens, seconds) = match task.kind {
         Kind::Prefill => (task.length, prefill(&model, &text, task.runs)?),

@@ -14,11 +14,10 @@ mod text;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use lookback_model::checkpoint::Checkpoint;
 use lookback_model::store::DEFAULT_MODEL;
 
-use crate::args::WeightsArg;
-use crate::context::{Context, check_opened, resolve};
+use crate::args::{CheckpointArgs, WeightsArg};
+use crate::context::{Context, open, resolve};
 use crate::progress::Line;
 use crate::{interrupt, output};
 use measure::{Kind, Measured, Task};
@@ -66,6 +65,8 @@ pub(crate) struct BenchModelArgs {
     /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Numbers of tokens, with commas between
     #[arg(long, value_name = "N,N…", value_delimiter = ',')]
     lengths: Option<Vec<usize>>,
@@ -99,7 +100,11 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
                 weights: args.weights,
                 runs: usize::from(args.runs),
             };
-            output::print_json(&measure::run(&args.model, &task, context)?)
+            output::print_json(&measure::run(
+                (&args.model, &args.checkpoint),
+                &task,
+                context,
+            )?)
         }
         _ => bench(args, context),
     }
@@ -107,8 +112,7 @@ pub(crate) fn run(command: &BenchCommand, context: &Context) -> anyhow::Result<(
 
 fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let checkpoint = Checkpoint::open(&resolved.path)?;
-    check_opened(&resolved, &checkpoint)?;
+    let checkpoint = open(&resolved, &args.checkpoint)?;
     let model_context = checkpoint.spec().context_length;
     let tasks = tasks(args, model_context)?;
     let path = resolved
@@ -123,7 +127,9 @@ fn bench(args: &BenchModelArgs, context: &Context) -> anyhow::Result<()> {
             tasks.len(),
             task.describe()
         ));
-        let measured: Measured = child::measure(&task.describe(), &task.arguments(path))?;
+        let mut arguments = task.arguments(path);
+        arguments.extend(args.checkpoint.written());
+        let measured: Measured = child::measure(&task.describe(), &arguments)?;
         line.clear();
         interrupt::check()?;
         report.add(task, measured);

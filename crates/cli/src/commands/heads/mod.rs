@@ -96,7 +96,7 @@ pub(crate) fn run(args: &HeadsArgs, context: &Context) -> anyhow::Result<()> {
         check_output(file, args.force)?;
     }
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let profiles = profile::profiles(&run.trace()?, &run.special())?;
     let scores = match args.no_probes {

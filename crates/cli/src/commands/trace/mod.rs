@@ -98,7 +98,7 @@ fn save(args: &TraceArgs, file: &Path, context: &Context) -> anyhow::Result<()> 
     // Before the work, not after it.
     output::check_destination(file, args.force)?;
     let text = args.text.read()?;
-    let loaded = context.load(args.model.name(), WeightsKind::F32)?;
+    let loaded = context.load(args.model.name(), &args.model.checkpoint, WeightsKind::F32)?;
     let run = context.prepare(&loaded, &text, &args.model, &args.interventions)?;
     let options = TraceOptions {
         keep_v: args.values,

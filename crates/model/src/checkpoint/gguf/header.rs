@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use candle_core::quantized::GgmlDType;
-
 use super::GgufError;
 use super::cursor::Cursor;
-use super::types::{supported_types, tensor_type, type_name};
+use super::types::{supported_types, tensor_type};
 use super::value::Value;
+use crate::checkpoint::StoredType;
 
 /// The fewest bytes of a metadata entry: an empty key, a type and a byte.
 const LEAST_ENTRY: usize = 8 + 4 + 1;
@@ -30,7 +29,7 @@ pub(crate) struct TensorInfo {
     pub(crate) name: String,
     /// Slowest dimension first, so `[out, in]` for a projection.
     pub(crate) shape: Vec<usize>,
-    pub(crate) dtype: GgmlDType,
+    pub(crate) dtype: StoredType,
     /// Bytes of the file.
     pub(crate) bytes: Range<usize>,
 }
@@ -190,7 +189,7 @@ impl TensorEntry {
             return Err(GgufError::PartialBlock {
                 name: self.name,
                 columns,
-                dtype: type_name(dtype),
+                dtype: dtype.name(),
                 block,
             });
         }

@@ -15,7 +15,6 @@ use std::path::Path;
 
 pub use error::GgufError;
 pub(crate) use header::TensorInfo;
-pub(crate) use types::type_name;
 pub(crate) use value::{Array, Value};
 
 use super::Error;
@@ -36,6 +35,11 @@ impl GgufFile {
             source,
         })?;
         Ok(Self { file, header })
+    }
+
+    /// Its tensors.
+    pub(crate) fn tensors(&self) -> &[TensorInfo] {
+        &self.header.tensors
     }
 
     /// All tensors, and the map that they lie in.

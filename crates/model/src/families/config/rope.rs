@@ -28,9 +28,10 @@ pub(crate) fn one_rope(settings: &mut Settings, defaults: RopeDefaults) -> Resul
         settings.peek("rope_scaling").cloned(),
         settings.peek("rope_parameters"),
     ) {
-        if old != *new && !old.is_null() && !new.is_null() {
+        if !old.is_null() && !new.is_null() && !same_rope(&old, new, theta) {
             let both = "both rope_scaling and rope_parameters, which differ".into();
-            return Err(settings.unsupported("rope_scaling", &both, "one of them"));
+            let one = "one of them; transformers computes with rope_scaling";
+            return Err(settings.unsupported("rope_scaling", &both, one));
         }
         if !new.is_null() {
             settings.ignore(&["rope_scaling"]);
@@ -41,6 +42,27 @@ pub(crate) fn one_rope(settings: &mut Settings, defaults: RopeDefaults) -> Resul
         None => settings.object("rope_scaling")?,
     };
     rope_from(parameters, theta, settings, defaults)
+}
+
+/// Whether two dictionaries say the same: one may leave out the base that stands outside of them, and say `type` for `rope_type`.
+fn same_rope(old: &Value, new: &Value, outer_theta: Option<f32>) -> bool {
+    let whole = |value: &Value| {
+        let mut entries = value.as_object()?.clone();
+        if let Some(kind) = entries.remove("type") {
+            entries.entry("rope_type").or_insert(kind);
+        }
+        if let Some(theta) = outer_theta {
+            entries.entry("rope_theta").or_insert(theta.into());
+        }
+        let numbers = entries.values_mut();
+        numbers.for_each(|value| {
+            if let Some(number) = value.as_f64() {
+                *value = number.into();
+            }
+        });
+        Some(entries)
+    };
+    old == new || whole(old) == whole(new)
 }
 
 /// One rotary embedding: `parameters`, where there are any, beside a `theta` that stands outside of them.
@@ -63,7 +85,11 @@ pub(crate) fn rope_from(
     if let (Some(outer), Some(inner)) = (outer_theta, inner_theta)
         && outer != inner
     {
-        return Err(parameters.invalid("rope_theta", &inner.into(), &outer.to_string()));
+        let expected = format!(
+            "{inner}, as {}rope_theta, which transformers computes with; or leave it out",
+            parameters.prefix()
+        );
+        return Err(settings.invalid("rope_theta", &outer.into(), &expected));
     }
     let inner_part = part(&mut parameters, defaults)?;
     let part = inner_part.or(outer_part).or(defaults.part).unwrap_or(1.0);

@@ -46,22 +46,26 @@ pub(super) fn is_commit(text: &str) -> bool {
 /// What is to be fetched.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// One GGUF file.
-    File(String),
+    /// One GGUF file, or all parts of one.
+    Gguf(Vec<String>),
     /// These files of a folder model; where it is sharded, those that its index names as well.
     Folder {
         /// Paths inside the repository.
         files: Vec<String>,
-        /// Whether the last of them is the index of the shards.
-        sharded: bool,
+        /// The index of the shards, if there is one.
+        index: Option<&'static str>,
     },
 }
 
-pub(super) const INDEX: &str = "model.safetensors.index.json";
-pub(super) const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+const WEIGHTS: &str = "model.safetensors";
+const PICKLED: &str = "pytorch_model.bin";
+const PICKLED_INDEX: &str = "pytorch_model.bin.index.json";
+const ADAPTER: &str = "adapter_config.json";
+const ADAPTER_WEIGHTS: [&str; 2] = ["adapter_model.safetensors", "adapter_model.bin"];
 
 /// Files that a folder model must have.
-pub(super) const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
+const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
 
 /// Files that say more about a folder model, where it has them.
 const OPTIONAL: [&str; 3] = [
@@ -83,13 +87,14 @@ pub(super) fn plan(listing: &Listing, file: Option<&str>) -> Result<Plan, String
         if !listing.has(file) {
             return Err(format!("it has no file {file}{}", choices(&ggufs)));
         }
-        return single(file);
+        return gguf(listing, file);
     }
     let weights = [WEIGHTS, INDEX].into_iter().find(|name| listing.has(name));
     match (weights, ggufs.as_slice()) {
         (Some(weights), _) => folder(listing, weights),
-        (None, [only]) => single(only),
-        (None, []) => Err(format!("it has neither {WEIGHTS} nor a .gguf file")),
+        (None, []) => others(listing),
+        (None, [only]) => gguf(listing, only),
+        (None, [first, ..]) if parts(first) == ggufs => gguf(listing, first),
         (None, _) => Err(format!(
             "it has several .gguf files, so one must be named{}",
             choices(&ggufs)
@@ -97,28 +102,62 @@ pub(super) fn plan(listing: &Listing, file: Option<&str>) -> Result<Plan, String
     }
 }
 
-fn single(file: &str) -> Result<Plan, String> {
-    if is_split(file) {
-        return Err(format!(
-            "{file} is one part of a split GGUF, which is not supported; take one in a single file"
-        ));
+fn gguf(listing: &Listing, file: &str) -> Result<Plan, String> {
+    let files = parts(file);
+    match files.iter().find(|part| !listing.has(part)) {
+        Some(missing) => Err(format!("it has {file}, and not its part {missing}")),
+        None => Ok(Plan::Gguf(files)),
     }
-    Ok(Plan::File(file.to_owned()))
 }
 
-/// Whether the name ends in `-00001-of-00003.gguf`, as parts of a split model do.
-fn is_split(file: &str) -> bool {
-    let stem = &file[..file.len() - ".gguf".len()];
-    let mut parts = stem.rsplitn(3, '-');
-    let number = |part: Option<&str>| {
-        part.is_some_and(|part| part.len() == 5 && part.bytes().all(|b| b.is_ascii_digit()))
+/// The files of the model that a GGUF file belongs to: itself, or where its name ends in `-00001-of-00003.gguf` all parts, in order.
+pub(super) fn parts(file: &str) -> Vec<String> {
+    /// Parts are of a gigabyte at least.
+    const MOST: usize = 10_000;
+    let named = || {
+        let stem = file.strip_suffix(".gguf")?;
+        let (rest, count) = stem.rsplit_once("-of-")?;
+        let (beginning, number) = rest.rsplit_once('-')?;
+        let read = |text: &str| {
+            let digits = text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse::<usize>().ok()).flatten()
+        };
+        let (number, count) = (read(number)?, read(count)?);
+        ((1..=count).contains(&number) && count < MOST).then_some((beginning, count))
     };
-    number(parts.next())
-        && parts.next() == Some("of")
-        && number(parts.next().and_then(|rest| rest.rsplit('-').next()))
+    match named() {
+        Some((beginning, count)) => (1..=count)
+            .map(|number| format!("{beginning}-{number:05}-of-{count:05}.gguf"))
+            .collect(),
+        None => vec![file.to_owned()],
+    }
 }
 
-fn folder(listing: &Listing, weights: &str) -> Result<Plan, String> {
+/// A model in PyTorch's own files, or an adapter.
+fn others(listing: &Listing) -> Result<Plan, String> {
+    let pickled = [PICKLED, PICKLED_INDEX];
+    if let Some(weights) = pickled.into_iter().find(|name| listing.has(name)) {
+        return folder(listing, weights);
+    }
+    let weights = ADAPTER_WEIGHTS.into_iter().find(|name| listing.has(name));
+    match weights.filter(|_| listing.has(ADAPTER)) {
+        Some(weights) => {
+            let tokenizer = ["tokenizer.json"].into_iter().chain(OPTIONAL);
+            let files = [ADAPTER]
+                .into_iter()
+                .chain(tokenizer.filter(|name| listing.has(name)));
+            Ok(Plan::Folder {
+                files: files.chain([weights]).map(str::to_owned).collect(),
+                index: None,
+            })
+        }
+        None => Err(format!(
+            "it has neither {WEIGHTS} nor {PICKLED} nor a .gguf file"
+        )),
+    }
+}
+
+fn folder(listing: &Listing, weights: &'static str) -> Result<Plan, String> {
     if let Some(missing) = REQUIRED.into_iter().find(|name| !listing.has(name)) {
         return Err(format!("it has no {missing}"));
     }
@@ -131,7 +170,9 @@ fn folder(listing: &Listing, weights: &str) -> Result<Plan, String> {
         .collect();
     Ok(Plan::Folder {
         files,
-        sharded: weights == INDEX,
+        index: [INDEX, PICKLED_INDEX]
+            .into_iter()
+            .find(|index| *index == weights),
     })
 }
 
@@ -159,33 +200,48 @@ struct Index {
 }
 
 /// The weight files that the index in `folder` names.
-pub(super) fn shards(folder: &Path) -> Result<Vec<String>, String> {
+pub(super) fn shards(folder: &Path, index: &str) -> Result<Vec<String>, String> {
     const MAX_INDEX: u64 = 64 << 20;
-    let path = folder.join(INDEX);
+    let ending = match index == INDEX {
+        true => ".safetensors",
+        false => ".bin",
+    };
+    let path = folder.join(index);
     let bytes = std::fs::metadata(&path)
-        .map_err(|error| format!("{INDEX}: {error}"))?
+        .map_err(|error| format!("{index}: {error}"))?
         .len();
     if bytes > MAX_INDEX {
-        return Err(format!("{INDEX} has {bytes} bytes, too many for an index"));
+        return Err(format!("{index} has {bytes} bytes, too many for an index"));
     }
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{INDEX}: {error}"))?;
-    let index: Index = serde_json::from_str(&text).map_err(|error| {
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{index}: {error}"))?;
+    let listed: Index = serde_json::from_str(&text).map_err(|error| {
         format!(
-            "{INDEX} is not as expected: {}",
+            "{index} is not as expected: {}",
             printable(&error.to_string())
         )
     })?;
-    let shards: BTreeSet<_> = index.weight_map.into_values().collect();
+    let shards: BTreeSet<_> = listed.weight_map.into_values().collect();
     if let Some(shard) = shards
         .iter()
-        .find(|shard| !is_file_path(shard) || !shard.ends_with(".safetensors"))
+        .find(|shard| !is_file_path(shard) || !shard.ends_with(ending))
     {
         return Err(format!(
-            "{INDEX} names {}, which is no .safetensors file inside the repository",
+            "{index} names {}, which is no {ending} file inside the repository",
             printable(&format!("{shard:?}"))
         ));
     }
     Ok(shards.into_iter().collect())
+}
+
+/// Whether a folder holds a whole model, or an adapter.
+pub(super) fn is_whole(folder: &Path) -> bool {
+    let has = |file: &str| folder.join(file).is_file();
+    let has_shards = |index: &str| {
+        has(index) && shards(folder, index).is_ok_and(|all| all.iter().all(|file| has(file)))
+    };
+    let weights = || has(WEIGHTS) || has_shards(INDEX) || has(PICKLED) || has_shards(PICKLED_INDEX);
+    let model = REQUIRED.iter().all(|file| has(file)) && weights();
+    model || (has(ADAPTER) && ADAPTER_WEIGHTS.iter().any(|file| has(file)))
 }
 
 #[cfg(test)]
@@ -225,14 +281,11 @@ mod tests {
         let files = files.map(str::to_owned).to_vec();
         assert_eq!(
             plan(&listing, None),
-            Ok(Plan::Folder {
-                files,
-                sharded: false
-            })
+            Ok(Plan::Folder { files, index: None })
         );
         assert_eq!(
             plan(&listing, Some("x.gguf")),
-            Ok(Plan::File("x.gguf".to_owned()))
+            Ok(Plan::Gguf(vec!["x.gguf".to_owned()]))
         );
     }
 
@@ -240,7 +293,7 @@ mod tests {
     fn a_single_gguf_needs_no_name_and_several_do() {
         assert_eq!(
             plan(&listing(&["a.gguf", "README.md"]), None),
-            Ok(Plan::File("a.gguf".to_owned()))
+            Ok(Plan::Gguf(vec!["a.gguf".to_owned()]))
         );
         let why = plan(&listing(&["b.gguf", "a.gguf"]), None).unwrap_err();
         assert!(why.ends_with("there are: a.gguf, b.gguf"), "{why}");
@@ -254,7 +307,13 @@ mod tests {
     #[test]
     fn what_cannot_be_loaded_is_not_fetched() {
         for (files, named, word) in [
-            (&["pytorch_model.bin", "config.json"][..], None, "neither"),
+            (&["flax_model.msgpack", "config.json"][..], None, "neither"),
+            (&["adapter_config.json"], None, "neither"),
+            (
+                &["pytorch_model.bin", "config.json"],
+                None,
+                "tokenizer.json",
+            ),
             (
                 &["model.safetensors", "config.json"],
                 None,
@@ -265,18 +324,69 @@ mod tests {
                 None,
                 "config.json",
             ),
-            (&["a-00001-of-00002.gguf"], None, "split"),
+            (
+                &["a-00001-of-00002.gguf"],
+                None,
+                "not its part a-00002-of-00002.gguf",
+            ),
             (
                 &["a-00001-of-00002.gguf"],
                 Some("a-00001-of-00002.gguf"),
-                "split",
+                "not its part a-00002-of-00002.gguf",
             ),
             (&["../a.gguf"], None, "neither"),
         ] {
             let why = plan(&listing(files), named).unwrap_err();
             assert!(why.contains(word), "{why}");
         }
-        assert!(!is_split("of-00001.gguf") && !is_split("a-b-c.gguf") && !is_split(".gguf"));
+    }
+
+    #[test]
+    fn pickled_models_and_adapters_are_folders_too() {
+        let files = |plan| match plan {
+            Ok(Plan::Folder { files, index }) => (files.join(" "), index),
+            other => panic!("{other:?}"),
+        };
+        let pickled = ["config.json", "tokenizer.json", PICKLED, "optimizer.pt"];
+        assert_eq!(
+            files(plan(&listing(&pickled), None)),
+            (
+                "config.json tokenizer.json pytorch_model.bin".to_owned(),
+                None
+            )
+        );
+        let sharded = ["config.json", "tokenizer.json", PICKLED_INDEX];
+        assert_eq!(files(plan(&listing(&sharded), None)).1, Some(PICKLED_INDEX));
+        let adapter = [
+            "README.md",
+            ADAPTER,
+            "adapter_model.safetensors",
+            "tokenizer.json",
+        ];
+        assert_eq!(
+            files(plan(&listing(&adapter), None)).0,
+            "adapter_config.json tokenizer.json adapter_model.safetensors"
+        );
+    }
+
+    #[test]
+    fn any_part_of_a_gguf_file_stands_for_all() {
+        let names = ["x/a-00001-of-00002.gguf", "x/a-00002-of-00002.gguf"];
+        let all = names.map(str::to_owned).to_vec();
+        for named in [None, Some(names[0]), Some(names[1])] {
+            assert_eq!(plan(&listing(&names), named), Ok(Plan::Gguf(all.clone())));
+        }
+        for alone in [
+            "of-00001.gguf",
+            "a-b-c.gguf",
+            ".gguf",
+            "a-00003-of-00002.gguf",
+            "a-00000-of-00002.gguf",
+            "a-1-of-2.gguf",
+            "a-00001-of-99999.gguf",
+        ] {
+            assert_eq!(parts(alone), [alone]);
+        }
     }
 
     #[test]
@@ -287,7 +397,7 @@ mod tests {
             r#"{"weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors", "c": "m-2.safetensors"}}"#,
         );
         assert_eq!(
-            shards(folder.path()).unwrap(),
+            shards(folder.path(), INDEX).unwrap(),
             ["m-1.safetensors", "m-2.safetensors"]
         );
         for name in [
@@ -297,10 +407,16 @@ mod tests {
             ".m.safetensors",
         ] {
             write(&format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#));
-            assert!(shards(folder.path()).is_err(), "{name}");
+            assert!(shards(folder.path(), INDEX).is_err(), "{name}");
         }
         write("{}");
-        assert!(shards(folder.path()).is_err());
+        assert!(shards(folder.path(), INDEX).is_err());
+        std::fs::write(
+            folder.path().join(PICKLED_INDEX),
+            r#"{"weight_map": {"a": "m.bin"}}"#,
+        )
+        .unwrap();
+        assert_eq!(shards(folder.path(), PICKLED_INDEX).unwrap(), ["m.bin"]);
     }
 
     #[test]

@@ -111,17 +111,21 @@ impl Fetch<'_> {
         let folder = self.home.join(&commit);
         let mut receipt = Receipt::read(&folder).unwrap_or_default();
         let model = match plan {
-            Plan::File(file) => {
-                if let Some(found) = self.in_shared_cache(&commit, &file) {
+            Plan::Gguf(files) => {
+                // The part that was named, where one was.
+                let named = self.spec.file.as_ref().or(files.first());
+                let named = named.cloned().unwrap_or_default();
+                if let Some(found) = self.in_shared_cache(&commit, &named) {
                     return Ok(found);
                 }
-                self.fetch(&commit, std::slice::from_ref(&file), &mut receipt)?;
-                ModelFiles::File(file)
-            }
-            Plan::Folder { mut files, sharded } => {
                 self.fetch(&commit, &files, &mut receipt)?;
-                if sharded {
-                    let shards = files::shards(&folder).map_err(|why| self.not_a_model(why))?;
+                ModelFiles::File(named)
+            }
+            Plan::Folder { mut files, index } => {
+                self.fetch(&commit, &files, &mut receipt)?;
+                if let Some(index) = index {
+                    let shards = files::shards(&folder, index);
+                    let shards = shards.map_err(|why| self.not_a_model(why))?;
                     self.fetch(&commit, &shards, &mut receipt)?;
                     files.extend(shards);
                 }

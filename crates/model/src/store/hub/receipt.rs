@@ -12,7 +12,7 @@ use lookback_trace::{FileStamp, write_atomic};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::files::is_commit;
+use super::files::{is_commit, parts};
 use crate::store::digest::verify;
 use crate::store::spec::{HubSpec, is_file_path};
 use crate::store::{Error, Progress, Resolved};
@@ -125,7 +125,7 @@ pub(crate) struct Unnamed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ModelFiles {
-    /// One GGUF file.
+    /// One GGUF file, or one of the parts of one.
     File(String),
     /// These files.
     Folder(Vec<String>),
@@ -158,14 +158,15 @@ impl Unnamed {
     pub(crate) fn bytes(&self, home: &Path) -> Option<u64> {
         let folder = home.join(&self.commit);
         let receipt = Receipt::read(&folder)?;
-        let files = self.files().iter();
-        files.map(|file| receipt.bytes(&folder, file)).sum()
+        let files = self.files();
+        let bytes = files.iter().map(|file| receipt.bytes(&folder, file));
+        bytes.sum()
     }
 
-    fn files(&self) -> &[String] {
+    fn files(&self) -> Vec<String> {
         match &self.model {
-            ModelFiles::File(file) => std::slice::from_ref(file),
-            ModelFiles::Folder(files) => files,
+            ModelFiles::File(file) => parts(file),
+            ModelFiles::Folder(files) => files.clone(),
         }
     }
 }
@@ -192,14 +193,15 @@ pub(super) fn find(
         return Ok(None);
     };
     let mut known = None;
-    for file in model.files() {
+    let files = model.files();
+    for file in &files {
         known = receipt.checked(&folder, file, progress)?;
         if known.is_none() {
             return Ok(None);
         }
     }
     let (path, known) = match model.model {
-        ModelFiles::File(file) => (folder.join(file), known),
+        ModelFiles::File(file) => (folder.join(file), known.filter(|_| files.len() == 1)),
         ModelFiles::Folder(_) => (folder, None),
     };
     let (sha256, stamp) = known.map_or((None, None), |known| (known.sha256, known.stamp));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{self, INDEX, REQUIRED, WEIGHTS, is_commit};
+use super::files::{self, is_commit, is_whole};
 use crate::store::Resolved;
 use crate::store::spec::{HubSpec, is_repository_part};
 
@@ -11,7 +11,7 @@ use crate::store::spec::{HubSpec, is_repository_part};
 pub(super) fn find(spec: &HubSpec, cache: &Path) -> Option<Resolved> {
     let snapshot = snapshot(&repository(spec, cache))?;
     let path = match &spec.file {
-        Some(file) => Some(snapshot.join(file)).filter(|path| path.is_file()),
+        Some(file) => has_parts(&snapshot, file).then(|| snapshot.join(file)),
         None => is_whole(&snapshot).then_some(snapshot),
     }?;
     Some(resolved(spec, path))
@@ -24,11 +24,14 @@ pub(super) fn find_file(
     commit: &str,
     file: &str,
 ) -> Option<Resolved> {
-    let path = repository(spec, cache)
-        .join("snapshots")
-        .join(commit)
-        .join(file);
-    path.is_file().then(|| resolved(spec, path))
+    let snapshot = repository(spec, cache).join("snapshots").join(commit);
+    has_parts(&snapshot, file).then(|| resolved(spec, snapshot.join(file)))
+}
+
+/// Whether a GGUF file is there, with all its parts.
+fn has_parts(snapshot: &Path, file: &str) -> bool {
+    let mut parts = files::parts(file).into_iter();
+    parts.all(|part| snapshot.join(part).is_file())
 }
 
 fn repository(spec: &HubSpec, cache: &Path) -> PathBuf {
@@ -59,17 +62,6 @@ fn snapshot(repository: &Path) -> Option<PathBuf> {
         .map(|entry| entry.path());
     let only = folders.next()?;
     folders.next().is_none().then_some(only)
-}
-
-/// Whether a folder holds a whole folder model.
-fn is_whole(folder: &Path) -> bool {
-    let has = |file: &str| folder.join(file).is_file();
-    let weights = || {
-        has(WEIGHTS)
-            || (has(INDEX)
-                && files::shards(folder).is_ok_and(|all| all.iter().all(|file| has(file))))
-    };
-    REQUIRED.iter().all(|file| has(file)) && weights()
 }
 
 /// The `.gguf` files directly in `folder`, in order.

@@ -13,12 +13,11 @@ use super::keys::{
 use crate::checkpoint::gguf::GgufFile;
 use crate::printable::printable;
 
-pub(super) fn tokenizer(file: &GgufFile) -> Result<Tokenizer, Error> {
+/// `pre_tokenizer` is the name of the way to cut words where another than the file's is asked for.
+pub(super) fn tokenizer(file: &GgufFile, pre_tokenizer: Option<&str>) -> Result<Tokenizer, Error> {
     check_normalisation(file)?;
-    let pre = PreTokenizer::from_name(
-        file.text("tokenizer.ggml.pre")?
-            .unwrap_or("(the key is missing)"),
-    )?;
+    let stated = file.text("tokenizer.ggml.pre")?;
+    let pre = PreTokenizer::from_name(pre_tokenizer.or(stated))?;
     let tokens = tokens(file)?;
     let kinds = kinds(file, tokens.len())?;
     let default = Specials {

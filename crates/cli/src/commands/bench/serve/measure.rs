@@ -10,6 +10,7 @@ use lookback_trace::{SaveOptions, Trace};
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
+use crate::args::CheckpointArgs;
 use crate::commands::bench::machine::resident_memory;
 use crate::commands::bench::spread::Spread;
 use crate::commands::bench::text::prose;
@@ -56,12 +57,12 @@ pub(super) struct Tile {
 
 /// Reads a text of `length` tokens with the model, keeps its trace in a file, and asks about it.
 pub(super) fn with_model(
-    spec: &str,
+    (spec, checkpoint): (&str, &CheckpointArgs),
     length: usize,
     (file, tiles): (&Path, usize),
     context: &Context,
 ) -> anyhow::Result<Measured> {
-    let named = load(spec, context)?;
+    let named = load(spec, checkpoint, context)?;
     let model = named.model.clone();
     let text = prose(&model, length)?;
     let options = ServeOptions {

@@ -11,11 +11,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use lookback_model::checkpoint::Checkpoint;
 use lookback_model::store::DEFAULT_MODEL;
 
 use super::child::{self, written};
-use crate::context::{Context, check_opened, resolve};
+use crate::args::CheckpointArgs;
+use crate::context::{Context, open, resolve};
 use crate::output::count;
 use crate::progress::Line;
 use crate::{interrupt, output};
@@ -43,6 +43,8 @@ pub(crate) struct BenchServeArgs {
     /// A name that `lookback models` lists, a folder, a .gguf file, or hf:OWNER/NAME[/FILE]
     #[arg(long, value_name = "MODEL", default_value = DEFAULT_MODEL)]
     model: String,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Numbers of tokens, with commas between
     #[arg(long, value_name = "N,N…", value_delimiter = ',')]
     lengths: Option<Vec<usize>>,
@@ -74,15 +76,17 @@ pub(super) fn run(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()
     };
     let tiles = usize::from(args.tiles);
     output::print_json(&match kind {
-        Kind::Model => measure::with_model(&args.model, length, (trace, tiles), context)?,
+        Kind::Model => {
+            let model = (args.model.as_str(), &args.checkpoint);
+            measure::with_model(model, length, (trace, tiles), context)?
+        }
         Kind::Trace => measure::with_trace(trace, tiles)?,
     })
 }
 
 fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
     let resolved = resolve(&args.model)?;
-    let checkpoint = Checkpoint::open(&resolved.path)?;
-    check_opened(&resolved, &checkpoint)?;
+    let checkpoint = open(&resolved, &args.checkpoint)?;
     let most = checkpoint.spec().context_length;
     let lengths = lengths(args, most)?;
     let path = resolved
@@ -117,6 +121,10 @@ fn bench(args: &BenchServeArgs, context: &Context) -> anyhow::Result<()> {
                 "--tiles",
                 &tiles,
             ];
+            let written = args.checkpoint.written();
+            let arguments: Vec<&str> = (arguments.into_iter())
+                .chain(written.iter().map(String::as_str))
+                .collect();
             report.add(child::measure(&what, &arguments)?);
             line.clear();
             interrupt::check()?;

@@ -1,0 +1,259 @@
+//! LoRA adapters against the logits that PEFT computes with them.
+
+use std::path::{Path, PathBuf};
+
+use lookback_model::checkpoint::{Checkpoint, OpenOptions};
+use lookback_model::{LoadOptions, Logits, Model, PrefillOptions, WeightsKind};
+use ndarray::Array2;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::common::{Tensors, data, load, max_difference};
+use crate::{copy, edit_json, refusal};
+
+fn adapter(name: &str) -> PathBuf {
+    data("wild").join(name)
+}
+
+fn logits(model: &Model, ids: &[u32]) -> Array2<f32> {
+    let options = PrefillOptions {
+        logits: Logits::All,
+        ..PrefillOptions::default()
+    };
+    model.prefill(ids, &options).unwrap().logits
+}
+
+#[test]
+fn adapters_give_the_logits_of_peft() {
+    for name in ["lora-llama", "lora-gpt2"] {
+        let model = load(&adapter(name), WeightsKind::F32);
+        let expected = Tensors::open(&adapter(name).join("expected.safetensors"));
+        let found = logits(&model, &expected.ids("input_ids"));
+        let off = max_difference(&found, &expected.get("logits"));
+        println!("{name}: off by up to {off:.2e}");
+        assert!(off < 1e-4, "{name}: {off}");
+        let [note] = model.notes() else {
+            panic!("{:?}", model.notes());
+        };
+        assert!(
+            note.contains("LoRA adapter (rank") && note.contains("is merged"),
+            "{note}"
+        );
+        assert_eq!(model.checkpoint().provenance().name(), name);
+        // In the other form too, whose numbers are near.
+        let held = load(&adapter(name), WeightsKind::Quantized);
+        let off = max_difference(&logits(&held, &expected.ids("input_ids")), &found);
+        assert!(off < 1.0, "{name}: {off}");
+    }
+}
+
+/// An adapter's copy, which does not find its model, and where that is.
+fn away() -> (TempDir, OpenOptions) {
+    let folder = copy(&adapter("lora-llama"));
+    let base = OpenOptions {
+        base: Some(data("tiny").join("grouped")),
+        ..OpenOptions::default()
+    };
+    (folder, base)
+}
+
+#[test]
+fn the_model_may_be_named() {
+    let (folder, base) = away();
+    let checkpoint = Checkpoint::open_with(folder.path(), &base).unwrap();
+    let named = Model::from_checkpoint(checkpoint, &LoadOptions::default()).unwrap();
+    let own = load(&adapter("lora-llama"), WeightsKind::F32);
+    assert_eq!(logits(&named, &[1, 2, 3]), logits(&own, &[1, 2, 3]));
+    let files: Vec<_> = named.checkpoint().provenance().weight_files().collect();
+    assert_eq!(files.len(), 2);
+    assert!(files[1].ends_with("adapter_model.safetensors"), "{files:?}");
+}
+
+#[test]
+fn an_adapter_without_its_model_says_what_it_is_and_needs() {
+    let message = refusal(&data("cases").join("lora-adapter"), &OpenOptions::default());
+    for part in [
+        "is a LoRA adapter (PEFT)",
+        "org/base, which is not here",
+        "--base hf:org/base",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let folder = Some("org/base".to_owned());
+    assert_eq!(
+        Checkpoint::base_of_adapter(&data("cases").join("lora-adapter")),
+        folder
+    );
+    assert_eq!(
+        Checkpoint::base_of_adapter(&data("tiny").join("tied")),
+        None
+    );
+    // Half an update cannot be merged.
+    let (_, base) = away();
+    let message = refusal(&data("cases").join("lora-adapter"), &base);
+    assert!(
+        message.contains("model.layers.0.self_attn.q_proj") && message.contains("not the other"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_base_is_for_adapters_and_is_a_model() {
+    let (folder, base) = away();
+    let whole = refusal(&data("tiny").join("tied"), &base);
+    assert!(whole.contains("--base is for adapters"), "{whole}");
+    let gguf = refusal(&data("tiny").join("tied").join("model.gguf"), &base);
+    assert!(gguf.contains("--base is for adapters"), "{gguf}");
+    for wrong in [
+        adapter("lora-llama"),
+        data("tiny").join("tied").join("model.gguf"),
+    ] {
+        let base = OpenOptions {
+            base: Some(wrong),
+            ..OpenOptions::default()
+        };
+        let message = refusal(folder.path(), &base);
+        assert!(message.contains("no folder of a whole model"), "{message}");
+    }
+}
+
+#[test]
+fn what_cannot_be_merged_is_refused_by_name() {
+    let cases = [
+        ("peft_type", json!("IA3")),
+        ("use_dora", json!(true)),
+        ("bias", json!("all")),
+        ("lora_bias", json!(true)),
+        ("modules_to_save", json!(["lm_head"])),
+        ("layer_replication", json!([[0, 1], [0, 1]])),
+        ("trainable_token_indices", json!([1, 2])),
+        ("target_parameters", json!(["experts.gate_up_proj"])),
+        ("alora_invocation_tokens", json!([7])),
+        ("init_lora_weights", json!("pissa_niter_4")),
+        ("alpha_pattern", json!({"layers.*": 2})),
+    ];
+    for (key, value) in cases {
+        let (folder, base) = away();
+        edit_json(&folder.path().join("adapter_config.json"), |config| {
+            config[key] = value
+        });
+        let message = refusal(folder.path(), &base);
+        assert!(
+            message.contains(key) && message.contains("not supported"),
+            "{message}"
+        );
+    }
+    let (folder, mut base) = away();
+    edit_json(&folder.path().join("adapter_config.json"), |config| {
+        config["velora_config"] = json!({"rank": 1});
+    });
+    let message = refusal(folder.path(), &base);
+    assert!(message.contains("--accept-key velora_config"), "{message}");
+    base.accept_keys = vec!["velora_config".to_owned()];
+    let opened = Checkpoint::open_with(folder.path(), &base).unwrap();
+    assert!(
+        opened.notes()[0].contains("passed over"),
+        "{:?}",
+        opened.notes()
+    );
+}
+
+/// Writes the adapter's tensors again, each under the name that `rename` gives it.
+fn rename(folder: &Path, rename: impl Fn(&str) -> String) {
+    let path = folder.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let renamed: Vec<(String, TensorView)> = tensors
+        .iter()
+        .map(|(name, tensor)| (rename(name), tensor))
+        .collect();
+    safetensors::serialize_to_file(renamed, None, &path).unwrap();
+}
+
+#[test]
+fn tensors_that_fit_nothing_are_refused_by_name() {
+    type Rename = fn(&str) -> String;
+    let cases: [(Rename, &str); 4] = [
+        (
+            |name| name.replace("down_proj", "side_proj"),
+            "side_proj cannot be merged: the model has no such matrix",
+        ),
+        (
+            |name| {
+                name.replace("q_proj", "o_proj")
+                    .replace("down_proj", "up_proj")
+            },
+            "up_proj cannot be merged: it is of [",
+        ),
+        (
+            |name| name.replace("lora_A.weight", "lora_magnitude_vector"),
+            "no part of LoRA's two matrices",
+        ),
+        (
+            |name| name.replace(".lora_B", ".modules_to_save"),
+            "no part of LoRA's two matrices",
+        ),
+    ];
+    for (change, expected) in cases {
+        let (folder, base) = away();
+        rename(folder.path(), change);
+        let message = refusal(folder.path(), &base);
+        assert!(message.contains(expected), "{message}");
+    }
+    // Older files have the adapter's own name in them.
+    let (folder, base) = away();
+    rename(folder.path(), |name| {
+        name.replace(".weight", ".default.weight")
+    });
+    Checkpoint::open_with(folder.path(), &base).unwrap();
+}
+
+#[test]
+fn tied_embeddings_cannot_be_adapted() {
+    let folder = copy(&adapter("lora-gpt2"));
+    rename(folder.path(), |name| {
+        name.replace("lm_head", "transformer.h.0.mlp.c_proj")
+    });
+    let base = OpenOptions {
+        base: Some(data("families").join("gpt2-tied")),
+        ..OpenOptions::default()
+    };
+    let message = refusal(folder.path(), &base);
+    assert!(
+        message.contains("transformer.wte cannot be merged"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_scale_may_be_a_modules_own() {
+    let plain: Value = serde_json::from_slice(
+        &std::fs::read(adapter("lora-llama").join("adapter_config.json")).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(
+        plain["alpha_pattern"],
+        json!({"layers.1.mlp.down_proj": 5.0})
+    );
+    let (folder, base) = away();
+    edit_json(&folder.path().join("adapter_config.json"), |config| {
+        config["alpha_pattern"] = json!({});
+    });
+    let weights = |checkpoint: Checkpoint, layer| {
+        let name = format!("model.layers.{layer}.mlp.down_proj.weight");
+        checkpoint
+            .tensor_f32(&name)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+    };
+    for (layer, same) in [(0, true), (1, false)] {
+        let changed = Checkpoint::open_with(folder.path(), &base).unwrap();
+        let own = Checkpoint::open(&adapter("lora-llama")).unwrap();
+        assert_eq!(weights(changed, layer) == weights(own, layer), same);
+    }
+}
