@@ -277,7 +277,7 @@ fn what_is_not_there_is_an_error() {
 }
 
 /// The steps of a model in which LayerNorm, biases, soft-caps or positions of another kind stand where the notes have nothing.
-const STEPS_OF_FAMILIES: [(&str, &[&str], &[&str]); 8] = [
+const STEPS_OF_FAMILIES: [(&str, &[&str], &[&str]); 13] = [
     // Learned positions: nothing rotates.
     ("gpt2-tied", &["norm"], &["rope", "soft_cap"]),
     ("neox-parallel", &["norm", "rope"], &["soft_cap"]),
@@ -288,6 +288,13 @@ const STEPS_OF_FAMILIES: [(&str, &[&str], &[&str]); 8] = [
     ("llama-biases", &["norm", "rope"], &["soft_cap"]),
     // Norms behind each part.
     ("bert-masked-lm", &["mask"], &["norm", "rope", "soft_cap"]),
+    ("olmo2-grouped", &["rope"], &["norm", "soft_cap"]),
+    // A penalty of the distance.
+    ("bloom-three-heads", &["norm", "distance"], &["rope"]),
+    ("falcon-rw", &["norm", "distance"], &["rope"]),
+    ("granite-multipliers", &["norm", "rope"], &["distance"]),
+    // No norm before the first layer; windows on both sides.
+    ("modernbert-masked-lm", &["mask", "rope"], &["distance"]),
 ];
 
 #[test]

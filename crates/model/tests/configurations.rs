@@ -4,6 +4,7 @@ mod common;
 
 use common::data;
 use lookback_model::spec::{Activation, NormKind, QkNorm, Shares, Span, Spec};
+use serde_json::{Value, json};
 
 fn spec(name: &str) -> Spec {
     let path = data("configs").join(format!("{name}.json"));
@@ -178,4 +179,41 @@ fn granite_multiplies_where_it_says() {
     assert_eq!(granite.layers[0].attention.scale, 1.0 / 64.0);
     assert_eq!(granite.layers[0].residual_scale, 0.22);
     assert_eq!(granite.head.unwrap().scale, 1.0 / 8.0);
+}
+
+#[test]
+fn what_no_part_computes_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, key, value) in [
+        ("phi-4-mini-instruct", "lm_head_bias", json!(true)),
+        (
+            "phi-4-mini-instruct",
+            "rope_scaling",
+            json!({"type": "linear", "factor": 2.0}),
+        ),
+        ("smollm3-3b", "no_rope_layers", json!([1, 0])),
+        ("smollm3-3b", "no_rope_layers", json!([2].repeat(36))),
+        ("granite-3.1-2b-base", "residual_multiplier", json!(0)),
+        ("opt-125m", "word_embed_proj_dim", json!(512)),
+        ("opt-125m", "layer_norm_elementwise_affine", json!(false)),
+        (
+            "bloom-560m",
+            "apply_residual_connection_post_layernorm",
+            json!(true),
+        ),
+        ("bloom-560m", "n_inner", json!(1024)),
+        ("falcon-7b", "num_ln_in_parallel_attn", json!(2)),
+        ("modernbert-base", "layer_norm_eps", json!(1e-3)),
+        ("modernbert-base", "local_attention", json!(0)),
+        ("modernbert-base", "position_embedding_type", json!("sans")),
+        ("modernbert-base", "layer_types", json!(["full_attention"])),
+    ] {
+        let text = std::fs::read_to_string(data("configs").join(format!("{name}.json")));
+        let mut config: Value = serde_json::from_str(&text.unwrap()).unwrap();
+        config[key] = value.clone();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, config.to_string()).unwrap();
+        let error = Spec::of_config(&path).expect_err(key).to_string();
+        assert!(error.contains(key), "{name}, {key}: {error}");
+    }
 }

@@ -78,6 +78,9 @@ fn every_kind_of_model_gives_each_text_its_own_bits() {
         "gemma2-soft-caps",
         "gemma3-scaled",
         "qwen3-tied",
+        "bloom-tied",
+        "falcon-one-norm",
+        "modernbert-masked-lm",
     ] {
         let model = load(&data("families").join(variant), WeightsKind::F32);
         same_bits(&model, &[5, 1, 30, 2, 17, 1, 24]);
