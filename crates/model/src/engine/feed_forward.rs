@@ -18,7 +18,7 @@ pub(super) struct FeedForward {
 }
 
 enum Networks {
-    One(Network),
+    One(Box<Network>),
     Experts(MixtureOfExperts),
 }
 
@@ -44,7 +44,7 @@ impl FeedForward {
                 let names = (layer, Names::Plain);
                 let hold = Hold::InMemory(kind);
                 let network = Network::load(checkpoint, names, (&spec, spec.d_ff), hold)?;
-                (Networks::One(network), spec.bias.then_some(Part::Down))
+                (Networks::One(Box::new(network)), spec.bias.then_some(Part::Down))
             }
             // Their biases count as much as their shares.
             Some(experts) => {

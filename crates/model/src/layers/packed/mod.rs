@@ -71,7 +71,9 @@ impl Packed {
         if !out.is_empty() {
             set.run(Product {
                 x,
-                matrix: self,
+                panels: &self.panels,
+                inputs: self.inputs,
+                outputs: self.outputs,
                 out,
             });
         }

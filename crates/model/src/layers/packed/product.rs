@@ -5,8 +5,6 @@ use lookback_simd::{Isa, Kernel, Line, RegisterTile, lines_for, multiply_onto};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use super::Packed;
-
 /// Inputs that a tile is multiplied by at a time: that much of a panel (16 KB) and of a strip stays in the first-level cache.
 const DEPTH: usize = 256;
 
@@ -28,7 +26,10 @@ const LEAST_PANELS: usize = 4;
 pub(super) struct Product<'a> {
     /// \[rows, inputs\]
     pub(super) x: &'a [f32],
-    pub(super) matrix: &'a Packed,
+    /// \[outputs/16 rounded up, inputs, 16\]
+    pub(super) panels: &'a [Line],
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
     /// \[rows, outputs\]
     pub(super) out: &'a mut [f32],
 }
@@ -56,8 +57,13 @@ impl Kernel for Product<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Product { x, matrix, out } = self;
-        let (inputs, outputs) = (matrix.inputs, matrix.outputs);
+        let Product {
+            x,
+            panels,
+            inputs,
+            outputs,
+            out,
+        } = self;
         let rows = out.len() / outputs;
         let height = if rows == 1 { 1 } else { I::WideTile::ROWS };
         let x = ArrayView2::from_shape((rows, inputs), x).expect("whole rows");
@@ -88,7 +94,7 @@ impl Kernel for Product<'_> {
             .into_iter()
             .zip(strips.chunks(task_rows / height * strip))
         {
-            let panels = matrix.panels.chunks(columns / Line::LEN * inputs);
+            let panels = panels.chunks(columns / Line::LEN * inputs);
             tasks.extend(
                 pieces(out, 1, columns)
                     .into_iter()
