@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::family::Family;
+use super::family::{Family, Layout};
 use super::folder_weights::read_pickled;
 use super::low_rank::{LowRank, Update};
 use super::map::MappedFile;
@@ -117,21 +117,25 @@ impl Adapter {
                 module: module.clone(),
                 detail,
             };
-            let Some(tensor) = [name, with_prefix]
-                .into_iter()
-                .find(|name| tensors.contains_key(name))
-                .and_then(|name| tensors.get_mut(&name))
-            else {
-                return Err(refused("the model has no such matrix".to_owned()));
-            };
             if tied && pair.of_embeddings {
                 let detail =
                     "the model's output head is its embedding table, and would not be adapted";
                 return Err(refused(detail.to_owned()));
             }
+            let mut names = [name, with_prefix].into_iter();
+            let name = names.find(|name| tensors.contains_key(name));
+            let Some((name, tensor)) = name.and_then(|name| {
+                let tensor = tensors.get_mut(&name)?;
+                Some((name, tensor))
+            }) else {
+                return Err(refused("the model has no such matrix".to_owned()));
+            };
             let ([rank, inputs], [outputs, _]) = (pair.a.shape, pair.b.shape);
-            let fits = tensor.shape == [outputs, inputs] || tensor.shape == [inputs, outputs];
-            if !fits {
+            let expected = match is_transposed(family, &name) {
+                true => [inputs, outputs],
+                false => [outputs, inputs],
+            };
+            if tensor.shape != expected {
                 let shape = &tensor.shape;
                 return Err(refused(format!(
                     "it is of [{outputs}, {inputs}], and the model's matrix of {shape:?}"
@@ -182,6 +186,20 @@ impl Adapter {
         let rank = rank as f32;
         alpha / if self.by_root { rank.sqrt() } else { rank }
     }
+}
+
+/// Whether the family stores the matrix of this name with rows and columns exchanged.
+fn is_transposed(family: &Family, name: &str) -> bool {
+    let mut all = family.outside.iter().chain(family.layer);
+    all.any(|named| {
+        let before = name.strip_suffix(named.folder);
+        let is_it = before.is_some_and(|before| before.is_empty() || before.ends_with('.'));
+        is_it
+            && matches!(
+                named.folder_layout,
+                Layout::Transposed | Layout::TransposedBlock
+            )
+    })
 }
 
 /// `alpha_pattern`: patterns of the ends of modules' names, of which plain names are read.

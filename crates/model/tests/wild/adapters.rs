@@ -172,6 +172,18 @@ fn rename(folder: &Path, rename: impl Fn(&str) -> String) {
     safetensors::serialize_to_file(renamed, None, &path).unwrap();
 }
 
+/// Leaves of the adapter's tensors those whose names have `part`.
+fn keep(folder: &Path, part: &str) {
+    let path = folder.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let kept: Vec<(&str, TensorView)> = (tensors.iter())
+        .filter(|(name, _)| name.contains(part))
+        .collect();
+    assert_eq!(kept.len(), 2);
+    safetensors::serialize_to_file(kept, None, &path).unwrap();
+}
+
 #[test]
 fn tensors_that_fit_nothing_are_refused_by_name() {
     type Rename = fn(&str) -> String;
@@ -213,9 +225,7 @@ fn tensors_that_fit_nothing_are_refused_by_name() {
 #[test]
 fn tied_embeddings_cannot_be_adapted() {
     let folder = copy(&adapter("lora-gpt2"));
-    rename(folder.path(), |name| {
-        name.replace("lm_head", "transformer.h.0.mlp.c_proj")
-    });
+    keep(folder.path(), ".wte.");
     let base = OpenOptions {
         base: Some(data("families").join("gpt2-tied")),
         ..OpenOptions::default()
