@@ -44,7 +44,10 @@ impl FeedForward {
                 let names = (layer, Names::Plain);
                 let hold = Hold::InMemory(kind);
                 let network = Network::load(checkpoint, names, (&spec, spec.d_ff), hold)?;
-                (Networks::One(Box::new(network)), spec.bias.then_some(Part::Down))
+                (
+                    Networks::One(Box::new(network)),
+                    spec.bias.then_some(Part::Down),
+                )
             }
             // Their biases count as much as their shares.
             Some(experts) => {

@@ -199,13 +199,8 @@ fn ropes(settings: &mut Settings, defaults: RopeDefaults) -> Result<Ropes, Error
 /// What both families add to Llama's layers: √d, norms behind each part, a scale of their own.
 fn complete_layers(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
     let scalar = settings.positive("query_pre_attn_scalar")?.unwrap_or(256.0);
-    let bias = settings.bool("attention_bias")?.unwrap_or(false);
     add_norms_and_scale(spec, (f64::from(scalar).powf(-0.5)) as f32);
-    for layer in &mut spec.layers {
-        layer.attention.qkv_bias = bias;
-        layer.attention.output_bias = bias;
-    }
-    Ok(())
+    folder::attention_bias(settings, spec)
 }
 
 fn add_norms_and_scale(spec: &mut Spec, scale: f32) {

@@ -195,7 +195,7 @@ pub(super) fn read_gguf(
         return Err(settings.unsupported("rope.dimension_count", &rope.dims.into(), &whole));
     }
     if let Some(experts) = mixture_gguf(settings)? {
-        let layers = sparse_layers_gguf(weights, spec.layers.len());
+        let layers = sparse_layers_gguf(weights, spec.layers.len())?;
         add_experts(&mut spec, experts, None, &layers);
     }
     for layer in &mut spec.layers {

@@ -112,11 +112,7 @@ fn read_qwen3(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
     };
     let mut spec = folder::decoder(settings, family, defaults)?;
     read_windows(settings, &mut spec)?;
-    let bias = settings.bool("attention_bias")?.unwrap_or(false);
-    for layer in &mut spec.layers {
-        layer.attention.qkv_bias = bias;
-        layer.attention.output_bias = bias;
-    }
+    folder::attention_bias(settings, &mut spec)?;
     add_qk_norms(&mut spec);
     Ok(spec)
 }

@@ -127,11 +127,7 @@ fn read_qwen3_moe(settings: &mut Settings, family: &Family) -> Result<Spec, Erro
     let mut spec = folder::decoder(settings, family, defaults)?;
     read_windows(settings, &mut spec)?;
     add_mixtures(settings, &mut spec, None)?;
-    let bias = settings.bool("attention_bias")?.unwrap_or(false);
-    for layer in &mut spec.layers {
-        layer.attention.qkv_bias = bias;
-        layer.attention.output_bias = bias;
-    }
+    folder::attention_bias(settings, &mut spec)?;
     add_qk_norms(&mut spec);
     Ok(spec)
 }
@@ -169,7 +165,7 @@ fn read_qwen2_moe_gguf(
         experts.shares = Shares::OfAll;
         experts.shared = d_ff.map(|d_ff| SharedExpert { d_ff, gated: true });
         let d_ff = settings.size("expert_feed_forward_length")?;
-        let sparse = sparse_layers_gguf(weights, spec.layers.len());
+        let sparse = sparse_layers_gguf(weights, spec.layers.len())?;
         add_experts(&mut spec, experts, d_ff, &sparse);
     }
     add_qwen2_biases(&mut spec);
@@ -184,7 +180,7 @@ fn read_qwen3_moe_gguf(
     let mut spec = gguf::decoder(settings, weights, family, Activation::Silu)?;
     if let Some(experts) = mixture_gguf(settings)? {
         let d_ff = settings.size("expert_feed_forward_length")?;
-        let sparse = sparse_layers_gguf(weights, spec.layers.len());
+        let sparse = sparse_layers_gguf(weights, spec.layers.len())?;
         add_experts(&mut spec, experts, d_ff, &sparse);
     }
     add_qk_norms(&mut spec);

@@ -311,7 +311,6 @@ fn mistral_must_say_that_it_has_no_window() {
 #[test]
 fn gguf_keys_that_change_the_mathematics_are_refused_by_name() {
     let cases = [
-        ("llama.expert_count", Entry::U32(8)),
         ("llama.expert_used_count", Entry::U32(2)),
         ("llama.attention.sliding_window", Entry::U32(4096)),
         ("llama.attention.clamp_kqv", Entry::F32(8.0)),
@@ -341,6 +340,26 @@ fn gguf_keys_that_change_the_mathematics_are_refused_by_name() {
         file.refusal()
             .contains("llama.attention.twist = 1.0 is unknown")
     );
+}
+
+#[test]
+fn a_gguf_file_with_experts_says_how_many_and_has_them() {
+    let refusal = |count: u32, used: Option<u32>| {
+        let mut file = llama();
+        file.set("llama.expert_count", Entry::U32(count));
+        if let Some(used) = used {
+            file.set("llama.expert_used_count", Entry::U32(used));
+        }
+        file.refusal()
+    };
+    for (message, words) in [
+        (refusal(8, None), "llama.expert_used_count"),
+        (refusal(8, Some(9)), "at most expert_count, 8"),
+        (refusal(100_000, Some(2)), "at most 4096"),
+        (refusal(8, Some(2)), "blk.0.ffn_gate_inp.weight"),
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
 }
 
 #[test]

@@ -79,10 +79,16 @@ pub(crate) fn add_experts(spec: &mut Spec, experts: Experts, d_ff: Option<usize>
     }
 }
 
-/// Which layers of a GGUF file are mixtures: those that have a router.
-pub(crate) fn sparse_layers_gguf(weights: &Weights, layers: usize) -> Vec<bool> {
-    let has_router = |layer| weights.contains(&format!("blk.{layer}.ffn_gate_inp.weight"));
-    (0..layers).map(has_router).collect()
+/// Which layers of a GGUF file are mixtures: those that have a router, of which there is one at least.
+pub(crate) fn sparse_layers_gguf(weights: &Weights, layers: usize) -> Result<Vec<bool>, Error> {
+    let router = |layer| format!("blk.{layer}.ffn_gate_inp.weight");
+    let sparse: Vec<bool> = (0..layers)
+        .map(|layer| weights.contains(&router(layer)))
+        .collect();
+    match sparse.contains(&true) {
+        true => Ok(sparse),
+        false => Err(Error::MissingTensor { name: router(0) }),
+    }
 }
 
 /// Each expert's matrices: a tensor each under `mlp.experts.N.` in a folder, one tensor for all in GGUF.
