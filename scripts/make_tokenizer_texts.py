@@ -211,7 +211,6 @@ PATTERNS = {
     "tekken": [cased("", r"\p{N}")],
     "gpt-4o": [cased(ENDING, r"\p{N}{1,3}")],
     "granite-embed-multi-97m": [cased(ENDING, r"\p{N}{1,3}")],
-    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", cased(ENDING, r"\p{N}{1,3}")],
     "youtu": [
         "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥\u3040-ゟ゠-ヿ]+", cased(ENDING, r"\p{N}")
     ],

@@ -32,6 +32,8 @@ pub(super) struct Adapter {
     by_root: bool,
     /// The model that it is said to belong to.
     base: Option<String>,
+    /// Names of its unknown keys that were passed over.
+    accepted: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -67,8 +69,18 @@ impl Adapter {
             alphas,
             by_root,
             base,
+            accepted: settings.accepted(),
             notes: settings.passed(),
         }))
+    }
+
+    /// Options for its model: without the keys that were the adapter's own.
+    pub(super) fn options_of_base(&self, options: &OpenOptions) -> OpenOptions {
+        let mut options = options.clone();
+        options
+            .accept_keys
+            .retain(|key| !self.accepted.contains(key));
+        options
     }
 
     /// The folder of the model that it belongs to: the one that was named, else the one that it names itself.

@@ -48,11 +48,12 @@ impl Checkpoint {
             source,
         })?;
         if metadata.is_dir() {
-            let adapter = Adapter::read(path, options)?;
-            if adapter.is_none() {
+            let Some(adapter) = Adapter::read(path, options)? else {
                 check_no_base(path, options)?;
-            }
-            return folder::open(path, FAMILIES, options, adapter);
+                return folder::open(path, FAMILIES, options, None);
+            };
+            let options = adapter.options_of_base(options);
+            return folder::open(path, FAMILIES, &options, Some(adapter));
         }
         check_no_base(path, options)?;
         if path

@@ -64,6 +64,12 @@ impl Settings {
         }
     }
 
+    /// Names of the unknown keys that were passed over.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        let met = self.accepted.met.borrow();
+        met.iter().map(|(key, _)| key.clone()).collect()
+    }
+
     /// Notes of the unknown keys that were passed over.
     pub(crate) fn passed(&self) -> Vec<String> {
         let met = self.accepted.met.borrow();

@@ -205,14 +205,8 @@ fn other_gguf_tokenizers_are_refused_by_name() {
     file.remove("tokenizer.ggml.model");
     assert_refused(&file, &["tokenizer.ggml.model", "missing"]);
     file.set("tokenizer.ggml.model", Entry::Text("gpt2"));
-    assert_refused(&file, &["tokenizer.ggml.pre", "missing"]);
-    for name in [
-        "falcon",
-        "deepseek-llm",
-        "chatglm-bpe",
-        "llama4",
-        "poro-chat",
-    ] {
+    assert_refused(&file, &["no tokenizer.ggml.pre", "--pre-tokenizer NAME"]);
+    for name in ["gemma4", "sarvam-moe", "whitespace"] {
         file.set("tokenizer.ggml.pre", Entry::Text(name));
         assert_refused(&file, &[name, "smollm", "llama-bpe", "qwen2", "gpt-2"]);
     }

@@ -16,7 +16,7 @@ fn accepting(keys: &[&str]) -> OpenOptions {
 
 #[test]
 fn unknown_keys_stop_a_load_until_they_are_accepted_by_name() {
-    let folder = copy(&data("tiny").join("rope-llama3"));
+    let folder = copy(&data("families").join("llama-rope-llama3"));
     edit_json(&folder.path().join("config.json"), |config| {
         config["attention_twist"] = json!(0.5);
         config["rope_parameters"]["bend"] = json!([1, 2]);
@@ -82,7 +82,7 @@ fn what_changes_nothing_does_not_stop_a_load() {
 #[test]
 fn a_rotary_base_that_is_said_twice_is_to_be_the_one_that_transformers_takes() {
     let with = |change: fn(&mut Value)| {
-        let folder = copy(&data("tiny").join("rope-llama3"));
+        let folder = copy(&data("families").join("llama-rope-llama3"));
         edit_json(&folder.path().join("config.json"), |config| {
             config["rope_parameters"]["rope_theta"] = json!(500_000.0);
             change(config);

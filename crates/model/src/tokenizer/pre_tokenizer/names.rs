@@ -1,12 +1,13 @@
 //! The names of pre-tokenizers in `tokenizer.ggml.pre`, as llama.cpp's converter writes them and its loader
 //! (`src/llama-vocab.cpp`) reads them. Those that are not of byte-level BPE (`gemma4`, `sarvam-moe`, `whitespace`) are not here,
-//! nor is `afmoe`, whose digits llama.cpp cuts by code of its own.
+//! nor are `afmoe`, whose digits llama.cpp cuts by code of its own, and `tiny_aya` (also `cohere2moe`), whose word ends other engines
+//! of patterns see elsewhere.
 
 use super::cut::{Cut, PreTokenizer};
 use super::patterns::{
     BLOOM, CHAMELEON, DEEPSEEK_CODER, DEEPSEEK_LLM, DEEPSEEK3, DEFAULT, EXAONE_MOE, FALCON, GPT4O,
     JAIS2, KIMI_K2, LINES_QWEN2, LLAMA3, MINICPM5, QWEN2, QWEN35, SEED_CODER, SPARK25, SUPERBPE,
-    TEKKEN, TINY_AYA, VIKING, WITHOUT_ENDINGS, YOUTU,
+    TEKKEN, VIKING, WITHOUT_ENDINGS, YOUTU,
 };
 
 const fn patterns(patterns: &'static [&'static str]) -> PreTokenizer {
@@ -122,8 +123,6 @@ pub(super) const NAMES: &[(&str, PreTokenizer)] = &[
     ("talkie", patterns(GPT4O)),
     ("minimax-m2", patterns(GPT4O)),
     ("granite-embed-multi-97m", ignoring_merges(patterns(GPT4O))),
-    ("tiny_aya", patterns(TINY_AYA)),
-    ("cohere2moe", patterns(TINY_AYA)),
     ("youtu", ignoring_merges(patterns(YOUTU))),
     ("kimi-k2", patterns(KIMI_K2)),
     // DeepSeek's.

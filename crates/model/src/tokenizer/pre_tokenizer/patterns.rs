@@ -96,12 +96,6 @@ pub(super) const GPT4O: &[&str] = &[GPT4O_WORDS];
 
 const GPT4O_WORDS: &str = cased!(concat!(endings!(), "?"), r"\p{N}{1,3}");
 
-/// Tiny Aya: digits in threes from the right, then as GPT-4o. The original has `\b`, of an engine that counts no joiners among words.
-pub(super) const TINY_AYA: &[&str] = &[
-    r"\d{1,3}(?=(?:\d{3})*(?![\w&&[^\x{200C}\x{200D}]]))",
-    GPT4O_WORDS,
-];
-
 /// Youtu: Korean, Chinese and Japanese first, then as GPT-4o with each digit by itself.
 pub(super) const YOUTU: &[&str] = &[
     concat!(

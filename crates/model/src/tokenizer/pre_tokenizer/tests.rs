@@ -73,7 +73,6 @@ const SAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("gpt-4o", &["llama4", "kanana2", "talkie", "minimax-m2"]),
-    ("tiny_aya", &["cohere2moe"]),
     ("deepseek-v3", &["hunyuan-dense", "hy_v4", "joyai-llm"]),
     ("bloom", &["poro-chat", "gpt3-finnish"]),
 ];
