@@ -23,7 +23,21 @@ const SMALL_FILE: u64 = 64 << 20;
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
+/// A configuration, and the weights that it asks for.
+struct Described {
+    json: Value,
+    family: &'static Family,
+    spec: Spec,
+    weights: Weights,
+    notes: Vec<String>,
+}
+
+/// The specification that a folder asks for, whose tensors are there.
+pub(super) fn spec(path: &Path, all: Families) -> Result<Spec, Error> {
+    Ok(describe(path, all)?.spec)
+}
+
+fn describe(path: &Path, all: Families) -> Result<Described, Error> {
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {
@@ -38,6 +52,23 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
     let weights = as_named_today(family, weights);
     let untied = untie_if_another_is_stored(family, &mut spec, &weights)?;
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
+    Ok(Described {
+        json,
+        family,
+        spec,
+        weights,
+        notes: untied.into_iter().chain(extra).collect(),
+    })
+}
+
+pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
+    let Described {
+        json,
+        family,
+        spec,
+        weights,
+        notes,
+    } = describe(path, all)?;
     let texts = Texts::read(path, &json)?;
     let name = super::names::folder_name(path);
     let mut tokenizer = tokenizer(path, &texts)?;
@@ -55,7 +86,7 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         tokenizer,
         provenance: Provenance::new(name, path, Arc::clone(&weights)),
         weights,
-        notes: untied.into_iter().chain(extra).collect(),
+        notes,
     })
 }
 

@@ -13,17 +13,15 @@ use super::settings::Settings;
 use super::weights::{Order, StoredTensor, Weights};
 use super::{Checkpoint, Error, GgufError, Provenance};
 use crate::families;
+use crate::spec::Spec;
 use crate::tokenizer::Tokenizer;
 
 pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
-    let file = GgufFile::open(path)?;
+    let (file, family) = open_file(path, all)?;
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
         source,
     };
-    check_whole(&file, path)?;
-    let architecture = file.text("general.architecture").map_err(at)?;
-    let family = family::by_architecture(all, architecture, path)?;
     let mut tokenizer = Tokenizer::from_gguf(&file).map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
@@ -42,11 +40,7 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         .map_err(at)?
         .map(str::to_owned);
     let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(&file).map_err(at)?);
-    let mut settings = settings(&file, family, path);
-    let weights = stored_weights(file);
-    let spec = (family.gguf)(&mut settings, &weights, family)?;
-    families::gguf::finish(&mut settings)?;
-    let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
+    let (spec, weights) = read_weights(file, family, path)?;
     let weights = Arc::new(weights);
     Ok(Checkpoint {
         spec,
@@ -58,6 +52,34 @@ pub(super) fn open(path: &Path, all: Families) -> Result<Checkpoint, Error> {
         weights,
         notes: Vec::new(),
     })
+}
+
+/// The specification that a file asks for, whose tensors are there.
+pub(super) fn spec(path: &Path, all: Families) -> Result<Spec, Error> {
+    let (file, family) = open_file(path, all)?;
+    Ok(read_weights(file, family, path)?.0)
+}
+
+fn open_file(path: &Path, all: Families) -> Result<(GgufFile, &'static Family), Error> {
+    let file = GgufFile::open(path)?;
+    check_whole(&file, path)?;
+    let architecture = file
+        .text("general.architecture")
+        .map_err(|source| Error::Gguf {
+            path: path.to_owned(),
+            source,
+        })?;
+    let family = family::by_architecture(all, architecture, path)?;
+    Ok((file, family))
+}
+
+fn read_weights(file: GgufFile, family: &Family, path: &Path) -> Result<(Spec, Weights), Error> {
+    let mut settings = settings(&file, family, path);
+    let weights = stored_weights(file);
+    let spec = (family.gguf)(&mut settings, &weights, family)?;
+    families::gguf::finish(&mut settings)?;
+    let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
+    Ok((spec, weights))
 }
 
 /// Refuses one shard of several.
