@@ -1,5 +1,7 @@
 //! Changes to inputs, from a seed: the same seed gives the same inputs.
 
+use crate::corpus::Input;
+
 /// Numbers from a seed (xorshift64*).
 pub(crate) struct Random(u64);
 
@@ -26,17 +28,17 @@ impl Random {
 }
 
 /// The longest input.
-const LONGEST: usize = 1 << 17;
+const LONGEST: usize = 1 << 18;
 
 /// A changed copy of an entry of the corpus. `words` are what the format is written in; `reach` is how much of the beginning
 /// is changed.
 pub(crate) fn mutated(
     random: &mut Random,
-    corpus: &[Vec<u8>],
+    corpus: &[Input],
     words: &[&str],
     reach: usize,
-) -> Vec<u8> {
-    let mut bytes = random.pick(corpus).clone();
+) -> Input {
+    let Input { mut bytes, origin } = random.pick(corpus).clone();
     for _ in 0..1 + random.below(6) {
         let end = reach.min(bytes.len());
         let at = random.below(end + 1);
@@ -62,7 +64,7 @@ pub(crate) fn mutated(
                 bytes.splice(at..at, repeated);
             }
             6 => {
-                let other = random.pick(corpus);
+                let other = &random.pick(corpus).bytes;
                 let from = random.below(other.len().min(reach) + 1);
                 let until = (from + 1 + random.below(64)).min(other.len());
                 bytes.splice(at..to, other[from.min(until)..until].iter().copied());
@@ -76,5 +78,5 @@ pub(crate) fn mutated(
         }
     }
     bytes.truncate(LONGEST);
-    bytes
+    Input { bytes, origin }
 }

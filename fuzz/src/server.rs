@@ -10,13 +10,15 @@ use std::time::Duration;
 use lookback_model::{LoadOptions, Model};
 use lookback_serve::{Limits, NamedModel, ServeOptions, Server};
 
-/// What stands for the server's address and its trace.
+/// What stands for the server's address, its token and its trace.
 const HOST: &str = "@HOST@";
+const TOKEN: &str = "@TOKEN@";
 const TRACE: &str = "@TRACE@";
 
 /// A client of a server that runs as long as the process.
 pub(crate) struct Client {
     address: SocketAddr,
+    token: String,
     trace: String,
 }
 
@@ -38,6 +40,7 @@ impl Client {
         })?;
         let mut client = Self {
             address: server.address(),
+            token: server.token().unwrap_or_default().to_owned(),
             trace: String::new(),
         };
         std::thread::spawn(move || server.run(|| false));
@@ -48,8 +51,17 @@ impl Client {
             .ok_or("the session names no trace")?
             .1;
         client.trace = after.split('"').next().unwrap_or_default().to_owned();
-        // The first text is read before anything is asked.
+        // The first text is read before anything is asked, and every request of the corpus is answered with what it asks for:
+        // a target that is turned away at the door would test the door alone.
         sleep(Duration::from_secs(2));
+        for request in requests() {
+            if !client.ask(&request)? {
+                let answer = client.exchange(&client.filled(&request))?;
+                let [request, answer] =
+                    [&request, &answer].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+                return Err(format!("the server refuses\n{request}\nwith\n{answer}").into());
+            }
+        }
         Ok(client)
     }
 
@@ -71,7 +83,7 @@ impl Client {
     }
 
     fn exchange(&self, request: &[u8]) -> io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(self.address)?;
+        let mut stream = TcpStream::connect(self.address).expect("the server takes no connection");
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         // A server that refuses a request need not read it, nor wait for what is said after it.
         let _ = stream.write_all(request);
@@ -88,8 +100,9 @@ impl Client {
     fn filled(&self, request: &[u8]) -> Vec<u8> {
         let mut request = request.to_vec();
         for (sign, text) in [
-            (HOST, self.address.to_string()),
-            (TRACE, self.trace.clone()),
+            (HOST, self.address.to_string().as_str()),
+            (TOKEN, &self.token),
+            (TRACE, &self.trace),
         ] {
             while let Some(at) = request
                 .windows(sign.len())
@@ -143,13 +156,15 @@ pub(crate) fn requests() -> Vec<Vec<u8>> {
     ];
     let mut requests: Vec<Vec<u8>> = gets
         .iter()
-        .map(|path| format!("GET /api/1/{} HTTP/1.0\r\nHost: {HOST}\r\n\r\n", path).into_bytes())
+        .map(|path| {
+            format!("GET /api/1/{path} HTTP/1.0\r\nHost: {HOST}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n")
+                .into_bytes()
+        })
         .collect();
     requests.extend(posts.iter().map(|(path, body)| {
         format!(
-            "POST /api/1/{} HTTP/1.0\r\nHost: {HOST}\r\nOrigin: http://{HOST}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            path,
+            "POST /api/1/{path} HTTP/1.0\r\nHost: {HOST}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Origin: http://{HOST}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()

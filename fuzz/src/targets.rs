@@ -1,16 +1,19 @@
 //! What is fed: every kind of file that may be hostile.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lookback_heads::who::set::Set;
+use lookback_model::Prefix;
 use lookback_model::chat::{Conversation, Message, render};
 use lookback_model::checkpoint::Checkpoint;
-use lookback_model::{LoadOptions, Model, Prefix, TraceOptions};
-use lookback_trace::{Dtype, SaveOptions, Trace};
+use lookback_model::spec::Spec;
+use lookback_trace::Trace;
 
-use crate::server::{self, Client};
+use crate::corpus::{Corpus, Input, data};
+use crate::server::Client;
 use crate::words;
 
 /// A kind of input.
@@ -37,6 +40,13 @@ pub(crate) const ALL: [(&str, Target); 8] = [
     ("server", Target::Server),
 ];
 
+/// Of the inputs whose configuration and tensors are good, every which is opened whole, with its tokenizer: that takes a hundred times as
+/// long.
+const OPENED_WHOLE: u64 = 32;
+
+/// What is read from a checkpoint.
+const TEXT: &str = "The 2 <s> <|im_start|> lamps’ é日\n";
+
 impl Target {
     pub(crate) fn words(self) -> &'static [&'static str] {
         match self {
@@ -58,108 +68,46 @@ impl Target {
             _ => usize::MAX,
         }
     }
-}
 
-/// The test data, of which the corpora are made.
-fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/model/tests/data")
-}
-
-/// The inputs that are changed: the files of the tiny checkpoints, the templates of the tests, and a trace of each of two
-/// models; and what was added to `corpus/NAME`.
-pub(crate) fn corpus(target: Target, name: &str) -> io::Result<Vec<Vec<u8>>> {
-    let mut corpus = Vec::new();
-    let added = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(name);
-    if added.is_dir() {
-        for file in fs::read_dir(added)? {
-            corpus.push(fs::read(file?.path())?);
+    /// What the file is called.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Self::Gguf => "model.gguf",
+            Self::Safetensors => "model.safetensors",
+            Self::Configuration => "config.json",
+            Self::Tokenizer => "tokenizer.json",
+            Self::Trace => "trace",
+            Self::Template | Self::Set | Self::Server => "unused",
         }
     }
-    let file = match target {
-        Target::Gguf => "model.gguf",
-        Target::Safetensors => "model.safetensors",
-        Target::Configuration => "config.json",
-        Target::Tokenizer => "tokenizer.json",
-        Target::Template => {
-            for file in fs::read_dir(data().join("hostile"))? {
-                corpus.push(fs::read(file?.path())?);
-            }
-            let cases = fs::read_to_string(data().join("jinja2.json"))?;
-            let cases: Vec<(String, Option<String>)> = serde_json::from_str(&cases)?;
-            corpus.extend(cases.into_iter().map(|(template, _)| template.into_bytes()));
-            return Ok(corpus);
-        }
-        Target::Set => {
-            let lines =
-                fs::read_to_string(data().join("../../../heads/tests/data/pronouns.jsonl"))?;
-            corpus.extend(lines.lines().map(|line| line.as_bytes().to_vec()));
-            return Ok(corpus);
-        }
-        Target::Server => {
-            corpus.extend(server::requests());
-            return Ok(corpus);
-        }
-        Target::Trace => {
-            // Numbers of bf16 need version 2 of the format.
-            for (name, dtype) in [("tied", Dtype::F32), ("grouped", Dtype::Bf16)] {
-                let traced = traced(&data().join("tiny").join(name), dtype);
-                corpus.push(traced.map_err(io::Error::other)?);
-            }
-            return Ok(corpus);
-        }
-    };
-    for folder in fs::read_dir(data().join("tiny"))? {
-        let path = folder?.path().join(file);
-        if path.is_file() {
-            corpus.push(fs::read(path)?);
-        }
+
+    /// Whether it is one of several files of a checkpoint.
+    fn is_part(self) -> bool {
+        matches!(
+            self,
+            Self::Safetensors | Self::Configuration | Self::Tokenizer
+        )
     }
-    Ok(corpus)
 }
 
-/// A trace file of a tiny model.
-fn traced(
-    model: &Path,
-    qk_dtype: Dtype,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let model = Model::load(model, &LoadOptions::default())?;
-    let encoding = model
-        .tokenizer()
-        .encode("The lamps of a harbour.", &Prefix::Declared)?;
-    let traced = model.trace(&encoding, &TraceOptions::default(), &())?;
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("trace");
-    let options = SaveOptions {
-        qk_dtype,
-        ..SaveOptions::default()
-    };
-    traced.trace.save(&path, &options)?;
-    Ok(fs::read(path)?)
-}
-
-/// A folder that an input is put into.
+/// Folders that inputs are put into, each with what the input is not.
 pub(crate) struct Place {
     target: Target,
-    folder: tempfile::TempDir,
-    file: PathBuf,
+    _folder: tempfile::TempDir,
+    /// By an input's origin.
+    folders: Vec<PathBuf>,
     server: Option<Client>,
+    good: Cell<u64>,
 }
 
 impl Place {
-    pub(crate) fn new(target: Target) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        // What the input is not.
-        let rest = data().join("tiny/tied");
-        let name = match target {
-            Target::Gguf => "model.gguf",
-            Target::Safetensors => "model.safetensors",
-            Target::Configuration => "config.json",
-            Target::Tokenizer => "tokenizer.json",
-            Target::Template => "chat_template.jinja",
-            Target::Trace => "trace",
-            Target::Set | Target::Server => "unused",
+    pub(crate) fn new(target: Target, corpus: &Corpus) -> io::Result<Self> {
+        // A disk in memory, where there is one: millions of files are written.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::tempdir_in(memory)?
+        } else {
+            tempfile::tempdir()?
         };
         let server = match target {
             Target::Server => {
@@ -167,26 +115,36 @@ impl Place {
             }
             _ => None,
         };
-        let is_folder = matches!(
-            target,
-            Target::Safetensors | Target::Configuration | Target::Tokenizer
-        );
-        if is_folder {
-            for other in ["config.json", "model.safetensors", "tokenizer.json"] {
-                fs::copy(rest.join(other), folder.path().join(other))?;
+        let mut folders = Vec::new();
+        for (origin, source) in corpus.folders.iter().enumerate() {
+            let path = folder.path().join(origin.to_string());
+            fs::create_dir(&path)?;
+            if target.is_part() {
+                for file in fs::read_dir(source)? {
+                    let file = file?.path();
+                    let name = file.file_name().unwrap_or_default();
+                    let is_needed = ["config", "model", "tokenizer"]
+                        .iter()
+                        .any(|part| name.to_string_lossy().starts_with(part));
+                    if is_needed && name != "model.gguf" {
+                        fs::copy(&file, path.join(name))?;
+                    }
+                }
             }
+            folders.push(path);
         }
-        let file = folder.path().join(name);
         Ok(Self {
             target,
-            folder,
-            file,
+            _folder: folder,
+            folders,
             server,
+            good: Cell::new(0),
         })
     }
 
     /// Does with an input what the program does: whether it was taken to be good.
-    pub(crate) fn feed(&self, bytes: &[u8]) -> io::Result<bool> {
+    pub(crate) fn feed(&self, input: &Input) -> io::Result<bool> {
+        let bytes = &input.bytes;
         match (self.target, &self.server) {
             (Target::Template, _) => return Ok(template(&String::from_utf8_lossy(bytes))),
             (Target::Set, _) => {
@@ -195,12 +153,26 @@ impl Place {
             (Target::Server, Some(server)) => return server.ask(bytes),
             _ => {}
         }
-        fs::write(&self.file, bytes)?;
+        let folder = &self.folders[input.origin];
+        let file = folder.join(self.target.file());
+        fs::write(&file, bytes)?;
         Ok(match self.target {
-            Target::Trace => trace(&self.file),
-            Target::Gguf => checkpoint(&self.file),
-            _ => checkpoint(self.folder.path()),
+            Target::Trace => trace(&file),
+            Target::Gguf => self.described(Spec::of_checkpoint(&file).is_ok(), &file),
+            Target::Safetensors => self.described(Spec::of_checkpoint(folder).is_ok(), folder),
+            Target::Configuration => self.described(Spec::of_config(&file).is_ok(), folder),
+            _ => checkpoint(folder),
         })
+    }
+
+    /// Opens some of the checkpoints whose description is good.
+    fn described(&self, is_good: bool, path: &Path) -> bool {
+        let seen = self.good.get() + u64::from(is_good);
+        self.good.set(seen);
+        if is_good && seen % OPENED_WHOLE == 1 {
+            checkpoint(path);
+        }
+        is_good
     }
 }
 
@@ -224,14 +196,18 @@ fn checkpoint(path: &Path) -> bool {
         return false;
     };
     let tokenizer = checkpoint.tokenizer();
-    let text = "The 2 <s> <|im_start|> lamps’ é日\n";
-    if let Ok(encoding) = tokenizer.encode(text, &Prefix::Declared) {
+    if let Ok(encoding) = tokenizer.encode(TEXT, &Prefix::Declared) {
         let _ = tokenizer.decode(&encoding.ids, false);
     }
-    let name = "model.layers.0.self_attn.q_proj.weight";
-    if checkpoint.shape(name).is_ok() {
-        // An error is an answer: a weight may have become NaN.
-        let _ = checkpoint.tensor_f32(name);
+    for name in [
+        "model.layers.0.self_attn.q_proj.weight",
+        "transformer.h.0.attn.c_attn.weight (keys)",
+        "bert.encoder.layer.0.attention.self.query.weight",
+    ] {
+        if checkpoint.shape(name).is_ok() {
+            // An error is an answer: a weight may have become NaN.
+            let _ = checkpoint.tensor_f32(name);
+        }
     }
     true
 }

@@ -1,7 +1,22 @@
 //! Work on all threads of rayon's current pool.
+//!
+//! `scripts/shuttle` tries the orders in which they may meet, here and where they share what is to be done or was found
+//! (`forward/heads.rs`, `observe/merge.rs`, `backward/queue.rs`).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
+
+#[cfg(shuttle)]
+use shuttle::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
+
+#[cfg(shuttle)]
+use crate::rayon;
 
 /// Runs `work` on each thread of the current pool at once, but on no more than `most`.
 pub(crate) fn on_every_thread(most: usize, work: impl Fn() + Sync) {

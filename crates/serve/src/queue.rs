@@ -8,7 +8,7 @@ use lookback_model::Hooks;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::Failure;
-use crate::running::Running;
+use crate::running::{Running, Unwanted};
 
 /// Questions computed at a time; each uses all cores.
 const AT_A_TIME: usize = 2;
@@ -109,15 +109,6 @@ impl Hooks for Cancel<'_> {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    }
-}
-
-/// Says that the answer is not wanted any more when the request is dropped.
-struct Unwanted(Arc<AtomicBool>);
-
-impl Drop for Unwanted {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -20,6 +20,15 @@ impl Flag for std::sync::atomic::AtomicBool {
     }
 }
 
+/// Sets its flag when it is dropped: the answer is not wanted any more once its request is gone.
+pub(crate) struct Unwanted<F: Flag>(pub(crate) Arc<F>);
+
+impl<F: Flag> Drop for Unwanted<F> {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
 /// What is being computed.
 pub(crate) struct Running<F>(Mutex<State<F>>);
 

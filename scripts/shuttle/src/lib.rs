@@ -1,54 +1,59 @@
-//! What the server's threads share, under a scheduler that tries one order of their steps after the other:
-//! `cargo test --manifest-path scripts/shuttle/Cargo.toml`.
+//! What threads share, under a scheduler that tries one order of their steps after the other:
+//! `cargo test --manifest-path scripts/shuttle/Cargo.toml`. The files under test are the project's own.
 #![allow(dead_code, unreachable_pub)]
 
 #[path = "../../../crates/serve/src/running.rs"]
 mod running;
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+#[path = "../../../crates/model/src/tokenizer/left_alone.rs"]
+mod left_alone;
 
-    use shuttle::sync::atomic::{AtomicBool, Ordering};
-    use shuttle::thread;
+#[path = "../../../crates/attention/src/threads.rs"]
+mod threads;
 
-    use super::running::{Flag, Running};
+#[path = "../../../crates/attention/src/observe/merge.rs"]
+mod merge;
 
-    impl Flag for AtomicBool {
-        fn set(&self) {
-            self.store(true, Ordering::SeqCst);
+#[path = "../../../crates/attention/src/backward/queue.rs"]
+mod queue;
+
+#[path = "../../../crates/attention/src/forward/heads.rs"]
+mod heads;
+
+/// A task of a head that says which it is and nothing else.
+mod task {
+    pub(crate) struct Task<'a>(
+        pub(crate) usize,
+        pub(crate) std::marker::PhantomData<&'a ()>,
+    );
+}
+
+/// What blocks are packed into, by the name that the kernel's files know it by.
+extern crate self as lookback_simd;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Line;
+
+mod pack {
+    use crate::Line;
+
+    /// A packed block: of which head, and which it is.
+    pub(crate) struct KvBlock {
+        pub(crate) place: (usize, usize),
+        pub(crate) memory: Vec<Line>,
+    }
+
+    impl KvBlock {
+        pub(crate) fn into_memory(self) -> Vec<Line> {
+            self.memory
         }
-    }
-
-    /// Questions begin while the server stops: each is told to stop, whoever is first.
-    fn stopping(questions: usize) {
-        let running = Arc::new(Running::new());
-        let begin = || {
-            let running = Arc::clone(&running);
-            thread::spawn(move || {
-                let flag = Arc::new(AtomicBool::new(false));
-                running.add(&flag);
-                flag
-            })
-        };
-        let begun: Vec<_> = (0..questions).map(|_| begin()).collect();
-        let stop = {
-            let running = Arc::clone(&running);
-            thread::spawn(move || running.stop())
-        };
-        stop.join().unwrap();
-        for question in begun {
-            assert!(question.join().unwrap().load(Ordering::SeqCst));
-        }
-    }
-
-    #[test]
-    fn every_order_of_two_questions_and_the_end() {
-        shuttle::check_dfs(|| stopping(2), None);
-    }
-
-    #[test]
-    fn many_orders_of_six_questions_and_the_end() {
-        shuttle::check_random(|| stopping(6), 20_000);
     }
 }
+
+mod once;
+mod rayon;
+
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod team;

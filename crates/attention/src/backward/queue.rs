@@ -1,5 +1,8 @@
 //! Who computes what next.
 
+#[cfg(shuttle)]
+use shuttle::sync::Mutex;
+#[cfg(not(shuttle))]
 use std::sync::Mutex;
 
 use crate::threads::lock;

@@ -1,8 +1,19 @@
 //! A key/value head's share of the work: its keys and values, packed by whoever comes first, and its tasks.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+#[cfg(not(shuttle))]
+use std::sync::{
+    Arc, Mutex, OnceLock, Weak,
+    atomic::{AtomicUsize, Ordering},
+};
+
+#[cfg(shuttle)]
+use crate::once::OnceLock;
+#[cfg(shuttle)]
+use shuttle::sync::{
+    Arc, Mutex, Weak,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use lookback_simd::Line;
 

@@ -1,7 +1,12 @@
 //! Putting the blocks' results together in a fixed order, whoever is done first.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+
+#[cfg(shuttle)]
+use shuttle::sync::Mutex;
+#[cfg(not(shuttle))]
+use std::sync::Mutex;
 
 /// The output, and the blocks that wait for those before them: no more than there are threads, about.
 pub(super) struct Merger<T, B, F> {

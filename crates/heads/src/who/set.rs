@@ -9,6 +9,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::question::{Named, Question, Span};
 use crate::Error;
 
+/// The most candidates of a question: each is looked for in the text, and compared with those before it.
+const MOST_CANDIDATES: usize = 64;
+
 /// A question whose answer is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
@@ -112,6 +115,12 @@ impl Set {
 fn item(line: &str, number: usize) -> Result<Item, String> {
     let line: Line = serde_json::from_str(line)
         .map_err(|e| format!("not a question: {}", printable_message(&e.to_string())))?;
+    if line.candidates.len() > MOST_CANDIDATES {
+        return Err(format!(
+            "{} candidates; a question has at most {MOST_CANDIDATES}",
+            line.candidates.len()
+        ));
+    }
     let word = word_place(&line)?;
     let mut candidates: Vec<Named> = Vec::new();
     for name in &line.candidates {
@@ -277,6 +286,9 @@ mod tests {
                 .contains("does not come before")
         );
         assert!(with("[\"Ann\"]", "Ann").unwrap().contains("needs two"));
+        // A file of megabytes could name a million, each of which would be looked for.
+        let many = format!("[{}\"Ann\"]", "\"Jo\",".repeat(MOST_CANDIDATES));
+        assert!(with(&many, "Ann").unwrap().contains("at most 64"));
         assert!(
             with("[\"Ann\", \"Ann\"]", "Ann")
                 .unwrap()

@@ -20,21 +20,26 @@ use crate::tokenizer::{JsonOptions, Tokenizer};
 /// The largest vocabularies in use take a tenth of this.
 const TOKENIZER_FILE: u64 = 512 << 20;
 
-pub(super) fn open(
+/// A configuration, and the weights that it asks for.
+struct Described {
+    json: Value,
+    family: &'static Family,
+    spec: Spec,
+    weights: Weights,
+    notes: Vec<String>,
+}
+
+/// The specification that a folder asks for, whose tensors are there.
+pub(super) fn spec(path: &Path, all: Families) -> Result<Spec, Error> {
+    Ok(describe(path, all, &OpenOptions::default(), None)?.spec)
+}
+
+fn describe(
     path: &Path,
     all: Families,
     options: &OpenOptions,
     adapter: Option<Adapter>,
-) -> Result<Checkpoint, Error> {
-    let opened = path;
-    let base = adapter
-        .as_ref()
-        .map(|adapter| adapter.base(options.base.as_deref()));
-    let base = base.transpose()?;
-    let path = base.as_deref().unwrap_or(path);
-    if let Some(name) = &options.pre_tokenizer {
-        return Err(Error::PreTokenizerOfFolder { name: name.clone() });
-    }
+) -> Result<Described, Error> {
     let config_path = path.join("config.json");
     if !config_path.exists() {
         return Err(Error::MissingFile {
@@ -57,6 +62,38 @@ pub(super) fn open(
         None => (weights, Vec::new()),
     };
     let weights = resolve(family, &spec, weights, FileKind::Folder)?;
+    let notes = passed.into_iter().chain(untied).chain(extra).chain(merged);
+    Ok(Described {
+        json,
+        family,
+        spec,
+        weights,
+        notes: notes.collect(),
+    })
+}
+
+pub(super) fn open(
+    path: &Path,
+    all: Families,
+    options: &OpenOptions,
+    adapter: Option<Adapter>,
+) -> Result<Checkpoint, Error> {
+    let opened = path;
+    let base = adapter
+        .as_ref()
+        .map(|adapter| adapter.base(options.base.as_deref()));
+    let base = base.transpose()?;
+    let path = base.as_deref().unwrap_or(path);
+    if let Some(name) = &options.pre_tokenizer {
+        return Err(Error::PreTokenizerOfFolder { name: name.clone() });
+    }
+    let Described {
+        json,
+        family,
+        spec,
+        weights,
+        notes,
+    } = describe(path, all, options, adapter)?;
     // An adapter may have a tokenizer of its own.
     let texts_at = match opened.join("tokenizer.json").exists() {
         true => opened,
@@ -71,8 +108,6 @@ pub(super) fn open(
         super::names::declared(&name).or_else(|| super::names::declared(published)),
     );
     let weights = Arc::new(weights);
-    let mut notes = passed;
-    notes.extend(untied.into_iter().chain(extra).chain(merged));
     Ok(Checkpoint {
         spec,
         family,

@@ -10,20 +10,21 @@ use super::gguf::{GgufFile, Value};
 use super::gguf_parts::Parts;
 use super::resolve::resolve;
 use super::settings::Settings;
+use super::weights::Weights;
 use super::{Checkpoint, Error, GgufError, OpenOptions, Provenance};
 use crate::families;
 use crate::printable::printable;
+use crate::spec::Spec;
 use crate::tokenizer::Tokenizer;
 
 pub(super) fn open(path: &Path, all: Families, options: &OpenOptions) -> Result<Checkpoint, Error> {
     let parts = Parts::open(path)?;
+    let family = family_of(&parts, all, path)?;
     let file = parts.metadata();
     let at = |source: GgufError| Error::Gguf {
         path: path.to_owned(),
         source,
     };
-    let architecture = file.text("general.architecture").map_err(at)?;
-    let family = family::by_architecture(all, architecture, path)?;
     let pre_tokenizer = options.pre_tokenizer.as_deref();
     let tokenizer = Tokenizer::from_gguf(file, pre_tokenizer);
     let mut tokenizer = tokenizer.map_err(|source| Error::Tokenizer {
@@ -46,12 +47,8 @@ pub(super) fn open(path: &Path, all: Families, options: &OpenOptions) -> Result<
         .map_err(at)?
         .map(str::to_owned);
     let stop_tokens = super::stop::tokens(&tokenizer, stop_ids(file).map_err(at)?);
-    let mut settings = settings(file, family, path).accepting(&options.accept_keys);
-    let weights = parts.into_weights();
-    let spec = (family.gguf)(&mut settings, &weights, family)?;
-    families::gguf::finish(&mut settings)?;
-    notes.extend(settings.notes());
-    let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
+    let (spec, weights, passed) = read_weights(parts, family, path, &options.accept_keys)?;
+    notes.extend(passed);
     let weights = Arc::new(weights);
     Ok(Checkpoint {
         spec,
@@ -63,6 +60,39 @@ pub(super) fn open(path: &Path, all: Families, options: &OpenOptions) -> Result<
         weights,
         notes,
     })
+}
+
+/// The specification that a file asks for, whose tensors are there.
+pub(super) fn spec(path: &Path, all: Families) -> Result<Spec, Error> {
+    let parts = Parts::open(path)?;
+    let family = family_of(&parts, all, path)?;
+    Ok(read_weights(parts, family, path, &[])?.0)
+}
+
+fn family_of(parts: &Parts, all: Families, path: &Path) -> Result<&'static Family, Error> {
+    let architecture = parts
+        .metadata()
+        .text("general.architecture")
+        .map_err(|source| Error::Gguf {
+            path: path.to_owned(),
+            source,
+        })?;
+    family::by_architecture(all, architecture, path)
+}
+
+/// The specification, the weights that it asks for, and notes of unknown keys that were passed over.
+fn read_weights(
+    parts: Parts,
+    family: &Family,
+    path: &Path,
+    accepted: &[String],
+) -> Result<(Spec, Weights, Vec<String>), Error> {
+    let mut settings = settings(parts.metadata(), family, path).accepting(accepted);
+    let weights = parts.into_weights();
+    let spec = (family.gguf)(&mut settings, &weights, family)?;
+    families::gguf::finish(&mut settings)?;
+    let weights = resolve(family, &spec, weights, FileKind::Gguf)?;
+    Ok((spec, weights, settings.notes()))
 }
 
 /// A note where words are cut in another way than the file says.

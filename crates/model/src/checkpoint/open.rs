@@ -16,6 +16,19 @@ impl Spec {
     pub fn of_config(path: &Path) -> Result<Self, Error> {
         folder::spec_of_config(path, FAMILIES)
     }
+
+    /// What a checkpoint's folder or GGUF file asks for, with all tensors there as [`Checkpoint::open`] wants them; its tokenizer
+    /// is not looked at.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn of_checkpoint(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() {
+            folder::spec(path, FAMILIES)
+        } else {
+            gguf_checkpoint::spec(path, FAMILIES)
+        }
+    }
 }
 
 impl Checkpoint {

@@ -7,12 +7,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+/// The longest replacement, in bytes. That of SentencePiece's own tables has 33; a longer one would make gigabytes of a page.
+const LONGEST: usize = 128;
+
 /// Whether a table in base64 can be looked up in without leaving it.
 pub(super) fn is_sound_base64(text: &str) -> bool {
     STANDARD.decode(text).is_ok_and(|table| is_sound(&table))
 }
 
-/// Whether every step from any unit leads to a unit, and every value to the beginning of a character.
+/// Whether every step from any unit leads to a unit, and every value to the beginning of a character of a replacement that is not
+/// too long.
 pub(super) fn is_sound(table: &[u8]) -> bool {
     let Some((length, rest)) = table.split_first_chunk::<4>() else {
         return false;
@@ -38,11 +42,17 @@ pub(super) fn is_sound(table: &[u8]) -> bool {
         let base = place ^ offset(unit);
         let is_inside = (base | 0xff) < units.len();
         is_inside
-            && (place == 0
-                || !has_value(unit)
-                || replacements.is_char_boundary(units[base] & VALUE))
+            && (place == 0 || !has_value(unit) || is_replacement(replacements, units[base] & VALUE))
     };
     !units.is_empty() && units.iter().enumerate().all(leads_inside)
+}
+
+/// Whether a character begins at `place`, and a zero byte or the end follows soon.
+fn is_replacement(replacements: &str, place: usize) -> bool {
+    let Some(rest) = replacements.get(place..) else {
+        return false;
+    };
+    rest.len() <= LONGEST || rest.as_bytes()[..=LONGEST].contains(&0)
 }
 
 /// The bits of a value; the one above them marks a unit that is one, which no byte selects.
@@ -68,11 +78,15 @@ mod tests {
 
     /// A trie of 256 units without keys, and one replacement.
     fn table(change: impl FnOnce(&mut Vec<u32>)) -> Vec<u8> {
+        table_of("é\0", change)
+    }
+
+    fn table_of(replacements: &str, change: impl FnOnce(&mut Vec<u32>)) -> Vec<u8> {
         let mut units = vec![0_u32; 256];
         change(&mut units);
         let mut bytes = (units.len() as u32 * 4).to_le_bytes().to_vec();
         bytes.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
-        bytes.extend("é\0".as_bytes());
+        bytes.extend(replacements.as_bytes());
         bytes
     }
 
@@ -95,5 +109,18 @@ mod tests {
         let whole = table(|_| {});
         assert!(!is_sound(&whole[..100]) && !is_sound(&[]) && !is_sound(&[0; 4]));
         assert!(!is_sound_base64("AAAA/////w==") && !is_sound_base64("no base64"));
+    }
+    /// One character that becomes a megabyte makes a terabyte of a text of one.
+    #[test]
+    fn a_replacement_that_is_too_long_is_not_sound() {
+        let long = |length: usize, end: &str| {
+            let text = format!("{}{end}", "a".repeat(length));
+            table_of(&text, |units| {
+                units[97] = 97 | 1 << 8 | 97 << 10;
+                units[0] = 0;
+            })
+        };
+        assert!(is_sound(&long(LONGEST, "")) && is_sound(&long(LONGEST, "\0b\0")));
+        assert!(!is_sound(&long(LONGEST + 1, "")) && !is_sound(&long(LONGEST + 1, "\0")));
     }
 }

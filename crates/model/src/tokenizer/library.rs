@@ -1,18 +1,23 @@
 //! Tokenizers that the `tokenizers` library runs.
 
+use std::sync::Arc;
+
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::{Model as _, OffsetType, Tokenizer};
+use tokenizers::{
+    Model as _, ModelWrapper, OffsetReferential, OffsetType, PreTokenizedString, Tokenizer,
+};
 
 use super::Error;
 use super::bytes::character_of;
+use super::clock::Clock;
 use super::decoder::Decoder;
 use super::encoding::Piece;
-use super::words::{Clock, Words, failed};
+use super::words::{Words, failed};
 
 /// A tokenizer of the library, reduced to cutting text into tokens: what it would put around
 /// a text is known to [`super::Specials`].
 pub(super) struct Library {
-    tokenizer: Box<Tokenizer>,
+    tokenizer: Arc<Tokenizer>,
     words: Words,
     decoder: Decoder,
     /// Bytes that a byte-level vocabulary has no token for. The library would leave them out
@@ -20,6 +25,10 @@ pub(super) struct Library {
     missing: Vec<u8>,
     rest: Rest,
 }
+
+/// The longest word, in bytes, that unigram takes apart on the caller's thread. At each character it copies every piece that begins
+/// there, which with a hostile vocabulary is half the square of the word's length.
+const LONG_WORD: usize = 256;
 
 /// To whom belongs what no token stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +78,7 @@ impl Library {
         Ok(Self {
             rest: Rest::of(&tokenizer),
             words: Words::new(tokenizer.get_pre_tokenizer())?,
-            tokenizer: Box::new(tokenizer),
+            tokenizer: Arc::new(tokenizer),
             decoder,
             missing,
         })
@@ -91,18 +100,35 @@ impl Library {
 
     /// The library's steps, one after the other, so that each can be stopped.
     fn run(&self, text: &str, clock: &Clock<'_>) -> Result<tokenizers::Encoding, Error> {
-        let (tokenizer, model) = (&self.tokenizer, self.tokenizer.get_model());
+        let tokenizer = &self.tokenizer;
         let added = tokenizer.get_added_vocabulary();
         let mut parts = added.extract_and_normalize(tokenizer.get_normalizer(), text);
         self.words.cut(&mut parts, clock)?;
-        let tokenized = parts.tokenize(|word| {
-            clock.check()?;
-            model.tokenize(word.get())
-        });
-        tokenized.map_err(failed)?;
-        parts
+        self.take_apart(parts, clock)?
             .into_encoding(None, 0, OffsetType::Byte)
             .map_err(failed)
+    }
+
+    /// The words of a text as tokens. Where a single word may take long, on a thread that can be left to itself.
+    fn take_apart(
+        &self,
+        mut words: PreTokenizedString,
+        clock: &Clock<'_>,
+    ) -> Result<PreTokenizedString, Error> {
+        let may_stall = matches!(self.tokenizer.get_model(), ModelWrapper::Unigram(_))
+            && words
+                .get_splits(OffsetReferential::Normalized, OffsetType::Byte)
+                .iter()
+                .any(|(word, _, _)| word.len() > LONG_WORD);
+        if may_stall {
+            let tokenizer = Arc::clone(&self.tokenizer);
+            return clock.on_thread(move |waiting| {
+                tokens_of(&tokenizer, &mut words, || waiting.check())?;
+                Ok(words)
+            });
+        }
+        tokens_of(&self.tokenizer, &mut words, || clock.check())?;
+        Ok(words)
     }
 
     pub(super) fn encode(&self, text: &str, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
@@ -143,6 +169,19 @@ impl Library {
     pub(super) fn token_id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
     }
+}
+
+/// Takes each word apart, with a look at the clock before it.
+fn tokens_of(
+    tokenizer: &Tokenizer,
+    words: &mut PreTokenizedString,
+    check: impl Fn() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let tokenized = words.tokenize(|word| {
+        check()?;
+        tokenizer.get_model().tokenize(word.get())
+    });
+    tokenized.map_err(failed)
 }
 
 /// Refuses to give tokens that leave out a part of the text.

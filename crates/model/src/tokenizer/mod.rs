@@ -7,15 +7,19 @@
 mod around;
 mod bytes;
 mod charsmap;
+mod clock;
 mod decoder;
 mod encoding;
 mod error;
 mod gguf;
 mod json;
+mod left_alone;
 mod library;
 mod pre_tokenizer;
 mod sentencepiece;
 mod special;
+#[cfg(test)]
+mod stalling;
 mod steps;
 mod stream;
 #[cfg(test)]
@@ -28,11 +32,11 @@ pub use error::Error;
 pub(crate) use json::JsonOptions;
 pub use stream::StreamDecoder;
 
+use clock::Clock;
 use decoder::Decoder;
 use encoding::Piece;
 use library::Library;
 use sentencepiece::SentencePiece;
-use words::Clock;
 
 /// A checkpoint's tokenizer.
 pub struct Tokenizer {
@@ -179,7 +183,7 @@ impl Tokenizer {
     fn pieces(&self, text: &str, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
         match &self.model {
             Model::Library(library) => library.encode(text, clock),
-            Model::SentencePiece(model) => Ok(model.encode(text)),
+            Model::SentencePiece(model) => model.encode(text, clock),
         }
     }
 

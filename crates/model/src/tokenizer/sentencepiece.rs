@@ -8,8 +8,12 @@
 use std::collections::{BinaryHeap, HashMap};
 
 use super::Error;
+use super::clock::Clock;
 use super::encoding::Piece;
 use super::special::{Part, SpecialTokens};
+
+/// How many bytes are looked up between two looks at the clock: some tenths of a millisecond.
+const BYTES_A_LOOK: usize = 1 << 14;
 
 /// What a piece of the vocabulary is for, by GGUF's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,17 +123,22 @@ impl SentencePiece {
 
     /// Tokens of a text that may spell out special ones. A space is put before the text, and
     /// before what follows a special token.
-    pub(super) fn encode(&self, text: &str) -> Vec<Piece> {
+    ///
+    /// For any one vocabulary the time grows with the text's length and its logarithm. But each merge looks a piece up, of up to the
+    /// longest's length, and each place may begin any special token: a hostile vocabulary has megabytes of either, so the clock
+    /// is looked at.
+    pub(super) fn encode(&self, text: &str, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
         let mut tokens = Vec::new();
-        for part in self.special.split(text) {
+        for part in self.special.split(text, || clock.check())? {
             match part {
                 Part::Special { id, start, end } => tokens.push(Piece { id, start, end }),
                 Part::Text { start, end } => {
-                    tokens.extend(Symbols::new(self, &text[start..end], start).tokens());
+                    let symbols = Symbols::new(self, &text[start..end], start, clock)?;
+                    tokens.extend(symbols.tokens(clock)?);
                 }
             }
         }
-        tokens
+        Ok(tokens)
     }
 }
 
@@ -157,6 +166,8 @@ struct Symbols<'a> {
     escaped: String,
     symbols: Vec<Symbol>,
     candidates: BinaryHeap<Candidate>,
+    /// Bytes and pieces that were looked up since the clock was looked at.
+    looked_up: usize,
 }
 
 /// A stretch of the escaped text, linked to its neighbours.
@@ -200,13 +211,19 @@ impl PartialOrd for Candidate {
 
 impl<'a> Symbols<'a> {
     /// One symbol a character of `text`, which begins at byte `offset` of the whole text.
-    fn new(model: &'a SentencePiece, text: &str, offset: usize) -> Self {
+    fn new(
+        model: &'a SentencePiece,
+        text: &str,
+        offset: usize,
+        clock: &Clock<'_>,
+    ) -> Result<Self, Error> {
         const SPACE: char = '▁';
         let mut this = Self {
             model,
             escaped: String::with_capacity(text.len() + text.len() / 4),
             symbols: Vec::new(),
             candidates: BinaryHeap::new(),
+            looked_up: BYTES_A_LOOK,
         };
         if model.adds_space {
             this.push(SPACE, offset, offset);
@@ -218,8 +235,9 @@ impl<'a> Symbols<'a> {
         }
         for left in 0..this.symbols.len().saturating_sub(1) {
             this.consider(left, left + 1);
+            this.look(clock)?;
         }
-        this
+        Ok(this)
     }
 
     fn push(&mut self, shown: char, source: usize, source_end: usize) {
@@ -242,9 +260,11 @@ impl<'a> Symbols<'a> {
     /// Notes two neighbours if they make a piece.
     fn consider(&mut self, left: usize, right: usize) {
         let (start, end) = (self.symbols[left].start, self.symbols[right].end);
+        self.looked_up += 1;
         if end - start > self.model.longest {
             return;
         }
+        self.looked_up += end - start;
         if let Some(&id) = self.model.pieces.get(&self.escaped[start..end]) {
             self.candidates.push(Candidate {
                 score: self.model.entries[id as usize].score,
@@ -255,8 +275,18 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    fn merge_all(&mut self) {
+    /// Looks at the clock now and then.
+    fn look(&mut self, clock: &Clock<'_>) -> Result<(), Error> {
+        if self.looked_up >= BYTES_A_LOOK {
+            self.looked_up = 0;
+            clock.check()?;
+        }
+        Ok(())
+    }
+
+    fn merge_all(&mut self, clock: &Clock<'_>) -> Result<(), Error> {
         while let Some(best) = self.candidates.pop() {
+            self.look(clock)?;
             let (left, right) = (self.symbols[best.left], self.symbols[best.right]);
             let gone = left.start == left.end || right.start == right.end;
             if gone || right.end - left.start != best.length {
@@ -275,11 +305,12 @@ impl<'a> Symbols<'a> {
                 self.consider(previous, best.left);
             }
         }
+        Ok(())
     }
 
     /// Merges, and gives the tokens of the symbols that are left.
-    fn tokens(mut self) -> Vec<Piece> {
-        self.merge_all();
+    fn tokens(mut self, clock: &Clock<'_>) -> Result<Vec<Piece>, Error> {
+        self.merge_all(clock)?;
         let mut tokens = Vec::new();
         let mut at = (!self.symbols.is_empty()).then_some(0);
         while let Some(index) = at {
@@ -293,6 +324,6 @@ impl<'a> Symbols<'a> {
                 self.model.without_piece(text, start, end, &mut tokens);
             }
         }
-        tokens
+        Ok(tokens)
     }
 }

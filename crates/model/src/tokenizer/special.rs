@@ -38,13 +38,23 @@ impl SpecialTokens {
         Self { by_first }
     }
 
-    /// The parts of `text` in order, which together are all of it.
-    pub(super) fn split(&self, text: &str) -> Vec<Part> {
+    /// The parts of `text` in order, which together are all of it. `check` is asked wherever a token may begin, and ends the
+    /// search where it fails.
+    pub(super) fn split<E>(
+        &self,
+        text: &str,
+        check: impl Fn() -> Result<(), E>,
+    ) -> Result<Vec<Part>, E> {
         let bytes = text.as_bytes();
         let mut parts = Vec::new();
         let (mut start, mut at) = (0, 0);
         while at < bytes.len() {
-            let Some((id, length)) = self.longest_at(&bytes[at..]) else {
+            let Some(tokens) = self.by_first.get(&bytes[at]) else {
+                at += 1;
+                continue;
+            };
+            check()?;
+            let Some((id, length)) = longest_of(tokens, &bytes[at..]) else {
                 at += 1;
                 continue;
             };
@@ -61,16 +71,15 @@ impl SpecialTokens {
                 end: bytes.len(),
             });
         }
-        parts
+        Ok(parts)
     }
+}
 
-    /// The longest token that `bytes` begin with, and its length.
-    fn longest_at(&self, bytes: &[u8]) -> Option<(u32, usize)> {
-        self.by_first
-            .get(bytes.first()?)?
-            .iter()
-            .find_map(|(text, id)| Some((*id, length_of(text, bytes)?)))
-    }
+/// The first of `tokens`, the longest first, that `bytes` begin with, and its length.
+fn longest_of(tokens: &[(String, u32)], bytes: &[u8]) -> Option<(u32, usize)> {
+    tokens
+        .iter()
+        .find_map(|(text, id)| Some((*id, length_of(text, bytes)?)))
 }
 
 /// How many bytes spell `text` at the beginning of `bytes`.
@@ -91,10 +100,25 @@ fn length_of(text: &str, bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn split(tokens: &SpecialTokens, text: &str) -> Vec<Part> {
+        tokens.split(text, || Ok::<(), ()>(())).unwrap()
+    }
+
+    #[test]
+    fn the_search_ends_where_it_is_told_to() {
+        let tokens = SpecialTokens::new([("<s>".into(), 1)]);
+        assert_eq!(
+            tokens.split("aa", || Err(1)).unwrap().len(),
+            1,
+            "no token may begin there"
+        );
+        assert_eq!(tokens.split("a<a", || Err(1)), Err(1));
+    }
+
     #[test]
     fn the_longest_token_wins_and_nothing_is_lost() {
         let tokens = SpecialTokens::new([("<s>".into(), 1), ("<s>>".into(), 2), ("日".into(), 3)]);
-        let parts = tokens.split("a<s>>日<s>é");
+        let parts = split(&tokens, "a<s>>日<s>é");
         let special = |id, start, end| Part::Special { id, start, end };
         let text = |start, end| Part::Text { start, end };
         assert_eq!(
@@ -107,7 +131,7 @@ mod tests {
                 text(11, 13)
             ]
         );
-        assert!(tokens.split("").is_empty());
+        assert!(split(&tokens, "").is_empty());
     }
 
     #[test]
@@ -115,9 +139,9 @@ mod tests {
         let special = |start, end| Part::Special { id: 1, start, end };
         for spelt in ["  ", "▁▁"] {
             let tokens = SpecialTokens::new([(spelt.into(), 1)]);
-            assert_eq!(tokens.split("▁ "), [special(0, 4)]);
-            assert_eq!(tokens.split("  ▁▁"), [special(0, 2), special(2, 8)]);
-            assert_eq!(tokens.split("▁a"), [Part::Text { start: 0, end: 4 }]);
+            assert_eq!(split(&tokens, "▁ "), [special(0, 4)]);
+            assert_eq!(split(&tokens, "  ▁▁"), [special(0, 2), special(2, 8)]);
+            assert_eq!(split(&tokens, "▁a"), [Part::Text { start: 0, end: 4 }]);
         }
     }
 }

@@ -10,6 +10,12 @@ use crate::printable::printable;
 /// of the word.
 const LONGEST_WORD: u64 = 1000;
 
+/// The longest piece of a unigram vocabulary, and the most bytes of all of them. The library makes a tree of them with a map for each
+/// byte, some 300 bytes large, and takes it down by recursion: a piece of a megabyte would end the process. SentencePiece's pieces have
+/// 16 characters at most, and those of the largest vocabularies in use 3 MB together.
+const LONGEST_PIECE: usize = 1024;
+const MOST_PIECES: usize = 8 << 20;
+
 /// What kind of model it is; files from before that was written are known by what they hold.
 pub(super) fn kind(model: &Value) -> Option<&str> {
     model["type"].as_str().or_else(|| {
@@ -26,7 +32,10 @@ pub(super) fn kind(model: &Value) -> Option<&str> {
 pub(super) fn check_model(model: &Value) -> Result<(), Error> {
     match kind(model) {
         Some("BPE") if model["merges"].is_array() => check_bpe(model),
-        Some("Unigram") => Ok(()),
+        Some("Unigram") => {
+            let pieces = model["vocab"].as_array().into_iter().flatten();
+            check_unigram(pieces.filter_map(|piece| piece[0].as_str()))
+        }
         Some("WordPiece") => check_word_pieces(model),
         found => Err(Error::Unsupported {
             part: "model",
@@ -34,6 +43,23 @@ pub(super) fn check_model(model: &Value) -> Result<(), Error> {
             supported: "BPE, Unigram, WordPiece".to_owned(),
         }),
     }
+}
+
+/// Refuses pieces of which the library cannot make a tree.
+pub(super) fn check_unigram<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut bytes = 0;
+    for piece in pieces {
+        bytes += piece.len();
+        if piece.len() > LONGEST_PIECE || bytes > MOST_PIECES {
+            return Err(Error::Vocabulary {
+                detail: format!(
+                    "its unigram pieces have at most {LONGEST_PIECE} bytes each and {MOST_PIECES} together, which {} is beyond",
+                    printable(&format!("{piece:?}"))
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_bpe(model: &Value) -> Result<(), Error> {

@@ -4,12 +4,9 @@
 //! library cannot be stopped, and where a pattern runs out of its own limit it leaves the rest of the text uncut without a
 //! word. So the patterns are applied here: a clock is looked at after each match, and a match that goes back too often
 //! is an error. A single match can still take any time, since what it looks ahead at is not counted and cannot be broken
-//! off: patterns are applied on a thread of their own, which is left to itself when the time is up.
+//! off: patterns are applied on a thread of their own, which is left to itself when the time is up ([`Clock::on_thread`]).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
 
 use fancy_regex::{Regex, RegexBuilder};
 use tokenizers::pattern::{Invert, Pattern};
@@ -18,11 +15,8 @@ use tokenizers::pre_tokenizers::split::SplitPattern;
 use tokenizers::{Offsets, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
 
 use super::Error;
+use super::clock::{Clock, Waiting};
 use super::error::one_line;
-
-/// The longest time for a text, and what each of its bytes adds. Real tokenizers take less than a microsecond a byte.
-const TIME: Duration = Duration::from_secs(5);
-const TIME_A_BYTE: Duration = Duration::from_micros(4);
 
 /// How often one match may go back. Patterns of real tokenizers do a few times; where nothing matches, once for each
 /// letter and alternative.
@@ -31,77 +25,6 @@ const STEPS_BACK: usize = 1_000_000;
 /// The most memory that a part of a pattern between two look-arounds is compiled into. That of the largest real one takes less
 /// than a tenth, and a hostile one has some hundred parts.
 const COMPILED: usize = 1 << 20;
-
-/// How often it is looked whether the text is still wanted while a match goes on.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// How many threads may be left to themselves at a time.
-const MOST_LEFT: usize = 8;
-
-/// Threads that are left to themselves.
-static LEFT: AtomicUsize = AtomicUsize::new(0);
-
-/// When encoding a text has to be done, and whether somebody still wants it.
-pub(super) struct Clock<'a> {
-    deadline: Deadline,
-    cancelled: &'a dyn Fn() -> bool,
-}
-
-/// When a text has to be done.
-#[derive(Clone, Copy)]
-struct Deadline {
-    start: Instant,
-    allowed: Duration,
-}
-
-impl<'a> Clock<'a> {
-    pub(super) fn start(text: &str, cancelled: &'a dyn Fn() -> bool) -> Self {
-        let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let deadline = Deadline {
-            start: Instant::now(),
-            allowed: TIME + TIME_A_BYTE * bytes,
-        };
-        Self {
-            deadline,
-            cancelled,
-        }
-    }
-
-    /// Fails where the time is up, or nobody wants the text any more.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if (self.cancelled)() {
-            return Err(Error::Cancelled);
-        }
-        self.deadline.check()
-    }
-}
-
-impl Deadline {
-    fn check(self) -> Result<(), Error> {
-        if self.start.elapsed() <= self.allowed {
-            return Ok(());
-        }
-        Err(Error::Slow {
-            seconds: self.allowed.as_secs(),
-        })
-    }
-}
-
-/// What the thread that applies patterns knows of whoever waits for it.
-struct Waiting {
-    deadline: Deadline,
-    /// Nobody waits any more, or the thread has ended: set by whoever is first.
-    left: AtomicBool,
-}
-
-impl Waiting {
-    fn check(&self) -> Result<(), Error> {
-        if self.left.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        self.deadline.check()
-    }
-}
 
 /// The steps that cut a text, in order.
 pub(super) struct Words(Arc<Vec<Step>>);
@@ -139,68 +62,18 @@ impl Words {
         text: &mut PreTokenizedString,
         clock: &Clock<'_>,
     ) -> Result<(), Error> {
-        clock.check()?;
-        let waiting = Waiting {
-            deadline: clock.deadline,
-            left: AtomicBool::new(false),
-        };
         let has_pattern =
             |step: &Step| matches!(step, Step::Split(split) if matches!(split.by, By::Pattern(_)));
         if !self.0.iter().any(has_pattern) {
-            return cut_by(&self.0, text, &waiting);
+            return cut_by(&self.0, text, &clock.waiting());
         }
-        if LEFT.load(Ordering::Relaxed) >= MOST_LEFT {
-            return Err(Error::Encode {
-                detail: format!(
-                    "{MOST_LEFT} texts before it are still being cut, whose time is up: its pattern stalls"
-                ),
-            });
-        }
-        *text = self.cut_on_thread(std::mem::replace(text, "".into()), waiting, clock)?;
-        Ok(())
-    }
-
-    /// [`cut_by`] on a thread of its own, which is left to itself where it takes too long or its text is not wanted any more.
-    fn cut_on_thread(
-        &self,
-        mut text: PreTokenizedString,
-        waiting: Waiting,
-        clock: &Clock<'_>,
-    ) -> Result<PreTokenizedString, Error> {
-        let (steps, waiting) = (Arc::clone(&self.0), Arc::new(waiting));
-        let (sender, receiver) = sync_channel(1);
-        let seen = Arc::clone(&waiting);
-        let run = move || {
-            let cut = cut_by(&steps, &mut text, &seen);
-            // Where nobody waits any more, nothing is sent.
-            let _ = sender.send(cut.map(|()| text));
-            if seen.left.swap(true, Ordering::Relaxed) {
-                LEFT.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        let thread = std::thread::Builder::new().name("words".to_owned());
-        thread.spawn(run).map_err(|error| Error::Encode {
-            detail: format!("there is no thread to cut it on: {error}"),
+        let steps = Arc::clone(&self.0);
+        let mut whole = std::mem::replace(text, "".into());
+        *text = clock.on_thread(move |waiting| {
+            cut_by(&steps, &mut whole, waiting)?;
+            Ok(whole)
         })?;
-        loop {
-            match receiver.recv_timeout(LOOK) {
-                Ok(cut) => return cut,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::Encode {
-                        detail: "its pattern that cuts words failed".to_owned(),
-                    });
-                }
-            }
-            if let Err(error) = clock.check() {
-                LEFT.fetch_add(1, Ordering::Relaxed);
-                // It may have ended just now.
-                if waiting.left.swap(true, Ordering::Relaxed) {
-                    LEFT.fetch_sub(1, Ordering::Relaxed);
-                }
-                return Err(error);
-            }
-        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 
 use super::super::decoder::Decoder;
 use super::super::library::Library;
+use super::super::vocabulary::check_unigram;
 use super::super::{Error, Model, Specials, Tokenizer, charsmap};
 use super::keys::{added, around, check_length, damaged, id, kinds, required, specials, tokens};
 use crate::checkpoint::gguf::GgufFile;
@@ -34,6 +35,7 @@ pub(super) fn tokenizer(file: &GgufFile) -> Result<Tokenizer, Error> {
     let specials = specials(file, default, count)?;
     let around = around(file, specials, None, (true, false))?;
     let unknown = id(file, "tokenizer.ggml.unknown_token_id", known(2), count)?;
+    check_unigram(tokens.iter().copied())?;
     let vocabulary = tokens.iter().zip(&scores);
     let vocabulary = vocabulary.map(|(token, score)| ((*token).to_owned(), f64::from(*score)));
     let model = Unigram::from(vocabulary.collect(), unknown.map(|id| id as usize), false)
@@ -68,7 +70,7 @@ fn normalizer(file: &GgufFile) -> Result<Option<Precompiled>, Error> {
         return Ok(None);
     };
     let unsound = || Error::Vocabulary {
-        detail: format!("{TABLE} leads outside of itself"),
+        detail: format!("{TABLE} leads outside of itself, or makes a text too long"),
     };
     if !charsmap::is_sound(table) {
         return Err(unsound());
