@@ -48,7 +48,7 @@ impl Update {
     }
 
     /// That of the tensor's rows from `rows` on.
-    pub(super) fn from_row(&self, rows: usize) -> Self {
+    pub(super) fn beginning_at(&self, rows: usize) -> Self {
         Self {
             low_rank: Arc::clone(&self.low_rank),
             first: self.first + rows,

@@ -128,7 +128,7 @@ impl StoredTensor {
         let (_, rows) = self.shape.split_last().unwrap_or((&1, &[]));
         let before = first * rows.iter().product::<usize>() / of;
         Self {
-            update: (self.update.as_ref()).map(|update| update.from_row(before)),
+            update: (self.update.as_ref()).map(|update| update.beginning_at(before)),
             bytes: cut(&self.bytes),
             scales: self.scales.as_ref().map(|scales| Scales {
                 bytes: cut(&scales.bytes),

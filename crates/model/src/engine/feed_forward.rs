@@ -19,7 +19,7 @@ pub(super) struct FeedForward {
 
 enum Networks {
     One(Box<Network>),
-    Experts(MixtureOfExperts),
+    Experts(Box<MixtureOfExperts>),
 }
 
 impl FeedForward {
@@ -52,7 +52,7 @@ impl FeedForward {
             // Their biases count as much as their shares.
             Some(experts) => {
                 let mixture = MixtureOfExperts::load(checkpoint, layer, (&spec, experts), kind)?;
-                (Networks::Experts(mixture), None)
+                (Networks::Experts(Box::new(mixture)), None)
             }
         };
         Ok(Self {

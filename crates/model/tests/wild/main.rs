@@ -1,6 +1,8 @@
 //! Checkpoints as they are met in the wild: adapters, PyTorch's files, files in parts, keys that nobody knows. The data is made
 //! by `scripts/make_wild_checkpoints.py`.
 
+#![allow(clippy::print_stdout, reason = "what is measured is printed")]
+
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../loaders/gguf_bytes.rs"]

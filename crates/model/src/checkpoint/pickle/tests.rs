@@ -34,7 +34,10 @@ fn archive(pickle: &[u8]) -> Vec<u8> {
     )
 }
 
-fn read(file: &[u8]) -> Result<(HashMap<String, StoredTensor>, Vec<Vec<u8>>), Fault> {
+/// Tensors by name, and the bytes that were put together for them.
+type Read = (HashMap<String, StoredTensor>, Vec<Vec<u8>>);
+
+fn read(file: &[u8]) -> Result<Read, Fault> {
     let mut copies = Copies {
         next: 1,
         bytes: Vec::new(),

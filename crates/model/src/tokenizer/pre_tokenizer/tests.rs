@@ -7,8 +7,9 @@ use tokenizers::{
 
 use super::PreTokenizer;
 use super::names::NAMES;
+use crate::tokenizer::clock::Clock;
 use crate::tokenizer::tests::texts::{Cuts, digest};
-use crate::tokenizer::words::{Clock, Words};
+use crate::tokenizer::words::Words;
 
 /// By the name of a pre-tokenizer: whose cuts it has, where those are another's.
 const SAME: &[(&str, &[&str])] = &[
