@@ -1,31 +1,25 @@
-//! A cell that is written once, as the standard library's: whoever comes while it is being written waits.
+//! A cell that is written once, as the standard library's: whoever comes while it is being written waits, for the scheduler.
 
-use std::cell::UnsafeCell;
+use std::sync::PoisonError;
 
-use shuttle::sync::Once;
+use shuttle::sync::Mutex;
 
 pub(crate) struct OnceLock<T> {
-    once: Once,
-    value: UnsafeCell<Option<T>>,
+    writing: Mutex<()>,
+    value: std::sync::OnceLock<T>,
 }
-
-// SAFETY: the value is written within `Once::call_once` alone, and read by those that came after it.
-unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
 
 impl<T> OnceLock<T> {
     pub(crate) fn new() -> Self {
         Self {
-            once: Once::new(),
-            value: UnsafeCell::new(None),
+            writing: Mutex::new(()),
+            value: std::sync::OnceLock::new(),
         }
     }
 
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        // SAFETY: nobody else is here before it is written, and nobody writes after that.
-        self.once
-            .call_once(|| unsafe { *self.value.get() = Some(make()) });
-        // SAFETY: it was written.
-        unsafe { (*self.value.get()).as_ref().expect("it was written") }
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.value.get_or_init(make)
     }
 
     pub(crate) fn into_inner(self) -> Option<T> {

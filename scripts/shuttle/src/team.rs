@@ -1,8 +1,10 @@
-//! The kernels' team of threads: what is to be done is done once, and what was found is put together in order.
+//! The kernels' team of threads: what is to be done is done once, and what was found is put together in order. What the checks
+//! themselves note lies in the standard library's locks, which are no steps to the scheduler.
 
 use std::marker::PhantomData;
+use std::sync::Mutex;
 
-use shuttle::sync::{Mutex, atomic::AtomicUsize, atomic::Ordering};
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Line;
 use crate::heads::{KvHead, Packer, Work};
@@ -11,7 +13,7 @@ use crate::pack::KvBlock;
 use crate::queue::Queue;
 use crate::rayon::set_threads;
 use crate::task::Task;
-use crate::threads::{lock, on_every_thread, share_out};
+use crate::threads::{on_every_thread, share_out};
 
 /// Numbers are shared out, and what is made of them is merged.
 fn sharing(threads: usize, count: usize) {
@@ -40,7 +42,7 @@ fn giving_out(threads: usize, counts: &[usize]) {
         let mut loaded = None;
         while let Some((head, part)) = queue.take(loaded) {
             loaded = Some(head);
-            lock(&given).push((head, part));
+            given.lock().unwrap().push((head, part));
         }
     });
     let mut given = given.into_inner().unwrap();
@@ -91,7 +93,7 @@ fn attending(threads: usize, heads: usize, tasks: usize, blocks: usize) {
                 for index in 1..1 + blocks {
                     assert_eq!(packed.block(index).place, (head.index, index));
                 }
-                lock(&done).push(task.0);
+                done.lock().unwrap().push(task.0);
             }
         }
     });
@@ -113,8 +115,8 @@ fn many_orders_of_four_threads_that_share_nine_numbers() {
 }
 
 #[test]
-fn every_order_of_two_threads_and_three_parts() {
-    shuttle::check_dfs(|| giving_out(2, &[1, 2]), None);
+fn every_order_of_two_threads_and_two_parts() {
+    shuttle::check_dfs(|| giving_out(2, &[1, 1]), None);
 }
 
 #[test]
