@@ -365,11 +365,13 @@ SPECIFICATIONS = [
     }, dtype=torch.float16),
     qwen2moe("one-of-three", {
         "num_experts": 3, "num_experts_per_tok": 1, "mlp_only_layers": [0], "use_sliding_window": True, "sliding_window": 8,
-        "max_window_layers": 1,
-    }),
+        "max_window_layers": 2,
+    }, edit_config=_drop("layer_types")),
     qwen3moe("normed", {"norm_topk_prob": True, "tie_word_embeddings": True, "num_hidden_layers": 2}, dtype=torch.float16, gguf=True),
     qwen3moe("shares-of-all", {"norm_topk_prob": False, "num_key_value_heads": 1, "attention_bias": True, "num_hidden_layers": 2}),
-    qwen3moe("mixed", {"norm_topk_prob": True, "mlp_only_layers": [1], "num_experts_per_tok": 3}),
+    qwen3moe("mixed", {
+        "norm_topk_prob": True, "mlp_only_layers": [1], "num_experts_per_tok": 3, "use_sliding_window": True, "sliding_window": 8,
+    }),
     gptoss("windows", {"sliding_window": 7, "tie_word_embeddings": False}, gguf=True),
     gptoss("plain-rope", {
         "sliding_window": 5, "num_hidden_layers": 2, "tie_word_embeddings": True, "num_experts_per_tok": 3, **_rope("default", theta=500.0),

@@ -126,19 +126,14 @@ fn decoded(model: &Model, ids: &[u32]) -> Array2<f32> {
     logits
 }
 
-/// Whether rotary angles are others in a longer text.
+/// Whether rotary angles become others with each token of a text.
 fn depends_on_length(model: &Model) -> bool {
     let mut ropes = model
         .spec()
         .layers
         .iter()
         .filter_map(|layer| layer.attention.rope.as_ref());
-    ropes.any(|rope| {
-        matches!(
-            rope.scaling,
-            RopeScaling::Dynamic { .. } | RopeScaling::LongRope { .. }
-        )
-    })
+    ropes.any(|rope| matches!(rope.scaling, RopeScaling::Dynamic { .. }))
 }
 
 /// The likeliest continuation, each token from a pass over all before it.
@@ -238,6 +233,19 @@ families! {
     distilbert_agrees_with_transformers: "distilbert-",
     roberta_agrees_with_transformers: "roberta-",
     modernbert_agrees_with_transformers: "modernbert-",
+}
+
+#[test]
+fn a_text_that_outgrows_its_first_rotary_factors_is_read_again() {
+    for variant in ["llama-rope-longrope", "phi3-longrope"] {
+        let folder = data("families").join(variant);
+        let model = load(&folder, WeightsKind::F32);
+        let ids = Tensors::open(&folder.join("expected.safetensors")).ids("input_ids");
+        let after = model.spec().turns_anew_after().expect("LongRoPE");
+        let prompt = &ids[..after - 2];
+        let expected = continued_without_cache(&model, prompt, 6);
+        assert_eq!(continued(&model, prompt, 6), expected, "{variant}");
+    }
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn read_qwen2(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
         ..Defaults::LLAMA
     };
     let mut spec = folder::decoder(settings, family, defaults)?;
-    read_windows(settings, &mut spec)?;
+    read_windows(settings, &mut spec, |layer, first| layer >= first)?;
     add_qwen2_biases(&mut spec);
     Ok(spec)
 }
@@ -111,14 +111,19 @@ fn read_qwen3(settings: &mut Settings, family: &Family) -> Result<Spec, Error> {
         ..Defaults::LLAMA
     };
     let mut spec = folder::decoder(settings, family, defaults)?;
-    read_windows(settings, &mut spec)?;
+    read_windows(settings, &mut spec, |layer, first| layer >= first)?;
     folder::attention_bias(settings, &mut spec)?;
     add_qk_norms(&mut spec);
     Ok(spec)
 }
 
-/// Where `use_sliding_window` says so, the layers from `max_window_layers` on have one, unless `layer_types` names them.
-pub(super) fn read_windows(settings: &mut Settings, spec: &mut Spec) -> Result<(), Error> {
+/// Where `use_sliding_window` says so, the layers that `has_window` names of their number and `max_window_layers` have one,
+/// unless `layer_types` names them.
+pub(super) fn read_windows(
+    settings: &mut Settings,
+    spec: &mut Spec,
+    has_window: impl Fn(usize, usize) -> bool,
+) -> Result<(), Error> {
     let used = settings.bool("use_sliding_window")?.unwrap_or(false);
     let window = match used {
         true => settings.size("sliding_window")?,
@@ -127,10 +132,11 @@ pub(super) fn read_windows(settings: &mut Settings, spec: &mut Spec) -> Result<(
             None
         }
     };
-    let first = settings.take("max_window_layers");
-    let first = first.and_then(|first| first.as_u64()).unwrap_or(28);
-    let has_window = |layer: usize| window.is_some() && layer as u64 >= first;
-    let kinds = layer_kinds(settings, spec.layers.len(), has_window)?;
+    let layers = settings.take("max_window_layers");
+    let layers = layers.and_then(|layers| layers.as_u64()).unwrap_or(28) as usize;
+    let kinds = layer_kinds(settings, spec.layers.len(), |layer| {
+        window.is_some() && has_window(layer, layers)
+    })?;
     for (layer, windowed) in spec.layers.iter_mut().zip(kinds) {
         let window = window.filter(|_| windowed);
         layer.attention.span = window_span(window, spec.context_length);

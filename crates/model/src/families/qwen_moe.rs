@@ -104,7 +104,10 @@ fn read_qwen2_moe(settings: &mut Settings, family: &Family) -> Result<Spec, Erro
         ..Defaults::LLAMA
     };
     let mut spec = folder::decoder(settings, family, defaults)?;
-    read_windows(settings, &mut spec)?;
+    // Every second layer of the first ones, where Qwen2 has its windows in the last ones.
+    read_windows(settings, &mut spec, |layer, most| {
+        layer.is_multiple_of(2) && layer < most
+    })?;
     let d_ff = settings.required_size("shared_expert_intermediate_size")?;
     add_mixtures(
         settings,
@@ -125,7 +128,7 @@ fn read_qwen3_moe(settings: &mut Settings, family: &Family) -> Result<Spec, Erro
         ..Defaults::LLAMA
     };
     let mut spec = folder::decoder(settings, family, defaults)?;
-    read_windows(settings, &mut spec)?;
+    read_windows(settings, &mut spec, |_, _| true)?;
     add_mixtures(settings, &mut spec, None)?;
     folder::attention_bias(settings, &mut spec)?;
     add_qk_norms(&mut spec);

@@ -5,10 +5,10 @@ mod sampler;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use ndarray::Axis;
+use ndarray::{Array1, Axis};
 pub use sampler::{Sampler, Sampling};
 
-use crate::{Error, Hooks, Logits, Model, PrefillOptions};
+use crate::{Error, Hooks, Interventions, KvCache, Logits, Model, PrefillOptions};
 
 /// How text is generated.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,17 +75,8 @@ impl Model {
         let mut sampler = Sampler::new(options.sampling)?;
         self.check_reads_on()?;
         let start = Instant::now();
-        let prefill = PrefillOptions {
-            logits: Logits::Last,
-            cache: true,
-            ..PrefillOptions::default()
-        };
-        let prefill = self.prefill_with(prompt, &prefill, hooks)?;
+        let (mut logits, mut cache) = self.read_whole(prompt, hooks)?;
         let prefill_seconds = start.elapsed().as_secs_f64();
-        let mut cache = prefill
-            .cache
-            .unwrap_or_else(|| unreachable!("a cache was asked for"));
-        let mut logits = prefill.logits.index_axis_move(Axis(0), 0);
         let mut tokens = Vec::new();
         let start = Instant::now();
         let end = loop {
@@ -104,6 +95,11 @@ impl Model {
                 break End::ContextFull;
             }
             if tokens.len() < options.max_tokens {
+                if self.spec().turns_anew_after() == Some(cache.len()) {
+                    let all = [prompt, &tokens].concat();
+                    (logits, cache) = self.read_again(&all, hooks.interventions())?;
+                    continue;
+                }
                 logits = match hooks.interventions() {
                     None => self.decode(token, &mut cache)?,
                     Some(changes) => self
@@ -118,5 +114,35 @@ impl Model {
             prefill_seconds,
             decode_seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// The logits after a text, and a cache of it.
+    fn read_whole(
+        &self,
+        tokens: &[u32],
+        hooks: &dyn Hooks,
+    ) -> Result<(Array1<f32>, KvCache), Error> {
+        let options = PrefillOptions {
+            logits: Logits::Last,
+            cache: true,
+            ..PrefillOptions::default()
+        };
+        let prefill = self.prefill_with(tokens, &options, hooks)?;
+        let cache = prefill
+            .cache
+            .unwrap_or_else(|| unreachable!("a cache was asked for"));
+        Ok((prefill.logits.index_axis_move(Axis(0), 0), cache))
+    }
+
+    /// [`Model::read_whole`] of a text whose keys in the cache were turned for a shorter one.
+    fn read_again(
+        &self,
+        tokens: &[u32],
+        changes: Option<&Interventions>,
+    ) -> Result<(Array1<f32>, KvCache), Error> {
+        match changes {
+            Some(changes) => self.read_whole(tokens, &changes.and(&())),
+            None => self.read_whole(tokens, &()),
+        }
     }
 }

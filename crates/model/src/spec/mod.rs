@@ -78,6 +78,24 @@ impl Spec {
         }
     }
 
+    /// After how many tokens rotary embedding turns all of a text by other angles, those before too: LongRoPE does, whose longer
+    /// texts have factors of their own.
+    #[must_use]
+    pub fn turns_anew_after(&self) -> Option<usize> {
+        let ropes = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.attention.rope.as_ref());
+        let after = ropes.filter_map(|rope| match rope.scaling {
+            RopeScaling::LongRope {
+                original_context_length,
+                ..
+            } => Some(original_context_length),
+            _ => None,
+        });
+        after.min()
+    }
+
     /// Whether a token sees what follows it: an encoder.
     #[must_use]
     pub fn is_bidirectional(&self) -> bool {
