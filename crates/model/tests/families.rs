@@ -68,8 +68,12 @@ fn agrees(folder: &Path, path: &Path) {
                 // Keys in a cache were turned for a shorter text than the one that the reference reads.
                 continued_without_cache(&model, &ids, greedy.len())
             } else {
-                let one_by_one = decoded(&model, &ids);
-                off.push(("decoded", max_difference(&one_by_one, &expected) / largest));
+                let half = ids.len() / 2;
+                let anew = model.spec().turns_anew_after();
+                if !anew.is_some_and(|after| (half..ids.len()).contains(&after)) {
+                    let one_by_one = decoded(&model, &ids);
+                    off.push(("decoded", max_difference(&one_by_one, &expected) / largest));
+                }
                 continued(&model, &ids, greedy.len())
             };
             assert_eq!(continued, greedy, "{}", name(folder));

@@ -136,6 +136,11 @@ impl Adapter {
             }
             let mut names = [name, with_prefix].into_iter();
             let name = names.find(|name| tensors.contains_key(name));
+            if tied && family.is_of_head(&format!("{module}.weight")) {
+                let detail =
+                    "the model's output head is its embedding table, and cannot be adapted alone";
+                return Err(refused(detail.to_owned()));
+            }
             let Some((name, tensor)) = name.and_then(|name| {
                 let tensor = tensors.get_mut(&name)?;
                 Some((name, tensor))
@@ -152,6 +157,9 @@ impl Adapter {
                 return Err(refused(format!(
                     "it is of [{outputs}, {inputs}], and the model's matrix of {shape:?}"
                 )));
+            }
+            if tensor.update.is_some() {
+                return Err(refused("it is there under two names".to_owned()));
             }
             let scale = self.scale(&module, rank);
             let low_rank = LowRank::new(pair.a.values, pair.b.values, rank, scale);
@@ -311,12 +319,18 @@ struct Matrix {
 }
 
 impl Matrix {
-    fn read(weights: &Weights, name: &str) -> Result<Self, Error> {
-        let tensor = weights.tensor_f32(name)?;
-        let shape = tensor.dims2()?;
+    fn read(weights: &Weights, name: &str, path: &Path) -> Result<Self, Error> {
+        let shape = &weights.get(name)?.shape;
+        let &[rows, columns] = &shape[..] else {
+            return Err(Error::AdapterTensor {
+                path: path.to_owned(),
+                module: name.to_owned(),
+                detail: format!("it is of {shape:?}, and no matrix"),
+            });
+        };
         Ok(Self {
-            values: tensor.flatten_all()?.to_vec1()?,
-            shape: [shape.0, shape.1],
+            values: weights.tensor_f32(name)?.flatten_all()?.to_vec1()?,
+            shape: [rows, columns],
         })
     }
 
@@ -359,14 +373,18 @@ fn modules(weights: &Weights, path: &Path) -> Result<BTreeMap<String, Pair>, Err
                 detail: "it is no part of LoRA's two matrices".to_owned(),
             });
         };
-        names
-            .entry(module.to_owned())
-            .or_default()
-            .insert(side, name);
+        let sides = names.entry(module.to_owned()).or_default();
+        if let Some(other) = sides.insert(side, name) {
+            return Err(Error::AdapterTensor {
+                path: path.to_owned(),
+                module: module.to_owned(),
+                detail: format!("a matrix of it is there twice, as {name} and {other}"),
+            });
+        }
     }
     let mut pairs = BTreeMap::new();
     for (module, sides) in names {
-        let of = |side| Matrix::read(weights, sides[&side]);
+        let of = |side| Matrix::read(weights, sides[&side], path);
         let pair = match sides.keys().copied().collect::<Vec<_>>()[..] {
             [Side::A, Side::B] => Pair {
                 a: of(Side::A)?,

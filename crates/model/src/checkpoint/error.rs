@@ -281,8 +281,8 @@ pub enum Error {
             Some(base) => format!("{}, which is not here", printable(base)),
             None => "whose name it does not say".to_owned(),
         },
-        fetch = match base {
-            Some(base) => format!(", or fetch it with --base hf:{}", printable(base)),
+        fetch = match base.as_deref().and_then(on_the_hub) {
+            Some(name) => format!(", or fetch it with --base hf:{}", printable(&name)),
             None => String::new(),
         }
     )]
@@ -339,4 +339,15 @@ pub enum Error {
     /// The tensor library refused an operation.
     #[error("tensor library: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+/// OWNER/NAME of a model that is called so, or by an address that ends so.
+fn on_the_hub(base: &str) -> Option<String> {
+    let name = match base.split_once("://") {
+        Some((_, address)) => address.trim_end_matches('/').split_once('/')?.1,
+        None => base,
+    };
+    let parts: Vec<&str> = name.split('/').collect();
+    let is_name = |part: &&str| !part.is_empty() && !part.starts_with('.') && !part.contains(':');
+    (parts.len() == 2 && parts.iter().all(is_name)).then(|| name.to_owned())
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use lookback_trace::FileStamp;
+
 use super::Error;
 use super::family::Family;
 use super::map::MappedFile;
@@ -47,6 +49,10 @@ pub(super) fn read_weights(
 #[derive(Default)]
 struct Pickles {
     files: Vec<MappedFile>,
+    /// Which files these are: one that is named many times allows no more than once.
+    stamps: Vec<FileStamp>,
+    /// [`Copies::left`].
+    left: usize,
     tensors: HashMap<String, StoredTensor>,
 }
 
@@ -55,11 +61,17 @@ impl Pickles {
     fn read(&mut self, path: &Path, family: &Family) -> Result<Vec<String>, Error> {
         let file = MappedFile::open(path)?;
         let index = self.files.len();
+        if let Some(stamp) = file.stamp().filter(|stamp| !self.stamps.contains(stamp)) {
+            self.stamps.push(stamp);
+            self.left += Copies::of_file(file.bytes().len());
+        }
         let mut copies = Copies {
             next: index + 1,
             bytes: Vec::new(),
+            left: self.left,
         };
         let tensors = pickle::read(&file, index, family, &mut copies)?;
+        self.left = copies.left;
         self.files.push(file);
         let copies = copies.bytes.into_iter();
         self.files

@@ -96,6 +96,21 @@ pub(crate) fn stored(
             entries.remove(&scales);
         }
     }
+    // What is left of them has no other half that fits it.
+    let shape_of = |name: &str| entries.get(name).map(|entry| entry.shape.clone());
+    let halves: HashMap<String, String> = names
+        .iter()
+        .filter_map(|name| {
+            let other = match name.strip_suffix("_blocks") {
+                Some(base) => format!("{base}_scales"),
+                None => format!("{}_blocks", name.strip_suffix("_scales")?),
+            };
+            Some((
+                name.clone(),
+                unfit(&shape_of(name)?, (&other, shape_of(&other))),
+            ))
+        })
+        .collect();
     for name in names {
         let Some(entry) = entries.remove(&name) else {
             continue;
@@ -103,7 +118,10 @@ pub(crate) fn stored(
         let dtype = float_type(entry.dtype).ok_or_else(|| Error::TensorType {
             path: files[entry.file].path().to_owned(),
             name: name.clone(),
-            found: format!("{:?}", entry.dtype),
+            found: match halves.get(&name) {
+                Some(unfit) if entry.dtype == Dtype::U8 => unfit.clone(),
+                _ => format!("{:?}", entry.dtype),
+            },
             supported: "F32, F16, BF16",
         })?;
         let tensor = StoredTensor {
@@ -113,6 +131,20 @@ pub(crate) fn stored(
         tensors.insert(name, tensor);
     }
     Ok(tensors)
+}
+
+/// What is wrong with blocks of 4-bit floats, or with their scales.
+fn unfit(shape: &[usize], (other, its_shape): (&str, Option<Vec<usize>>)) -> String {
+    let beside = match its_shape {
+        Some(its_shape) => format!(
+            "{} of {its_shape:?} beside it does not fit",
+            printable(other)
+        ),
+        None => format!("there is no {} beside it", printable(other)),
+    };
+    format!(
+        "U8 and of {shape:?}, where {beside} (4-bit floats are _blocks [rows, columns / 32, 16] and _scales [rows, columns / 32])"
+    )
 }
 
 /// 4-bit floats [… , rows, columns] of blocks [… , rows, columns / 32, 16] and scales [… , rows, columns / 32], both bytes.

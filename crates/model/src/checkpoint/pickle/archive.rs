@@ -21,9 +21,15 @@ pub(super) struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     pub(super) fn open(file: &'a [u8]) -> Result<Self, Fault> {
-        if !file.starts_with(b"PK") {
+        // A pickle by itself begins with its protocol.
+        if file.starts_with(b"\x80") {
             return Err(Fault::new(
                 "it is no zip archive: PyTorch before version 1.6 wrote another form; load it there and save it again",
+            ));
+        }
+        if !file.starts_with(b"PK") {
+            return Err(Fault::new(
+                "it is no zip archive, as torch.save writes; it may not have been fetched whole",
             ));
         }
         let damaged =

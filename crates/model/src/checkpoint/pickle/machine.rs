@@ -1,6 +1,6 @@
 //! The interpreter: what a pickle builds, as far as state dictionaries need it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::archive::Archive;
 use super::fault::Fault;
@@ -13,6 +13,9 @@ const MOST: usize = 1 << 20;
 
 /// How many values tuples and dictionaries may hold together.
 const MOST_HELD: usize = 4 * MOST;
+
+/// Bytes of a tensor's name; those of models have less than a hundred.
+const LONGEST_NAME: usize = 4096;
 
 /// What stands on the stack. Whatever holds other values is an index, so that nothing refers to itself.
 #[derive(Debug, Clone, Copy)]
@@ -379,10 +382,21 @@ impl<'a> Machine<'a> {
         };
         let dictionary =
             dictionary.ok_or_else(|| Fault::new("its pickle is no dictionary of tensors"))?;
-        let entry = |(key, value): &(Value<'a>, Value<'a>)| {
+        // One text may be many keys: of these the last counts, as in Python, and none is copied for the others.
+        let mut last: BTreeMap<&str, &Value<'a>> = BTreeMap::new();
+        for (key, value) in dictionary {
             let Value::Text(name) = key else {
                 return Err(Fault::new("a key of its dictionary is no text"));
             };
+            if name.len() > LONGEST_NAME {
+                return Err(Fault::new(format!(
+                    "a key of its dictionary has {} bytes, and may have {LONGEST_NAME}",
+                    name.len()
+                )));
+            }
+            last.insert(*name, value);
+        }
+        let entry = |(name, value): (&str, &Value<'a>)| {
             let Value::Tensor(index) = value else {
                 return Err(Fault::new(format!(
                     "its dictionary has {}, which is no tensor: save the state dictionary alone",
@@ -391,13 +405,13 @@ impl<'a> Machine<'a> {
             };
             let tensor = &self.tensors[*index];
             Ok(Entry {
-                name: (*name).to_owned(),
+                name: name.to_owned(),
                 storage: self.storages[tensor.storage],
                 offset: tensor.offset,
                 shape: tensor.shape.clone(),
                 strides: tensor.strides.clone(),
             })
         };
-        dictionary.iter().map(entry).collect()
+        last.into_iter().map(entry).collect()
     }
 }

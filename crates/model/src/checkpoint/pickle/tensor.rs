@@ -69,6 +69,15 @@ pub(in crate::checkpoint) struct Copies {
     /// The file that the first of them will be.
     pub(in crate::checkpoint) next: usize,
     pub(in crate::checkpoint) bytes: Vec<Vec<u8>>,
+    /// How many bytes tensors may still have, of all files together.
+    pub(in crate::checkpoint) left: usize,
+}
+
+impl Copies {
+    /// What a file of so many bytes allows.
+    pub(in crate::checkpoint) fn of_file(bytes: usize) -> usize {
+        bytes.saturating_mul(SHARED)
+    }
 }
 
 /// How many times the file's bytes all tensors together may have: storages may be shared, and a small file may not ask for any
@@ -83,18 +92,16 @@ pub(super) fn stored(
     copies: &mut Copies,
 ) -> Result<HashMap<String, StoredTensor>, Fault> {
     let mut tensors = HashMap::new();
-    let mut total = 0_usize;
     for entry in entries {
         if family.ignores(&entry.name) {
             continue;
         }
         let (dtype, size) = entry.checked()?;
-        total = total.saturating_add(size);
-        if total > file.len().saturating_mul(SHARED) {
-            return Err(Fault::new(format!(
+        copies.left = copies.left.checked_sub(size).ok_or_else(|| {
+            Fault::new(format!(
                 "its tensors have more than {SHARED} times its bytes, since they share storages"
-            )));
-        }
+            ))
+        })?;
         let tensor = match entry.contiguous() {
             Some(bytes) => StoredTensor::new(index, bytes, entry.shape),
             None => {

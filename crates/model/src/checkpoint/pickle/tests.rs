@@ -41,6 +41,7 @@ fn read(file: &[u8]) -> Result<Read, Fault> {
     let mut copies = Copies {
         next: 1,
         bytes: Vec::new(),
+        left: Copies::of_file(file.len()),
     };
     let tensors = read_bytes(file, 0, FAMILIES[0], &mut copies)?;
     Ok((tensors, copies.bytes))
@@ -457,4 +458,11 @@ fn archives_of_other_kinds_are_refused() {
     // What PyTorch wrote before it wrote archives.
     let old = read(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.");
     assert!(matches!(old, Err(Fault(said)) if said.contains("PyTorch before version 1.6")));
+}
+
+#[test]
+fn long_names_are_refused_and_what_is_no_archive_says_so() {
+    for file in [&b""[..], b"<html>", b"version https://example.com/spec/v1"] {
+        assert!(matches!(read(file), Err(Fault(said)) if said.contains("fetched whole")));
+    }
 }
