@@ -76,8 +76,12 @@ fn place_of_text(line: &[OsString]) -> Option<usize> {
     while let Some(argument) = line.get(at).and_then(|argument| argument.to_str()) {
         match argument {
             "--json" => at += 1,
-            "--color" | "--json-version" => at += 2,
-            option if option.starts_with("--color=") || option.starts_with("--json-version=") => {
+            "--color" | "--instruction-set" | "--json-version" => at += 2,
+            option
+                if ["--color=", "--instruction-set=", "--json-version="]
+                    .iter()
+                    .any(|name| option.starts_with(name)) =>
+            {
                 at += 1;
             }
             "help" | "-h" | "--help" | "-V" | "--version" => return None,
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn look_is_the_default_command() {
-        let cases: [(&[&str], &[&str]); 8] = [
+        let cases: [(&[&str], &[&str]); 10] = [
             (&["A text."], &["look", "A text."]),
             (&["-"], &["look", "-"]),
             (&["--file", "x"], &["look", "--file", "x"]),
@@ -182,6 +186,14 @@ mod tests {
                 &["--json", "--color", "never", "look", "A text."],
             ),
             (&["--color=never", "models"], &["--color=never", "models"]),
+            (
+                &["--instruction-set", "avx2", "models"],
+                &["--instruction-set", "avx2", "models"],
+            ),
+            (
+                &["--instruction-set=avx2", "A text."],
+                &["--instruction-set=avx2", "look", "A text."],
+            ),
             (&["look", "trace"], &["look", "trace"]),
             (&["--help"], &["--help"]),
             (&[], &[]),
