@@ -270,7 +270,7 @@ fn refuse_others(settings: &mut Settings) -> Result<(), Error> {
             None => {}
         }
     }
-    // Some ways to begin take the adapter's first product out of the model's own weights.
+    // These initialisations subtract the first B·A from the model's own weights, which the base folder here still has.
     if let Some(begun) = settings.take("init_lora_weights")
         && ["pissa", "olora", "corda", "loftq", "lora_ga"]
             .iter()

@@ -124,7 +124,7 @@ fn number(file: &GgufFile, key: &str, path: &Path) -> Result<Option<u64>, Error>
 /// What the parts are called.
 struct Names<'a> {
     path: &'a Path,
-    /// What stands before `-00001-of-00003.gguf`.
+    /// The file name without `-00001-of-00003.gguf`.
     beginning: String,
     count: usize,
 }

@@ -16,7 +16,7 @@ use crate::printable::printable;
 pub(crate) struct Settings {
     /// For messages: the file, or the file and the object in it.
     source: String,
-    /// What stands before a key in the file, for messages.
+    /// The path of the enclosing objects, put before a key in messages.
     prefix: String,
     values: BTreeMap<String, Value>,
     accepted: Rc<Accepted>,
@@ -98,7 +98,7 @@ impl Settings {
         self.passed().into_iter().chain(unmet).collect()
     }
 
-    /// What stands before a key in the file.
+    /// The path of the enclosing objects, as messages put it before a key.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
