@@ -237,6 +237,111 @@ fn tied_embeddings_cannot_be_adapted() {
     );
 }
 
+/// Writes the adapter's tensors again, `more` of them under a second name each.
+fn add(folder: &Path, more: impl Fn(&str) -> Option<String>) {
+    let path = folder.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let twice = tensors.iter().flat_map(|(name, tensor)| {
+        let second = more(name).map(|second| (second, tensor.clone()));
+        [Some((name.to_owned(), tensor)), second]
+    });
+    let all: Vec<(String, TensorView)> = twice.flatten().collect();
+    safetensors::serialize_to_file(all, None, &path).unwrap();
+}
+
+#[test]
+fn a_matrix_that_is_there_twice_is_refused() {
+    let (folder, base) = away();
+    add(folder.path(), |name| {
+        name.contains("layers.0.self_attn.q_proj")
+            .then(|| name.replace(".weight", ".default.weight"))
+    });
+    let message = refusal(folder.path(), &base);
+    assert!(message.contains("is there twice"), "{message}");
+    let (folder, base) = away();
+    add(folder.path(), |name| {
+        name.contains("layers.0.self_attn.q_proj")
+            .then(|| name.replace("model.layers", "layers"))
+    });
+    let message = refusal(folder.path(), &base);
+    assert!(message.contains("under two names"), "{message}");
+}
+
+/// Where the file holds a copy of the head, which a tied model does not read, the update would be lost with it.
+#[test]
+fn a_tied_head_cannot_be_adapted_alone() {
+    let base = copy(&data("tiny").join("tied"));
+    let path = base.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let table = tensors.tensor("model.embed_tokens.weight").unwrap();
+    let (outputs, inputs) = (table.shape()[0], table.shape()[1]);
+    let mut all: Vec<(String, TensorView)> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor))
+        .collect();
+    all.push(("lm_head.weight".to_owned(), table.clone()));
+    safetensors::serialize_to_file(all, None, &path).unwrap();
+    Checkpoint::open(base.path()).unwrap();
+    let folder = copy(&adapter("lora-llama"));
+    let ones = vec![1_u8; 4 * outputs.max(inputs)];
+    let view = |shape: [usize; 2]| {
+        let bytes = &ones[..4 * shape[0] * shape[1]];
+        TensorView::new(safetensors::Dtype::F32, shape.to_vec(), bytes).unwrap()
+    };
+    let pair = [
+        ("base_model.model.lm_head.lora_A.weight", view([1, inputs])),
+        ("base_model.model.lm_head.lora_B.weight", view([outputs, 1])),
+    ];
+    let path = folder.path().join("adapter_model.safetensors");
+    safetensors::serialize_to_file(pair, None, &path).unwrap();
+    let options = OpenOptions {
+        base: Some(base.path().to_owned()),
+        ..OpenOptions::default()
+    };
+    let message = refusal(folder.path(), &options);
+    assert!(message.contains("cannot be adapted alone"), "{message}");
+}
+
+#[test]
+fn what_is_no_matrix_is_refused_by_name() {
+    let (folder, base) = away();
+    let bytes = [0_u8; 16];
+    let view = TensorView::new(safetensors::Dtype::F32, vec![1, 2, 2], &bytes).unwrap();
+    let pair = ["lora_A", "lora_B"].map(|side| {
+        let name = format!("base_model.model.model.layers.0.self_attn.q_proj.{side}.weight");
+        (name, view.clone())
+    });
+    let path = folder.path().join("adapter_model.safetensors");
+    safetensors::serialize_to_file(pair, None, &path).unwrap();
+    let message = refusal(folder.path(), &base);
+    assert!(message.contains("[1, 2, 2], and no matrix"), "{message}");
+}
+
+#[test]
+fn a_model_that_is_not_here_is_looked_for_by_its_name_alone() {
+    for (base, fetch) in [
+        ("org/Some-Model", Some("--base hf:org/Some-Model")),
+        (
+            "https://example.com/org/Some-Model/",
+            Some("--base hf:org/Some-Model"),
+        ),
+        ("/home/someone/models/some-model", None),
+    ] {
+        let (folder, _) = away();
+        edit_json(&folder.path().join("adapter_config.json"), |config| {
+            config["base_model_name_or_path"] = json!(base);
+        });
+        let message = refusal(folder.path(), &OpenOptions::default());
+        assert_eq!(message.contains("hf:"), fetch.is_some(), "{message}");
+        assert!(
+            message.contains(fetch.unwrap_or("with --base")),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn a_scale_may_be_a_modules_own() {
     let plain: Value = serde_json::from_slice(

@@ -156,3 +156,21 @@ fn changed_bytes_end_in_an_error_or_in_other_numbers() {
     }
     assert!(refused > 100, "{refused}");
 }
+
+/// A file that many names lead to allows its copies once.
+#[test]
+fn one_file_under_many_names_is_one_file() {
+    let folder = copy(&data("wild").join("pickled"));
+    let file = folder.path().join("pytorch_model.bin");
+    let mut map = serde_json::Map::new();
+    for shard in 0..40 {
+        let name = format!("shard-{shard}.bin");
+        std::fs::hard_link(&file, folder.path().join(&name)).unwrap();
+        map.insert(format!("t{shard}"), json!(name));
+    }
+    std::fs::remove_file(&file).unwrap();
+    let index = folder.path().join("pytorch_model.bin.index.json");
+    std::fs::write(&index, json!({ "weight_map": map }).to_string()).unwrap();
+    let message = refusal(folder.path(), &OpenOptions::default());
+    assert!(message.contains("more than 4 times its bytes"), "{message}");
+}

@@ -461,8 +461,23 @@ fn archives_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn long_names_are_refused_and_what_is_no_archive_says_so() {
+fn what_is_no_archive_says_so() {
     for file in [&b""[..], b"<html>", b"version https://example.com/spec/v1"] {
         assert!(matches!(read(file), Err(Fault(said)) if said.contains("fetched whole")));
     }
+}
+
+/// One key of 100,000 bytes that is put in again and again would be copied as often.
+#[test]
+fn a_name_has_a_length() {
+    let dictionary = |bytes: usize| {
+        // An empty dictionary, one text as a key, nothing as its value.
+        let mut pickle = b"\x80\x02}X".to_vec();
+        pickle.extend_from_slice(&(bytes as u32).to_le_bytes());
+        pickle.extend(std::iter::repeat_n(b'n', bytes));
+        pickle.extend_from_slice(b"Ns.");
+        pickle
+    };
+    assert!(fault(&dictionary(4097)).contains("a key of its dictionary has 4097 bytes"));
+    assert!(fault(&dictionary(4096)).contains("which is no tensor"));
 }
